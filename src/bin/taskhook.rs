@@ -1,0 +1,2 @@
+//! taskhook
+fn main() {}
