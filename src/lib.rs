@@ -1,1 +1,3 @@
 //! Taskhook.
+pub mod source;
+pub mod time;

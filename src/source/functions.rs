@@ -1,0 +1,137 @@
+//! The functions that expressions have besides jq's: `given`, `plain`, `html`, `cut`, `IN`, and `now`.
+//!
+//! They are native because a helper that is written in jq costs ten times as much.
+
+use jaq_core::box_iter::box_once;
+use jaq_core::native::{Filter, Fun, bome, run, v};
+use jaq_core::{Bind, Cv, Error, RunPtr, ValT as _, ValXs};
+use jaq_std::ValT as _;
+
+use super::jq::{Kind, Val};
+use super::text;
+
+/// All of them, by name, arguments and implementation.
+pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
+    let filter = || Box::from([Bind::Fun(())]);
+    let functions: [Filter<RunPtr<Kind>>; 6] = [
+        ("given", filter(), given),
+        ("IN", filter(), is_in),
+        ("plain", v(0), |cv| bome(Ok(plain(cv.1)))),
+        ("html", v(0), |cv| bome(Ok(with_text(cv.1, text::to_html)))),
+        ("cut", v(1), |mut cv| {
+            let length = cv.0.pop_var();
+            bome(cut(cv.1, &length))
+        }),
+        ("now", v(0), |cv| {
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century have 41 bits")]
+            let seconds = cv.0.data().now.milliseconds() as f64 / 1000.0;
+            bome(Ok(Val::from(seconds)))
+        }),
+    ];
+    functions.into_iter().map(run::<Kind>)
+}
+
+/// `given(path)`: the value; `null` if the payload has null there or on the way; nothing if it lacks the field.
+fn given(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
+    let (path, context) = cv.0.pop_fun();
+    let input = cv.1.clone();
+    let paths = path.paths((context, (cv.1, Default::default())));
+    Box::new(paths.filter_map(move |found| match found {
+        Ok((_, path)) => {
+            let mut keys: Vec<_> = path.iter().collect();
+            keys.reverse();
+            walk(&input, &keys).map(Ok)
+        }
+        Err(error) => Some(Err(error)),
+    }))
+}
+
+/// Follows a path as far as the value has it: `None` when a field or an element is not there at all.
+fn walk(value: &Val, path: &[&Val]) -> Option<Val> {
+    let mut value = value.clone();
+    for key in path {
+        value = match (&value, key) {
+            (Val::Null, _) => return Some(Val::Null),
+            (Val::Obj(object), Val::TStr(_)) => object.get(*key)?.clone(),
+            (Val::Arr(array), Val::Num(index)) => {
+                let index = index.as_isize()?;
+                let index = if index < 0 { array.len().checked_add_signed(index)? } else { index.unsigned_abs() };
+                array.get(index)?.clone()
+            }
+            _ => value.index(key).ok()?,
+        };
+    }
+    Some(value)
+}
+
+/// `IN(values)`: whether the input is one of the values.
+fn is_in(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
+    let (values, context) = cv.0.pop_fun();
+    let input = cv.1.clone();
+    let mut error = None;
+    let found = values.run((context, cv.1)).any(|value| match value {
+        Ok(value) => value == input,
+        Err(exception) => {
+            error = Some(exception);
+            true
+        }
+    });
+    box_once(error.map_or(Ok(Val::from(found)), Err))
+}
+
+/// `cut(n)`: at most the first n characters; what isn't text passes unchanged.
+fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
+    let length = length
+        .as_isize()
+        .and_then(|length| usize::try_from(length).ok())
+        .ok_or_else(|| Error::str(format_args!("cut takes the number of characters to keep, not {length}")))?;
+    Ok(with_text(value, |text| text::cut(text, length).to_owned()))
+}
+
+/// `plain`: HTML or Atlassian rich text as text; what is neither passes unchanged.
+fn plain(value: Val) -> Val {
+    if let Val::Obj(object) = &value
+        && object.contains_key(&Val::from("content".to_owned()))
+    {
+        return Val::from(text::tidy(&rich_text(&value)));
+    }
+    with_text(value, text::from_html)
+}
+
+fn with_text(value: Val, convert: impl FnOnce(&str) -> String) -> Val {
+    match value.as_utf8_bytes().map(std::str::from_utf8) {
+        Some(Ok(text)) => Val::from(convert(text)),
+        _ => value,
+    }
+}
+
+/// Atlassian Document Format: nodes with a `type`, and `text`, `attrs` or more nodes as `content`.
+/// <https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/>
+fn rich_text(node: &Val) -> String {
+    let Val::Obj(object) = node else { return String::new() };
+    let field = |name: &str| object.get(&Val::from(name.to_owned()));
+    let words = |value: Option<&Val>| match value.map(|value| value.as_utf8_bytes()) {
+        Some(Some(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
+    };
+    let attribute = |name: &str| match field("attrs") {
+        Some(Val::Obj(attributes)) => words(attributes.get(&Val::from(name.to_owned()))),
+        _ => String::new(),
+    };
+    let inside = || match field("content") {
+        Some(Val::Arr(nodes)) => nodes.iter().map(rich_text).collect(),
+        _ => String::new(),
+    };
+    match words(field("type")).as_str() {
+        "text" => words(field("text")),
+        "hardBreak" => "\n".to_owned(),
+        "mention" | "emoji" | "status" | "date" => [attribute("text"), attribute("shortName"), attribute("timestamp")]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .unwrap_or_default(),
+        "inlineCard" | "blockCard" | "embedCard" => attribute("url"),
+        "listItem" | "taskItem" => format!("\n- {}", inside().trim_start()),
+        "doc" => inside(),
+        _ => format!("\n{}\n", inside()),
+    }
+}

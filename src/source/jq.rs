@@ -1,0 +1,322 @@
+//! Expressions: jq by the crate `jaq`, which has its only home in this room.
+//!
+//! All expressions of all sources become one program, because compiling jq's standard library costs more than
+//! compiling an expression. Each is parsed alone first, so that a mistake has a place and no expression can run
+//! into the next.
+
+use jaq_core::data::HasLut;
+use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
+use jaq_core::{Compiler, Ctx, DataT, Lut, Vars, compile, load};
+
+use super::functions;
+use crate::time::Time;
+
+pub(super) use jaq_json::Val;
+
+/// The longest message of a failed expression that is passed on: jaq quotes the value, which may be a whole ticket.
+const MESSAGE_LENGTH: usize = 160;
+
+/// Definitions of jq's standard library that reach outside of the expression.
+const ABSENT: [&str; 8] = ["debug", "debug_empty", "env", "halt", "halt_error", "now", "stderr", "stderr_empty"];
+
+/// An expression's place in the [`Program`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Expression(usize);
+
+/// A mistake in an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mistake {
+    /// Byte offset in the expression's text.
+    pub(super) offset: usize,
+    pub(super) message: String,
+}
+
+/// Expressions on their way to a [`Program`].
+#[derive(Default)]
+pub(super) struct Expressions(Vec<String>);
+
+/// Every expression of every source, compiled.
+pub(super) struct Program(jaq_core::Filter<Kind>);
+
+/// A program and what its expressions see besides their input.
+pub(super) struct Scope<'p> {
+    program: &'p Program,
+    /// Values of [`VARIABLES`] but the first.
+    variables: [Val; 3],
+    now: Time,
+}
+
+/// The first says which expression is to run.
+const VARIABLES: [&str; 4] = ["$__expression", "$headers", "$query", "$event"];
+
+impl Expressions {
+    /// Takes an expression in, or says what is wrong with it.
+    pub(super) fn add(&mut self, text: &str) -> Result<Expression, Mistake> {
+        parse(text)?;
+        self.0.push(text.to_owned());
+        Ok(Expression(self.0.len() - 1))
+    }
+
+    /// Leaves expressions out of the program, since others of the same source have mistakes.
+    pub(super) fn leave_out(&mut self, expressions: impl IntoIterator<Item = Expression>) {
+        for Expression(index) in expressions {
+            "empty".clone_into(&mut self.0[index]);
+        }
+    }
+
+    /// Compiles all, or names every expression that uses something undefined.
+    pub(super) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
+        let mut text = String::new();
+        let mut starts = Vec::new();
+        self.write(0..self.0.len(), &mut text, &mut starts);
+        let arena = Arena::default();
+        let definitions = jaq_core::defs().chain(jaq_std::defs()).filter(|def| !ABSENT.contains(&def.name));
+        let program = Loader::new(definitions).load(&arena, File { code: text.as_str(), path: () });
+        let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(functions());
+        let undefined: Vec<_> = match program.map(|modules| compiler.compile(modules)) {
+            Ok(Ok(filter)) => return Ok(Program(filter)),
+            Ok(Err(errors)) => errors.into_iter().flat_map(|(_, undefined)| undefined).collect(),
+            // Each expression was parsed alone and stands in parentheses of its own.
+            Err(_) => Vec::new(),
+        };
+        Err(undefined.iter().map(|(name, what)| locate(&text, &starts, name, what)).collect())
+    }
+
+    /// Writes a tree of `if`s that chooses one expression, and notes where in the text each begins.
+    fn write(&self, range: std::ops::Range<usize>, text: &mut String, starts: &mut Vec<usize>) {
+        match range.len() {
+            0 => text.push_str("empty"),
+            1 => {
+                text.push('(');
+                starts.push(text.len());
+                text.push_str(&self.0[range.start]);
+                text.push_str("\n)");
+            }
+            length => {
+                let middle = range.start + length / 2;
+                text.push_str(&format!("if $__expression < {middle} then "));
+                self.write(range.start..middle, text, starts);
+                text.push_str(" else ");
+                self.write(middle..range.end, text, starts);
+                text.push_str(" end");
+            }
+        }
+    }
+}
+
+impl Program {
+    /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and `now`.
+    pub(super) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
+        Scope { program: self, variables: [headers, query, event], now }
+    }
+}
+
+impl Scope<'_> {
+    /// Runs an expression on an input. Each output is a value or the message of an error.
+    pub(super) fn run(
+        &self,
+        Expression(index): Expression,
+        input: Val,
+    ) -> impl Iterator<Item = Result<Val, String>> + '_ {
+        let filter = &self.program.0;
+        let variables = [Val::from(index)].into_iter().chain(self.variables.iter().cloned());
+        let context = Ctx::<Kind>::new(Data { lut: &filter.lut, now: self.now }, Vars::new(variables));
+        filter.id.run((context, input)).map(|output| {
+            output.map_err(|exception| match exception.get_err() {
+                Ok(error) => shorten(&error.to_string()),
+                Err(_) => "the expression was halted".to_owned(),
+            })
+        })
+    }
+
+    /// The one output of an expression that may have none.
+    pub(super) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, String> {
+        let mut outputs = self.run(expression, input);
+        match (outputs.next().transpose()?, outputs.next()) {
+            (value, None) => Ok(value),
+            (_, Some(_)) => Err("it has more than one output".to_owned()),
+        }
+    }
+}
+
+/// What jaq knows at run time beside values: its own look-up table, and the time of arrival.
+pub(super) struct Kind;
+
+#[derive(Clone)]
+pub(super) struct Data<'a> {
+    lut: &'a Lut<Kind>,
+    pub(super) now: Time,
+}
+
+impl DataT for Kind {
+    type V<'a> = Val;
+    type Data<'a> = Data<'a>;
+}
+
+impl<'a> HasLut<'a, Kind> for Data<'a> {
+    fn lut(&self) -> &'a Lut<Kind> {
+        self.lut
+    }
+}
+
+fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
+    let standard = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    standard.filter(|(name, ..)| !ABSENT.contains(name)).chain(functions::all())
+}
+
+fn parse(text: &str) -> Result<(), Mistake> {
+    let mistake = |found: &str, expected: &str| {
+        let offset = load::span(text, found).start;
+        let what = found.chars().take(20).collect::<String>();
+        let found = if what.is_empty() { "the end".to_owned() } else { format!("{what:?}") };
+        Mistake { offset, message: format!("expected {expected}, found {found}") }
+    };
+    let first = |mut mistakes: Vec<Mistake>| {
+        mistakes.sort_by_key(|mistake| mistake.offset);
+        mistakes.into_iter().next().unwrap_or(Mistake { offset: 0, message: "can't be read".to_owned() })
+    };
+    let tokens = Lexer::new(text).lex().map_err(|errors| {
+        first(errors.into_iter().map(|(expected, found)| mistake(found, expected.as_str())).collect())
+    })?;
+    Parser::new(&tokens).parse(|parser| parser.term()).map(|_| ()).map_err(|errors| {
+        let found = |token| load::lex::Token::opt_as_str(token, text);
+        first(errors.into_iter().map(|(expected, token)| mistake(found(token), expected.as_str())).collect())
+    })
+}
+
+fn locate(text: &str, starts: &[usize], name: &str, what: &compile::Undefined) -> (Expression, Mistake) {
+    let offset = load::span(text, name).start;
+    let index = starts.partition_point(|start| *start <= offset).saturating_sub(1);
+    let message = match (what, name) {
+        (_, "$ENV") | (compile::Undefined::Filter(_), "env" | "input" | "inputs" | "halt" | "debug" | "stderr") => {
+            format!("{name} is not available here: an expression sees the event and nothing else")
+        }
+        (compile::Undefined::Filter(0), _) => format!("there is no function {name}"),
+        (compile::Undefined::Filter(arity), _) => {
+            format!("there is no function {name} with {arity} argument{}", if *arity == 1 { "" } else { "s" })
+        }
+        (what, _) => format!("there is no {} {name}", what.as_str()),
+    };
+    (Expression(index), Mistake { offset: offset - starts.get(index).copied().unwrap_or(offset), message })
+}
+
+fn shorten(message: &str) -> String {
+    match message.char_indices().nth(MESSAGE_LENGTH) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(text: &str, input: &str) -> Vec<Result<String, String>> {
+        let mut expressions = Expressions::default();
+        expressions.add("error(\"another expression\")").unwrap();
+        let expression = expressions.add(text).unwrap();
+        expressions.add("empty").unwrap();
+        let program = expressions.compile().unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let input = jaq_json::read::parse_single(input.as_bytes()).unwrap();
+        let scope = program.scope(Val::Null, Val::Null, input.clone(), Time::from_milliseconds(1_700_000_000_500));
+        let outputs = scope.run(expression, input).collect::<Vec<_>>();
+        outputs.into_iter().map(|output| output.map(|value| value.to_string())).collect()
+    }
+
+    fn outputs(text: &str, input: &str) -> Vec<String> {
+        run(text, input).into_iter().map(|output| output.unwrap_or_else(|error| format!("error: {error}"))).collect()
+    }
+
+    fn undefined(text: &str) -> Vec<(Expression, Mistake)> {
+        let mut expressions = Expressions::default();
+        for text in [".", text, ". # a comment"] {
+            expressions.add(text).unwrap();
+        }
+        expressions.compile().err().unwrap_or_default()
+    }
+
+    #[test]
+    fn chooses_one_expression_of_many() {
+        let mut expressions = Expressions::default();
+        let all: Vec<_> = (0..33).map(|n| expressions.add(&format!("{n} # comment")).unwrap()).collect();
+        let program = expressions.compile().unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
+        let scope = program.scope(Val::Null, Val::Null, Val::Null, Time::from_milliseconds(0));
+        for (n, expression) in all.into_iter().enumerate() {
+            assert_eq!(scope.one(expression, Val::Null).unwrap().unwrap().to_string(), n.to_string());
+        }
+    }
+
+    #[test]
+    fn one_expression_cannot_run_into_the_next() {
+        for text in [". ) | (.", "", "include \"a\"; .", "if . then", ". as $x", "\"open", "def f: 1;", "1 2"] {
+            assert!(Expressions::default().add(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_has_a_place_and_says_what_was_expected() {
+        assert_eq!(
+            Expressions::default().add(".a | ]").unwrap_err(),
+            Mistake { offset: 5, message: "expected token, found \"]\"".to_owned() }
+        );
+        let (expression, mistake) = undefined(".a | frobnicate(1; 2)").remove(0);
+        assert_eq!((expression, mistake.offset), (Expression(1), 5));
+        assert_eq!(mistake.message, "there is no function frobnicate with 2 arguments");
+        assert_eq!(undefined("$nobody").remove(0).1.message, "there is no variable $nobody");
+    }
+
+    #[test]
+    fn nothing_outside_of_the_event_is_in_reach() {
+        for text in ["env", "$ENV", "input", "inputs", "halt", "halt(1)", "halt_error", "debug", "stderr", "a::b"] {
+            assert_eq!(undefined(text).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn now_is_the_time_of_arrival() {
+        assert_eq!(outputs("now", "null"), ["1700000000.5"]);
+    }
+
+    #[test]
+    fn a_message_is_cut() {
+        let long = format!("\"{}\"", "x".repeat(1000));
+        let message = run(". + 1", &long).remove(0).unwrap_err();
+        assert_eq!(message.chars().count(), MESSAGE_LENGTH + 1);
+    }
+
+    #[test]
+    fn the_functions_of_the_contract() {
+        let event = r#"{"a": {"b": null, "c": [1], "s": "x"}, "n": null, "t": "a<b\n&c"}"#;
+        for (text, expected) in [
+            ("given(.a.c[0])", vec!["1"]),
+            ("given(.a.c[1])", vec![]),
+            ("given(.a.b)", vec!["null"]),
+            ("given(.a.b.x.y)", vec!["null"]),
+            ("given(.n.x)", vec!["null"]),
+            ("given(.a.missing)", vec![]),
+            ("given(.missing.x)", vec![]),
+            ("given(.a.c[-1])", vec!["1"]),
+            ("given(.a.c[])", vec!["1"]),
+            ("given(.a[\"s\"])", vec!["\"x\""]),
+            (".a | given(.s)", vec!["\"x\""]),
+            (".a.s | IN(\"y\", \"x\")", vec!["true"]),
+            (".a.s | IN(\"y\")", vec!["false"]),
+            (".a.c[0] | IN(1)", vec!["true"]),
+            (".t | html", vec![r#""a&lt;b<br>&amp;c""#]),
+            (".t | cut(3)", vec![r#""a<b""#]),
+            (".t | cut(2) | html", vec![r#""a&lt;""#]),
+            ("3 | html, cut(1)", vec!["3", "3"]),
+            ("null | html, cut(1), plain", vec!["null", "null", "null"]),
+            ("\"<p>a &amp; b</p><p>c<br/>d</p>\" | plain", vec![r#""a & b\nc\nd""#]),
+        ] {
+            assert_eq!(outputs(text, event), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn given_says_what_it_takes() {
+        assert!(outputs("given(1)", "null")[0].starts_with("error: "));
+        assert!(outputs("given(.a.b)", r#"{"a": "text"}"#)[0].starts_with("error: "));
+        assert!(outputs("\"x\" | cut(-1)", "null")[0].starts_with("error: "));
+    }
+}

@@ -1,0 +1,4 @@
+//! Source
+mod functions;
+mod jq;
+mod text;
