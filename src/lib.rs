@@ -1,3 +1,9 @@
 //! Taskhook.
+pub mod delivery;
+pub mod outbound;
+pub mod secrets;
+pub mod settings;
 pub mod source;
+pub mod summary;
 pub mod time;
+pub mod update;

@@ -9,9 +9,17 @@ use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
 use jaq_core::{Compiler, Ctx, DataT, Lut, Vars, compile, load};
 
 use super::functions;
+use crate::delivery::{Json, Unreadable};
 use crate::time::Time;
 
 pub(super) use jaq_json::Val;
+
+/// Reads checked JSON.
+pub(super) fn read(json: &Json) -> Result<Val, Unreadable> {
+    let read = jaq_json::read::parse_single(json.as_str().as_bytes());
+    // What is left to refuse: half of a surrogate pair as an escape.
+    read.map_err(|error| Unreadable::NotJson(error.to_string()))
+}
 
 /// The longest message of a failed expression that is passed on: jaq quotes the value, which may be a whole ticket.
 const MESSAGE_LENGTH: usize = 160;
@@ -105,6 +113,11 @@ impl Expressions {
 }
 
 impl Program {
+    /// The program of no expression.
+    pub(super) fn empty() -> Self {
+        Self(jaq_core::Filter::default())
+    }
+
     /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and `now`.
     pub(super) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
         Scope { program: self, variables: [headers, query, event], now }

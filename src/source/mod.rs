@@ -1,4 +1,235 @@
-//! Source
+//! A source file becomes a checked [`Source`]; a verified delivery and a source give updates.
+//!
+//! Pure: no files, no network, no clock. jq lives here and nowhere else.
+
+mod file;
 mod functions;
 mod jq;
+mod map;
+mod problem;
+mod reader;
 mod text;
+mod value;
+
+pub use problem::Problem;
+
+use std::collections::BTreeMap;
+
+use jq::{Expression, Expressions, Program, Val};
+use reader::{Notes, Reader};
+
+use crate::delivery::{Json, Scheme, Tolerance, Unreadable, Verified};
+use crate::secrets::SecretRef;
+use crate::time::{Time, Zone};
+use crate::update::{OnMissing, Unknown, Update};
+
+/// Every source, by its path, with one program for all their expressions.
+pub struct Sources {
+    program: Program,
+    by_path: BTreeMap<String, Option<Source>>,
+    problems: Vec<Problem>,
+}
+
+/// A system that sends webhooks: how it signs, and how its events are mapped.
+pub struct Source {
+    /// The file's name without its ending.
+    pub name: String,
+    /// Where its deliveries arrive.
+    pub path: String,
+    /// How they are verified.
+    pub verify: Verify,
+    zone: Zone,
+    when: Option<Expression>,
+    id: Option<Expression>,
+    time: Option<Expression>,
+    task: TaskRules,
+    properties: Vec<Property>,
+}
+
+/// How the deliveries of a source are verified.
+pub struct Verify {
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The secret; `None` with the scheme `none` alone.
+    pub secret: Option<SecretRef>,
+    /// How far a signed time may be from ours.
+    pub tolerance: Tolerance,
+    /// A secret that the sender's documentation publishes, and that is refused therefore.
+    pub published: Option<&'static str>,
+}
+
+struct TaskRules {
+    each: Option<Expression>,
+    id: Expression,
+    time: Option<Expression>,
+    id_property: String,
+    on_missing: OnMissing,
+    updated_at_property: Option<String>,
+}
+
+/// How one property gets its value.
+struct Property {
+    name: String,
+    expression: Expression,
+    map: Option<Vec<(String, String)>>,
+    input: Input,
+    otherwise: Option<String>,
+    unknown: Unknown,
+}
+
+/// What the value of a property is, and so how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Text,
+    DateTime,
+    Date,
+    Owner,
+}
+
+/// What a source made of a delivery.
+#[derive(Debug)]
+pub struct Event {
+    /// The sender's id of the delivery, or the id of our request.
+    pub id: String,
+    /// When the change happened; `None` when that was not asked, because the event was filtered or failed before.
+    pub time: Option<Time>,
+    /// The updates.
+    pub mapped: Mapped,
+}
+
+/// The updates of an event.
+#[derive(Debug)]
+pub enum Mapped {
+    /// It is none of our business.
+    Filtered,
+    /// In the order of the payload, at least one.
+    Updates(Vec<Result<Update, NotMapped>>),
+}
+
+/// An update that the payload doesn't give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotMapped {
+    /// The value of the unique property, if that much is known.
+    pub id: Option<String>,
+    /// The unique property.
+    pub id_property: String,
+    /// Everything that is wrong, fit for the summary.
+    pub detail: String,
+}
+
+/// What is known about a path.
+pub enum Found<'s> {
+    /// A source that works.
+    Source(&'s Source),
+    /// A source whose file has problems, or, while there is such a file that doesn't say its path, any other path.
+    Broken,
+    /// No source has this path.
+    Nothing,
+}
+
+/// A file as it was read.
+pub struct SourceFile {
+    /// The file's name for messages, such as `sources/zendesk.toml`.
+    pub file: String,
+    /// The source's name: the file's name without its ending.
+    pub name: String,
+    /// The text, or why it can't be read.
+    pub text: Result<String, String>,
+}
+
+impl Sources {
+    /// Reads and compiles all source files. Those with problems are reported, and don't keep the others from working.
+    #[must_use]
+    pub fn read(files: &[SourceFile]) -> Self {
+        let mut expressions = Expressions::default();
+        let mut problems = Vec::new();
+        let mut read = Vec::new();
+        for SourceFile { file, name, text } in files {
+            match text {
+                Err(why) => problems.push(Problem::of_file(file, why.as_str())),
+                Ok(text) => {
+                    let mut reader = Reader::new(file, text, &mut expressions);
+                    let content = file::read(name, &mut reader);
+                    read.push((content, reader.finish()));
+                }
+            }
+        }
+        let program = compile(&mut expressions, &mut read);
+        let mut by_path = BTreeMap::new();
+        for (content, notes) in read {
+            let sound = notes.problems.is_empty();
+            problems.extend(notes.problems);
+            let Some(file::Content { path, source }) = content else { continue };
+            let source = source.filter(|_| sound);
+            if let Some(other) = by_path.insert(path.clone(), source) {
+                let message = format!("another source has the path {path:?} too; write another `path`");
+                problems.push(Problem::of_file(notes.file, message));
+                drop(other);
+                by_path.insert(path, None);
+            }
+        }
+        Self { program, by_path, problems }
+    }
+
+    /// The source of a path; a slash at the end makes no difference.
+    #[must_use]
+    pub fn find(&self, path: &str) -> Found<'_> {
+        match self.by_path.get(path).or_else(|| self.by_path.get(path.trim_end_matches('/'))) {
+            Some(Some(source)) => Found::Source(source),
+            Some(None) => Found::Broken,
+            None if self.problems.is_empty() => Found::Nothing,
+            None => Found::Broken,
+        }
+    }
+
+    /// The sources that work.
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.by_path.values().flatten()
+    }
+
+    /// Everything that is wrong with the files.
+    #[must_use]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Maps a verified delivery to updates. `source` is one of these sources.
+    pub fn map(&self, source: &Source, verified: &Verified<'_>, json: &Json) -> Result<Event, Unreadable> {
+        let body = jq::read(json)?;
+        let delivery = verified.delivery();
+        let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value));
+        let query = delivery.query.iter().cloned();
+        let scope = self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
+        let default_id = verified.id().unwrap_or(&delivery.request_id);
+        Ok(map::event(source, &scope, &body, default_id, delivery.arrived))
+    }
+}
+
+/// Compiles the expressions of all sound files, and reports what is undefined in the others.
+fn compile(expressions: &mut Expressions, files: &mut [(Option<file::Content>, Notes<'_>)]) -> Program {
+    // Two rounds: the second is without the files in which the first found mistakes.
+    for _ in 0..2 {
+        for (_, notes) in files.iter().filter(|(_, notes)| !notes.problems.is_empty()) {
+            expressions.leave_out(notes.expressions());
+        }
+        match expressions.compile() {
+            Ok(program) => return program,
+            Err(mistakes) => {
+                for (expression, mistake) in &mistakes {
+                    files.iter_mut().for_each(|(_, notes)| notes.report(*expression, mistake));
+                }
+            }
+        }
+    }
+    Program::empty()
+}
+
+fn object(fields: impl Iterator<Item = (String, String)>) -> Val {
+    Val::obj(fields.map(|(name, value)| (Val::from(name), Val::from(value))).collect())
+}
+
+impl Property {
+    fn plain(name: String, expression: Expression) -> Self {
+        Self { name, expression, map: None, input: Input::Text, otherwise: None, unknown: Unknown::Fail }
+    }
+}

@@ -1,0 +1,108 @@
+//! A webhook delivery: how ticket systems sign, and how a body is read.
+//!
+//! A [`Delivery`] is a stranger's bytes. Only [`Scheme::verify`] makes a [`Verified`] one of it, and only a verified
+//! delivery can be read: a body is never parsed before its signature is checked.
+
+mod body;
+mod presets;
+mod scheme;
+mod template;
+
+pub use body::{Json, Unreadable};
+pub use presets::{Preset, preset, preset_names};
+pub use scheme::{Algorithm, Encoding, Hmac, Refused, Scheme, Tolerance};
+pub use template::Template;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method};
+
+use crate::time::Time;
+
+/// A request as it came, not yet trusted in any way.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The HTTP method, which some schemes sign.
+    pub method: Method,
+    /// The path without the stage of an API Gateway, percent-encoded as sent.
+    pub path: String,
+    /// The decoded fields of the query.
+    pub query: Vec<(String, String)>,
+    /// The headers as sent.
+    pub headers: HeaderMap,
+    /// The raw bytes that the sender signed, after Lambda's own base64 encoding was undone.
+    pub body: Bytes,
+    /// When it arrived, by our clock.
+    pub arrived: Time,
+    /// The Lambda request id: what support and logs call this delivery by.
+    pub request_id: String,
+}
+
+/// A delivery whose sender knows the secret.
+#[derive(Debug)]
+pub struct Verified<'d> {
+    delivery: &'d Delivery,
+    scheme: &'d Scheme,
+}
+
+impl<'d> Verified<'d> {
+    /// The delivery itself.
+    #[must_use]
+    pub fn delivery(&self) -> &'d Delivery {
+        self.delivery
+    }
+
+    /// The sender's id of this delivery, from the header that its scheme names.
+    #[must_use]
+    pub fn id(&self) -> Option<&'d str> {
+        let name = self.scheme.id_header()?;
+        self.delivery.headers.get(name)?.to_str().ok().filter(|id| !id.is_empty())
+    }
+
+    /// The headers that expressions, logs and dead letters may see: lower-case names, repeated ones joined by a
+    /// comma, without those that carry a secret or a signature.
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'d str, String)> {
+        let mut headers: Vec<(&str, String)> = Vec::new();
+        for name in self.delivery.headers.keys().filter(|name| !self.is_secret(name)) {
+            let values = self.delivery.headers.get_all(name).iter();
+            let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            headers.push((name.as_str(), values.join(", ")));
+        }
+        headers
+    }
+
+    /// Reads the body as JSON and checks what of the signature's promise is inside: the time of signing, where a
+    /// scheme puts it into the body.
+    pub fn read(&self, tolerance: Tolerance) -> Result<Json, NotRead> {
+        let json = Json::read(self.delivery).map_err(NotRead::Unreadable)?;
+        if let Some(field) = self.scheme.timestamp_field() {
+            let written = json.field(field).ok_or(Refused::Missing(field.to_owned())).map_err(NotRead::Refused)?;
+            tolerance.check(field, &written, self.delivery.arrived).map_err(NotRead::Refused)?;
+        }
+        Ok(json)
+    }
+
+    fn is_secret(&self, name: &HeaderName) -> bool {
+        const ALWAYS: [&str; 7] = [
+            "authorization",
+            "cookie",
+            "proxy-authorization",
+            "x-amz-security-token",
+            "x-api-key",
+            "x-hook-secret",
+            "x-hub-signature",
+        ];
+        self.scheme.header() == Some(name.as_str())
+            || ALWAYS.contains(&name.as_str())
+            || presets::signature_headers().any(|header| header == name.as_str())
+    }
+}
+
+/// Why a verified delivery was not read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotRead {
+    /// The body is not JSON that we take.
+    Unreadable(Unreadable),
+    /// The time of signing in the body is missing or out of tolerance.
+    Refused(Refused),
+}

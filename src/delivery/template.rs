@@ -1,0 +1,121 @@
+//! What a sender signs, as a template such as `{id}.{timestamp}.{body}`.
+
+use super::Delivery;
+
+/// The bytes that are signed: text, and parts of the delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(Vec<Part>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Body,
+    Timestamp,
+    Id,
+    Method,
+    Url,
+    Header(http::HeaderName),
+}
+
+/// Values that a template takes from the configuration of a scheme instead of from the delivery.
+pub(super) struct Values<'a> {
+    pub(super) timestamp: Option<&'a str>,
+    pub(super) id: Option<&'a str>,
+    pub(super) url: Option<&'a str>,
+}
+
+impl Template {
+    /// Reads a template; the error is a sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            if !before.is_empty() {
+                parts.push(Part::Text(before.to_owned()));
+            }
+            let (name, after) = after.split_once('}').ok_or("a `{` is not closed by `}`")?;
+            parts.push(match name {
+                "body" => Part::Body,
+                "timestamp" => Part::Timestamp,
+                "id" => Part::Id,
+                "method" => Part::Method,
+                "url" => Part::Url,
+                _ => match name.strip_prefix("header:").map(str::parse) {
+                    Some(Ok(header)) => Part::Header(header),
+                    Some(Err(_)) => return Err(format!("{{{name}}} does not name a header")),
+                    None => {
+                        return Err(format!(
+                            "{{{name}}} is not one of {{body}}, {{timestamp}}, {{id}}, {{method}}, {{url}}, {{header:NAME}}"
+                        ));
+                    }
+                },
+            });
+            rest = after;
+        }
+        if !rest.is_empty() {
+            parts.push(Part::Text(rest.to_owned()));
+        }
+        Ok(Self(parts))
+    }
+
+    /// The body and nothing else.
+    #[must_use]
+    pub fn body() -> Self {
+        Self(vec![Part::Body])
+    }
+
+    /// Whether the body is signed at all.
+    #[must_use]
+    pub fn signs_body(&self) -> bool {
+        self.0.contains(&Part::Body)
+    }
+
+    /// Whether the time of signing is signed.
+    #[must_use]
+    pub fn signs_timestamp(&self) -> bool {
+        self.0.contains(&Part::Timestamp)
+    }
+
+    /// Whether the delivery id is signed.
+    #[must_use]
+    pub fn signs_id(&self) -> bool {
+        self.0.contains(&Part::Id)
+    }
+
+    /// Whether the registered address is signed.
+    #[must_use]
+    pub fn signs_url(&self) -> bool {
+        self.0.contains(&Part::Url)
+    }
+
+    /// The signed pieces in order, or the name of the one that the delivery lacks.
+    pub(super) fn pieces<'a>(&'a self, delivery: &'a Delivery, values: &Values<'a>) -> Result<Vec<&'a [u8]>, String> {
+        let piece = |part: &'a Part| match part {
+            Part::Text(text) => Ok(text.as_bytes()),
+            Part::Body => Ok(delivery.body.as_ref()),
+            Part::Method => Ok(delivery.method.as_str().as_bytes()),
+            Part::Timestamp => values.timestamp.map(str::as_bytes).ok_or("timestamp".to_owned()),
+            Part::Id => values.id.map(str::as_bytes).ok_or("id".to_owned()),
+            Part::Url => values.url.map(str::as_bytes).ok_or("url".to_owned()),
+            Part::Header(name) => {
+                delivery.headers.get(name).map(http::HeaderValue::as_bytes).ok_or_else(|| name.to_string())
+            }
+        };
+        self.0.iter().map(piece).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_templates_and_says_what_is_wrong() {
+        let template = Template::parse("v0:{timestamp}:{body}").unwrap();
+        assert_eq!(template.0, [Part::Text("v0:".into()), Part::Timestamp, Part::Text(":".into()), Part::Body]);
+        assert!(Template::parse("{header:X-Thing}{url}{method}{id}").unwrap().signs_url());
+        assert!(Template::parse("{bodi}").unwrap_err().contains("{bodi} is not one of {body}"));
+        assert!(Template::parse("{body").unwrap_err().contains("not closed"));
+        assert!(Template::parse("{header:a b}").unwrap_err().contains("does not name a header"));
+    }
+}

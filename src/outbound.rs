@@ -1,0 +1,77 @@
+//! The one HTTP client for everything that goes out: HubSpot, and AWS through its SDK.
+//!
+//! One TLS configuration with compiled-in roots: loading the machine's root certificates would cost 3 ms at each
+//! start, and the SDK's own client would be a second TLS stack.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+
+/// How long a connection may take to be made; within a region, or to HubSpot, it takes some 100 ms.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// How long an unused connection is kept. A function may be frozen for longer than a server keeps its side open.
+const IDLE: Duration = Duration::from_secs(40);
+
+/// Makes the client. `keep` says whether connections are kept for the next request.
+#[must_use]
+#[expect(clippy::expect_used, reason = "nothing here depends on input: it works always, or in no test")]
+pub fn client(keep: bool) -> reqwest::Client {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions of TLS")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(if keep { usize::MAX } else { 0 })
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .user_agent(concat!("taskhook/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .expect("the configuration is a constant")
+}
+
+/// The same client, as the AWS SDK wants it. Time limits are the caller's: the SDK's operation time limits.
+#[derive(Clone, Debug)]
+pub struct Connector(pub reqwest::Client);
+
+impl HttpClient for Connector {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.0.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            // The bodies of our operations are JSON in memory.
+            let request = request.map(|body| body.bytes().unwrap_or_default().to_vec());
+            let request = reqwest::Request::try_from(request).map_err(|error| ConnectorError::user(error.into()))?;
+            let response = client.execute(request).await.map_err(connector_error)?;
+            let mut answer = http::Response::builder().status(response.status());
+            if let Some(headers) = answer.headers_mut() {
+                headers.clone_from(response.headers());
+            }
+            let body = response.bytes().await.map_err(connector_error)?;
+            let answer = answer.body(SdkBody::from(body)).map_err(|error| ConnectorError::user(error.into()))?;
+            HttpResponse::try_from(answer).map_err(|error| ConnectorError::user(error.into()))
+        })
+    }
+}
+
+fn connector_error(error: reqwest::Error) -> ConnectorError {
+    if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
+}

@@ -1,0 +1,373 @@
+//! Secrets from AWS Secrets Manager: redacted, cached, and fetched once for all their fields.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
+
+/// The shortest time between two fetches that a stranger's wrong signature or HubSpot's 401 can cause.
+const BETWEEN_EXTRA_FETCHES: Duration = Duration::from_secs(30);
+
+/// How long a failed fetch is remembered, so that a burst of deliveries doesn't become a burst of fetches.
+const FAILURE_TTL: Duration = Duration::from_secs(5);
+
+/// The most secrets that `BatchGetSecretValue` takes.
+const BATCH: usize = 20;
+
+/// A secret, or one field of a JSON secret: `name`, `name#field`, or the same with an ARN.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretRef {
+    id: String,
+    field: Option<String>,
+}
+
+/// Why a secret can't be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretError {
+    passing: bool,
+    message: String,
+}
+
+/// Every secret that was asked for, as of its last fetch.
+pub struct Secrets {
+    client: Client,
+    ttl: Duration,
+    /// Held while fetching: one fetch at a time, and whoever waits finds what the other fetched.
+    cache: Mutex<BTreeMap<String, Entry>>,
+}
+
+/// The state of one secret, by its name or ARN.
+#[derive(Default)]
+struct Entry {
+    /// The last value and when it was fetched.
+    value: Option<(SecretString, Instant)>,
+    /// The last failure, and when it happened; none after a success.
+    failure: Option<(SecretError, Instant)>,
+    /// When it was last fetched before its time.
+    extra: Option<Instant>,
+}
+
+impl SecretRef {
+    /// Reads a reference. The error is a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (id, field) = match text.split_once('#') {
+            Some((id, field)) => (id, Some(field)),
+            None => (text, None),
+        };
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c);
+        if id.is_empty() || !id.chars().all(allowed) || field == Some("") {
+            return Err(format!(
+                "{text:?} is not the name or ARN of a secret, with \"#field\" for a field of a JSON secret"
+            ));
+        }
+        Ok(Self { id: id.to_owned(), field: field.map(str::to_owned) })
+    }
+
+    /// What is accepted by a secret's text: every string that it holds at this place.
+    fn read(&self, secret: &SecretString) -> Result<Vec<SecretString>, SecretError> {
+        let text = secret.expose_secret();
+        let json = match serde_json::from_str(text) {
+            Ok(json @ (serde_json::Value::Object(_) | serde_json::Value::Array(_))) => Some(json),
+            _ => None,
+        };
+        let value = match (&self.field, json) {
+            (None, None) => serde_json::Value::String(text.to_owned()),
+            (None, Some(serde_json::Value::Object(fields))) => {
+                let names: Vec<_> = fields.keys().map(|name| format!("{self}#{name}")).collect();
+                return Err(SecretError::set_up(format!(
+                    "the secret {self} is a JSON object; name the field to use: {}",
+                    names.join(" or ")
+                )));
+            }
+            (None, Some(json)) => json,
+            (Some(field), Some(serde_json::Value::Object(mut fields))) => match fields.remove(field) {
+                Some(value) => value,
+                None => return Err(SecretError::set_up(format!("the secret {} has no field {field:?}", self.id))),
+            },
+            (Some(field), _) => {
+                return Err(SecretError::set_up(format!(
+                    "the secret {} is no JSON object with a field {field:?}",
+                    self.id
+                )));
+            }
+        };
+        let values = match value {
+            serde_json::Value::Array(values) => values,
+            value => vec![value],
+        };
+        let strings: Vec<_> = values
+            .into_iter()
+            .filter_map(|value| match value {
+                serde_json::Value::String(text) if !text.trim().is_empty() => Some(SecretString::from(text)),
+                _ => None,
+            })
+            .collect();
+        if strings.is_empty() {
+            return Err(SecretError::set_up(format!("the secret {self} is empty, or not text; store a value in it")));
+        }
+        Ok(strings)
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{}#{field}", self.id),
+            None => f.write_str(&self.id),
+        }
+    }
+}
+
+impl Secrets {
+    /// Nothing is fetched yet. A value is trusted for `ttl`.
+    #[must_use]
+    pub fn new(client: Client, ttl: Duration) -> Self {
+        Self { client, ttl, cache: Mutex::default() }
+    }
+
+    /// Fetches several secrets together, ahead of their use. What fails is remembered and told when it is needed.
+    pub async fn prefetch(&self, secrets: impl IntoIterator<Item = &SecretRef>, deadline: Instant) {
+        let mut cache = self.cache.lock().await;
+        for secret in secrets {
+            cache.entry(secret.id.clone()).or_default();
+        }
+        let ids = cache.keys().cloned().collect();
+        self.fetch(&mut cache, ids, deadline).await;
+    }
+
+    /// The accepted values of a secret, at least one.
+    pub async fn get(&self, secret: &SecretRef, deadline: Instant) -> Result<Vec<SecretString>, SecretError> {
+        let mut cache = timeout_at(deadline, self.cache.lock()).await.map_err(|_| SecretError::too_late(secret))?;
+        cache.entry(secret.id.clone()).or_default();
+        let due: BTreeSet<_> =
+            cache.iter().filter(|(_, entry)| entry.is_due(self.ttl)).map(|(id, _)| id.clone()).collect();
+        if due.contains(&secret.id) {
+            // Others that are due go along in the same call.
+            self.fetch(&mut cache, due, deadline).await;
+        }
+        read(&cache, secret)
+    }
+
+    /// The accepted values after a fetch before its time, because the known ones don't fit; `None` when there was such
+    /// a fetch a moment ago, or when it brings nothing new.
+    pub async fn get_again(&self, secret: &SecretRef, deadline: Instant) -> Option<Vec<SecretString>> {
+        let mut cache = timeout_at(deadline, self.cache.lock()).await.ok()?;
+        let entry = cache.entry(secret.id.clone()).or_default();
+        if entry.extra.is_some_and(|last| last.elapsed() < BETWEEN_EXTRA_FETCHES) {
+            return None;
+        }
+        entry.extra = Some(Instant::now());
+        let text = |cache: &BTreeMap<String, Entry>| {
+            let (value, _) = cache.get(&secret.id)?.value.as_ref()?;
+            Some(value.expose_secret().to_owned())
+        };
+        let before = text(&cache);
+        self.fetch(&mut cache, BTreeSet::from([secret.id.clone()]), deadline).await;
+        if text(&cache) == before { None } else { read(&cache, secret).ok() }
+    }
+
+    async fn fetch(&self, cache: &mut BTreeMap<String, Entry>, ids: BTreeSet<String>, deadline: Instant) {
+        let ids: Vec<_> = ids.into_iter().collect();
+        for ids in ids.chunks(BATCH) {
+            let fetched = match timeout_at(deadline, self.fetch_batch(ids)).await {
+                Ok(fetched) => fetched,
+                Err(_) => {
+                    let late =
+                        |id: &String| (id.clone(), Err(SecretError::passing(format!("the secret {id} took too long"))));
+                    ids.iter().map(late).collect()
+                }
+            };
+            for (id, result) in fetched {
+                cache.entry(id).or_default().take(result);
+            }
+        }
+    }
+
+    /// Fetches up to [`BATCH`] secrets in one call, or each alone where that is not allowed.
+    async fn fetch_batch(&self, ids: &[String]) -> Vec<(String, Result<SecretString, SecretError>)> {
+        if let [_, _, ..] = ids {
+            let answer = self.client.batch_get_secret_value().set_secret_id_list(Some(ids.to_vec())).send().await;
+            match answer {
+                Ok(answer) => return ids.iter().map(|id| (id.clone(), pick(id, &answer))).collect(),
+                Err(SdkError::ServiceError(refused)) => {
+                    let code = refused.err().code().unwrap_or("an error").to_owned();
+                    tracing::debug!(code, "BatchGetSecretValue was refused; fetching each secret alone");
+                }
+                Err(error) => {
+                    let failure = SecretError::passing(format!("Secrets Manager: {}", DisplayErrorContext(&error)));
+                    return ids.iter().map(|id| (id.clone(), Err(failure.clone()))).collect();
+                }
+            }
+        }
+        let fetches = ids.iter().map(|id| async { (id.clone(), self.fetch_one(id).await) });
+        futures_util::future::join_all(fetches).await
+    }
+
+    async fn fetch_one(&self, id: &str) -> Result<SecretString, SecretError> {
+        match self.client.get_secret_value().secret_id(id).send().await {
+            Ok(answer) => text(id, answer.secret_string()),
+            Err(SdkError::ServiceError(refused)) => {
+                let code = refused.err().code().unwrap_or_default();
+                Err(refusal(id, code, refused.raw().status().as_u16()))
+            }
+            Err(error) => Err(SecretError::passing(format!("Secrets Manager: {}", DisplayErrorContext(&error)))),
+        }
+    }
+}
+
+/// One secret of the answer to a batch, which names those that it can't give one by one.
+fn pick(
+    id: &str,
+    answer: &aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretValueOutput,
+) -> Result<SecretString, SecretError> {
+    let named = |name: Option<&str>, arn: Option<&str>| name == Some(id) || arn == Some(id);
+    // An ARN may be written without the six characters that AWS appends.
+    let partial =
+        |arn: Option<&str>| id.starts_with("arn:") && arn.is_some_and(|arn| arn.starts_with(&format!("{id}-")));
+    let values = answer.secret_values();
+    let value = values
+        .iter()
+        .find(|value| named(value.name(), value.arn()))
+        .or_else(|| values.iter().find(|value| partial(value.arn())));
+    match value {
+        Some(value) => text(id, value.secret_string()),
+        None => {
+            let error = answer.errors().iter().find(|error| error.secret_id() == Some(id));
+            let code = error.and_then(|error| error.error_code()).unwrap_or("ResourceNotFoundException");
+            Err(refusal(id, code, 400))
+        }
+    }
+}
+
+fn text(id: &str, value: Option<&str>) -> Result<SecretString, SecretError> {
+    let value = value.map(|value| SecretString::from(value.to_owned()));
+    value.ok_or_else(|| SecretError::set_up(format!("the secret {id} holds bytes; store it as text")))
+}
+
+/// What Secrets Manager's refusal means for us.
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors>
+fn refusal(id: &str, code: &str, status: u16) -> SecretError {
+    match code {
+        "ResourceNotFoundException" => {
+            SecretError::set_up(format!("there is no secret {id} in this region; create it, or correct the name"))
+        }
+        "AccessDeniedException" | "UnrecognizedClientException" | "InvalidSignatureException" => SecretError::set_up(
+            format!("reading the secret {id} is not allowed ({code}); allow secretsmanager:GetSecretValue for it"),
+        ),
+        "DecryptionFailure" => {
+            SecretError::set_up(format!("the secret {id} can't be decrypted; allow kms:Decrypt for its key"))
+        }
+        "InvalidRequestException" | "InvalidParameterException" | "ValidationException" => {
+            SecretError::set_up(format!("the secret {id} can't be read ({code}); it may be marked for deletion"))
+        }
+        _ => SecretError::passing(format!("Secrets Manager answered {status} {code} for the secret {id}")),
+    }
+}
+
+impl Entry {
+    /// Takes the result of a fetch. An old value outlives a passing failure, and no other.
+    fn take(&mut self, result: Result<SecretString, SecretError>) {
+        match result {
+            Ok(value) => {
+                self.value = Some((value, Instant::now()));
+                self.failure = None;
+            }
+            Err(failure) => {
+                if failure.passing && self.value.is_some() {
+                    tracing::warn!(reason = %failure, "a secret could not be fetched again; the old value serves on");
+                } else {
+                    self.value = None;
+                }
+                self.failure = Some((failure, Instant::now()));
+            }
+        }
+    }
+
+    fn is_due(&self, ttl: Duration) -> bool {
+        let failed_now = self.failure.as_ref().is_some_and(|(_, at)| at.elapsed() < FAILURE_TTL);
+        !failed_now && self.value.as_ref().is_none_or(|(_, at)| at.elapsed() >= ttl)
+    }
+}
+
+fn read(cache: &BTreeMap<String, Entry>, secret: &SecretRef) -> Result<Vec<SecretString>, SecretError> {
+    match cache.get(&secret.id) {
+        Some(Entry { value: Some((value, _)), .. }) => secret.read(value),
+        Some(Entry { failure: Some((failure, _)), .. }) => Err(failure.clone()),
+        _ => Err(SecretError::too_late(secret)),
+    }
+}
+
+impl SecretError {
+    /// Whether a later try can succeed without anybody changing the set-up.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        self.passing
+    }
+
+    pub(crate) fn set_up(message: String) -> Self {
+        Self { passing: false, message }
+    }
+
+    fn passing(message: String) -> Self {
+        Self { passing: true, message }
+    }
+
+    fn too_late(secret: &SecretRef) -> Self {
+        Self::passing(format!("the secret {} took too long", secret.id))
+    }
+}
+
+impl fmt::Display for SecretError {
+    /// For the log: it names the secret, never its value.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(reference: &str, text: &str) -> Result<Vec<String>, String> {
+        let values = SecretRef::parse(reference).unwrap().read(&SecretString::from(text.to_owned()));
+        let expose = |values: Vec<SecretString>| values.iter().map(|value| value.expose_secret().to_owned()).collect();
+        values.map(expose).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_secret_is_a_string_or_several_or_a_field() {
+        assert_eq!(read("a", "s3cret"), Ok(vec!["s3cret".to_owned()]));
+        assert_eq!(read("a", "12345"), Ok(vec!["12345".to_owned()]));
+        assert_eq!(read("a", r#"["new", "old"]"#), Ok(vec!["new".to_owned(), "old".to_owned()]));
+        assert_eq!(read("a#k", r#"{"k": "x"}"#), Ok(vec!["x".to_owned()]));
+        assert_eq!(read("a#k", r#"{"k": ["x", "y"]}"#), Ok(vec!["x".to_owned(), "y".to_owned()]));
+        assert!(read("a", r#"{"k": "x"}"#).unwrap_err().contains("a#k"));
+        assert!(read("a#b", r#"{"k": "x"}"#).unwrap_err().contains("no field \"b\""));
+        assert!(read("a#b", "text").unwrap_err().contains("no JSON object"));
+        for empty in ["", " \n", "[]", r#"[""]"#, r#"[{"a": 1}]"#] {
+            assert!(read("a", empty).unwrap_err().contains("empty"), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_a_name_or_an_arn_with_an_optional_field() {
+        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:taskhook/hubspot-AbCdEf#token";
+        let reference = SecretRef::parse(arn).unwrap();
+        assert_eq!((reference.to_string().as_str(), reference.field.as_deref()), (arn, Some("token")));
+        for wrong in ["", "#a", "a#", "a b", "ü"] {
+            assert!(SecretRef::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_never_printed() {
+        let mut entry = Entry::default();
+        entry.take(Ok(SecretString::from("s3cret".to_owned())));
+        assert!(!format!("{:?}", entry.value).contains("s3cret"));
+    }
+}

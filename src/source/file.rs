@@ -1,0 +1,327 @@
+//! A source file becomes a checked [`Source`], or a list of all that is wrong with it.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::reader::{Found, Reader, Section, article};
+use super::{Input, Property, Source, TaskRules, Verify};
+use crate::delivery::{self, Algorithm, Encoding, Hmac, Scheme, Template, Tolerance, preset};
+use crate::secrets::SecretRef;
+use crate::time::Zone;
+use crate::update::{OnMissing, RECORD_ID, Unknown};
+
+/// What `tolerance` is when a file doesn't say: what Slack, Stripe and the Standard Webhooks recommend.
+const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+
+/// The path of a source, and the source if nothing is wrong with it.
+pub(super) struct Content {
+    pub(super) path: String,
+    pub(super) source: Option<Source>,
+}
+
+/// Reads a file of this name. What is wrong stands in the reader's notes afterwards.
+pub(super) fn read(name: &str, reader: &mut Reader<'_, '_>) -> Option<Content> {
+    let table = reader.parse()?;
+    let mut root = Section::new("", 0, &table);
+    let path = path(name, &mut root, reader);
+    let zone = root.text(reader, "zone").map_or(Some(Zone::utc()), |found| zone(&found, reader));
+    let verify = required_section(&mut root, reader, "verify", "it says how deliveries are signed")
+        .and_then(|section| verify(section, reader));
+    let mut event = root.section(reader, "event");
+    let mut expression = |reader: &mut Reader<'_, '_>, key| event.as_mut()?.expression(reader, key);
+    let (when, id, time) = (expression(reader, "when"), expression(reader, "id"), expression(reader, "time"));
+    if let Some(event) = event {
+        event.finish(reader);
+    }
+    let task = required_section(&mut root, reader, "task", "it says which task an event updates")
+        .and_then(|section| task(section, reader));
+    let properties = required_section(&mut root, reader, "properties", "name at least one property to write")
+        .map(|section| properties(section, reader));
+    root.finish(reader);
+    let source = (|| {
+        Some(Source {
+            name: name.to_owned(),
+            path: path.clone(),
+            zone: zone?,
+            verify: verify?,
+            when,
+            id,
+            time,
+            task: task?,
+            properties: properties?,
+        })
+    })();
+    Some(Content { path, source: source.filter(|_| reader.problems() == 0) })
+}
+
+fn required_section<'t>(
+    root: &mut Section<'t>,
+    reader: &mut Reader<'_, '_>,
+    key: &'static str,
+    why: &str,
+) -> Option<Section<'t>> {
+    let missing = !root.has(key);
+    let section = root.section(reader, key);
+    if missing {
+        reader.problem(0, format!("the section [{key}] is missing: {why}"));
+    }
+    section
+}
+
+fn path(name: &str, root: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> String {
+    let Some(found) = root.text(reader, "path") else { return format!("/{name}") };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~%".contains(c);
+    if !found.value.starts_with('/') || found.value.len() < 2 || !found.value.chars().all(plain) {
+        let message = format!("`path` is {:?}; write a path such as \"/{name}\"", found.value);
+        reader.problem(found.start, message);
+    } else if found.value == "/health" {
+        reader.problem(found.start, "`path` \"/health\" is Taskhook's own; choose another");
+    }
+    found.value
+}
+
+fn zone(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Zone> {
+    let zone = Zone::named(&found.value);
+    if zone.is_none() {
+        let message = format!("`zone` is {:?}; write an IANA name such as \"Europe/Berlin\"", found.value);
+        reader.problem(found.start, message);
+    }
+    zone
+}
+
+fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verify> {
+    let before = reader.problems();
+    let scheme = section.required(reader, "scheme", "a named scheme, or \"hmac\", \"token\", \"basic\", \"none\"")?;
+    let known = match scheme.value.as_str() {
+        "hmac" => hmac(&mut section, reader),
+        "token" => token(&mut section, reader),
+        "basic" => Some(Scheme::Basic),
+        "none" => Some(Scheme::None),
+        name => named(name, scheme.start, &mut section, reader),
+    };
+    let secret = if known == Some(Scheme::None) {
+        None
+    } else {
+        section
+            .required(reader, "secret", "the name or ARN of a secret in Secrets Manager, such as \"taskhook/github\"")
+            .and_then(|found| secret(&found, reader))
+    };
+    let tolerance = Tolerance(section.duration(reader, "tolerance").unwrap_or(TOLERANCE));
+    let published = preset(&scheme.value).and_then(|preset| preset.published_secret);
+    section.finish(reader);
+    let scheme = known.filter(|_| reader.problems() == before)?;
+    Some(Verify { scheme, secret, tolerance, published })
+}
+
+fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRef> {
+    match SecretRef::parse(&found.value) {
+        Ok(secret) => Some(secret),
+        Err(problem) => {
+            reader.problem(found.start, format!("`secret` of [verify]: {problem}"));
+            None
+        }
+    }
+}
+
+fn named(name: &str, start: usize, section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme> {
+    let Some(preset) = preset(name) else {
+        let mut names: Vec<_> = delivery::preset_names().chain(["hmac", "token", "basic", "none"]).collect();
+        names.sort_unstable();
+        reader.problem(start, format!("there is no scheme {name:?}; known: {}", names.join(", ")));
+        return None;
+    };
+    let url = section.text(reader, "url").map(|found| found.value);
+    let scheme = Scheme::from_preset(preset, url);
+    if let Scheme::Hmac(hmac) = &scheme {
+        check_url(hmac, section.start(), reader);
+    }
+    Some(scheme)
+}
+
+fn check_url(hmac: &Hmac, start: usize, reader: &mut Reader<'_, '_>) {
+    match (&hmac.url, hmac.signed.signs_url()) {
+        (None, true) => reader.problem(
+            start,
+            "`url` of [verify] is missing: this sender signs the address that was registered with it; write it here",
+        ),
+        (Some(_), false) => reader.problem(start, "`url` of [verify] is not part of what is signed; leave it out"),
+        _ => {}
+    }
+}
+
+fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme> {
+    let header = section.required(reader, "header", "the header with the signature");
+    let header = header.and_then(|found| header_name(&found, reader));
+    let algorithms = [("sha1", Algorithm::Sha1), ("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
+    let encodings = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
+    let secret_encodings = [("raw", Encoding::Raw), ("base64", Encoding::Base64)];
+    let algorithm = section.choice(reader, "algorithm", &algorithms).unwrap_or(Algorithm::Sha256);
+    let encoding = section.choice(reader, "encoding", &encodings).unwrap_or(Encoding::Hex);
+    let secret_encoding = section.choice(reader, "secret_encoding", &secret_encodings).unwrap_or(Encoding::Raw);
+    let prefix = section.text(reader, "prefix").map(|found| found.value).unwrap_or_default();
+    let separator = section.text(reader, "separator").map(|found| found.value).filter(|text| !text.is_empty());
+    let mut named_header = |reader: &mut Reader<'_, '_>, key| {
+        let found = section.text(reader, key)?;
+        header_name(&found, reader)
+    };
+    let timestamp_header = named_header(reader, "timestamp_header");
+    let id_header = named_header(reader, "id_header");
+    let url = section.text(reader, "url").map(|found| found.value);
+    let signed = match section.text(reader, "signed") {
+        None => Template::body(),
+        Some(found) => match Template::parse(&found.value) {
+            Ok(template) => template,
+            Err(problem) => {
+                reader.problem(found.start, format!("`signed` of [verify]: {problem}"));
+                return None;
+            }
+        },
+    };
+    let start = section.start();
+    if !signed.signs_body() {
+        reader.problem(
+            start,
+            "`signed` of [verify] lacks {body}: a signature that doesn't cover the body proves nothing",
+        );
+    }
+    if signed.signs_timestamp() != timestamp_header.is_some() {
+        let message = "`timestamp_header` and {timestamp} in `signed` of [verify] go together: \
+                       a time that isn't signed proves nothing";
+        reader.problem(start, message);
+    }
+    if signed.signs_id() && id_header.is_none() {
+        reader.problem(start, "{id} in `signed` of [verify] needs `id_header`: the header with the delivery id");
+    }
+    let hmac = Hmac {
+        header: header?,
+        algorithm,
+        encoding,
+        prefix,
+        separator,
+        signed,
+        timestamp_header,
+        timestamp_field: None,
+        id_header,
+        url,
+        secret_encoding,
+        secret_prefix: String::new(),
+    };
+    check_url(&hmac, start, reader);
+    Some(Scheme::Hmac(Box::new(hmac)))
+}
+
+fn token(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme> {
+    let header = section.required(reader, "header", "the header with the secret")?;
+    let header = header_name(&header, reader);
+    let prefix = section.text(reader, "prefix").map(|found| found.value).unwrap_or_default();
+    Some(Scheme::Token { header: header?, prefix, id_header: None })
+}
+
+fn header_name(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<HeaderName> {
+    let header = found.value.parse().ok();
+    if header.is_none() {
+        reader.problem(found.start, format!("{:?} is not the name of a header", found.value));
+    }
+    header
+}
+
+fn task(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<TaskRules> {
+    let each = section.expression(reader, "each");
+    let id = section.required(reader, "id", "an expression that gives the task's unique value, such as '.ticket.id'");
+    let id = id.and_then(|found| reader.expression(&found));
+    let time = section.expression(reader, "time");
+    let id_property =
+        section.required(reader, "id_property", "the task property with unique values, such as \"zendesk_ticket_id\"");
+    let id_property = id_property.and_then(|found| property_name(&found.value, found.start, reader));
+    let choices = [("fail", OnMissing::Fail), ("skip", OnMissing::Skip), ("create", OnMissing::Create)];
+    let on_missing = section.choice(reader, "on_missing", &choices).unwrap_or(OnMissing::Fail);
+    let updated_at = section.text(reader, "updated_at_property");
+    let updated_at_property = updated_at.map(|found| property_name(&found.value, found.start, reader));
+    if on_missing == OnMissing::Create && id_property.as_deref() == Some(RECORD_ID) {
+        let message = "`on_missing` of [task] can't be \"create\" with `id_property = \"hs_object_id\"`: \
+                       HubSpot gives record ids itself; write \"fail\" or \"skip\"";
+        reader.problem(section.start(), message);
+    }
+    section.finish(reader);
+    let updated_at_property = match updated_at_property {
+        Some(None) => return None,
+        Some(name) => name,
+        None => None,
+    };
+    Some(TaskRules { each, id: id?, time, id_property: id_property?, on_missing, updated_at_property })
+}
+
+/// HubSpot's internal names: lower-case letters, digits and underscores.
+fn property_name(name: &str, start: usize, reader: &mut Reader<'_, '_>) -> Option<String> {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if !name.is_empty() && name.chars().all(plain) {
+        return Some(name.to_owned());
+    }
+    let message = format!("{name:?} is not the internal name of a HubSpot property: lower-case letters, digits and _");
+    reader.problem(start, message);
+    None
+}
+
+fn properties(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Vec<Property> {
+    let start = section.start();
+    let entries = section.entries();
+    if entries.is_empty() {
+        reader.problem(start, "[properties] is empty: name at least one property to write");
+    }
+    let read = |(name, start, value)| property(name, start, value, reader);
+    entries.into_iter().filter_map(read).collect()
+}
+
+fn property(name: &str, start: usize, value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_, '_>) -> Option<Property> {
+    let checked = property_name(name, start, reader);
+    let place = value.span().start;
+    match value.get_ref() {
+        DeValue::String(text) => {
+            let expression = reader.expression(&Found { value: text.clone().into_owned(), start: place })?;
+            Some(Property::plain(checked?, expression))
+        }
+        DeValue::Table(table) => {
+            let section = Section::new(&format!("`{name}`"), place, table);
+            steps(checked, section, reader)
+        }
+        other => {
+            let message =
+                format!("`{name}` has to be a jq expression in quotes or a table with `from`, not {}", article(other));
+            reader.problem(place, message);
+            None
+        }
+    }
+}
+
+fn steps(name: Option<String>, mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Property> {
+    let start = section.start();
+    let (has_from, owner) = (section.has("from"), section.has("owner"));
+    let (from, owner_expression) = (section.expression(reader, "from"), section.expression(reader, "owner"));
+    let map = section.texts(reader, "map");
+    let forms = [("datetime", Input::DateTime), ("date", Input::Date)];
+    let (written_as, as_given) = (section.has("as"), section.choice(reader, "as", &forms));
+    let otherwise = section.text(reader, "otherwise").map(|found| found.value);
+    let unmapped = section.choice(reader, "unmapped", &[("fail", Unknown::Fail), ("skip", Unknown::Skip)]);
+    let label = name.clone().unwrap_or_default();
+    if owner && has_from {
+        reader.problem(start, format!("`{label}` has both `from` and `owner`; write one of them"));
+    } else if owner && written_as {
+        reader.problem(start, format!("`{label}` has both `owner` and `as`; an owner's id is written as it is"));
+    } else if !owner && !has_from {
+        reader.problem(start, format!("`{label}` lacks `from` (an expression) or `owner` (an e-mail address)"));
+    }
+    if unmapped.is_some() && map.is_none() && !owner {
+        reader.problem(start, format!("`unmapped` of `{label}` goes with `map` or `owner`; leave it out"));
+    }
+    section.finish(reader);
+    let input = if owner { Input::Owner } else { as_given.unwrap_or(Input::Text) };
+    let unknown = match (unmapped, &otherwise) {
+        (Some(unknown), _) => unknown,
+        (None, Some(text)) => Unknown::Write(text.clone()),
+        (None, None) => Unknown::Fail,
+    };
+    Some(Property { name: name?, expression: from.or(owner_expression)?, map, input, otherwise, unknown })
+}

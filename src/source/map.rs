@@ -1,0 +1,197 @@
+//! Mapping: a verified delivery and a source give updates.
+
+use super::jq::{Expression, Scope, Val};
+use super::value::{kind, string_or_number, text};
+use super::{Event, Input, Mapped, NotMapped, Property, Source};
+use crate::time::{Time, Written};
+use crate::update::{TaskKey, Unknown, Update, Value};
+
+/// The most updates that one event may give: more is a mistake in `each`, and would not fit into an invocation.
+const UPDATES: usize = 10_000;
+
+/// Maps an event. `default_id` is the sender's own delivery id, or what we call the delivery otherwise.
+pub(super) fn event(source: &Source, scope: &Scope<'_>, body: &Val, default_id: &str, arrived: Time) -> Event {
+    let mut event = Event { id: default_id.to_owned(), time: None, mapped: Mapped::Filtered };
+    match updates(source, scope, body, arrived, &mut event) {
+        Ok(mapped) => event.mapped = mapped,
+        Err(detail) => {
+            let not_mapped = NotMapped { id: None, id_property: source.task.id_property.clone(), detail };
+            event.mapped = Mapped::Updates(vec![Err(not_mapped)]);
+        }
+    }
+    event
+}
+
+/// The updates of an event, or what is wrong with the event as a whole.
+fn updates(source: &Source, scope: &Scope<'_>, body: &Val, arrived: Time, event: &mut Event) -> Result<Mapped, String> {
+    let passes = source.when.map_or(Ok(true), |when| passes(scope, when, body));
+    let passes = passes.map_err(|error| format!("[event] when: {error}"))?;
+    match source.id.map_or(Ok(None), |id| event_id(scope, id, body)) {
+        Ok(Some(id)) => event.id = id,
+        Ok(None) => {}
+        // An event that is none of our business may well lack what its id is made of.
+        Err(_) if !passes => {}
+        Err(error) => return Err(format!("[event] id: {error}")),
+    }
+    if !passes {
+        return Ok(Mapped::Filtered);
+    }
+    let time = time(source, scope, source.time, body, arrived).map_err(|error| format!("[event] time: {error}"))?;
+    let time = time.unwrap_or(arrived);
+    event.time = Some(time);
+    let items = items(source, scope, body).map_err(|error| format!("[task] each: {error}"))?;
+    if items.is_empty() {
+        return Ok(Mapped::Filtered);
+    }
+    Ok(Mapped::Updates(items.into_iter().map(|item| update(source, scope, &item, time, arrived)).collect()))
+}
+
+/// Whether any output is neither false nor null.
+fn passes(scope: &Scope<'_>, when: Expression, body: &Val) -> Result<bool, String> {
+    for output in scope.run(when, body.clone()) {
+        if !matches!(output?, Val::Null | Val::Bool(false)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn event_id(scope: &Scope<'_>, id: Expression, body: &Val) -> Result<Option<String>, String> {
+    match scope.one(id, body.clone())? {
+        None | Some(Val::Null) => Ok(None),
+        Some(value) => {
+            let id = string_or_number(&value).ok_or_else(|| format!("it gives {}, not an id", kind(&value)))?;
+            Ok(Some(id).filter(|id| !id.is_empty()))
+        }
+    }
+}
+
+/// When the change happened: never later than the time of arrival. `None` when the payload doesn't say.
+fn time(
+    source: &Source,
+    scope: &Scope<'_>,
+    expression: Option<Expression>,
+    input: &Val,
+    arrived: Time,
+) -> Result<Option<Time>, String> {
+    let Some(expression) = expression else { return Ok(None) };
+    match scope.one(expression, input.clone())? {
+        None | Some(Val::Null) => Ok(None),
+        Some(value) => Ok(Some(written(&value, source)?.time.min(arrived))),
+    }
+}
+
+fn written(value: &Val, source: &Source) -> Result<Written, String> {
+    let text = string_or_number(value).ok_or_else(|| format!("it gives {}, not a time", kind(value)))?;
+    Written::parse(&text, &source.zone)
+}
+
+fn items(source: &Source, scope: &Scope<'_>, body: &Val) -> Result<Vec<Val>, String> {
+    let Some(each) = source.task.each else { return Ok(vec![body.clone()]) };
+    let mut items = Vec::new();
+    for output in scope.run(each, body.clone()) {
+        match output? {
+            Val::Null => {}
+            _ if items.len() == UPDATES => return Err(format!("it gives more than {UPDATES} updates")),
+            item => items.push(item),
+        }
+    }
+    Ok(items)
+}
+
+/// One update, or everything that is wrong with it.
+fn update(
+    source: &Source,
+    scope: &Scope<'_>,
+    item: &Val,
+    event_time: Time,
+    arrived: Time,
+) -> Result<Update, NotMapped> {
+    let rules = &source.task;
+    let mut problems = Vec::new();
+    let id = task_id(scope, rules.id, item);
+    if let Err(problem) = &id {
+        problems.push(format!("[task] id: {problem}"));
+    }
+    let time = time(source, scope, rules.time, item, arrived).unwrap_or_else(|problem| {
+        problems.push(format!("[task] time: {problem}"));
+        None
+    });
+    let mut properties = Vec::new();
+    for property in &source.properties {
+        match value(source, scope, property, item) {
+            Ok(Some(value)) => properties.push((property.name.clone(), value)),
+            Ok(None) => {}
+            Err(problem) => problems.push(format!("{}: {problem}", property.name)),
+        }
+    }
+    match id {
+        Ok(id) if problems.is_empty() => Ok(Update {
+            task: TaskKey { id_property: rules.id_property.clone(), id },
+            time: time.unwrap_or(event_time),
+            on_missing: rules.on_missing,
+            updated_at_property: rules.updated_at_property.clone(),
+            properties,
+        }),
+        id => Err(NotMapped { id: id.ok(), id_property: rules.id_property.clone(), detail: problems.join("; ") }),
+    }
+}
+
+fn task_id(scope: &Scope<'_>, id: Expression, item: &Val) -> Result<String, String> {
+    match scope.one(id, item.clone())? {
+        None => Err("it gives nothing".to_owned()),
+        Some(value) => match string_or_number(&value) {
+            Some(id) if id.is_empty() => Err("it gives empty text".to_owned()),
+            Some(id) => Ok(id),
+            None => Err(format!("it gives {}, but a task's id is text or a number", kind(&value))),
+        },
+    }
+}
+
+/// What the property is set to; `None` leaves it alone.
+fn value(source: &Source, scope: &Scope<'_>, property: &Property, item: &Val) -> Result<Option<Value>, String> {
+    let Some(output) = scope.one(property.expression, item.clone())? else { return Ok(None) };
+    let given = match text(&output)? {
+        None => return Ok(property.otherwise.clone().map(Value::Text)),
+        Some(given) => given,
+    };
+    let mapped = match &property.map {
+        Some(map) => match look_up(map, &given) {
+            Some(mapped) => mapped.to_owned(),
+            None if given.is_empty() => return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default()))),
+            None => return unknown(property, map, &given),
+        },
+        None if given.is_empty() => return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default()))),
+        None => given,
+    };
+    if mapped.is_empty() {
+        return Ok(Some(Value::Text(mapped)));
+    }
+    let written = || Written::parse(&mapped, &source.zone);
+    Ok(Some(match property.input {
+        Input::Text => Value::Text(mapped),
+        Input::DateTime => Value::Text(written()?.time.to_string()),
+        Input::Date => Value::Text(written()?.date()),
+        Input::Owner => Value::Owner { email: mapped.trim().to_owned(), unknown: property.unknown.clone() },
+    }))
+}
+
+/// The row of a map: exactly, else ignoring case and outer space.
+fn look_up<'m>(map: &'m [(String, String)], given: &str) -> Option<&'m str> {
+    let exact = map.iter().find(|(row, _)| row == given);
+    let folded = given.trim().to_lowercase();
+    let found = exact.or_else(|| map.iter().find(|(row, _)| row.trim().to_lowercase() == folded));
+    found.map(|(_, mapped)| mapped.as_str())
+}
+
+fn unknown(property: &Property, map: &[(String, String)], given: &str) -> Result<Option<Value>, String> {
+    match &property.unknown {
+        Unknown::Skip => Ok(None),
+        Unknown::Write(text) => Ok(Some(Value::Text(text.clone()))),
+        Unknown::Fail => {
+            let known: Vec<_> = map.iter().map(|(row, _)| row.as_str()).collect();
+            let given: String = given.chars().take(60).collect();
+            Err(format!("{given:?} is not in its map ({})", known.join(", ")))
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Reading TOML tables key by key, so that every problem is found at once and has its place.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::jq::{Expression, Expressions, Mistake};
+use super::problem::Problem;
+use crate::settings;
+
+/// A source file on its way to a source.
+pub(super) struct Reader<'f, 'e> {
+    notes: Notes<'f>,
+    /// The expressions of all files.
+    expressions: &'e mut Expressions,
+}
+
+/// What was found in a file besides its content.
+pub(super) struct Notes<'f> {
+    pub(super) file: &'f str,
+    text: &'f str,
+    pub(super) problems: Vec<Problem>,
+    /// Where the file's expressions stand, for mistakes that only compiling finds.
+    places: Vec<(Expression, Place)>,
+}
+
+/// Where an expression stands in the file.
+struct Place {
+    start: usize,
+    /// Whether an offset in the expression is the same offset in the file; not with escapes.
+    verbatim: bool,
+}
+
+/// A table whose keys are taken one by one.
+pub(super) struct Section<'t> {
+    name: String,
+    /// Where a missing key is reported.
+    start: usize,
+    keys: Vec<(&'t str, Range<usize>, &'t Spanned<DeValue<'t>>)>,
+    /// What the file's author may write here; for the message about a key that is not among them.
+    known: Vec<&'static str>,
+}
+
+/// A value with its place.
+pub(super) struct Found<T> {
+    pub(super) value: T,
+    pub(super) start: usize,
+}
+
+impl<'f, 'e> Reader<'f, 'e> {
+    pub(super) fn new(file: &'f str, text: &'f str, expressions: &'e mut Expressions) -> Self {
+        Self { notes: Notes { file, text, problems: Vec::new(), places: Vec::new() }, expressions }
+    }
+
+    /// What was found.
+    pub(super) fn finish(self) -> Notes<'f> {
+        self.notes
+    }
+
+    /// How many problems there are so far.
+    pub(super) fn problems(&self) -> usize {
+        self.notes.problems.len()
+    }
+
+    /// The file's outermost table, or `None` with a problem when it isn't TOML.
+    pub(super) fn parse(&mut self) -> Option<DeTable<'f>> {
+        match DeTable::parse(self.notes.text) {
+            Ok(table) => Some(table.into_inner()),
+            Err(error) => {
+                self.problem(error.span().map_or(0, |span| span.start), format!("not TOML: {}", error.message()));
+                None
+            }
+        }
+    }
+
+    pub(super) fn problem(&mut self, start: usize, message: impl Into<String>) {
+        self.notes.problem(start, message);
+    }
+
+    /// Takes text as an expression.
+    pub(super) fn expression(&mut self, found: &Found<String>) -> Option<Expression> {
+        let place = self.verbatim(found);
+        match self.expressions.add(&found.value) {
+            Ok(expression) => {
+                self.notes.places.push((expression, place));
+                Some(expression)
+            }
+            Err(mistake) => {
+                let start = if place.verbatim { place.start + mistake.offset } else { place.start };
+                self.problem(start, format!("not a jq expression: {}", mistake.message));
+                None
+            }
+        }
+    }
+
+    /// Where the text of a string begins, after its quotes.
+    fn verbatim(&self, found: &Found<String>) -> Place {
+        let written = self.notes.text.get(found.start..).unwrap_or_default();
+        let quotes = ["'''", "\"\"\"", "'", "\""].into_iter().find(|quotes| written.starts_with(quotes)).unwrap_or("");
+        let inside = &written[quotes.len()..];
+        // A line break right after three quotes is not part of the text.
+        let line_break = if quotes.len() == 3 { inside.len() - trim_line_break(inside).len() } else { 0 };
+        let verbatim = inside[line_break..].starts_with(&found.value);
+        Place { start: found.start + if verbatim { quotes.len() + line_break } else { 0 }, verbatim }
+    }
+}
+
+impl Notes<'_> {
+    fn problem(&mut self, start: usize, message: impl Into<String>) {
+        self.problems.push(Problem::at(self.file, self.text, start, message));
+    }
+
+    /// The expressions of this file.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = Expression> {
+        self.places.iter().map(|(expression, _)| *expression)
+    }
+
+    /// Reports a mistake if it is in one of this file's expressions.
+    pub(super) fn report(&mut self, expression: Expression, mistake: &Mistake) {
+        if let Some((_, place)) = self.places.iter().find(|(other, _)| *other == expression) {
+            let start = place.start + if place.verbatim { mistake.offset } else { 0 };
+            self.problem(start, mistake.message.as_str());
+        }
+    }
+}
+
+fn trim_line_break(text: &str) -> &str {
+    text.strip_prefix("\r\n").or_else(|| text.strip_prefix('\n')).unwrap_or(text)
+}
+
+impl<'t> Section<'t> {
+    pub(super) fn new(name: &str, start: usize, table: &'t DeTable<'t>) -> Self {
+        let keys = table.iter().map(|(key, value)| (key.get_ref().as_ref(), key.span(), value));
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_by_key(|(_, span, _)| span.start);
+        Self { name: name.to_owned(), start, keys, known: Vec::new() }
+    }
+
+    /// The place of the section.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<&'t Spanned<DeValue<'t>>> {
+        self.known.push(key);
+        let index = self.keys.iter().position(|(name, ..)| *name == key)?;
+        Some(self.keys.remove(index).2)
+    }
+
+    fn label(&self, key: &str) -> String {
+        if self.name.is_empty() { format!("`{key}`") } else { format!("`{key}` of {}", self.name) }
+    }
+
+    /// A table under this one.
+    pub(super) fn section(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Section<'t>> {
+        let value = self.take(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some(Section::new(&format!("[{key}]"), value.span().start, table)),
+            other => {
+                reader.problem(value.span().start, format!("[{key}] has to be a table, not {}", article(other)));
+                None
+            }
+        }
+    }
+
+    /// Text.
+    pub(super) fn text(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Found<String>> {
+        let value = self.take(key)?;
+        let label = self.label(key);
+        text(reader, &label, value)
+    }
+
+    /// Text that has to be there.
+    pub(super) fn required(
+        &mut self,
+        reader: &mut Reader<'_, '_>,
+        key: &'static str,
+        why: &str,
+    ) -> Option<Found<String>> {
+        let missing = !self.has(key);
+        let found = self.text(reader, key);
+        if missing {
+            reader.problem(self.start, format!("{} is missing: {why}", self.label(key)));
+        }
+        found
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|(name, ..)| *name == key)
+    }
+
+    /// An expression.
+    pub(super) fn expression(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Expression> {
+        let found = self.text(reader, key)?;
+        reader.expression(&found)
+    }
+
+    /// A duration such as `5m`.
+    pub(super) fn duration(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Duration> {
+        let found = self.text(reader, key)?;
+        let duration = settings::duration(&found.value);
+        if let Err(problem) = &duration {
+            reader.problem(found.start, format!("{}: {problem}", self.label(key)));
+        }
+        duration.ok()
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Clone>(
+        &mut self,
+        reader: &mut Reader<'_, '_>,
+        key: &'static str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        let found = self.text(reader, key)?;
+        let choice = choices.iter().find(|(word, _)| *word == found.value).map(|(_, choice)| choice.clone());
+        if choice.is_none() {
+            let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+            let message = format!("{} is {:?}; write one of {}", self.label(key), found.value, words.join(", "));
+            reader.problem(found.start, message);
+        }
+        choice
+    }
+
+    /// The rows of a table of texts, in the order of the file.
+    pub(super) fn texts(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Vec<(String, String)>> {
+        let mut section = self.section(reader, key)?;
+        let mut rows = Vec::new();
+        for (name, _, value) in std::mem::take(&mut section.keys) {
+            if let Some(found) = text(reader, &format!("`{name}` of {}", section.name), value) {
+                rows.push((name.to_owned(), found.value));
+            }
+        }
+        Some(rows)
+    }
+
+    /// All entries, in the order of the file, for a table whose keys are names.
+    pub(super) fn entries(&mut self) -> Vec<(&'t str, usize, &'t Spanned<DeValue<'t>>)> {
+        let keys = std::mem::take(&mut self.keys);
+        keys.into_iter().map(|(name, span, value)| (name, span.start, value)).collect()
+    }
+
+    /// Reports every key that nobody took.
+    pub(super) fn finish(self, reader: &mut Reader<'_, '_>) {
+        for (name, span, _) in &self.keys {
+            let near = self.known.iter().map(|known| (strsim::damerau_levenshtein(known, name), known)).min();
+            let hint = match near {
+                Some((distance, known)) if distance <= 2 => format!("did you mean `{known}`?"),
+                _ => {
+                    let known: Vec<_> = self.known.iter().map(|known| format!("`{known}`")).collect();
+                    format!("known here: {}", known.join(", "))
+                }
+            };
+            let place = if self.name.is_empty() { "here".to_owned() } else { format!("in {}", self.name) };
+            reader.problem(span.start, format!("there is no key `{name}` {place}; {hint}"));
+        }
+    }
+}
+
+fn text(reader: &mut Reader<'_, '_>, label: &str, value: &Spanned<DeValue<'_>>) -> Option<Found<String>> {
+    let start = value.span().start;
+    match value.get_ref() {
+        DeValue::String(text) => Some(Found { value: Cow::clone(text).into_owned(), start }),
+        other => {
+            reader.problem(start, format!("{label} has to be text in quotes, not {}", article(other)));
+            None
+        }
+    }
+}
+
+/// What kind of value it is, in words.
+pub(super) fn article(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
