@@ -1,5 +1,8 @@
 //! Taskhook.
+pub mod aws;
 pub mod delivery;
+pub mod engine;
+pub mod hubspot;
 pub mod outbound;
 pub mod secrets;
 pub mod settings;

@@ -1,6 +1,211 @@
 //! The environment, read once; every problem at once.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::secrets::SecretRef;
+use crate::source::SourceFile;
+
+/// Everything that the environment says.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the HubSpot token is.
+    pub hubspot_token: SecretRef,
+    /// Where HubSpot is, without a slash at the end.
+    pub hubspot_base_url: String,
+    /// Which version of its API is called.
+    pub hubspot_api_version: ApiVersion,
+    /// The folder of source files, or one file.
+    pub sources: PathBuf,
+    /// How long a fetched secret is trusted.
+    pub secret_ttl: Duration,
+    /// The time within which a sender is answered.
+    pub reply_within: Duration,
+    /// Whether everything is done but the writing.
+    pub observe: bool,
+    /// How AWS is reached.
+    pub aws: Aws,
+}
+
+/// How AWS is reached: what Lambda, or a developer's shell, has in the environment.
+#[derive(Clone)]
+pub struct Aws {
+    /// The region.
+    pub region: String,
+    /// The key id of the credentials.
+    pub access_key_id: String,
+    /// The secret key of the credentials.
+    pub secret_access_key: String,
+    /// The token of temporary credentials.
+    pub session_token: Option<String>,
+    /// Where Secrets Manager is, if not where it is for everybody.
+    pub secrets_manager_url: Option<String>,
+}
+
+/// A version of HubSpot's API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiVersion {
+    /// `/crm/v3/objects/...`
+    V3,
+    /// `/crm/objects/2026-03/...`
+    Date(String),
+}
+
+/// One variable that is wrong or missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The variable.
+    pub variable: &'static str,
+    /// What is wrong, and what to do.
+    pub message: String,
+}
+
+/// Reads variables and collects problems.
+struct Reader<'v> {
+    variable: &'v dyn Fn(&str) -> Option<String>,
+    problems: Vec<Problem>,
+}
+
+impl Settings {
+    /// Reads the environment through `variable`, which gives a variable's value if it is set.
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { variable, problems: Vec::new() };
+        for name in ["TASKHOOK_QUEUE_URL", "TASKHOOK_DEAD_LETTER_URL"] {
+            if reader.get(name).is_some() {
+                reader.problem(name, "this version has no durable mode yet; leave it unset".to_owned());
+            }
+        }
+        let hubspot_token =
+            reader.required("HUBSPOT_TOKEN_SECRET", "set it to the name or ARN of the secret with the HubSpot token");
+        let hubspot_token =
+            hubspot_token.and_then(|text| reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&text)));
+        let hubspot_base_url = reader.url("HUBSPOT_BASE_URL").unwrap_or_else(|| "https://api.hubapi.com".to_owned());
+        let version = reader.get("HUBSPOT_API_VERSION").map_or(Ok(ApiVersion::V3), |text| ApiVersion::parse(&text));
+        let hubspot_api_version = reader.parsed("HUBSPOT_API_VERSION", version);
+        let sources = reader.get("TASKHOOK_SOURCES").map_or_else(|| default_sources(variable), PathBuf::from);
+        let secret_ttl = reader.duration("TASKHOOK_SECRET_TTL", Duration::from_secs(5 * 60));
+        let reply_within = reader.duration("TASKHOOK_REPLY_WITHIN", Duration::from_secs(8));
+        if reply_within.is_zero() {
+            reader.problem(
+                "TASKHOOK_REPLY_WITHIN",
+                "no sender can be answered within 0 seconds; write 8s, say".to_owned(),
+            );
+        }
+        let observe = match reader.get("TASKHOOK_OBSERVE").as_deref() {
+            None | Some("0" | "false") => false,
+            Some("1" | "true") => true,
+            Some(other) => {
+                reader.problem("TASKHOOK_OBSERVE", format!("it is {other:?}; write 1, or leave it unset"));
+                false
+            }
+        };
+        let aws = Aws::read(&mut reader);
+        let settings = (|| {
+            Some(Self {
+                hubspot_token: hubspot_token?,
+                hubspot_base_url,
+                hubspot_api_version: hubspot_api_version?,
+                sources,
+                secret_ttl,
+                reply_within,
+                observe,
+                aws: aws?,
+            })
+        })();
+        settings.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
+    }
+}
+
+impl Aws {
+    fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let why = "Lambda sets it; elsewhere set it as for the AWS command line";
+        let region = reader.get("AWS_REGION").or_else(|| reader.get("AWS_DEFAULT_REGION"));
+        let region = region.or_else(|| reader.required("AWS_REGION", why));
+        let access_key_id = reader.required("AWS_ACCESS_KEY_ID", why);
+        let secret_access_key = reader.required("AWS_SECRET_ACCESS_KEY", why);
+        let session_token = reader.get("AWS_SESSION_TOKEN");
+        let own = reader.url("AWS_ENDPOINT_URL_SECRETS_MANAGER");
+        let secrets_manager_url = own.or_else(|| reader.url("AWS_ENDPOINT_URL"));
+        Some(Self {
+            region: region?,
+            access_key_id: access_key_id?,
+            secret_access_key: secret_access_key?,
+            session_token,
+            secrets_manager_url,
+        })
+    }
+}
+
+impl fmt::Debug for Aws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aws").field("region", &self.region).finish_non_exhaustive()
+    }
+}
+
+impl ApiVersion {
+    fn parse(text: &str) -> Result<Self, String> {
+        let is_date = |text: &str| {
+            let digits = |range: std::ops::Range<usize>| {
+                text.get(range).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()))
+            };
+            text.len() == 7 && digits(0..4) && text.get(4..5) == Some("-") && digits(5..7)
+        };
+        match text {
+            "v3" => Ok(Self::V3),
+            date if is_date(date) => Ok(Self::Date(date.to_owned())),
+            other => Err(format!("it is {other:?}; write v3, or a date version such as 2026-03")),
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// The value of a variable; an empty one is as good as none.
+    fn get(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn problem(&mut self, variable: &'static str, message: String) {
+        self.problems.push(Problem { variable, message });
+    }
+
+    fn required(&mut self, name: &'static str, why: &str) -> Option<String> {
+        let value = self.get(name);
+        if value.is_none() {
+            self.problem(name, format!("it is not set; {why}"));
+        }
+        value
+    }
+
+    fn parsed<T>(&mut self, name: &'static str, result: Result<T, String>) -> Option<T> {
+        result.map_err(|message| self.problem(name, message)).ok()
+    }
+
+    fn duration(&mut self, name: &'static str, default: Duration) -> Duration {
+        let value = self.get(name).map_or(Ok(default), |text| duration(&text));
+        self.parsed(name, value).unwrap_or(default)
+    }
+
+    /// An address: HTTPS, or HTTP on this machine, since a token goes over it.
+    fn url(&mut self, name: &'static str) -> Option<String> {
+        let text = self.get(name)?;
+        let url = reqwest::Url::parse(&text).ok().filter(|url| match (url.scheme(), url.host_str()) {
+            ("https", Some(_)) => true,
+            ("http", Some(host)) => host == "localhost" || host == "[::1]" || host.starts_with("127."),
+            _ => false,
+        });
+        if url.is_none() {
+            self.problem(name, format!("it is {text:?}; write an https:// address (http:// on this machine alone)"));
+        }
+        url.map(|_| text.trim_end_matches('/').to_owned())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.variable, self.message)
+    }
+}
 
 /// Reads a duration such as `8s`, `5m`, `24h` or `500ms`. The error is a sentence.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -19,4 +224,121 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     total
         .map(Duration::from_millis)
         .ok_or_else(|| format!("{text:?} is not a duration; write one such as 8s, 5m or 24h"))
+}
+
+/// `sources` beside the binary, else in the working folder.
+fn default_sources(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    let beside = variable("LAMBDA_TASK_ROOT").map(|root| Path::new(&root).join("sources"));
+    beside.filter(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("sources"))
+}
+
+/// Reads a folder of source files (its own `*.toml`, not those of folders in it), or one file.
+///
+/// A file that can't be read is reported by its text; the error is a folder that can't be read or has no files.
+pub fn read_sources(path: &Path) -> Result<Vec<SourceFile>, Problem> {
+    let problem = |message: String| Problem { variable: "TASKHOOK_SOURCES", message };
+    let unreadable = |error: std::io::Error| problem(format!("{} can't be read: {error}", path.display()));
+    let mut paths = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
+        let visible = |path: &PathBuf| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && visible(path));
+        paths.sort();
+    } else {
+        std::fs::metadata(path).map_err(unreadable)?;
+        paths.push(path.to_owned());
+    }
+    if paths.is_empty() {
+        return Err(problem(format!(
+            "{} has no source files; put a .toml file for each ticket system into it",
+            path.display()
+        )));
+    }
+    Ok(paths.iter().map(|path| source_file(path)).collect())
+}
+
+fn source_file(path: &Path) -> SourceFile {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let text = std::fs::read(path).map_err(|error| format!("can't be read: {error}"));
+    let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned()));
+    SourceFile { file: path.display().to_string(), name, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<Problem>> {
+        let complete = [
+            ("HUBSPOT_TOKEN_SECRET", "taskhook/hubspot"),
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "AKIA"),
+            ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+        ];
+        Settings::read(&|name| {
+            let found = variables.iter().chain(&complete).find(|(variable, _)| *variable == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_contract() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.hubspot_base_url, "https://api.hubapi.com");
+        assert_eq!(settings.hubspot_api_version, ApiVersion::V3);
+        assert_eq!((settings.secret_ttl.as_secs(), settings.reply_within.as_secs()), (300, 8));
+        assert_eq!((settings.observe, settings.sources.as_path()), (false, Path::new("sources")));
+        assert!(!format!("{settings:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let problems = read(&[
+            ("HUBSPOT_TOKEN_SECRET", ""),
+            ("HUBSPOT_BASE_URL", "http://api.example.com"),
+            ("HUBSPOT_API_VERSION", "v4"),
+            ("TASKHOOK_SECRET_TTL", "5 minutes"),
+            ("TASKHOOK_REPLY_WITHIN", "0s"),
+            ("TASKHOOK_OBSERVE", "yes"),
+            ("TASKHOOK_QUEUE_URL", "https://sqs.example.com/1/q"),
+            ("AWS_REGION", ""),
+        ])
+        .unwrap_err();
+        let mut variables: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
+        variables.sort_unstable();
+        assert_eq!(
+            variables,
+            [
+                "AWS_REGION",
+                "HUBSPOT_API_VERSION",
+                "HUBSPOT_BASE_URL",
+                "HUBSPOT_TOKEN_SECRET",
+                "TASKHOOK_OBSERVE",
+                "TASKHOOK_QUEUE_URL",
+                "TASKHOOK_REPLY_WITHIN",
+                "TASKHOOK_SECRET_TTL",
+            ]
+        );
+    }
+
+    #[test]
+    fn values_are_read() {
+        let settings = read(&[
+            ("HUBSPOT_BASE_URL", "http://127.0.0.1:8787/"),
+            ("HUBSPOT_API_VERSION", "2026-03"),
+            ("AWS_ENDPOINT_URL", "http://localhost:5000"),
+        ])
+        .unwrap();
+        assert_eq!(settings.hubspot_base_url, "http://127.0.0.1:8787");
+        assert_eq!(settings.hubspot_api_version, ApiVersion::Date("2026-03".to_owned()));
+        assert_eq!(settings.aws.secrets_manager_url.as_deref(), Some("http://localhost:5000"));
+        for (text, seconds) in [("8s", 8), ("5m", 300), ("24h", 86_400), ("0s", 0)] {
+            assert_eq!(duration(text).map(|duration| duration.as_secs()), Ok(seconds));
+        }
+        for text in ["", "5", "m", "-5m", "1.5h", "99999999999999999999s", "5M"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use hmac::{KeyInit as _, Mac as _};
+
 use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Digest as _;

@@ -1,0 +1,41 @@
+//! The one AWS configuration: region, credentials and endpoint from the environment, without the provider chain that
+//! would cost 4 ms at each start.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::retry::RetryConfig;
+use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Region};
+use aws_smithy_async::rt::sleep::TokioSleep;
+
+use crate::outbound::Connector;
+use crate::settings::Aws;
+
+/// How long one try may take; Secrets Manager answers within some 10 ms. The caller's deadline comes first.
+const TRY: Duration = Duration::from_secs(3);
+
+/// A client of Secrets Manager.
+#[must_use]
+pub fn secrets_manager(aws: &Aws, http: reqwest::Client) -> Client {
+    let credentials = Credentials::new(
+        aws.access_key_id.as_str(),
+        aws.secret_access_key.as_str(),
+        aws.session_token.clone(),
+        None,
+        "environment",
+    );
+    let mut config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(credentials)
+        .http_client(Connector(http))
+        .sleep_impl(TokioSleep::new())
+        .retry_config(RetryConfig::standard().with_max_attempts(2))
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).build());
+    if let Some(url) = &aws.secrets_manager_url {
+        config = config.endpoint_url(url);
+    }
+    Client::from_conf(config.build())
+}

@@ -1,0 +1,194 @@
+//! Whose fault a refusal is: HubSpot refuses a whole batch for one bad row and names no input, only properties and
+//! values. Pure.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::plan::Write;
+use crate::hubspot::{Complaint, Refusal};
+use crate::summary::{FailReason, Outcome};
+
+/// What stands before the fuller list of errors inside of a message.
+const INSIDE: &str = "Property values were not valid: ";
+
+/// The rows that a refusal is about.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Guilty {
+    /// These, by their index; the others did nothing wrong.
+    Rows(BTreeMap<usize, (FailReason, String)>),
+    /// All of them: the request itself is wrong.
+    All(FailReason, String),
+    /// HubSpot's words don't say.
+    Unknown,
+}
+
+/// One property value that HubSpot does not take.
+#[derive(Debug)]
+struct Entry {
+    property: String,
+    code: String,
+    message: String,
+}
+
+/// Finds the guilty rows by HubSpot's own words.
+pub(super) fn guilty(refusal: &Refusal, rows: &[Write]) -> Guilty {
+    let complaint = &refusal.complaint;
+    if complaint.message.contains("by non-unique") {
+        let property = rows.first().map_or("", |row| row.task.id_property.as_str());
+        return Guilty::All(FailReason::NotUniqueProperty, not_unique(property));
+    }
+    // Anything else is about the request as a whole: the path, the method, the kind of object.
+    if !matches!(refusal.status, 400 | 409 | 413 | 422) {
+        return Guilty::All(FailReason::Rejected, format!("HubSpot answered {}", refusal.status));
+    }
+    let mut guilty = BTreeMap::new();
+    for entry in entries(complaint) {
+        for row in entry.rows(rows) {
+            let value = rows[row].properties.get(&entry.property).map_or("", String::as_str);
+            guilty.entry(row).or_insert_with(|| entry.verdict(value));
+        }
+    }
+    if guilty.is_empty() { Guilty::Unknown } else { Guilty::Rows(guilty) }
+}
+
+/// The reason and the detail of an error that is about this row.
+pub(super) fn reason(error: &Complaint, row: &Write) -> (FailReason, String) {
+    for entry in entries(error) {
+        if let Some(value) = row.properties.get(&entry.property) {
+            return entry.verdict(value);
+        }
+    }
+    alone(error)
+}
+
+/// The reason and the detail where nothing but the kind of error is known.
+pub(super) fn alone(error: &Complaint) -> (FailReason, String) {
+    if error.category == "CONFLICT" {
+        return (FailReason::Conflict, "HubSpot has another task with a value that must be unique".to_owned());
+    }
+    let kind = [&error.code, &error.category].into_iter().find(|kind| !kind.is_empty());
+    (FailReason::Rejected, format!("HubSpot refuses it: {}", kind.map_or("no reason given", String::as_str)))
+}
+
+/// The outcome of every update that needed a call which was refused as a whole.
+pub(super) fn whole(refusal: &Refusal, id_property: &str) -> Outcome {
+    if refusal.complaint.message.contains("by non-unique") {
+        return Outcome::Failed(FailReason::NotUniqueProperty, not_unique(id_property));
+    }
+    Outcome::Failed(FailReason::Rejected, format!("HubSpot answered {}", refusal.status))
+}
+
+fn not_unique(property: &str) -> String {
+    format!("{property} is not a property with unique values; id_property needs one")
+}
+
+/// The errors about property values: `errors[]`, which can be incomplete, and the list inside of the message.
+fn entries(complaint: &Complaint) -> Vec<Entry> {
+    #[derive(Deserialize)]
+    struct Inside {
+        #[serde(default)]
+        name: String,
+        #[serde(default)]
+        error: String,
+        #[serde(default)]
+        message: String,
+    }
+    let mut entries = Vec::new();
+    let texts = std::iter::once(complaint).chain(&complaint.errors);
+    for complaint in texts.clone() {
+        if let Some((_, inside)) = complaint.message.split_once(INSIDE) {
+            // The list may be followed by more text.
+            let mut inside = serde_json::Deserializer::from_str(inside).into_iter::<Vec<Inside>>();
+            for Inside { name, error, message } in inside.next().and_then(Result::ok).unwrap_or_default() {
+                entries.push(Entry { property: name, code: error, message });
+            }
+        }
+    }
+    for complaint in texts {
+        for property in complaint.context("propertyName").iter().chain(complaint.context("propertyNames")) {
+            let known = |entry: &Entry| entry.property == *property && entry.code == complaint.code;
+            if !entries.iter().any(known) {
+                let (property, code) = (property.clone(), complaint.code.clone());
+                entries.push(Entry { property, code, message: complaint.message.clone() });
+            }
+        }
+    }
+    entries
+}
+
+impl Entry {
+    /// The rows that this error is about; none when that is not certain.
+    fn rows(&self, rows: &[Write]) -> Vec<usize> {
+        let carrying =
+            rows.iter().enumerate().filter_map(|(row, write)| Some((row, write.properties.get(&self.property)?)));
+        let carrying: Vec<_> = carrying.collect();
+        match self.reason() {
+            // The property is at fault, whatever its value.
+            FailReason::UnknownProperty | FailReason::ReadOnlyProperty => {
+                carrying.iter().map(|(row, _)| *row).collect()
+            }
+            _ => {
+                let named: Vec<_> =
+                    carrying.iter().filter(|(_, value)| self.is_about(value)).map(|(row, _)| *row).collect();
+                match (named.is_empty(), &carrying[..]) {
+                    (false, _) => named,
+                    (true, [(row, _)]) => vec![*row],
+                    (true, _) => Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// Whether the message begins with the whole value, or with one of its parts where it is several checkboxes.
+    fn is_about(&self, value: &str) -> bool {
+        if self.code == "LEADING_TRAILING_WHITESPACE" {
+            return value.trim() != value;
+        }
+        let begins = |value: &str| {
+            let rest = self.message.strip_prefix(value).filter(|_| !value.is_empty());
+            rest.is_some_and(|rest| {
+                rest.starts_with(" was not one of the allowed options") || rest.starts_with(" was not a valid ")
+            })
+        };
+        begins(value) || (value.contains(';') && value.split(';').any(begins))
+    }
+
+    fn reason(&self) -> FailReason {
+        match self.code.as_str() {
+            "PROPERTY_DOESNT_EXIST" => FailReason::UnknownProperty,
+            "READ_ONLY_VALUE" => FailReason::ReadOnlyProperty,
+            "CONFLICTING_UNIQUE_VALUE" => FailReason::Conflict,
+            _ if self.message.ends_with("does not exist") => FailReason::UnknownProperty,
+            _ if self.message.contains("is a read only property") => FailReason::ReadOnlyProperty,
+            _ => FailReason::InvalidValue,
+        }
+    }
+
+    fn verdict(&self, value: &str) -> (FailReason, String) {
+        let property = &self.property;
+        let reason = self.reason();
+        let detail = match reason {
+            FailReason::UnknownProperty => format!("{property}: the portal has no such property"),
+            FailReason::ReadOnlyProperty => format!("{property}: it is read-only"),
+            FailReason::Conflict => format!("{property}: another task has the value {value}"),
+            _ => format!("{property}: {}", self.complaint(value)),
+        };
+        (reason, detail)
+    }
+
+    /// HubSpot's complaint about a value in our words: `P9 is not one of NONE, LOW, MEDIUM, HIGH`.
+    fn complaint(&self, value: &str) -> String {
+        let shown: String = value.chars().take(60).collect();
+        if self.code == "LEADING_TRAILING_WHITESPACE" {
+            return format!("{shown:?} has white space around it");
+        }
+        match self.message.split_once(" was not one of the allowed options: [") {
+            Some((value, options)) => format!("{value} is not one of {}", options.trim_end_matches(['.', ']'])),
+            None => match self.message.rsplit_once(" was not a valid ") {
+                Some((value, kind)) => format!("{value} is not a valid {}", kind.trim_end_matches('.')),
+                None => format!("{shown} is not a valid value ({})", self.code),
+            },
+        }
+    }
+}

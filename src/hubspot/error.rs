@@ -1,0 +1,49 @@
+//! Why a call to HubSpot came to nothing.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::answer::Complaint;
+use crate::summary::RetryReason;
+
+/// A call that was not taken.
+#[derive(Debug)]
+pub enum Error {
+    /// HubSpot refuses the request as it is: sent again it is refused again.
+    Refused(Box<Refusal>),
+    /// It may succeed later.
+    Later {
+        /// Why.
+        reason: RetryReason,
+        /// How long to wait before it is worth another try.
+        wait: Option<Duration>,
+        /// What happened, for the log and the summary.
+        detail: String,
+    },
+}
+
+/// HubSpot's own words about a request that it refuses.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, as far as it is an error in HubSpot's shape.
+    pub complaint: Complaint,
+}
+
+impl Error {
+    /// Whether a later try can succeed.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Later { .. })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "HubSpot answered {}: {}", refusal.status, refusal.complaint.message),
+            Self::Later { detail, .. } => f.write_str(detail),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! HubSpot's tasks API: calls, their answers, whose fault a refusal is, and whether to try again.
+
+mod answer;
+mod error;
+mod retry;
+mod transport;
+
+pub use answer::{Answer, Complaint, Record};
+pub use error::{Error, Refusal};
+pub use retry::{Decision, Failure, decide};
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::secrets::{SecretError, SecretRef, Secrets};
+use crate::settings::ApiVersion;
+use crate::update::RECORD_ID;
+
+/// The most inputs of one batch call. <https://developers.hubspot.com/docs/api-reference/crm-tasks-v3>
+pub const BATCH: usize = 100;
+
+/// A client of HubSpot's tasks API.
+pub struct Hubspot {
+    transport: transport::Transport,
+    /// `/crm/v3/objects/tasks` or `/crm/objects/2026-03/tasks`.
+    tasks: String,
+}
+
+/// A task to write.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input<'a> {
+    /// The value of the unique property, or the record id.
+    pub id: &'a str,
+    /// The unique property; `None` with record ids, which HubSpot wants without a property.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id_property: Option<&'a str>,
+    /// Unique in the request: an error that names it names the task.
+    pub object_write_trace_id: String,
+    /// The values.
+    pub properties: std::collections::BTreeMap<&'a str, &'a str>,
+}
+
+/// Which of the batch calls that write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Writes tasks that exist.
+    Update,
+    /// Writes tasks that exist, and creates those that don't.
+    Upsert,
+}
+
+#[derive(Serialize)]
+struct Inputs<'a> {
+    inputs: &'a [Input<'a>],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReadInputs<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_property: Option<&'a str>,
+    inputs: Vec<Id<'a>>,
+    properties: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Id<'a> {
+    id: &'a str,
+}
+
+impl Hubspot {
+    /// Nothing is sent yet.
+    #[must_use]
+    pub fn new(
+        http: reqwest::Client,
+        base_url: &str,
+        version: &ApiVersion,
+        secrets: Arc<Secrets>,
+        token: SecretRef,
+    ) -> Self {
+        let tasks = match version {
+            ApiVersion::V3 => "/crm/v3/objects/tasks".to_owned(),
+            ApiVersion::Date(date) => format!("/crm/objects/{date}/tasks"),
+        };
+        Self { transport: transport::Transport::new(http, base_url, secrets, token), tasks }
+    }
+
+    /// Makes the connection that the first call will use, and fetches the token. Failures are told when they matter.
+    pub async fn warm_up(&self, deadline: Instant) {
+        self.transport.warm_up(deadline).await;
+    }
+
+    /// Whether the token can be had at all.
+    pub async fn ready(&self, deadline: Instant) -> Result<(), SecretError> {
+        self.transport.ready(deadline).await
+    }
+
+    /// Writes up to [`BATCH`] tasks, all by the same property.
+    pub async fn write(&self, call: Call, inputs: &[Input<'_>], deadline: Instant) -> Result<Answer, Error> {
+        let path = match call {
+            Call::Update => "batch/update",
+            Call::Upsert => "batch/upsert",
+        };
+        self.transport.post(&format!("{}/{path}", self.tasks), &Inputs { inputs }, deadline).await
+    }
+
+    /// Reads properties of up to [`BATCH`] tasks.
+    pub async fn read(
+        &self,
+        id_property: &str,
+        ids: &[&str],
+        properties: Vec<&str>,
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        let inputs = ids.iter().map(|id| Id { id }).collect();
+        let id_property = id_property_field(id_property);
+        let body = ReadInputs { id_property, inputs, properties };
+        self.transport.post(&format!("{}/batch/read", self.tasks), &body, deadline).await
+    }
+
+    /// The id of the owner with an e-mail address, if there is one.
+    pub async fn owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
+        #[derive(serde::Deserialize)]
+        struct Owners {
+            results: Vec<Owner>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Owner {
+            id: String,
+            email: Option<String>,
+        }
+        let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("email", email).finish();
+        let owners: Owners = self.transport.get(&format!("/crm/v3/owners?limit=100&{query}"), deadline).await?;
+        let is_it = |owner: &Owner| owner.email.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(email));
+        Ok(owners.results.into_iter().find(is_it).map(|owner| owner.id))
+    }
+}
+
+/// HubSpot refuses `hs_object_id` as an id property: without one, ids are record ids.
+#[must_use]
+pub fn id_property_field(id_property: &str) -> Option<&str> {
+    Some(id_property).filter(|name| *name != RECORD_ID)
+}

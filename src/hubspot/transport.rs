@@ -1,0 +1,233 @@
+//! One call: the token, time limits, tries.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::answer::Complaint;
+use super::error::{Error, Refusal};
+use super::retry::{Decision, Failure, decide};
+use crate::outbound;
+use crate::secrets::{SecretError, SecretRef, Secrets};
+use crate::summary::RetryReason;
+
+/// How long one try may take at most, however much time is left: HubSpot needs 0.1 to 0.8 s, full batches longer.
+const TRY: Duration = Duration::from_secs(30);
+
+/// The largest answer that is read: 100 tasks with their texts stay far below.
+const ANSWER: usize = 32 * 1024 * 1024;
+
+pub(super) struct Transport {
+    http: reqwest::Client,
+    /// For the try after a broken connection: others in the pool may be dead as well.
+    fresh: OnceLock<reqwest::Client>,
+    base_url: String,
+    secrets: Arc<Secrets>,
+    token: SecretRef,
+}
+
+struct Request<'a> {
+    method: Method,
+    path: &'a str,
+    body: Bytes,
+}
+
+struct Response {
+    status: u16,
+    retry_after: Option<Duration>,
+    body: Bytes,
+}
+
+impl Transport {
+    pub(super) fn new(http: reqwest::Client, base_url: &str, secrets: Arc<Secrets>, token: SecretRef) -> Self {
+        Self { http, fresh: OnceLock::new(), base_url: base_url.to_owned(), secrets, token }
+    }
+
+    /// Makes a connection that stays in the pool: any answer will do.
+    pub(super) async fn warm_up(&self, deadline: Instant) {
+        let request = self.http.head(&self.base_url).send();
+        if let Ok(Err(error)) = timeout_at(deadline, request).await {
+            tracing::warn!(error = %error.without_url(), "HubSpot can't be reached yet");
+        }
+    }
+
+    pub(super) async fn ready(&self, deadline: Instant) -> Result<(), SecretError> {
+        self.secrets.get(&self.token, deadline).await.map(|_| ())
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        deadline: Instant,
+    ) -> Result<T, Error> {
+        // Texts and maps of texts always become JSON.
+        let body = serde_json::to_vec(body).unwrap_or_default().into();
+        self.call(&Request { method: Method::POST, path, body }, deadline).await
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, deadline: Instant) -> Result<T, Error> {
+        self.call(&Request { method: Method::GET, path, body: Bytes::new() }, deadline).await
+    }
+
+    /// Tries until there is an answer that stands, or the time is used up.
+    async fn call<T: DeserializeOwned>(&self, request: &Request<'_>, deadline: Instant) -> Result<T, Error> {
+        let mut token = self.token(deadline).await?;
+        let (mut tries, mut at_once) = (0, false);
+        loop {
+            tries += 1;
+            let response = self.attempt(request, &token, at_once, deadline).await;
+            let (failure, complaint) = match response {
+                Ok(response) if (200..300).contains(&response.status) => match serde_json::from_slice(&response.body) {
+                    Ok(answer) => return Ok(answer),
+                    Err(_) => (Failure::Unreadable, Complaint::default()),
+                },
+                Ok(Response { status: 401, .. }) if tries == 1 => {
+                    // The token may have been changed since it was fetched: once, never in a loop.
+                    if let Some(newer) = self.secrets.get_again(&self.token, deadline).await {
+                        token = first(newer, &self.token)?;
+                        continue;
+                    }
+                    (Failure::Status { status: 401, retry_after: None, policy: String::new() }, Complaint::default())
+                }
+                Ok(response) => {
+                    let complaint: Complaint = serde_json::from_slice(&response.body).unwrap_or_default();
+                    let Response { status, retry_after, .. } = response;
+                    (Failure::Status { status, retry_after, policy: complaint.policy_name.clone() }, complaint)
+                }
+                Err(failure) => (failure, Complaint::default()),
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            let decision = decide(tries, &failure, left, jitter());
+            tracing::debug!(path = request.path, tries, ?failure, ?decision, "a call to HubSpot failed");
+            at_once = decision == Decision::AtOnce;
+            match decision {
+                Decision::AtOnce => {}
+                Decision::After(wait) => sleep(wait).await,
+                Decision::Later(reason, wait) => {
+                    let detail = describe(&failure, &complaint);
+                    if matches!(reason, RetryReason::Unauthorized | RetryReason::Forbidden) {
+                        tracing::error!(path = request.path, "{detail}");
+                    }
+                    return Err(Error::Later { reason, wait, detail });
+                }
+                Decision::Refused => {
+                    let status = if let Failure::Status { status, .. } = failure { status } else { 0 };
+                    return Err(Error::Refused(Box::new(Refusal { status, complaint })));
+                }
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Request<'_>,
+        token: &SecretString,
+        fresh: bool,
+        deadline: Instant,
+    ) -> Result<Response, Failure> {
+        let http = if fresh { self.fresh.get_or_init(|| outbound::client(false)) } else { &self.http };
+        let mut builder = http
+            .request(request.method.clone(), format!("{}{}", self.base_url, request.path))
+            .bearer_auth(token.expose_secret())
+            .header(http::header::ACCEPT, "application/json");
+        if !request.body.is_empty() {
+            builder = builder.header(http::header::CONTENT_TYPE, "application/json").body(request.body.clone());
+        }
+        let exchange = async {
+            let mut response = builder.send().await?;
+            let retry_after = response.headers().get(http::header::RETRY_AFTER);
+            let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let status = response.status().as_u16();
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await? {
+                if body.len() + chunk.len() > ANSWER {
+                    body.clear();
+                    break;
+                }
+                body.extend_from_slice(&chunk);
+            }
+            Ok(Response { status, retry_after: seconds.map(Duration::from_secs), body: body.into() })
+        };
+        match timeout_at(deadline.min(Instant::now() + TRY), exchange).await {
+            Ok(Ok(response)) => Ok(response),
+            Err(_) => Err(Failure::TimedOut),
+            Ok(Err(error)) => Err(failure(&error)),
+        }
+    }
+
+    async fn token(&self, deadline: Instant) -> Result<SecretString, Error> {
+        match self.secrets.get(&self.token, deadline).await {
+            Ok(values) => first(values, &self.token),
+            Err(error) => Err(no_token(&error)),
+        }
+    }
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_connect() {
+        Failure::NoConnection
+    } else if error.is_timeout() {
+        Failure::TimedOut
+    } else {
+        Failure::Broken
+    }
+}
+
+/// The newest token, without the white space that comes along with copying one.
+fn first(values: Vec<SecretString>, token: &SecretRef) -> Result<SecretString, Error> {
+    let value = values.into_iter().next().map(|value| SecretString::from(value.expose_secret().trim().to_owned()));
+    let printable = |value: &SecretString| value.expose_secret().bytes().all(|byte| byte.is_ascii_graphic());
+    value.filter(printable).ok_or_else(|| {
+        no_token(&SecretError::set_up(format!("the secret {token} holds no HubSpot token; store one in it")))
+    })
+}
+
+fn no_token(error: &SecretError) -> Error {
+    let detail = "the HubSpot token can't be read".to_owned();
+    if error.is_passing() {
+        tracing::warn!(reason = %error, "{detail}");
+        Error::Later { reason: RetryReason::Unavailable, wait: None, detail }
+    } else {
+        tracing::error!(reason = %error, "{detail}");
+        Error::Later { reason: RetryReason::Unauthorized, wait: None, detail }
+    }
+}
+
+/// What happened, in words that are fit for the sender: no other party's text.
+fn describe(failure: &Failure, complaint: &Complaint) -> String {
+    match failure {
+        Failure::NoConnection => "HubSpot can't be reached".to_owned(),
+        Failure::Broken => "the connection to HubSpot broke".to_owned(),
+        Failure::TimedOut => "HubSpot did not answer in time".to_owned(),
+        Failure::Unreadable => "HubSpot's answer can't be read".to_owned(),
+        Failure::Status { status: 401, .. } => "HubSpot refuses the token".to_owned(),
+        Failure::Status { status: 403, .. } => {
+            let scopes: Vec<_> = complaint
+                .errors
+                .iter()
+                .chain([complaint])
+                .flat_map(|error| error.context("requiredGranularScopes").iter().chain(error.context("requiredScopes")))
+                .map(String::as_str)
+                .collect();
+            let scopes = if scopes.is_empty() { "unnamed".to_owned() } else { scopes.join(", ") };
+            format!("the HubSpot token lacks a scope: {scopes}")
+        }
+        Failure::Status { status: 429, policy, .. } => format!("HubSpot's rate limit is reached ({policy})"),
+        Failure::Status { status, .. } => format!("HubSpot answered {status}"),
+    }
+}
+
+/// A number from 0 to 1 that differs between functions that run at the same time. It protects nothing.
+fn jitter() -> f64 {
+    use std::hash::BuildHasher as _;
+    #[expect(clippy::cast_precision_loss, reason = "any number from 0 to 1 will do")]
+    let random = std::hash::RandomState::new().hash_one(0) as f64;
+    random / 2_f64.powi(64)
+}
