@@ -1,1 +1,3 @@
 //! Taskhook.
+
+pub mod sim;
