@@ -1,3 +1,4 @@
 //! Taskhook.
 
+pub mod cli;
 pub mod sim;
