@@ -1,0 +1,36 @@
+//! The commands of `taskhook`: what they take, and how they end.
+
+mod sim;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Turns webhooks of ticket systems into updates of HubSpot tasks.
+#[derive(Debug, Parser)]
+#[command(name = "taskhook", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sim(sim::Arguments),
+}
+
+/// Runs the command that the process was started with. A problem goes to stderr as one sentence and ends with 1;
+/// arguments that can't be read end with 2.
+#[must_use]
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Sim(arguments) => sim::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("{problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! `taskhook sim`: the HubSpot stand-in as a program.
+
+use std::{
+    fs,
+    future::Future,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::sim::{Seed, Sim};
+
+/// Run a stand-in for HubSpot's tasks API until it is stopped
+///
+/// Point `HUBSPOT_BASE_URL` at the address that it prints. `GET /_sim` there lists what scripts can ask of it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Port on 127.0.0.1; 0 takes any free one
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+    /// JSON file with the portal to start with: token, properties, owners, tasks, behaviour
+    #[arg(long, value_name = "FILE")]
+    seed: Option<PathBuf>,
+}
+
+/// Runs until Ctrl-C or SIGTERM.
+pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+    let seed = match &arguments.seed {
+        Some(file) => read_seed(file)?,
+        None => Seed::default(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("The runtime can't be started: {error}."))?;
+    runtime.block_on(serve(seed, arguments))
+}
+
+async fn serve(seed: Seed, arguments: &Arguments) -> Result<(), String> {
+    let cannot_listen = |error: io::Error| match (error.kind(), &arguments.seed) {
+        (io::ErrorKind::InvalidInput, Some(file)) => format!("{}: {error}.", file.display()),
+        _ => format!(
+            "The stand-in can't listen on port {}: {error}; choose another with --port, or any free one with --port 0.",
+            arguments.port
+        ),
+    };
+    // Before the line that says it is ready: whoever reads it may stop us at once.
+    let stopped = stop_signal().map_err(|error| format!("Signals can't be received: {error}."))?;
+    let sim = Sim::start(seed, arguments.port).await.map_err(cannot_listen)?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "HubSpot stand-in: {}", sim.url())
+        .and_then(|()| stdout.flush())
+        .map_err(|error| format!("The address can't be printed: {error}."))?;
+    stopped.await;
+    Ok(())
+}
+
+fn read_seed(file: &Path) -> Result<Seed, String> {
+    let name = file.display();
+    let text = fs::read_to_string(file).map_err(|error| format!("The seed file {name} can't be read: {error}."))?;
+    parse_seed(&text).map_err(|problem| format!("{name}:{problem}."))
+}
+
+/// Fails with line, column and what is wrong there.
+fn parse_seed(text: &str) -> Result<Seed, String> {
+    serde_json::from_str(text).map_err(|error| {
+        let problem = error.to_string();
+        let problem = problem.split(" at line ").next().unwrap_or_default();
+        format!("{}:{}: {problem}", error.line(), error.column())
+    })
+}
+
+#[cfg(unix)]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without a console there is no Ctrl-C to wait for.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_seed_is_reported_with_its_line() {
+        let rows = [
+            ("{\n  \"tokn\": 1}", "2:8: unknown field `tokn`, expected one of"),
+            ("{\n\n", "3:0: EOF while parsing"),
+            ("{\"tasks\": [\n{\"properties\": {\"a\": 1}}]}", "2:22: invalid type: integer `1`, expected a string"),
+        ];
+        for (text, expected) in rows {
+            let problem = parse_seed(text).err().unwrap_or_default();
+            assert!(problem.starts_with(expected), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! `/_sim`: what scripts see and change of the stand-in itself.
+
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::{
+    answer::{Answer, Body, Request},
+    fault::Fault,
+    state::State,
+};
+
+/// Answers a request below `/_sim`.
+pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/_sim" | "/_sim/") => Answer { status: 200, headers: Vec::new(), body: Body::Text(HELP.into()) },
+        ("GET", "/_sim/tasks") => {
+            let tasks: Vec<_> = state.portal.tasks.all().collect();
+            Answer::json(200, json!(tasks))
+        }
+        ("GET", "/_sim/calls") => Answer::json(200, json!(state.calls)),
+        ("DELETE", "/_sim/calls") => {
+            state.calls.clear();
+            done()
+        }
+        ("POST", "/_sim/faults") => match faults(&request.body) {
+            Ok(faults) => {
+                for fault in faults {
+                    state.faults.add(fault);
+                }
+                done()
+            }
+            Err(answer) => answer,
+        },
+        ("DELETE", "/_sim/faults") => {
+            state.faults.clear();
+            done()
+        }
+        ("PUT", "/_sim/behaviour") => match parse(&request.body) {
+            Ok(behaviour) => {
+                state.portal.behaviour = behaviour;
+                done()
+            }
+            Err(answer) => answer,
+        },
+        _ => problem(404, "There is no such path; GET /_sim lists those that are."),
+    }
+}
+
+/// One fault or a list of them.
+fn faults(body: &[u8]) -> Result<Vec<Fault>, Answer> {
+    // Not an untagged enum: its errors would not say which field is wrong.
+    if body.trim_ascii_start().starts_with(b"[") { parse(body) } else { Ok(vec![parse(body)?]) }
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
+    serde_json::from_slice(body).map_err(|error| problem(400, &error.to_string()))
+}
+
+fn done() -> Answer {
+    Answer { status: 204, headers: Vec::new(), body: Body::Empty }
+}
+
+fn problem(status: u16, message: &str) -> Answer {
+    Answer::json(status, json!({ "message": message }))
+}
+
+const HELP: &str = r#"A stand-in for HubSpot's tasks API.
+
+GET    /_sim/tasks       every task as it is now
+GET    /_sim/calls       every call so far
+DELETE /_sim/calls       forgets them
+POST   /_sim/faults      queues a fault, or a list of faults, for the next calls
+DELETE /_sim/faults      takes back those that still wait
+PUT    /_sim/behaviour   sets the habits that last; what is left out goes back to its default
+
+A fault:     {"on": "update", "times": 2, "skip": 1, "status": 429, "policy": "SECONDLY"}
+  on         any | create | read | update | upsert | owners | properties
+  how often  times (1), forever (false), skip (0)
+  instead    status (with policy, headers, body), html, drop: "before"
+  besides    drop: "after", delay_ms, half_body, reverse, omit, ignore, no_echo, empty
+Behaviour:   {"trace_ids": "never" | "upsert" | "always", "errors_in_200": false, "echo_id_property": true,
+              "terse_validation": false, "incomplete_errors": false, "order": "as_is" | "reversed"}
+"#;

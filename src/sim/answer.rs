@@ -1,0 +1,99 @@
+//! A request and an answer without their transport.
+
+use serde_json::Value;
+
+/// A request as the portal sees it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Request {
+    /// `GET`, `POST`, …
+    pub(super) method: String,
+    /// The path, without the query.
+    pub(super) path: String,
+    /// What follows the `?`, or nothing.
+    pub(super) query: String,
+    /// The header `Authorization`.
+    pub(super) authorization: Option<String>,
+    /// The body, as it came.
+    pub(super) body: Vec<u8>,
+}
+
+/// What goes back.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Body,
+}
+
+/// The body of an answer.
+#[derive(Clone, Debug)]
+pub(super) enum Body {
+    /// What HubSpot says.
+    Json(Value),
+    /// What a proxy before HubSpot says.
+    Html(String),
+    /// What is for a person's eyes.
+    Text(String),
+    /// Nothing.
+    Empty,
+}
+
+impl Request {
+    /// The path with its query.
+    pub(super) fn target(&self) -> String {
+        if self.query.is_empty() {
+            return self.path.clone();
+        }
+        format!("{}?{}", self.path, self.query)
+    }
+
+    /// The values of one parameter of the query, decoded.
+    pub(super) fn parameters(&self, name: &str) -> Vec<String> {
+        let pairs = self.query.split('&').filter_map(|pair| {
+            let (key, value) = pair.split_once('=')?;
+            (decode(key) == name).then(|| decode(value))
+        });
+        pairs.collect()
+    }
+
+    /// The first value of one parameter of the query.
+    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters(name).into_iter().next()
+    }
+}
+
+impl Answer {
+    pub(super) fn json(status: u16, body: Value) -> Self {
+        Self { status, headers: Vec::new(), body: Body::Json(body) }
+    }
+
+    pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// Decodes `%41` and `+`; what isn't an escape stays as it is.
+fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = || {
+            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
+            u8::from_str_radix(digits, 16).ok()
+        };
+        rest = tail;
+        match first {
+            b'+' => bytes.push(b' '),
+            b'%' => match escaped() {
+                Some(byte) => {
+                    bytes.push(byte);
+                    rest = &tail[2..];
+                }
+                None => bytes.push(b'%'),
+            },
+            other => bytes.push(*other),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,145 @@
+//! The batch calls: what they write and read.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{
+    draft::{Draft, Failure},
+    fault::Fault,
+    inputs::{Batch, Input, Operation, check_size, kept},
+    outcome::Outcome,
+    portal::Portal,
+    refusal::{self, Detail, Refusal},
+    seed::Behaviour,
+    view,
+};
+
+/// Writes a batch: `batch/create`, `batch/update`, `batch/upsert`.
+pub(super) fn write(
+    portal: &mut Portal,
+    operation: Operation,
+    body: &[u8],
+    fault: &Fault,
+    now: Timestamp,
+) -> Result<Outcome, Refusal> {
+    let batch: Batch = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
+    let id_property = batch.check(portal, operation)?;
+    let traced = batch.fails_alone(portal.behaviour.trace_ids, operation);
+    let inputs = &batch.inputs[..kept(batch.inputs.len(), fault)];
+
+    let echo = portal.behaviour.echo_id_property && !fault.no_echo;
+    let detail = detail(&portal.behaviour);
+    let mut draft = Draft::new(&portal.schema, &portal.owners, &portal.tasks, now);
+    let mut written = Vec::new();
+    let mut missing = Vec::new();
+    let mut failures = Vec::new();
+    for input in inputs {
+        match write_one(&mut draft, operation, id_property.as_deref(), input) {
+            Ok(Some((id, new))) => written.push((id, new, input)),
+            Ok(None) => missing.push(input.id().to_owned()),
+            Err(failure) => failures.push((input, failure)),
+        }
+    }
+    if !failures.is_empty() && !traced {
+        let failures = failures.into_iter().map(|(_, failure)| failure);
+        return Err(refuse(failures, detail));
+    }
+
+    let mut outcome = Outcome::default();
+    for (id, new, input) in written {
+        let Some(task) = draft.get(&id) else { continue };
+        let names = input.properties.keys().map(String::as_str);
+        let mut result = match &id_property {
+            Some(name) if echo => view::written(task, names.chain([name.as_str()])),
+            Some(name) => view::written(task, names.filter(|other| other != name)),
+            None => view::written(task, names),
+        };
+        if operation == Operation::Upsert {
+            result["new"] = new.into();
+        }
+        outcome.results.push(result);
+    }
+    outcome.missing(&missing);
+    for (input, failure) in failures {
+        let trace_id = input.object_write_trace_id.as_slice();
+        let refusal = refuse([failure], detail).context("objectWriteTraceId", trace_id);
+        outcome.errors.push(refusal.error);
+    }
+    portal.tasks = draft.finish();
+    Ok(outcome)
+}
+
+/// Reads a batch: `batch/read`.
+pub(super) fn read(portal: &Portal, body: &[u8], fault: &Fault, now: Timestamp) -> Result<Outcome, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Read {
+        inputs: Vec<Id>,
+        id_property: Option<String>,
+        #[serde(default)]
+        properties: Vec<String>,
+    }
+    #[derive(Deserialize)]
+    struct Id {
+        id: String,
+    }
+    let batch: Read = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
+    check_size(batch.inputs.len())?;
+    let id_property = batch.id_property.as_deref();
+    portal.check_id_property(id_property, "read")?;
+
+    let mut draft = Draft::new(&portal.schema, &portal.owners, &portal.tasks, now);
+    let mut outcome = Outcome::default();
+    let mut missing = Vec::new();
+    for Id { id } in batch.inputs.iter().take(kept(batch.inputs.len(), fault)) {
+        let found = draft.find(id_property, id);
+        match found.and_then(|found| portal.tasks.get(&found)) {
+            Some(task) => outcome.results.push(view::read(task, &batch.properties)),
+            None => missing.push(id.clone()),
+        }
+    }
+    outcome.missing(&missing);
+    Ok(outcome)
+}
+
+/// How much refused values tell.
+pub(super) fn detail(behaviour: &Behaviour) -> Detail {
+    Detail { terse: behaviour.terse_validation, incomplete: behaviour.incomplete_errors }
+}
+
+/// One refusal for all that is wrong: HubSpot doesn't say with which input.
+pub(super) fn refuse(failures: impl IntoIterator<Item = Failure>, detail: Detail) -> Refusal {
+    let mut invalid = Vec::new();
+    let mut required = Vec::new();
+    for failure in failures {
+        match failure {
+            Failure::Values(values) => invalid.extend(values),
+            Failure::Required(names) => required = names,
+        }
+    }
+    if invalid.is_empty() { refusal::missing_required(&required) } else { refusal::invalid_values(&invalid, detail) }
+}
+
+/// Returns the record id and whether it is new, or nothing if there is no such task.
+fn write_one(
+    draft: &mut Draft<'_>,
+    operation: Operation,
+    id_property: Option<&str>,
+    input: &Input,
+) -> Result<Option<(String, bool)>, Failure> {
+    if operation == Operation::Create {
+        return Ok(Some((draft.create(&input.properties)?, true)));
+    }
+    if let Some(id) = draft.find(id_property, input.id()) {
+        draft.update(&id, &input.properties)?;
+        return Ok(Some((id, false)));
+    }
+    let Some(name) = id_property.filter(|_| operation == Operation::Upsert) else {
+        // HubSpot looks at the values before it looks for the task.
+        draft.check("", &input.properties)?;
+        return Ok(None);
+    };
+    let mut properties = input.properties.clone();
+    properties.entry(name.into()).or_insert_with(|| input.id().into());
+    Ok(Some((draft.create(&properties)?, true)))
+}

@@ -1,0 +1,174 @@
+//! Faults: what goes wrong on the way to HubSpot, or at HubSpot, on demand.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    answer::{Answer, Body},
+    canned,
+};
+
+/// One thing that goes wrong. What it does can be combined: `{"on": "update", "delay_ms": 300, "status": 502}`.
+///
+/// `status`, `html` and `drop: before` answer instead of HubSpot: nothing is written. All others let HubSpot do its work.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named in the JSON form")]
+pub struct Fault {
+    /// The calls that it strikes.
+    pub on: Endpoint,
+    /// How many calls it strikes; default: 1.
+    pub times: Option<u32>,
+    /// It strikes every call, for ever.
+    pub forever: bool,
+    /// How many calls it lets pass first. Calls that an earlier fault struck don't count.
+    pub skip: u32,
+    /// Answers with this status, and with the body that HubSpot sends with it.
+    pub status: Option<u16>,
+    /// Which limit a 429 names.
+    pub policy: Policy,
+    /// Headers to add, or to put in place of others.
+    pub headers: BTreeMap<String, String>,
+    /// With `status`: the body instead of HubSpot's own. A string is sent as HTML, anything else as JSON.
+    pub body: Option<Value>,
+    /// Closes the connection without an answer.
+    pub drop: Option<Moment>,
+    /// Answers this many milliseconds late. What the call does, it does at once.
+    pub delay_ms: u64,
+    /// Sends half of the body and closes the connection.
+    pub half_body: bool,
+    /// Turns the order of the results round.
+    pub reverse: bool,
+    /// Leaves this many results, the last ones, out of the answer.
+    pub omit: usize,
+    /// Passes over this many inputs, the last ones, in silence.
+    pub ignore: usize,
+    /// Results lack the `idProperty` that their inputs were found by.
+    pub no_echo: bool,
+    /// Passes over every input in silence: a success that did nothing.
+    pub empty: bool,
+    /// Answers 200 with a page of HTML.
+    pub html: bool,
+}
+
+/// The calls that a fault strikes.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// Every call.
+    #[default]
+    Any,
+    /// `batch/create`.
+    Create,
+    /// `batch/read`, and `GET` of one task.
+    Read,
+    /// `batch/update`, and `PATCH` of one task.
+    Update,
+    /// `batch/upsert`.
+    Upsert,
+    /// Owners.
+    Owners,
+    /// Property definitions.
+    Properties,
+}
+
+/// The limit that a 429 names.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Policy {
+    /// The app's limit of one second.
+    Secondly,
+    /// The app's limit of ten seconds.
+    #[default]
+    TenSecondlyRolling,
+    /// The account's limit of one day.
+    Daily,
+}
+
+/// When the connection is closed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    /// Before the call did anything.
+    Before,
+    /// After the call did its work.
+    After,
+}
+
+impl Fault {
+    /// One call answers with this status and the body that HubSpot sends with it.
+    #[must_use]
+    pub fn status(status: u16) -> Self {
+        Self { status: Some(status), ..Self::default() }
+    }
+
+    /// The answer that takes HubSpot's place, if one does.
+    pub(super) fn answer(&self, now: Timestamp) -> Option<Answer> {
+        if let Some(status) = self.status {
+            let mut answer = canned::answer(status, self.policy, now);
+            match &self.body {
+                Some(Value::String(text)) => answer.body = Body::Html(text.clone()),
+                Some(body) => answer.body = Body::Json(body.clone()),
+                None => {}
+            }
+            return Some(answer);
+        }
+        self.html.then(|| Answer {
+            status: 200,
+            headers: Vec::new(),
+            body: Body::Html("<!DOCTYPE html>\n<title>HubSpot</title>\n<h1>Please wait</h1>\n".into()),
+        })
+    }
+}
+
+impl Policy {
+    /// As HubSpot writes it in `policyName`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secondly => "SECONDLY",
+            Self::TenSecondlyRolling => "TEN_SECONDLY_ROLLING",
+            Self::Daily => "DAILY",
+        }
+    }
+}
+
+/// The faults that wait for their calls, first come, first served.
+#[derive(Debug, Default)]
+pub(super) struct Faults(VecDeque<Fault>);
+
+impl Faults {
+    pub(super) fn add(&mut self, fault: Fault) {
+        self.0.push_back(fault);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// The fault that strikes a call of this endpoint; the harmless default if none does.
+    pub(super) fn strike(&mut self, endpoint: Endpoint) -> Fault {
+        for index in 0..self.0.len() {
+            let fault = &mut self.0[index];
+            let over = fault.times == Some(0) && !fault.forever;
+            if over || fault.on != Endpoint::Any && fault.on != endpoint {
+                continue;
+            }
+            if fault.skip > 0 {
+                fault.skip -= 1;
+                continue;
+            }
+            let struck = fault.clone();
+            let left = fault.times.unwrap_or(1).saturating_sub(1);
+            fault.times = Some(left);
+            if left == 0 && !fault.forever {
+                self.0.remove(index);
+            }
+            return struck;
+        }
+        Fault::default()
+    }
+}

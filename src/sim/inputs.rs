@@ -1,0 +1,104 @@
+//! The inputs of a batch, and what concerns the batch as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::{
+    fault::Fault,
+    portal::Portal,
+    refusal::{self, Refusal},
+    seed::TraceIds,
+};
+
+/// What a batch call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Create,
+    Read,
+    Update,
+    Upsert,
+}
+
+/// The body of a batch that writes.
+#[derive(Debug, Deserialize)]
+pub(super) struct Batch {
+    pub(super) inputs: Vec<Input>,
+}
+
+/// What to write to one task.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Input {
+    id: Option<String>,
+    id_property: Option<String>,
+    pub(super) object_write_trace_id: Option<String>,
+    pub(super) properties: BTreeMap<String, String>,
+}
+
+impl Input {
+    /// The record id or the unique value; `""` in a `batch/create`.
+    pub(super) fn id(&self) -> &str {
+        self.id.as_deref().unwrap_or_default()
+    }
+}
+
+impl Batch {
+    /// Checks what concerns the batch as a whole and returns the `idProperty` of all its inputs.
+    pub(super) fn check(&self, portal: &Portal, operation: Operation) -> Result<Option<String>, Refusal> {
+        check_size(self.inputs.len())?;
+        if operation == Operation::Create {
+            return Ok(None);
+        }
+        if self.inputs.iter().any(|input| input.id.is_none()) {
+            return Err(refusal::required_field("id"));
+        }
+        let name = |input: &Input| input.id_property.clone();
+        let names: BTreeSet<Option<String>> = self.inputs.iter().map(name).collect();
+        for name in names.iter().flatten() {
+            portal.check_id_property(Some(name), "update/upsert")?;
+        }
+        if names.len() > 1 {
+            // Nobody knows what HubSpot does. The stricter way keeps clients honest.
+            return Err(refusal::several_id_properties());
+        }
+        let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
+        for input in &self.inputs {
+            if !seen.insert(input.id()) {
+                twice.insert(input.id().to_owned());
+            }
+        }
+        if !twice.is_empty() {
+            return Err(refusal::duplicate_ids(&Vec::from_iter(twice)));
+        }
+        Ok(names.into_iter().next().flatten())
+    }
+
+    /// Whether a bad input fails alone: each input must carry a trace id of its own.
+    pub(super) fn fails_alone(&self, setting: TraceIds, operation: Operation) -> bool {
+        let trace_id = |input: &Input| input.object_write_trace_id.clone();
+        let trace_ids: Option<BTreeSet<String>> = self.inputs.iter().map(trace_id).collect();
+        let heeded = match setting {
+            TraceIds::Never => false,
+            TraceIds::Upsert => operation != Operation::Update,
+            TraceIds::Always => true,
+        };
+        heeded && trace_ids.is_some_and(|ids| ids.len() == self.inputs.len())
+    }
+}
+
+/// Refuses more inputs than HubSpot takes.
+pub(super) fn check_size(count: usize) -> Result<(), Refusal> {
+    if count > MOST_INPUTS {
+        return Err(refusal::too_many_inputs(count, MOST_INPUTS));
+    }
+    Ok(())
+}
+
+/// How many inputs a fault leaves to HubSpot.
+pub(super) fn kept(count: usize, fault: &Fault) -> usize {
+    if fault.empty { 0 } else { count.saturating_sub(fault.ignore) }
+}
+
+/// HubSpot's most inputs in one batch.
+const MOST_INPUTS: usize = 100;

@@ -1,0 +1,145 @@
+//! A stateful stand-in for HubSpot's tasks API: for tests, in their own process, and for trying Taskhook out offline.
+//!
+//! It refuses what HubSpot refuses, in HubSpot's words, and is the stricter of the two where nobody knows. Its heart,
+//! the portal, does no I/O: a request and the time go in, an answer comes out. Faults spoil single calls, a [`Behaviour`]
+//! sets what lasts.
+//!
+//! | module | holds |
+//! | --- | --- |
+//! | `http`, `admin` | the socket; `/_sim` for scripts |
+//! | `state`, `fault` | the calls so far, and what goes wrong with the next ones |
+//! | `portal`, `route`, `limits` | one request becomes one answer |
+//! | `inputs`, `batch`, `outcome` | a batch call: what it asks, does and comes to |
+//! | `record` | a call that concerns one task |
+//! | `tasks`, `draft`, `view` | the tasks, changes to them that all happen or none, and how HubSpot shows them |
+//! | `schema`, `property`, `values` | property definitions, and which values they take |
+//! | `owners` | the people that tasks are assigned to |
+//! | `refusal`, `canned` | HubSpot's error bodies: for what a request did, and out of the blue |
+
+mod admin;
+mod answer;
+mod batch;
+mod canned;
+mod draft;
+mod fault;
+mod http;
+mod inputs;
+mod limits;
+mod outcome;
+mod owners;
+mod portal;
+mod property;
+mod record;
+mod refusal;
+mod route;
+mod schema;
+mod seed;
+mod state;
+mod tasks;
+mod values;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use tokio::{net::TcpListener, task::AbortHandle};
+
+pub use fault::{Endpoint, Fault, Moment, Policy};
+pub use property::{Choice, ModificationMetadata, Property};
+pub use seed::{Behaviour, Order, Owner, Seed, SeedTask, TraceIds};
+pub use state::Call;
+pub use tasks::Task;
+
+use portal::Portal;
+use state::State;
+
+/// A running stand-in. Dropping it closes its socket and every connection.
+#[derive(Debug)]
+pub struct Sim {
+    state: Arc<Mutex<State>>,
+    port: u16,
+    server: AbortHandle,
+}
+
+impl Sim {
+    /// Listens on `127.0.0.1` at this port, or at any free one for 0. Needs a tokio runtime.
+    ///
+    /// Fails with `InvalidInput` if a task of the seed is wrong, or with the reason why it can't listen.
+    pub async fn start(seed: Seed, port: u16) -> io::Result<Self> {
+        let portal = Portal::new(seed, Timestamp::now())
+            .map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem))?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let port = listener.local_addr()?.port();
+        let state = Arc::new(Mutex::new(State::new(portal)));
+        let server = tokio::spawn(http::serve(listener, Arc::clone(&state))).abort_handle();
+        Ok(Self { state, port, server })
+    }
+
+    /// Where it listens, without a slash at the end.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Every task as it is now, by record id.
+    #[must_use]
+    pub fn tasks(&self) -> Vec<Task> {
+        self.state().portal.tasks.all().cloned().collect()
+    }
+
+    /// The first task whose property has this value.
+    #[must_use]
+    pub fn task_by(&self, property: &str, value: &str) -> Option<Task> {
+        let holds = |task: &&Task| task.properties.get(property).is_some_and(|v| v == value);
+        self.state().portal.tasks.all().find(holds).cloned()
+    }
+
+    /// Every call so far, in order, without those to `/_sim`.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.state().calls.clone()
+    }
+
+    /// Forgets the calls so far.
+    pub fn clear_calls(&self) {
+        self.state().calls.clear();
+    }
+
+    /// Queues a fault for the next call that it strikes.
+    pub fn fault(&self, fault: Fault) {
+        self.state().faults.add(fault);
+    }
+
+    /// Takes back the faults that still wait.
+    pub fn clear_faults(&self) {
+        self.state().faults.clear();
+    }
+
+    /// Sets the habits that last.
+    pub fn set_behaviour(&self, behaviour: Behaviour) {
+        self.state().portal.behaviour = behaviour;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A call that panicked must not take the tests' view of it along.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// The portal's id ("Hub ID").
+const PORTAL_ID: u32 = 44_556_677;
+/// HubSpot's number for the object type task.
+const TASK_TYPE: &str = "0-27";

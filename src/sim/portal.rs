@@ -1,0 +1,160 @@
+//! A portal: its state, and what it answers. No I/O and no clock here.
+
+use std::collections::BTreeMap;
+
+use super::{
+    answer::{Answer, Body, Request},
+    batch,
+    fault::Fault,
+    inputs::Operation,
+    limits::Limits,
+    owners,
+    property::{Property, built_in},
+    record,
+    refusal::{self, Refusal},
+    route::{Place, Route},
+    schema,
+    seed::{Behaviour, Owner, Seed, SeedTask},
+    tasks::{Task, Tasks},
+    values::{Invalid, accept},
+};
+use jiff::Timestamp;
+
+/// The state of a portal.
+#[derive(Debug)]
+pub(super) struct Portal {
+    pub(super) schema: BTreeMap<String, Property>,
+    pub(super) owners: Vec<Owner>,
+    pub(super) tasks: Tasks,
+    pub(super) behaviour: Behaviour,
+    token: Option<String>,
+    expired_tokens: Vec<String>,
+    limits: Limits,
+    /// How many errors were answered: each has a correlation id of its own.
+    errors: u64,
+}
+
+impl Portal {
+    /// Returns a sentence about the first thing that is wrong with the seed.
+    pub(super) fn new(seed: Seed, now: Timestamp) -> Result<Self, String> {
+        let mut portal = Self {
+            schema: BTreeMap::new(),
+            owners: seed.owners,
+            tasks: Tasks::default(),
+            behaviour: seed.behaviour,
+            token: seed.token,
+            expired_tokens: seed.expired_tokens,
+            limits: Limits::default(),
+            errors: 0,
+        };
+        for property in built_in().into_iter().chain(seed.properties) {
+            let property = property.complete();
+            portal.schema.insert(property.name.clone(), property);
+        }
+        for (task, position) in seed.tasks.into_iter().zip(1..) {
+            portal.plant(task, now).map_err(|problem| format!("task {position}: {problem}"))?;
+        }
+        Ok(portal)
+    }
+
+    /// Answers one request, which the fault may spoil.
+    pub(super) fn answer(&mut self, request: &Request, fault: &Fault, now: Timestamp) -> Answer {
+        let mut answer = match fault.answer(now) {
+            Some(answer) => answer,
+            None => self.handle(request, fault, now).unwrap_or_else(Answer::from),
+        };
+        if let Body::Json(body) = &mut answer.body
+            && body["status"] == "error"
+            && body.get("correlationId").is_none()
+        {
+            self.errors += 1;
+            let id = format!("5eed0000-0000-4000-8000-{:012x}", self.errors);
+            body["correlationId"] = id.into();
+        }
+        self.limits.stamp(&mut answer, now);
+        for (name, value) in &fault.headers {
+            answer.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+            answer = answer.header(name, value);
+        }
+        answer
+    }
+
+    /// Refuses an `idProperty` whose values are not unique. `hs_object_id` is refused too: leave `idProperty` out.
+    pub(super) fn check_id_property(&self, name: Option<&str>, verb: &str) -> Result<(), Refusal> {
+        let Some(name) = name else { return Ok(()) };
+        match self.schema.get(name) {
+            None => {
+                let invalid = [Invalid::unknown_property(name)];
+                let detail = batch::detail(&self.behaviour);
+                Err(refusal::invalid_values(&invalid, detail))
+            }
+            Some(property) if !property.has_unique_value => Err(refusal::not_unique(name, verb)),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn handle(&mut self, request: &Request, fault: &Fault, now: Timestamp) -> Result<Answer, Refusal> {
+        self.authorize(request, now)?;
+        let Some(Route { place, drops_207 }) = Route::of(&request.method, &request.path) else {
+            return Err(refusal::no_such_path(&request.path));
+        };
+        match place {
+            Place::Batch(operation) => {
+                let body = &request.body;
+                let (outcome, success) = match operation {
+                    Operation::Read => (batch::read(self, body, fault, now)?, 200),
+                    Operation::Create => (batch::write(self, operation, body, fault, now)?, 201),
+                    _ => (batch::write(self, operation, body, fault, now)?, 200),
+                };
+                let keeps_207 = !drops_207 && !self.behaviour.errors_in_200;
+                let partial = if keeps_207 { 207 } else { success };
+                Ok(outcome.answer(success, partial, &self.behaviour, fault, now))
+            }
+            Place::ReadTask(id) => record::read(self, &id, request, now),
+            Place::UpdateTask(id) => record::update(self, &id, request, now),
+            Place::Owners => owners::list(&self.owners, request),
+            Place::Owner(id) => owners::show(&self.owners, &id),
+            Place::Properties => Ok(schema::list(&self.schema)),
+            Place::Property(name) => schema::show(&self.schema, &name),
+            Place::CreateProperty => schema::create(&mut self.schema, &request.body),
+        }
+    }
+
+    fn authorize(&self, request: &Request, now: Timestamp) -> Result<(), Refusal> {
+        let header = request.authorization.as_deref().unwrap_or_default();
+        let token = header.strip_prefix("Bearer ");
+        let is = |known: &String| token == Some(known);
+        if self.expired_tokens.iter().any(is) {
+            let then = now - jiff::SignedDuration::from_hours(3);
+            return Err(refusal::expired(then, now));
+        }
+        match (&self.token, token) {
+            (None, _) => Ok(()),
+            (Some(right), Some(token)) if right == token => Ok(()),
+            (Some(_), Some(token)) if !token.starts_with("pat-") => Err(refusal::expired(Timestamp::UNIX_EPOCH, now)),
+            (Some(_), _) => Err(refusal::no_credentials()),
+        }
+    }
+
+    /// Puts a task of the seed into the portal. Its values must be right, but may be those of read-only properties.
+    fn plant(&mut self, task: SeedTask, now: Timestamp) -> Result<(), String> {
+        let id = task.id.unwrap_or_else(|| self.tasks.next_id());
+        if self.tasks.get(&id).is_some() {
+            return Err(format!("its id {id} is that of an earlier task"));
+        }
+        let mut values = BTreeMap::new();
+        for (name, value) in task.properties {
+            let property = self.schema.get(&name);
+            let property = property.ok_or_else(|| Invalid::unknown_property(&name).message)?;
+            let value = accept(property, &value, None, &self.owners)
+                .map_err(|invalid| format!("{name}: {}", invalid.message))?;
+            let is_held = |held: &Task| held.properties.get(&name) == Some(&value);
+            if property.has_unique_value && self.tasks.all().any(is_held) {
+                return Err(format!("{name}: {value} is that of an earlier task"));
+            }
+            values.insert(name, value);
+        }
+        self.tasks.write(&id, values, now);
+        Ok(())
+    }
+}

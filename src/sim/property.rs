@@ -1,0 +1,168 @@
+//! Definitions of task properties, as `GET /crm/v3/properties/tasks` shows them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// One property of the task object. Fields that the stand-in has no use for are kept and shown as they came, so that a
+/// portal's own definitions can be its seed.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Property {
+    /// Internal name, the one the API goes by.
+    pub name: String,
+    /// What people see; default: the name.
+    #[serde(default)]
+    pub label: String,
+    /// `string` (the default), `number`, `bool`, `enumeration`, `date`, `datetime`, `phone_number`.
+    #[serde(default, rename = "type")]
+    pub kind: String,
+    /// How HubSpot's forms show it; `checkbox` lets an enumeration hold several values. Default: what suits the type.
+    #[serde(default)]
+    pub field_type: String,
+    /// The allowed values of an enumeration.
+    #[serde(default)]
+    pub options: Vec<Choice>,
+    /// Whether two tasks may not share a value; only such a property can be an `idProperty`.
+    #[serde(default)]
+    pub has_unique_value: bool,
+    /// What the API may change.
+    #[serde(default)]
+    pub modification_metadata: ModificationMetadata,
+    /// Everything else that HubSpot says about it.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// One allowed value of an enumeration.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Choice {
+    /// The value that the API takes.
+    pub value: String,
+    /// What people see; default: the value.
+    #[serde(default)]
+    pub label: String,
+    /// Everything else that HubSpot says about it.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// What the API may change about a property.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ModificationMetadata {
+    /// Whether the property can be archived.
+    pub archivable: bool,
+    /// Whether its definition is fixed.
+    pub read_only_definition: bool,
+    /// Whether its value can't be set.
+    pub read_only_value: bool,
+}
+
+impl Property {
+    /// The definition with the fields filled in that HubSpot always shows.
+    #[must_use]
+    pub(super) fn complete(mut self) -> Self {
+        if self.kind.is_empty() {
+            self.kind = "string".into();
+        }
+        if self.label.is_empty() {
+            self.label.clone_from(&self.name);
+        }
+        if self.field_type.is_empty() {
+            self.field_type = match self.kind.as_str() {
+                "number" => "number",
+                "bool" => "booleancheckbox",
+                "enumeration" => "select",
+                "date" | "datetime" => "date",
+                _ => "text",
+            }
+            .into();
+        }
+        if self.kind == "bool" && self.options.is_empty() {
+            self.options = choices(&["true", "false"]);
+        }
+        for (order, option) in (0_u32..).zip(&mut self.options) {
+            if option.label.is_empty() {
+                option.label.clone_from(&option.value);
+            }
+            fill(&mut option.rest, "displayOrder", order.into());
+            fill(&mut option.rest, "hidden", false.into());
+        }
+        fill(&mut self.rest, "description", "".into());
+        fill(&mut self.rest, "groupName", "task".into());
+        fill(&mut self.rest, "archived", false.into());
+        self
+    }
+
+    /// Whether the property holds the id of one of the portal's owners.
+    pub(super) fn holds_owner(&self) -> bool {
+        self.rest.get("referencedObjectType") == Some(&json!("OWNER"))
+    }
+
+    fn new(name: &str, label: &str, kind: &str, field_type: &str) -> Self {
+        Self {
+            name: name.into(),
+            label: label.into(),
+            kind: kind.into(),
+            field_type: field_type.into(),
+            rest: Map::from_iter([("hubspotDefined".into(), true.into())]),
+            ..Self::default()
+        }
+    }
+
+    fn with_options(mut self, options: &[&str]) -> Self {
+        self.options = choices(options);
+        self
+    }
+
+    fn read_only(mut self) -> Self {
+        self.modification_metadata.read_only_definition = true;
+        self.modification_metadata.read_only_value = true;
+        self
+    }
+}
+
+/// The properties that every portal's tasks have (those that matter here).
+pub(super) fn built_in() -> Vec<Property> {
+    let mut owner = Property::new("hubspot_owner_id", "Assigned to", "enumeration", "select");
+    owner.rest.insert("externalOptions".into(), true.into());
+    owner.rest.insert("referencedObjectType".into(), "OWNER".into());
+    vec![
+        owner,
+        Property::new("hs_task_subject", "Task Title", "string", "text"),
+        Property::new("hs_task_body", "Notes", "string", "html"),
+        Property::new("hs_task_status", "Task Status", "enumeration", "select").with_options(&[
+            "NOT_STARTED",
+            "IN_PROGRESS",
+            "WAITING",
+            "COMPLETED",
+            "DEFERRED",
+        ]),
+        Property::new("hs_task_priority", "Priority", "enumeration", "select")
+            .with_options(&["NONE", "LOW", "MEDIUM", "HIGH"]),
+        Property::new("hs_task_type", "Task Type", "enumeration", "select").with_options(&[
+            "EMAIL",
+            "CALL",
+            "TODO",
+            "LINKED_IN_CONNECT",
+            "LINKED_IN_MESSAGE",
+        ]),
+        Property::new("hs_timestamp", "Due date", "datetime", "date"),
+        Property::new("hs_task_reminders", "Task Reminders", "string", "text"),
+        Property::new("hs_object_id", "Record ID", "number", "number").read_only(),
+        Property::new("hs_createdate", "Created at", "datetime", "date").read_only(),
+        Property::new("hs_lastmodifieddate", "Last modified", "datetime", "date").read_only(),
+        Property::new("hs_body_preview", "Body preview", "string", "text").read_only(),
+        Property::new("hs_created_by", "Created by", "number", "number").read_only(),
+        Property::new("hs_updated_by_user_id", "Updated by", "number", "number").read_only(),
+    ]
+}
+
+fn choices(values: &[&str]) -> Vec<Choice> {
+    let choice = |value: &&str| Choice { value: (*value).into(), ..Choice::default() };
+    values.iter().map(choice).collect()
+}
+
+fn fill(fields: &mut Map<String, Value>, name: &str, value: Value) {
+    fields.entry(name).or_insert(value);
+}

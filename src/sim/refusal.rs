@@ -1,0 +1,152 @@
+//! HubSpot's error bodies, word for word where a recorded one is known.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{PORTAL_ID, TASK_TYPE, answer::Answer, values::Invalid};
+
+/// An error object and the status it answers with. As an answer it gets a `correlationId`; in `errors[]` of a batch it
+/// stands as it is.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) error: Value,
+}
+
+impl Refusal {
+    pub(super) fn new(status: u16, category: &str, message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        let error = json!({"status": "error", "message": message, "category": category});
+        Self { status, error }
+    }
+
+    /// Adds one entry to `context`, whose values are always lists of strings.
+    pub(super) fn context(mut self, name: &str, values: &[impl AsRef<str>]) -> Self {
+        let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
+        self.error["context"][name] = json!(values);
+        self
+    }
+
+    /// Sets one more field.
+    pub(super) fn with(mut self, field: &str, value: Value) -> Self {
+        self.error[field] = value;
+        self
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::json(refusal.status, refusal.error)
+    }
+}
+
+/// How much a refused batch tells about what was wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Detail {
+    /// Names nothing.
+    pub(super) terse: bool,
+    /// `errors[]` names only the first property.
+    pub(super) incomplete: bool,
+}
+
+pub(super) fn invalid_values(invalid: &[Invalid], detail: Detail) -> Refusal {
+    let summary = "Property values were not valid";
+    if detail.terse {
+        return validation(summary);
+    }
+    let named: Value = invalid
+        .iter()
+        .map(|Invalid { name, code, message }| {
+            json!({
+                "isValid": false,
+                "message": message,
+                "error": code,
+                "name": name,
+                "localizedErrorMessage": message,
+            })
+        })
+        .collect();
+    let listed = if detail.incomplete { 1 } else { invalid.len() };
+    let errors: Value = invalid
+        .iter()
+        .take(listed)
+        .map(
+            |Invalid {
+                 name,
+                 code,
+                 message,
+             }| {
+                json!({"message": message, "code": code, "context": {"propertyName": [name]}})
+            },
+        )
+        .collect();
+    validation(format!("{summary}: {named}")).with("errors", errors)
+}
+
+pub(super) fn missing_required(names: &[String]) -> Refusal {
+    validation("Error creating TASK. Some required properties were not set.").context("properties", names)
+}
+
+pub(super) fn duplicate_ids(ids: &[String]) -> Refusal {
+    validation(format!("Duplicate IDs found in batch input: [{}]. IDs must be unique", ids.join(", ")))
+        .context("ids", ids)
+}
+
+pub(super) fn not_unique(name: &str, verb: &str) -> Refusal {
+    validation(format!("Unable to perform {verb} by non-unique {TASK_TYPE} property {name} in portal ID {PORTAL_ID}"))
+}
+
+pub(super) fn several_id_properties() -> Refusal {
+    validation("All inputs of a batch must use the same idProperty")
+}
+
+pub(super) fn too_many_inputs(count: usize, most: usize) -> Refusal {
+    validation(format!("The maximum number of inputs in a batch request is {most}, but {count} were sent"))
+}
+
+pub(super) fn bad_json(error: &serde_json::Error) -> Refusal {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or_default();
+    let (line, column) = (error.line(), error.column());
+    validation(format!("Invalid input JSON on line {line}, column {column}: {what}"))
+}
+
+pub(super) fn required_field(name: &str) -> Refusal {
+    validation(format!("Invalid input JSON: Some required fields were not set: [{name}]"))
+}
+
+pub(super) fn validation(message: impl Into<String>) -> Refusal {
+    Refusal::new(400, "VALIDATION_ERROR", message)
+}
+
+/// One error object for all the ids of a batch that were not found.
+pub(super) fn tasks_not_found(ids: &[String]) -> Refusal {
+    let message = "Could not get some TASK objects, they may be deleted or not exist. Check that ids are valid.";
+    Refusal::new(404, "OBJECT_NOT_FOUND", message).context("ids", ids)
+}
+
+pub(super) fn task_not_found(id: &str) -> Refusal {
+    let message = "Object not found.  objectId are usually numeric.";
+    Refusal::new(404, "OBJECT_NOT_FOUND", message).context("id", &[id])
+}
+
+pub(super) fn no_such_path(path: &str) -> Refusal {
+    Refusal::new(404, "OBJECT_NOT_FOUND", "resource not found").context("path", &[path])
+}
+
+pub(super) fn no_credentials() -> Refusal {
+    let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find \
+                   more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
+    Refusal::new(401, "INVALID_AUTHENTICATION", message)
+}
+
+/// HubSpot reads a malformed token as one that expired at the epoch, 20,000 days ago.
+pub(super) fn expired(at: Timestamp, now: Timestamp) -> Refusal {
+    let hours = now.duration_since(at).as_hours();
+    let ago = match hours / 24 {
+        0 => format!("{hours} hour(s)"),
+        days => format!("{days} day(s)"),
+    };
+    let message = format!("The OAuth token used to make this call expired {ago} ago.");
+    Refusal::new(401, "EXPIRED_AUTHENTICATION", message).context("expire time", &[format!("{at:.3}")])
+}

@@ -1,0 +1,120 @@
+//! What a stand-in starts with.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::property::Property;
+
+/// The portal as the stand-in finds it. Every field may be left out.
+///
+/// ```json
+/// {
+///   "properties": [{"name": "zendesk_ticket_id", "hasUniqueValue": true}],
+///   "owners": [{"id": "11", "email": "ada@example.com"}],
+///   "tasks": [{"properties": {"zendesk_ticket_id": "35436", "hs_task_status": "WAITING"}}]
+/// }
+/// ```
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seed {
+    /// The token that every request must carry as `Authorization: Bearer …`; without one, any request is let in.
+    pub token: Option<String>,
+    /// Tokens that answer `EXPIRED_AUTHENTICATION`.
+    pub expired_tokens: Vec<String>,
+    /// Task properties besides the built-in ones, or in their place.
+    pub properties: Vec<Property>,
+    /// The people that tasks can be assigned to; without any, every number passes for an owner's id.
+    pub owners: Vec<Owner>,
+    /// Tasks that exist already.
+    pub tasks: Vec<SeedTask>,
+    /// Habits in which portals and versions of the API differ.
+    pub behaviour: Behaviour,
+}
+
+/// A HubSpot user that tasks can be assigned to. As with properties, what HubSpot's own list says besides is kept.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Owner {
+    /// What `hubspot_owner_id` holds.
+    pub id: String,
+    /// What the look-up goes by.
+    #[serde(default)]
+    pub email: String,
+    /// Given name.
+    #[serde(default)]
+    pub first_name: String,
+    /// Family name.
+    #[serde(default)]
+    pub last_name: String,
+    /// Everything else that HubSpot says about them.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+/// A task that exists already.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SeedTask {
+    /// HubSpot's record id; default: the next free one.
+    pub id: Option<String>,
+    /// Its values; read-only properties may be set here.
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Habits in which portals and versions of the API differ, or in which nobody knows what HubSpot does.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named in the JSON form")]
+pub struct Behaviour {
+    /// Where a bad input that carries an `objectWriteTraceId` fails alone.
+    pub trace_ids: TraceIds,
+    /// Partial failures answer 200, not 207, as from version 2026-09 on (whose paths do so anyway).
+    pub errors_in_200: bool,
+    /// Results show the `idProperty` that their inputs were found by. Default: true.
+    pub echo_id_property: bool,
+    /// A refused batch names no property, neither in `errors[]` nor in `message`.
+    pub terse_validation: bool,
+    /// `errors[]` of a refused batch names only the first property; `message` names all.
+    pub incomplete_errors: bool,
+    /// The order of `results`.
+    pub order: Order,
+}
+
+/// Where a bad input that carries an `objectWriteTraceId` fails alone instead of taking the batch with it.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceIds {
+    /// Nowhere.
+    Never,
+    /// `batch/upsert` and `batch/create`: where HubSpot documents it.
+    #[default]
+    Upsert,
+    /// `batch/update` too.
+    Always,
+}
+
+/// The order of `results`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// That of the inputs.
+    #[default]
+    AsIs,
+    /// The other way round.
+    Reversed,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            trace_ids: TraceIds::default(),
+            errors_in_200: false,
+            echo_id_property: true,
+            terse_validation: false,
+            incomplete_errors: false,
+            order: Order::default(),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What a running stand-in keeps between calls.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    answer::{Answer, Request},
+    fault::{Endpoint, Faults, Moment},
+    portal::Portal,
+    route::Route,
+};
+
+/// A call that the stand-in had.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Call {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// The path, with its query.
+    pub path: String,
+    /// The body: JSON, or a string if it wasn't, or null if there was none.
+    pub body: Value,
+    /// The status that it got; 0 if the connection was closed instead.
+    pub status: u16,
+    /// Whether it had a header `Authorization`. What was in it is not kept.
+    pub authorization_present: bool,
+}
+
+/// A portal, the faults that wait, and the calls that were.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) portal: Portal,
+    pub(super) faults: Faults,
+    pub(super) calls: Vec<Call>,
+}
+
+/// What becomes of a call, and when.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// `None`: the connection is closed.
+    pub(super) answer: Option<Answer>,
+    /// How long the answer waits.
+    pub(super) delay: Duration,
+    /// Only half of the body is sent.
+    pub(super) half: bool,
+}
+
+impl State {
+    pub(super) fn new(portal: Portal) -> Self {
+        Self { portal, faults: Faults::default(), calls: Vec::new() }
+    }
+
+    /// Answers one call to HubSpot, with the fault that waits for it, and keeps it.
+    pub(super) fn call(&mut self, request: &Request, now: Timestamp) -> Reply {
+        let route = Route::of(&request.method, &request.path);
+        let endpoint = route.map_or(Endpoint::Any, |route| route.endpoint());
+        let fault = self.faults.strike(endpoint);
+        let mut answer = match fault.drop {
+            Some(Moment::Before) => None,
+            _ => Some(self.portal.answer(request, &fault, now)),
+        };
+        if fault.drop == Some(Moment::After) {
+            answer = None;
+        }
+        self.calls.push(Call {
+            method: request.method.clone(),
+            path: request.target(),
+            body: body(request),
+            status: answer.as_ref().map_or(0, |answer| answer.status),
+            authorization_present: request.authorization.is_some(),
+        });
+        Reply { answer, delay: Duration::from_millis(fault.delay_ms), half: fault.half_body }
+    }
+}
+
+impl Reply {
+    /// An answer that nothing spoils.
+    pub(super) fn at_once(answer: Answer) -> Self {
+        Self { answer: Some(answer), delay: Duration::ZERO, half: false }
+    }
+}
+
+fn body(request: &Request) -> Value {
+    if request.body.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(&request.body).unwrap_or_else(|_| String::from_utf8_lossy(&request.body).into())
+}

@@ -1,0 +1,147 @@
+//! Which values HubSpot takes for a property, and how it keeps them.
+
+use jiff::{Timestamp, civil::Date};
+
+use super::{property::Property, seed::Owner};
+
+/// Why HubSpot refuses one value, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Invalid {
+    /// The property's name.
+    pub(super) name: String,
+    /// HubSpot's code, such as `INVALID_OPTION`.
+    pub(super) code: &'static str,
+    /// HubSpot's sentence; most begin with the value.
+    pub(super) message: String,
+}
+
+impl Invalid {
+    pub(super) fn unknown_property(name: &str) -> Self {
+        let message = format!("Property \"{name}\" does not exist");
+        Self::new(name, "PROPERTY_DOESNT_EXIST", message)
+    }
+
+    pub(super) fn read_only(name: &str) -> Self {
+        let message = format!("\"{name}\" is a read only property; its value cannot be set.");
+        Self::new(name, "READ_ONLY_VALUE", message)
+    }
+
+    pub(super) fn conflict(name: &str, value: &str, id: &str, holder: &str) -> Self {
+        let message = format!(
+            "Cannot set PropertyValueCoordinates{{propertyName={name}, value={value}}} on {id}. {holder} already has that value."
+        );
+        Self::new(name, "CONFLICTING_UNIQUE_VALUE", message)
+    }
+
+    fn new(name: &str, code: &'static str, message: String) -> Self {
+        Self { name: name.into(), code, message }
+    }
+}
+
+/// Returns the value as HubSpot keeps it. `held` is what the task holds now: a several-checkbox value that begins with
+/// `;` is added to it. `""` clears and is always right.
+pub(super) fn accept(
+    property: &Property,
+    value: &str,
+    held: Option<&str>,
+    owners: &[Owner],
+) -> Result<String, Invalid> {
+    let refuse = |code, ending: &str| Err(Invalid::new(&property.name, code, format!("{value} {ending}")));
+    let is_text = matches!(property.kind.as_str(), "string" | "phone_number");
+    if value.is_empty() {
+        return Ok(String::new());
+    }
+    if !is_text && value.trim() != value {
+        let ending = "has leading or trailing whitespace.";
+        return refuse("LEADING_TRAILING_WHITESPACE", ending);
+    }
+    // Typed as text by HubSpot, but documented as milliseconds.
+    if property.name == "hs_task_reminders" && !value.split(';').all(is_whole_number) {
+        return refuse("INVALID_LONG", "was not a valid long.");
+    }
+    match property.kind.as_str() {
+        "number" if !is_number(value) => refuse("INVALID_NUMBER", "was not a valid number."),
+        "datetime" => match instant(value) {
+            Some(instant) => Ok(format!("{instant:.3}")),
+            None => refuse("INVALID_LONG", "was not a valid long."),
+        },
+        "date" => match day(value) {
+            Ok(day) => Ok(day.to_string()),
+            Err(Some(time)) => refuse("INVALID_DATE", &format!("is at {time} UTC, not midnight!")),
+            Err(None) => refuse("INVALID_LONG", "was not a valid long."),
+        },
+        "enumeration" if property.holds_owner() => {
+            let known = owners.is_empty() || owners.iter().any(|owner| owner.id == value);
+            if is_whole_number(value) && known {
+                Ok(value.into())
+            } else {
+                refuse("INVALID_OWNER_ID", "was not a valid owner id.")
+            }
+        }
+        "enumeration" | "bool" => match choose(property, value, held) {
+            Some(chosen) => Ok(chosen),
+            None => refuse("INVALID_OPTION", &allowed(property)),
+        },
+        _ => Ok(value.into()),
+    }
+}
+
+/// The options as chosen, or `None` if one of them isn't allowed.
+fn choose(property: &Property, value: &str, held: Option<&str>) -> Option<String> {
+    let is_option = |part: &str| property.options.iter().any(|option| option.value == part);
+    if property.field_type != "checkbox" {
+        return is_option(value).then(|| value.into());
+    }
+    let (kept, added) = match value.strip_prefix(';') {
+        Some(added) => (held.unwrap_or_default(), added),
+        None => ("", value),
+    };
+    if !added.split(';').all(is_option) {
+        return None;
+    }
+    let mut chosen: Vec<&str> = Vec::new();
+    for part in kept.split(';').chain(added.split(';')) {
+        if !part.is_empty() && !chosen.contains(&part) {
+            chosen.push(part);
+        }
+    }
+    Some(chosen.join(";"))
+}
+
+fn allowed(property: &Property) -> String {
+    let options: Vec<&str> = property.options.iter().map(|o| o.value.as_str()).collect();
+    format!("was not one of the allowed options: [{}]", options.join(", "))
+}
+
+fn is_number(value: &str) -> bool {
+    // Rust's own parser also takes "inf" and "NaN".
+    let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
+    value.chars().all(plain) && value.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+fn is_whole_number(value: &str) -> bool {
+    !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// ISO 8601 with `Z`, or milliseconds.
+fn instant(value: &str) -> Option<Timestamp> {
+    if let Ok(milliseconds) = value.parse() {
+        return Timestamp::from_millisecond(milliseconds).ok();
+    }
+    let shape = value.as_bytes().get(10) == Some(&b'T') && value.ends_with('Z');
+    shape.then(|| value.parse().ok()).flatten()
+}
+
+/// `YYYY-MM-DD`, or milliseconds of midnight UTC; an instant that isn't midnight comes back as its time of day.
+fn day(value: &str) -> Result<Date, Option<String>> {
+    if let Ok(milliseconds) = value.parse() {
+        let instant = Timestamp::from_millisecond(milliseconds).map_err(|_| None)?;
+        let utc = instant.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+        return match utc.time() {
+            time if time == jiff::civil::Time::midnight() => Ok(utc.date()),
+            time => Err(Some(time.to_string())),
+        };
+    }
+    let shape = value.len() == 10 && value.as_bytes().get(4) == Some(&b'-');
+    shape.then(|| value.parse().ok()).flatten().ok_or(None)
+}

@@ -1,0 +1,36 @@
+//! How HubSpot shows a task.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::{PORTAL_ID, TASK_TYPE, tasks::Task};
+
+/// The answer to a write: what was written (`""` where it was cleared), and some properties that nobody asked for.
+pub(super) fn written<'a>(task: &Task, names: impl Iterator<Item = &'a str>) -> Value {
+    show(task, names, &Value::from(""))
+}
+
+/// The answer to a read: what was asked for (`null` where there is no value), and some properties that nobody asked for.
+pub(super) fn read(task: &Task, names: &[String]) -> Value {
+    show(task, names.iter().map(String::as_str), &Value::Null)
+}
+
+fn show<'a>(task: &Task, names: impl Iterator<Item = &'a str>, nothing: &Value) -> Value {
+    let value = |name: &str| match task.properties.get(name) {
+        Some(value) => value.as_str().into(),
+        None => nothing.clone(),
+    };
+    let names: BTreeSet<&str> = names.chain(ALWAYS_SHOWN).collect();
+    let properties: Map<String, Value> = names.into_iter().map(|name| (name.to_owned(), value(name))).collect();
+    json!({
+        "id": task.id,
+        "properties": properties,
+        "createdAt": value("hs_createdate"),
+        "updatedAt": value("hs_lastmodifieddate"),
+        "archived": false,
+        "url": format!("https://app.hubspot.com/contacts/{PORTAL_ID}/record/{TASK_TYPE}/{}", task.id),
+    })
+}
+
+const ALWAYS_SHOWN: [&str; 3] = ["hs_createdate", "hs_lastmodifieddate", "hs_object_id"];
