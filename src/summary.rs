@@ -109,6 +109,12 @@ impl Summary {
         })
     }
 
+    /// Whether an update failed for good.
+    #[must_use]
+    pub fn has_failures(&self) -> bool {
+        self.rows.iter().any(|row| matches!(row.outcome, Outcome::Failed(..)))
+    }
+
     /// Whether an update is in the queue.
     #[must_use]
     pub fn is_queued(&self) -> bool {

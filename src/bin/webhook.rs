@@ -1,2 +1,7 @@
-//! webhook
-fn main() {}
+//! The Lambda function behind a Function URL or an API Gateway HTTP API.
+
+fn main() -> Result<(), lambda_http::Error> {
+    taskhook::telemetry::init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(taskhook::ingress::http::run())
+}

@@ -107,13 +107,24 @@ fn depth(json: &[u8]) -> usize {
     deepest
 }
 
+impl Unreadable {
+    /// A sentence for the sender, without a word of the body.
+    #[must_use]
+    pub fn summary(&self) -> &'static str {
+        match self {
+            Self::Empty => "the body is empty",
+            Self::NotUtf8 => "the body is not UTF-8",
+            Self::NotJson(_) => "the body is not JSON",
+            Self::TooDeep => "the body is nested more than 128 deep",
+        }
+    }
+}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("the body is empty"),
-            Self::NotUtf8 => f.write_str("the body is not UTF-8"),
-            Self::NotJson(why) => write!(f, "the body is not JSON: {why}"),
-            Self::TooDeep => write!(f, "the body is nested more than {DEPTH} deep"),
+            Self::NotJson(why) => write!(f, "{}: {why}", self.summary()),
+            other => f.write_str(other.summary()),
         }
     }
 }

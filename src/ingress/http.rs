@@ -1,0 +1,226 @@
+//! The function behind a Function URL or an API Gateway HTTP API.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt as _;
+use http::{Method, Response, StatusCode};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt as _, service_fn};
+use tokio::time::Instant;
+
+use super::reply::{self, BODY, Problem};
+use crate::delivery::Delivery;
+use crate::hubspot::Hubspot;
+use crate::outbound;
+use crate::receive::{self, Received, Rejected};
+use crate::secrets::Secrets;
+use crate::settings::{self, Settings};
+use crate::source::{Mapped, Sources};
+use crate::summary::{FailReason, Outcome, Row, Summary};
+use crate::time::Time;
+use crate::{aws, engine};
+
+/// How long the first fetch of the secrets and the first handshake with HubSpot may take. Lambda gives the start ten
+/// seconds; what isn't ready then is done by the first delivery.
+const WARM_UP: Duration = Duration::from_secs(3);
+
+/// What is kept free of a time limit for writing the reply.
+const MARGIN: Duration = Duration::from_millis(200);
+
+/// The function, set up.
+struct Function {
+    settings: Settings,
+    sources: Sources,
+    secrets: Arc<Secrets>,
+    hubspot: Hubspot,
+}
+
+/// Runs the function until Lambda ends it. It starts with a broken set-up too, and says so to every request.
+pub async fn run() -> Result<(), lambda_http::Error> {
+    let function = Function::set_up(&|name| std::env::var(name).ok());
+    if let Some(function) = &function {
+        function.warm_up().await;
+    }
+    let function = function.as_ref();
+    lambda_http::run(service_fn(move |request| async move { Ok::<_, Infallible>(handle(function, request).await) }))
+        .await
+}
+
+impl Function {
+    /// Reads the environment and the source files. What is wrong is logged, everything at once.
+    fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
+        let settings = Settings::read(variable);
+        let files = settings.as_ref().ok().map(|settings| settings::read_sources(&settings.sources));
+        let problems = settings.as_ref().err().into_iter().flatten();
+        let problems: Vec<_> = problems.chain(files.as_ref().and_then(|files| files.as_ref().err())).collect();
+        problems.iter().for_each(|problem| tracing::error!("set-up: {problem}"));
+        let (settings, files) = (settings.ok()?, files?.ok()?);
+        let sources = Sources::read(&files);
+        sources.problems().iter().for_each(|problem| tracing::error!("set-up: {problem}"));
+        for source in sources.iter().filter(|source| !source.verify.scheme.needs_secret()) {
+            tracing::warn!(source = source.name, "scheme = \"none\": whoever knows the address is believed");
+        }
+        let http = outbound::client(true);
+        let secrets = Arc::new(Secrets::new(aws::secrets_manager(&settings.aws, http.clone()), settings.secret_ttl));
+        let token = settings.hubspot_token.clone();
+        let version = &settings.hubspot_api_version;
+        let hubspot = Hubspot::new(http, &settings.hubspot_base_url, version, Arc::clone(&secrets), token);
+        Some(Self { settings, sources, secrets, hubspot })
+    }
+
+    /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole processor to the start.
+    async fn warm_up(&self) {
+        let deadline = Instant::now() + WARM_UP;
+        let sources = self.sources.iter().filter_map(|source| source.verify.secret.as_ref());
+        let secrets = sources.chain([&self.settings.hubspot_token]);
+        tokio::join!(self.secrets.prefetch(secrets, deadline), self.hubspot.warm_up(deadline));
+    }
+
+    /// Until when a delivery has to be answered.
+    fn deadline(&self, now: Instant, lambda: Option<Duration>) -> Instant {
+        let within = |limit: Duration| now + limit.saturating_sub(MARGIN.min(limit / 10));
+        let ours = within(self.settings.reply_within);
+        lambda.map_or(ours, |lambda| ours.min(within(lambda)))
+    }
+
+    async fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Response<Body> {
+        let source = match receive::find(&self.sources, delivery) {
+            Ok(source) => source,
+            Err(rejected) => return reject(&rejected, delivery),
+        };
+        if delivery.method == Method::HEAD {
+            return reply::probe();
+        }
+        if delivery.method != Method::POST {
+            return refuse(Problem::method(), delivery);
+        }
+        if delivery.body.len() > BODY {
+            return refuse(Problem::too_large(), delivery);
+        }
+        match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
+            Ok(received) => self.apply(received, delivery, deadline).await,
+            Err(rejected) => reject(&rejected, delivery),
+        }
+    }
+
+    /// The second story: the updates of a delivery are applied, and the sender gets the summary.
+    async fn apply(&self, received: Received<'_>, delivery: &Delivery, deadline: Instant) -> Response<Body> {
+        let Received { source, event } = received;
+        let (name, id) = (source.name.clone(), Some(event.id));
+        let mapped = match event.mapped {
+            Mapped::Filtered => return finish(&Summary::filtered(name, id), None, delivery),
+            Mapped::Updates(mapped) => mapped,
+        };
+        let updates: Vec<_> = mapped.iter().filter_map(|update| update.as_ref().ok()).cloned().collect();
+        if !updates.is_empty()
+            && let Err(error) = self.hubspot.ready(deadline).await
+            && !error.is_passing()
+        {
+            tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");
+            return refuse(Problem::set_up(), delivery);
+        }
+        let ended = engine::run(&self.hubspot, &updates, deadline, self.settings.observe).await;
+        let mut outcomes = ended.outcomes.into_iter();
+        let row = |mapped: Result<crate::update::Update, crate::source::NotMapped>| match mapped {
+            Ok(update) => {
+                // One outcome for each update, in their order.
+                let lost = || Outcome::Failed(FailReason::Unaccounted, "it was not accounted for".to_owned());
+                let outcome = outcomes.next().unwrap_or_else(lost);
+                Row { id: Some(update.task.id), id_property: update.task.id_property, outcome }
+            }
+            Err(not) => {
+                let outcome = Outcome::Failed(FailReason::Mapping, not.detail);
+                Row { id: not.id, id_property: not.id_property, outcome }
+            }
+        };
+        let rows = mapped.into_iter().map(row).collect();
+        finish(&Summary { source: name, event: id, rows }, ended.wait, delivery)
+    }
+}
+
+/// Answers one request, whatever happens.
+async fn handle(function: Option<&Function>, request: Request) -> Response<Body> {
+    let start = Instant::now();
+    let lambda = request.lambda_context_ref();
+    let request_id = lambda.map(|context| context.request_id.clone()).unwrap_or_default();
+    let left = lambda.and_then(|context| context.deadline().duration_since(SystemTime::now()).ok());
+    let delivery = delivery(request, request_id.clone());
+    let Some(function) = function else {
+        return refuse(Problem::set_up(), &delivery);
+    };
+    if delivery.path == "/health" && matches!(delivery.method, Method::GET | Method::HEAD) {
+        return reply::health();
+    }
+    let deadline = function.deadline(start, left);
+    // One bad event must not take the others down; the panic's message is on standard error.
+    let answer = AssertUnwindSafe(function.deliver(&delivery, deadline)).catch_unwind().await;
+    answer.unwrap_or_else(|_| {
+        tracing::error!("a panic while a delivery was handled; please report it");
+        Problem::internal().reply(&request_id)
+    })
+}
+
+/// The request as a delivery: its path without the stage, its body without Lambda's base64.
+fn delivery(request: Request, request_id: String) -> Delivery {
+    let query = request.query_string_parameters_ref();
+    let query = query.map(|query| query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
+    let path = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => without_stage(request.raw_http_path(), context),
+        _ => request.raw_http_path(),
+    };
+    let path = path.to_owned();
+    let (parts, body) = request.into_parts();
+    let body = match body {
+        Body::Text(text) => text.into_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => Vec::new(),
+    };
+    Delivery {
+        method: parts.method,
+        path,
+        query: query.unwrap_or_default(),
+        headers: parts.headers,
+        body: body.into(),
+        arrived: Time::now(),
+        request_id,
+    }
+}
+
+/// An API Gateway with a named stage puts it before the path.
+fn without_stage<'p>(path: &'p str, context: &ApiGatewayV2httpRequestContext) -> &'p str {
+    let stage = context.stage.as_deref().filter(|stage| *stage != "$default");
+    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
+    rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
+}
+
+/// Logs what became of a delivery, once, and answers.
+fn finish(summary: &Summary, wait: Option<Duration>, delivery: &Delivery) -> Response<Body> {
+    let response = reply::summary(summary, wait, &delivery.request_id);
+    let status = response.status().as_u16();
+    let text = serde_json::Value::Object(summary.to_json()).to_string();
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE || summary.has_failures() {
+        tracing::warn!(status, summary = text, "delivery");
+    } else {
+        tracing::info!(status, summary = text, "delivery");
+    }
+    response
+}
+
+fn reject(rejected: &Rejected, delivery: &Delivery) -> Response<Body> {
+    if let Rejected::Secret(error) = rejected {
+        tracing::error!(reason = %error, "set-up: a source's secret can't be had");
+    }
+    let problem = Problem::rejected(rejected);
+    tracing::warn!(status = problem.status().as_u16(), path = delivery.path, reason = ?rejected, "delivery not taken");
+    problem.reply(&delivery.request_id)
+}
+
+fn refuse(problem: Problem, delivery: &Delivery) -> Response<Body> {
+    let method = delivery.method.as_str();
+    tracing::warn!(status = problem.status().as_u16(), path = delivery.path, method, "delivery not taken");
+    problem.reply(&delivery.request_id)
+}

@@ -1,0 +1,135 @@
+//! What the sender gets: a status that says whether to send the event again, and a terse body.
+
+use std::time::Duration;
+
+use http::{HeaderValue, Response, StatusCode, header};
+use lambda_http::Body;
+use serde_json::{Map, Value, json};
+
+use crate::receive::Rejected;
+use crate::summary::{RetryReason, Summary};
+
+/// The largest body that is taken.
+pub(super) const BODY: usize = 1024 * 1024;
+
+/// The methods that a source's path takes.
+const ALLOWED: &str = "POST, HEAD";
+
+/// Zendesk tries again only when `Retry-After` is below 60 s.
+const LONGEST_WAIT: u64 = 55;
+
+/// A problem in the sense of RFC 9457.
+pub(super) struct Problem {
+    status: StatusCode,
+    detail: &'static str,
+    /// Headers besides the content type.
+    headers: Vec<(header::HeaderName, HeaderValue)>,
+    /// More fields of the body.
+    fields: Map<String, Value>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, detail: &'static str) -> Self {
+        Self { status, detail, headers: Vec::new(), fields: Map::new() }
+    }
+
+    /// The function is not set up right; what exactly is in the log.
+    pub(super) fn set_up() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Taskhook is not set up right; its log says what to do")
+    }
+
+    /// Something went wrong that nobody thought of.
+    pub(super) fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "an internal error; the log has more")
+    }
+
+    pub(super) fn method() -> Self {
+        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "webhooks are sent by POST");
+        problem.headers.push((header::ALLOW, HeaderValue::from_static(ALLOWED)));
+        problem
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB")
+    }
+
+    /// A delivery that was not taken.
+    pub(super) fn rejected(rejected: &Rejected) -> Self {
+        match rejected {
+            Rejected::NoSource => Self::new(StatusCode::NOT_FOUND, "no source has this path"),
+            Rejected::BrokenSource => Self::set_up(),
+            Rejected::Refused(_) => {
+                Self::new(StatusCode::UNAUTHORIZED, "the signature or token is missing, wrong or out of date")
+            }
+            Rejected::Unreadable(why) => Self::new(StatusCode::BAD_REQUEST, why.summary()),
+            Rejected::Secret(error) if error.is_passing() => Self::later("a secret can't be read now", None),
+            Rejected::Secret(_) => Self::set_up(),
+        }
+    }
+
+    /// The same event, sent again later, can succeed.
+    fn later(detail: &'static str, wait: Option<Duration>) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        let seconds = wait.map_or(5, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).clamp(1, LONGEST_WAIT);
+        problem.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        problem
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The reply. `request_id` is what the log knows the delivery by.
+    pub(super) fn reply(self, request_id: &str) -> Response<Body> {
+        let title = self.status.canonical_reason().unwrap_or("Problem");
+        let mut body = Map::new();
+        body.insert("type".to_owned(), json!("about:blank"));
+        body.insert("title".to_owned(), json!(title));
+        body.insert("status".to_owned(), json!(self.status.as_u16()));
+        body.insert("detail".to_owned(), json!(self.detail));
+        body.insert("instance".to_owned(), json!(request_id));
+        body.extend(self.fields);
+        let mut response = json_response(self.status, "application/problem+json", &Value::Object(body));
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// The reply to a delivery that was received, and its status for the log.
+///
+/// A delivery of which something is left to do is a problem with the summary's fields; `wait` is how long HubSpot wants
+/// to be left alone.
+pub(super) fn summary(summary: &Summary, wait: Option<Duration>, request_id: &str) -> Response<Body> {
+    let longest = Duration::from_secs(LONGEST_WAIT);
+    let problem = summary.retries().next().map(|(reason, _)| match reason {
+        RetryReason::RateLimited => Problem::later("HubSpot's rate limit is reached", wait.or(Some(longest))),
+        RetryReason::Unavailable => Problem::later("HubSpot can't be reached now", wait),
+        RetryReason::Timeout => Problem::later("HubSpot did not answer in time", wait),
+        RetryReason::Unauthorized => Problem::later("HubSpot refuses the token", Some(longest)),
+        RetryReason::Forbidden => Problem::later("the HubSpot token lacks a scope", Some(longest)),
+    });
+    match problem {
+        Some(problem) => Problem { fields: summary.to_json(), ..problem }.reply(request_id),
+        None => {
+            let status = if summary.is_queued() { StatusCode::ACCEPTED } else { StatusCode::OK };
+            json_response(status, "application/json", &Value::Object(summary.to_json()))
+        }
+    }
+}
+
+/// `GET /health`: it touches nothing.
+pub(super) fn health() -> Response<Body> {
+    json_response(StatusCode::OK, "application/json", &json!({"status": "ok"}))
+}
+
+/// The answer to a probe, such as Trello's HEAD before it registers a webhook.
+pub(super) fn probe() -> Response<Body> {
+    Response::new(Body::Empty)
+}
+
+fn json_response(status: StatusCode, content_type: &'static str, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

@@ -1,0 +1,96 @@
+//! The first story: a delivery is verified and mapped to updates.
+
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::Instant;
+
+use crate::delivery::{Delivery, NotRead, Refused, Unreadable, Verified};
+use crate::secrets::{SecretError, Secrets};
+use crate::source::{Event, Found, Source, Sources};
+
+/// A delivery that was believed and understood.
+pub struct Received<'s> {
+    /// The source that it came from.
+    pub source: &'s Source,
+    /// What the source made of it.
+    pub event: Event,
+}
+
+/// Why a delivery was not taken.
+#[derive(Debug)]
+pub enum Rejected {
+    /// No source has this path.
+    NoSource,
+    /// The source of this path, or a file that might have it, has problems, which were logged at the start.
+    BrokenSource,
+    /// The sender is not believed.
+    Refused(Refused),
+    /// The body can't be read.
+    Unreadable(Unreadable),
+    /// The source's secret can't be had, or can't be used.
+    Secret(SecretError),
+}
+
+/// Finds the source of a delivery, whatever comes of it then.
+pub fn find<'s>(sources: &'s Sources, delivery: &Delivery) -> Result<&'s Source, Rejected> {
+    match sources.find(&delivery.path) {
+        Found::Source(source) => Ok(source),
+        Found::Broken => Err(Rejected::BrokenSource),
+        Found::Nothing => Err(Rejected::NoSource),
+    }
+}
+
+/// Verifies a delivery, reads its body, and maps it.
+pub async fn receive<'s>(
+    sources: &'s Sources,
+    source: &'s Source,
+    secrets: &Secrets,
+    delivery: &Delivery,
+    deadline: Instant,
+) -> Result<Received<'s>, Rejected> {
+    let verified = verify(source, secrets, delivery, deadline).await?;
+    let json = verified.read(source.verify.tolerance).map_err(|not_read| match not_read {
+        NotRead::Unreadable(why) => Rejected::Unreadable(why),
+        NotRead::Refused(why) => Rejected::Refused(why),
+    })?;
+    let event = sources.map(source, &verified, &json).map_err(Rejected::Unreadable)?;
+    Ok(Received { source, event })
+}
+
+async fn verify<'d>(
+    source: &'d Source,
+    secrets: &Secrets,
+    delivery: &'d Delivery,
+    deadline: Instant,
+) -> Result<Verified<'d>, Rejected> {
+    let (scheme, tolerance) = (&source.verify.scheme, source.verify.tolerance);
+    let Some(secret) = &source.verify.secret else {
+        return scheme.verify(delivery, &[], tolerance).map_err(Rejected::Refused);
+    };
+    let accepted = secrets.get(secret, deadline).await.map_err(Rejected::Secret)?;
+    let accepted = usable(source, accepted).map_err(Rejected::Secret)?;
+    match scheme.verify(delivery, &accepted, tolerance) {
+        // The secret may have been changed since it was fetched.
+        Err(Refused::Mismatch) => {
+            let newer = secrets.get_again(secret, deadline).await.ok_or(Rejected::Refused(Refused::Mismatch))?;
+            let newer = usable(source, newer).map_err(Rejected::Secret)?;
+            scheme.verify(delivery, &newer, tolerance).map_err(Rejected::Refused)
+        }
+        result => result.map_err(Rejected::Refused),
+    }
+}
+
+/// The secrets that protect anything, if all can be used.
+fn usable(source: &Source, secrets: Vec<SecretString>) -> Result<Vec<SecretString>, SecretError> {
+    let name = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
+    for secret in &secrets {
+        if source.verify.published.is_some_and(|published| published == secret.expose_secret()) {
+            return Err(SecretError::set_up(format!(
+                "the secret {name} is the one that the sender's documentation publishes; store the webhook's own"
+            )));
+        }
+        if let Some(why) = source.verify.scheme.unusable(secret) {
+            return Err(SecretError::set_up(format!("the secret {name} can't be used: {why}")));
+        }
+    }
+    Ok(secrets)
+}
