@@ -1,0 +1,77 @@
+# Needs Rust, Python 3.10 or newer, and make. All else goes into .venv and target/.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+# `cargo lambda` is cargo-lambda on the PATH.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# For `make package`: arm64, x86_64, or host.
+ARCH ?= arm64
+PYTHON ?= python3
+
+# A zip for this machine lies elsewhere, so that it is never deployed by mistake; the machine's own compiler builds it
+# without a cross-compiling linker.
+LAMBDA_DIR = target/lambda$(if $(filter host,$(ARCH)),-host)
+ZIP = $(LAMBDA_DIR)/webhook/bootstrap.zip
+BUILD_FLAGS_arm64 := --arm64
+BUILD_FLAGS_x86_64 := --x86-64
+BUILD_FLAGS_host := --compiler cargo
+ifndef BUILD_FLAGS_$(ARCH)
+$(error ARCH is arm64, x86_64 or host, not $(ARCH))
+endif
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .venv/.ready ## install cargo-lambda, moto and cfn-lint into .venv (once)
+
+# The stamp comes last, so that a broken installation is made again.
+.venv/.ready: tests/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
+	@echo "Installing cargo-lambda, moto and cfn-lint into .venv; this takes a minute or two, once"
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+.PHONY: build
+build: ## build the programs for this machine
+	cargo build --locked --bins
+
+.PHONY: demo
+demo: setup build ## send every sample event through the function on this machine
+	@.venv/bin/python scripts/local.py demo
+
+.PHONY: dev
+dev: setup build ## the same set-up, left running for your own curl and invoke
+	@.venv/bin/python scripts/local.py dev
+
+# Clippy only checks; tests and `cargo lambda watch` share one build.
+.PHONY: test
+test: setup ## all checks: format, clippy, tests, template
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
+	.venv/bin/cfn-lint template.yaml
+	.venv/bin/python -m doctest scripts/local.py
+
+.PHONY: package
+package: setup ## the zip that template.yaml deploys (ARCH=arm64, x86_64 or host)
+	cargo lambda build --locked --release --bin webhook --output-format zip \
+		--lambda-dir $(LAMBDA_DIR) $(BUILD_FLAGS_$(ARCH))
+	@ls -l $(ZIP)
+
+.PHONY: check-package
+check-package: ARCH := host
+check-package: package ## build the zip for this machine and look into it
+	@listing=$$(.venv/bin/python -m zipfile -l $(ZIP)) && echo "$$listing" && \
+	for file in bootstrap sources/*.toml; do \
+		grep -q "^$$file " <<< "$$listing" || { echo "$$file is not in the zip" >&2; exit 1; }; \
+	done
+
+.PHONY: clean
+clean: ## remove .venv, .local and target
+	rm -rf .venv .local target
