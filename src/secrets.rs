@@ -174,13 +174,12 @@ impl Secrets {
     async fn fetch(&self, cache: &mut BTreeMap<String, Entry>, ids: BTreeSet<String>, deadline: Instant) {
         let ids: Vec<_> = ids.into_iter().collect();
         for ids in ids.chunks(BATCH) {
-            let fetched = match timeout_at(deadline, self.fetch_batch(ids)).await {
-                Ok(fetched) => fetched,
-                Err(_) => {
-                    let late =
-                        |id: &String| (id.clone(), Err(SecretError::passing(format!("the secret {id} took too long"))));
-                    ids.iter().map(late).collect()
-                }
+            let fetched = if let Ok(fetched) = timeout_at(deadline, self.fetch_batch(ids)).await {
+                fetched
+            } else {
+                let late =
+                    |id: &String| (id.clone(), Err(SecretError::passing(format!("the secret {id} took too long"))));
+                ids.iter().map(late).collect()
             };
             for (id, result) in fetched {
                 cache.entry(id).or_default().take(result);
@@ -234,13 +233,12 @@ fn pick(
         .iter()
         .find(|value| named(value.name(), value.arn()))
         .or_else(|| values.iter().find(|value| partial(value.arn())));
-    match value {
-        Some(value) => text(id, value.secret_string()),
-        None => {
-            let error = answer.errors().iter().find(|error| error.secret_id() == Some(id));
-            let code = error.and_then(|error| error.error_code()).unwrap_or("ResourceNotFoundException");
-            Err(refusal(id, code, 400))
-        }
+    if let Some(value) = value {
+        text(id, value.secret_string())
+    } else {
+        let error = answer.errors().iter().find(|error| error.secret_id() == Some(id));
+        let code = error.and_then(|error| error.error_code()).unwrap_or("ResourceNotFoundException");
+        Err(refusal(id, code, 400))
     }
 }
 

@@ -84,7 +84,7 @@ impl Settings {
         let version = reader.get("HUBSPOT_API_VERSION").map_or(Ok(ApiVersion::V3), |text| ApiVersion::parse(&text));
         let hubspot_api_version = reader.parsed("HUBSPOT_API_VERSION", version);
         let sources = reader.get("TASKHOOK_SOURCES").map_or_else(|| default_sources(variable), PathBuf::from);
-        let secret_ttl = reader.duration("TASKHOOK_SECRET_TTL", Duration::from_secs(5 * 60));
+        let secret_ttl = reader.duration("TASKHOOK_SECRET_TTL", Duration::from_mins(5));
         let reply_within = reader.duration("TASKHOOK_REPLY_WITHIN", Duration::from_secs(8));
         if reply_within.is_zero() {
             reader.problem(

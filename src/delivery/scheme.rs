@@ -259,7 +259,9 @@ impl Algorithm {
         fn mac<M: hmac::Mac + hmac::KeyInit>(key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
             // An HMAC takes a key of any length.
             let Ok(mut mac) = <M as hmac::KeyInit>::new_from_slice(key) else { return Vec::new() };
-            pieces.iter().for_each(|piece| mac.update(piece));
+            for piece in pieces {
+                mac.update(piece);
+            }
             mac.finalize().into_bytes().to_vec()
         }
         match self {

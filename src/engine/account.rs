@@ -41,8 +41,8 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
     for error in flat(&answer.errors) {
         let by_id =
             error.context("ids").iter().filter_map(|id| row_of(rows.iter().map(|row| row.task.id.as_str()), id));
-        let traced = error.context("objectWriteTraceId").iter();
-        let by_trace = traced.filter_map(|trace| traces.iter().position(|other| other == trace));
+        let named = error.context("objectWriteTraceId").iter();
+        let by_trace = named.filter_map(|trace| traces.iter().position(|other| other == trace));
         for row in by_id.chain(by_trace) {
             verdicts[row] = if says_not_found(error) {
                 Verdict::Missing

@@ -56,11 +56,15 @@ impl Function {
         let settings = Settings::read(variable);
         let files = settings.as_ref().ok().map(|settings| settings::read_sources(&settings.sources));
         let problems = settings.as_ref().err().into_iter().flatten();
-        let problems: Vec<_> = problems.chain(files.as_ref().and_then(|files| files.as_ref().err())).collect();
-        problems.iter().for_each(|problem| tracing::error!("set-up: {problem}"));
+        let problems = problems.chain(files.as_ref().and_then(|files| files.as_ref().err()));
+        for problem in problems {
+            tracing::error!("set-up: {problem}");
+        }
         let (settings, files) = (settings.ok()?, files?.ok()?);
         let sources = Sources::read(&files);
-        sources.problems().iter().for_each(|problem| tracing::error!("set-up: {problem}"));
+        for problem in sources.problems() {
+            tracing::error!("set-up: {problem}");
+        }
         for source in sources.iter().filter(|source| !source.verify.scheme.needs_secret()) {
             tracing::warn!(source = source.name, "scheme = \"none\": whoever knows the address is believed");
         }

@@ -57,13 +57,12 @@ impl Problem {
     pub(super) fn rejected(rejected: &Rejected) -> Self {
         match rejected {
             Rejected::NoSource => Self::new(StatusCode::NOT_FOUND, "no source has this path"),
-            Rejected::BrokenSource => Self::set_up(),
             Rejected::Refused(_) => {
                 Self::new(StatusCode::UNAUTHORIZED, "the signature or token is missing, wrong or out of date")
             }
             Rejected::Unreadable(why) => Self::new(StatusCode::BAD_REQUEST, why.summary()),
             Rejected::Secret(error) if error.is_passing() => Self::later("a secret can't be read now", None),
-            Rejected::Secret(_) => Self::set_up(),
+            Rejected::BrokenSource | Rejected::Secret(_) => Self::set_up(),
         }
     }
 
@@ -108,12 +107,11 @@ pub(super) fn summary(summary: &Summary, wait: Option<Duration>, request_id: &st
         RetryReason::Unauthorized => Problem::later("HubSpot refuses the token", Some(longest)),
         RetryReason::Forbidden => Problem::later("the HubSpot token lacks a scope", Some(longest)),
     });
-    match problem {
-        Some(problem) => Problem { fields: summary.to_json(), ..problem }.reply(request_id),
-        None => {
-            let status = if summary.is_queued() { StatusCode::ACCEPTED } else { StatusCode::OK };
-            json_response(status, "application/json", &Value::Object(summary.to_json()))
-        }
+    if let Some(problem) = problem {
+        Problem { fields: summary.to_json(), ..problem }.reply(request_id)
+    } else {
+        let status = if summary.is_queued() { StatusCode::ACCEPTED } else { StatusCode::OK };
+        json_response(status, "application/json", &Value::Object(summary.to_json()))
     }
 }
 

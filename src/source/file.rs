@@ -14,7 +14,7 @@ use crate::time::Zone;
 use crate::update::{OnMissing, RECORD_ID, Unknown};
 
 /// What `tolerance` is when a file doesn't say: what Slack, Stripe and the Standard Webhooks recommend.
-const TOLERANCE: Duration = Duration::from_secs(5 * 60);
+const TOLERANCE: Duration = Duration::from_mins(5);
 
 /// The path of a source, and the source if nothing is wrong with it.
 pub(super) struct Content {

@@ -32,6 +32,7 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
 }
 
 /// `given(path)`: the value; `null` if the payload has null there or on the way; nothing if it lacks the field.
+#[expect(clippy::default_trait_access, reason = "jaq keeps the type of a path private")]
 fn given(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     let (path, context) = cv.0.pop_fun();
     let input = cv.1.clone();

@@ -102,7 +102,7 @@ impl Expressions {
             }
             length => {
                 let middle = range.start + length / 2;
-                text.push_str(&format!("if $__expression < {middle} then "));
+                *text += &format!("if $__expression < {middle} then ");
                 self.write(range.start..middle, text, starts);
                 text.push_str(" else ");
                 self.write(middle..range.end, text, starts);
@@ -191,7 +191,7 @@ fn parse(text: &str) -> Result<(), Mistake> {
     let tokens = Lexer::new(text).lex().map_err(|errors| {
         first(errors.into_iter().map(|(expected, found)| mistake(found, expected.as_str())).collect())
     })?;
-    Parser::new(&tokens).parse(|parser| parser.term()).map(|_| ()).map_err(|errors| {
+    Parser::new(&tokens).parse(jaq_core::load::Parser::term).map(|_| ()).map_err(|errors| {
         let found = |token| load::lex::Token::opt_as_str(token, text);
         first(errors.into_iter().map(|(expected, token)| mistake(found(token), expected.as_str())).collect())
     })

@@ -151,10 +151,7 @@ fn task_id(scope: &Scope<'_>, id: Expression, item: &Val) -> Result<String, Stri
 /// What the property is set to; `None` leaves it alone.
 fn value(source: &Source, scope: &Scope<'_>, property: &Property, item: &Val) -> Result<Option<Value>, String> {
     let Some(output) = scope.one(property.expression, item.clone())? else { return Ok(None) };
-    let given = match text(&output)? {
-        None => return Ok(property.otherwise.clone().map(Value::Text)),
-        Some(given) => given,
-    };
+    let Some(given) = text(&output)? else { return Ok(property.otherwise.clone().map(Value::Text)) };
     let mapped = match &property.map {
         Some(map) => match look_up(map, &given) {
             Some(mapped) => mapped.to_owned(),

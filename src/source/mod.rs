@@ -176,9 +176,8 @@ impl Sources {
     pub fn find(&self, path: &str) -> Found<'_> {
         match self.by_path.get(path).or_else(|| self.by_path.get(path.trim_end_matches('/'))) {
             Some(Some(source)) => Found::Source(source),
-            Some(None) => Found::Broken,
             None if self.problems.is_empty() => Found::Nothing,
-            None => Found::Broken,
+            Some(None) | None => Found::Broken,
         }
     }
 
@@ -216,7 +215,9 @@ fn compile(expressions: &mut Expressions, files: &mut [(Option<file::Content>, N
             Ok(program) => return program,
             Err(mistakes) => {
                 for (expression, mistake) in &mistakes {
-                    files.iter_mut().for_each(|(_, notes)| notes.report(*expression, mistake));
+                    for (_, notes) in files.iter_mut() {
+                        notes.report(*expression, mistake);
+                    }
                 }
             }
         }
