@@ -254,15 +254,15 @@ fn refusal(id: &str, code: &str, status: u16) -> SecretError {
         "ResourceNotFoundException" => {
             SecretError::set_up(format!("there is no secret {id} in this region; create it, or correct the name"))
         }
-        "AccessDeniedException" | "UnrecognizedClientException" | "InvalidSignatureException" => SecretError::set_up(
-            format!("reading the secret {id} is not allowed ({code}); allow secretsmanager:GetSecretValue for it"),
-        ),
         "DecryptionFailure" => {
             SecretError::set_up(format!("the secret {id} can't be decrypted; allow kms:Decrypt for its key"))
         }
         "InvalidRequestException" | "InvalidParameterException" | "ValidationException" => {
             SecretError::set_up(format!("the secret {id} can't be read ({code}); it may be marked for deletion"))
         }
+        _ if code == "AccessDeniedException" || status == 403 => SecretError::set_up(format!(
+            "reading the secret {id} is not allowed; allow secretsmanager:GetSecretValue for it"
+        )),
         _ => SecretError::passing(format!("Secrets Manager answered {status} {code} for the secret {id}")),
     }
 }

@@ -215,11 +215,13 @@ fn finish(summary: &Summary, wait: Option<Duration>, delivery: &Delivery) -> Res
 }
 
 fn reject(rejected: &Rejected, delivery: &Delivery) -> Response<Body> {
-    if let Rejected::Secret(error) = rejected {
-        tracing::error!(reason = %error, "set-up: a source's secret can't be had");
-    }
     let problem = Problem::rejected(rejected);
-    tracing::warn!(status = problem.status().as_u16(), path = delivery.path, reason = ?rejected, "delivery not taken");
+    let status = problem.status().as_u16();
+    if problem.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(status, path = delivery.path, reason = %rejected, "delivery not taken");
+    } else {
+        tracing::warn!(status, path = delivery.path, reason = %rejected, "delivery not taken");
+    }
     problem.reply(&delivery.request_id)
 }
 

@@ -1,0 +1,1 @@
+//! One story through `cargo lambda watch` and `cargo lambda invoke`, as a user runs them.
