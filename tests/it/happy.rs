@@ -129,3 +129,13 @@ async fn an_event_from_the_future_counts_as_of_its_arrival() {
     let at = world.task("1", "ticket_at").unwrap();
     assert!(at.starts_with("20") && !at.starts_with("2999"), "{at}");
 }
+
+#[tokio::test]
+async fn expressions_see_headers_and_query() {
+    let source = crate::support::SOURCE
+        .replace("'.subject'", "'\"\\($query.team)/\\($headers[\"x-kind\"])/\\($headers[\"x-hub-signature-256\"])\"'");
+    let world = world().source("shop", &source).start().await;
+    let event = Event::post("/shop", json!({"id": "1"}).to_string()).query("team=a%20b").header("X-Kind", "k");
+    world.send(&event.signed()).await.is(200, "updated 1");
+    assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("a b/k/null"));
+}
