@@ -16,7 +16,7 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot};
 use super::server::Server;
 
 /// No test waits longer for anything: this only ends a test that hangs.
-const HANGS: Duration = Duration::from_secs(60);
+const HANGS: Duration = Duration::from_mins(1);
 
 /// A running function.
 pub struct Function {
