@@ -9,12 +9,10 @@ use tokio::process::Command;
 async fn the_demo_sends_every_sample_through_cargo_lambda_and_changes_tasks() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let tools = root.join(".venv/bin");
-    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
     let demo = Command::new(tools.join("python"))
         .arg(root.join("scripts/local.py"))
         .arg("demo")
         .current_dir(root)
-        .env("PATH", path)
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output();
