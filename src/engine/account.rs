@@ -40,10 +40,10 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
         }
     }
     let mut unnamed = Vec::new();
-    for error in errors(answer) {
-        let by_id = error.context("ids").iter().filter_map(|id| row_of(ids(), id));
-        let named = error.context("objectWriteTraceId").iter();
-        let by_trace = named.filter_map(|trace| traces.iter().position(|other| other == trace));
+    for error in &answer.errors {
+        let by_id = named(error, "ids").filter_map(|id| row_of(ids(), id));
+        let by_trace = named(error, "objectWriteTraceId");
+        let by_trace = by_trace.filter_map(|trace| traces.iter().position(|other| other == trace));
         let about: Vec<_> = by_id.chain(by_trace).collect();
         if about.is_empty() {
             unnamed.push(error);
@@ -88,7 +88,7 @@ pub(super) fn not_found(task: &TaskKey, on_missing: OnMissing) -> Outcome {
 
 /// The ids that an answer says don't exist.
 pub(super) fn missing(answer: &Answer) -> impl Iterator<Item = &str> {
-    errors(answer).filter(|error| says_not_found(error)).flat_map(|error| error.context("ids")).map(String::as_str)
+    answer.errors.iter().filter(|error| says_not_found(error)).flat_map(|error| named(error, "ids"))
 }
 
 /// The value of the id property in a record, if the record says it.
@@ -115,7 +115,8 @@ fn says_not_found(error: &Complaint) -> bool {
     error.category == "OBJECT_NOT_FOUND" || error.code == "OBJECT_NOT_FOUND"
 }
 
-/// Errors, and the errors inside of errors.
-fn errors(answer: &Answer) -> impl Iterator<Item = &Complaint> {
-    answer.errors.iter().chain(answer.errors.iter().flat_map(|error| &error.errors))
+/// What an error, or an error inside of it, names in its context.
+fn named<'e>(error: &'e Complaint, name: &'static str) -> impl Iterator<Item = &'e str> {
+    let errors = std::iter::once(error).chain(&error.errors);
+    errors.flat_map(move |error| error.context(name)).map(String::as_str)
 }

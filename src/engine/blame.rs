@@ -54,7 +54,7 @@ pub(super) fn is_about_all(refusal: &Refusal) -> bool {
 pub(super) fn rows(error: &Complaint, rows: &[Write], among: &[usize]) -> BTreeMap<usize, (FailReason, String)> {
     let mut guilty = BTreeMap::new();
     for entry in entries(error) {
-        for row in entry.rows(rows, among) {
+        for row in entry.rows(rows).into_iter().filter(|row| among.contains(row)) {
             let value = rows[row].properties.get(&entry.property).map_or("", String::as_str);
             guilty.entry(row).or_insert_with(|| entry.verdict(value));
         }
@@ -131,8 +131,9 @@ fn entries(complaint: &Complaint) -> Vec<Entry> {
 
 impl Entry {
     /// The rows that this error is about; none when that is not certain.
-    fn rows(&self, rows: &[Write], among: &[usize]) -> Vec<usize> {
-        let carrying = among.iter().filter_map(|row| Some((*row, rows[*row].properties.get(&self.property)?)));
+    fn rows(&self, rows: &[Write]) -> Vec<usize> {
+        let carrying =
+            rows.iter().enumerate().filter_map(|(row, write)| Some((row, write.properties.get(&self.property)?)));
         let carrying: Vec<_> = carrying.collect();
         match self.reason() {
             // The property is at fault, whatever its value.

@@ -3,17 +3,17 @@
 mod answer;
 mod error;
 mod retry;
+mod token;
 mod transport;
 
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
-
-use std::sync::Arc;
+pub use token::Token;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::secrets::{SecretError, SecretRef, Secrets};
+use crate::secrets::SecretError;
 use crate::settings::ApiVersion;
 use crate::update::RECORD_ID;
 
@@ -73,18 +73,12 @@ struct Id<'a> {
 impl Hubspot {
     /// Nothing is sent yet.
     #[must_use]
-    pub fn new(
-        http: reqwest::Client,
-        base_url: &str,
-        version: &ApiVersion,
-        secrets: Arc<Secrets>,
-        token: SecretRef,
-    ) -> Self {
+    pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
         let tasks = match version {
             ApiVersion::V3 => "/crm/v3/objects/tasks".to_owned(),
             ApiVersion::Date(date) => format!("/crm/objects/{date}/tasks"),
         };
-        Self { transport: transport::Transport::new(http, base_url, secrets, token), tasks }
+        Self { transport: transport::Transport::new(http, base_url, token), tasks }
     }
 
     /// Makes the connection that the first call will use. A failure is told when it matters.

@@ -1,6 +1,6 @@
 //! One call: the token, time limits, tries.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::answer::Complaint;
 use super::error::{Error, Refusal};
 use super::retry::{Decision, Failure, decide};
+use super::token::Token;
 use crate::outbound;
-use crate::secrets::{SecretError, SecretRef, Secrets};
+use crate::secrets::SecretError;
 use crate::summary::RetryReason;
 
 /// How long one try may take at most, however much time is left: HubSpot needs 0.1 to 0.8 s, full batches longer.
@@ -34,8 +35,7 @@ pub(super) struct Transport {
     /// For the try after a broken connection: others in the pool may be dead as well.
     fresh: OnceLock<reqwest::Client>,
     base_url: String,
-    secrets: Arc<Secrets>,
-    token: SecretRef,
+    token: Token,
 }
 
 struct Request<'a> {
@@ -53,8 +53,8 @@ struct Response {
 }
 
 impl Transport {
-    pub(super) fn new(http: reqwest::Client, base_url: &str, secrets: Arc<Secrets>, token: SecretRef) -> Self {
-        Self { http, fresh: OnceLock::new(), base_url: base_url.to_owned(), secrets, token }
+    pub(super) fn new(http: reqwest::Client, base_url: &str, token: Token) -> Self {
+        Self { http, fresh: OnceLock::new(), base_url: base_url.to_owned(), token }
     }
 
     /// Makes a connection that stays in the pool: any answer will do.
@@ -66,7 +66,7 @@ impl Transport {
     }
 
     pub(super) async fn ready(&self, deadline: Instant) -> Result<(), SecretError> {
-        self.secrets.get(&self.token, deadline).await.and_then(|values| first(&values, &self.token)).map(|_| ())
+        self.token.get(deadline).await.map(|_| ())
     }
 
     pub(super) async fn post<T: DeserializeOwned>(
@@ -87,11 +87,10 @@ impl Transport {
 
     /// Tries until there is an answer that stands, or the time is used up.
     async fn call<T: DeserializeOwned>(&self, request: &Request<'_>, deadline: Instant) -> Result<T, Error> {
-        let mut known = self.secrets.get(&self.token, deadline).await.map_err(|error| no_token(&error))?;
+        let mut token = self.token.get(deadline).await.map_err(|error| no_token(&error))?;
         let (mut tries, mut at_once, mut is_newest) = (0, false, false);
         loop {
             tries += 1;
-            let token = first(&known, &self.token).map_err(|error| no_token(&error))?;
             let response = self.attempt(request, &token, at_once, deadline).await;
             let (failure, complaint) = match response {
                 Ok(response) if (200..300).contains(&response.status) => match serde_json::from_slice(&response.body) {
@@ -101,8 +100,8 @@ impl Transport {
                 Ok(Response { status: 401, .. }) if !is_newest => {
                     // The token may have been changed since it was fetched: once, never in a loop.
                     is_newest = true;
-                    if let Ok(Some(newer)) = self.secrets.get_again(&self.token, &known, deadline).await {
-                        known = newer;
+                    if let Some(newer) = self.token.get_again(&token, deadline).await {
+                        token = newer;
                         continue;
                     }
                     (Failure::Status { status: 401, retry_after: None, policy: String::new() }, Complaint::default())
@@ -188,14 +187,6 @@ fn failure(error: &reqwest::Error) -> Failure {
     } else {
         Failure::Broken
     }
-}
-
-/// The newest token, without the white space that comes along with copying one.
-fn first(values: &[SecretString], token: &SecretRef) -> Result<SecretString, SecretError> {
-    let value = values.first().map(|value| SecretString::from(value.expose_secret().trim().to_owned()));
-    let printable = |value: &SecretString| value.expose_secret().bytes().all(|byte| byte.is_ascii_graphic());
-    let problem = || SecretError::set_up(format!("the secret {token} holds no HubSpot token; store one in it"));
-    value.filter(printable).ok_or_else(problem)
 }
 
 fn no_token(error: &SecretError) -> Error {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::reply::{self, BODY, Problem};
 use crate::delivery::Delivery;
-use crate::hubspot::Hubspot;
+use crate::hubspot::{Hubspot, Token};
 use crate::outbound;
 use crate::receive::{self, Received, Rejected};
 use crate::secrets::Secrets;
@@ -69,9 +69,9 @@ impl Function {
         }
         let http = outbound::client(true);
         let secrets = Arc::new(Secrets::new(aws::secrets_manager(&settings.aws, http.clone()), settings.secret_ttl));
-        let token = settings.hubspot_token.clone();
+        let token = Token::Secret(Arc::clone(&secrets), settings.hubspot_token.clone());
         let version = &settings.hubspot_api_version;
-        let hubspot = Hubspot::new(http, &settings.hubspot_base_url, version, Arc::clone(&secrets), token);
+        let hubspot = Hubspot::new(http, &settings.hubspot_base_url, version, token);
         Some(Self { settings, sources, secrets, hubspot })
     }
 

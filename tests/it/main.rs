@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod emulator;
+mod engine;
 mod happy;
 mod hubspot;
 mod samples;
