@@ -204,25 +204,26 @@ impl Sources {
     }
 }
 
-/// Compiles the expressions of all sound files, and reports what is undefined in the others.
+/// Compiles the expressions of all files; where that fails, reports what is undefined and leaves the files with
+/// problems out.
 fn compile(expressions: &mut Expressions, files: &mut [(Option<file::Content>, Notes<'_>)]) -> Program {
-    // Two rounds: the second is without the files in which the first found mistakes.
-    for _ in 0..2 {
-        for (_, notes) in files.iter().filter(|(_, notes)| !notes.problems.is_empty()) {
+    let mistakes = match expressions.compile() {
+        Ok(program) => return program,
+        Err(mistakes) => mistakes,
+    };
+    for (_, notes) in files.iter_mut() {
+        for (expression, mistake) in &mistakes {
+            notes.report(*expression, mistake);
+        }
+        if !notes.problems.is_empty() {
             expressions.leave_out(notes.expressions());
         }
-        match expressions.compile() {
-            Ok(program) => return program,
-            Err(mistakes) => {
-                for (expression, mistake) in &mistakes {
-                    for (_, notes) in files.iter_mut() {
-                        notes.report(*expression, mistake);
-                    }
-                }
-            }
-        }
     }
-    Program::empty()
+    expressions.compile().unwrap_or_else(|_| {
+        // Nobody can be blamed, so nobody can be trusted: the empty program would pass whole events on.
+        files.iter_mut().for_each(|(_, notes)| notes.problem(0, "its expressions can't be compiled"));
+        Program::empty()
+    })
 }
 
 fn object(fields: impl Iterator<Item = (String, String)>) -> Val {

@@ -109,7 +109,7 @@ impl<'f, 'e> Reader<'f, 'e> {
 }
 
 impl Notes<'_> {
-    fn problem(&mut self, start: usize, message: impl Into<String>) {
+    pub(super) fn problem(&mut self, start: usize, message: impl Into<String>) {
         self.problems.push(Problem::at(self.file, self.text, start, message));
     }
 
