@@ -19,6 +19,8 @@ const TOLERANCE: Duration = Duration::from_mins(5);
 /// The path of a source, and the source if nothing is wrong with it.
 pub(super) struct Content {
     pub(super) path: String,
+    /// Where the path stands in the file.
+    pub(super) path_start: usize,
     pub(super) source: Option<Source>,
 }
 
@@ -26,7 +28,7 @@ pub(super) struct Content {
 pub(super) fn read(name: &str, reader: &mut Reader<'_, '_>) -> Option<Content> {
     let table = reader.parse()?;
     let mut root = Section::new("", 0, &table);
-    let path = path(name, &mut root, reader);
+    let Found { value: path, start: path_start } = path(name, &mut root, reader);
     let zone = root.text(reader, "zone").map_or(Some(Zone::utc()), |found| zone(&found, reader));
     let verify = required_section(&mut root, reader, "verify", "it says how deliveries are signed")
         .and_then(|section| verify(section, reader));
@@ -54,7 +56,7 @@ pub(super) fn read(name: &str, reader: &mut Reader<'_, '_>) -> Option<Content> {
             properties: properties?,
         })
     })();
-    Some(Content { path, source: source.filter(|_| reader.problems() == 0) })
+    Some(Content { path, path_start, source: source.filter(|_| reader.problems() == 0) })
 }
 
 fn required_section<'t>(
@@ -71,16 +73,18 @@ fn required_section<'t>(
     section
 }
 
-fn path(name: &str, root: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> String {
-    let Some(found) = root.text(reader, "path") else { return format!("/{name}") };
+/// The path without a slash at the end, which makes no difference.
+fn path(name: &str, root: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Found<String> {
+    let found = root.text(reader, "path").unwrap_or_else(|| Found { value: format!("/{name}"), start: 0 });
+    let path = found.value.trim_end_matches('/');
     let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~%".contains(c);
-    if !found.value.starts_with('/') || found.value.len() < 2 || !found.value.chars().all(plain) {
-        let message = format!("`path` is {:?}; write a path such as \"/{name}\"", found.value);
+    if !path.starts_with('/') || !path.chars().all(plain) {
+        let message = format!("`path` is {:?}; write a path such as \"/tickets\"", found.value);
         reader.problem(found.start, message);
-    } else if found.value == "/health" {
+    } else if path == "/health" {
         reader.problem(found.start, "`path` \"/health\" is Taskhook's own; choose another");
     }
-    found.value
+    Found { value: path.to_owned(), start: found.start }
 }
 
 fn zone(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Zone> {

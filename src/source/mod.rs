@@ -156,17 +156,18 @@ impl Sources {
         }
         let program = compile(&mut expressions, &mut read);
         let mut by_path = BTreeMap::new();
-        for (content, notes) in read {
-            let sound = notes.problems.is_empty();
-            problems.extend(notes.problems);
-            let Some(file::Content { path, source }) = content else { continue };
-            let source = source.filter(|_| sound);
-            if let Some(other) = by_path.insert(path.clone(), source) {
-                let message = format!("another source has the path {path:?} too; write another `path`");
-                problems.push(Problem::of_file(notes.file, message));
-                drop(other);
-                by_path.insert(path, None);
+        let mut first_files = BTreeMap::new();
+        for (content, mut notes) in read {
+            if let Some(file::Content { path, path_start, source }) = content {
+                if let Some(first) = first_files.get(&path) {
+                    notes.problem(path_start, format!("{first} has the path {path:?} too; write another `path`"));
+                    by_path.insert(path, None);
+                } else {
+                    first_files.insert(path.clone(), notes.file);
+                    by_path.insert(path, source.filter(|_| notes.problems.is_empty()));
+                }
             }
+            problems.extend(notes.problems);
         }
         Self { program, by_path, problems }
     }
