@@ -174,7 +174,8 @@ impl<'t> Section<'t> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Section::new(&format!("[{key}]"), value.span().start, table)),
             other => {
-                reader.problem(value.span().start, format!("[{key}] has to be a table, not {}", article(other)));
+                let label = self.label(key);
+                reader.problem(value.span().start, format!("{label} has to be a table, not {}", article(other)));
                 None
             }
         }
@@ -244,7 +245,7 @@ impl<'t> Section<'t> {
         let mut section = self.section(reader, key)?;
         let mut rows = Vec::new();
         for (name, _, value) in std::mem::take(&mut section.keys) {
-            if let Some(found) = text(reader, &format!("`{name}` of {}", section.name), value) {
+            if let Some(found) = text(reader, &format!("`{name}` of the {key} of {}", self.name), value) {
                 rows.push((name.to_owned(), found.value));
             }
         }
