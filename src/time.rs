@@ -100,9 +100,9 @@ impl Written {
     }
 
     fn from_digits(text: &str, zone: &Zone) -> Option<Self> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let thousandths = |digits: &str| format!("{digits:0<3}").get(..3)?.parse::<i64>().ok();
-        if fraction.contains('.') {
+        if fraction.is_empty() || fraction.contains('.') {
             return None;
         }
         let milliseconds = match whole.len() {
