@@ -158,7 +158,11 @@ impl Scheme {
     #[must_use]
     pub fn unusable(&self, secret: &SecretString) -> Option<&'static str> {
         match self {
-            Self::Hmac(hmac) => hmac.key(secret).is_none().then_some("it is not base64, as this scheme's secrets are"),
+            Self::Hmac(hmac) => match hmac.key(secret) {
+                None => Some("it is not base64, as this scheme's secrets are"),
+                // Everybody knows the empty key.
+                Some(key) => key.is_empty().then_some("it is empty"),
+            },
             Self::Basic => (!secret.expose_secret().contains(':')).then_some("it is not of the form user:password"),
             Self::Token { .. } | Self::None => None,
         }
