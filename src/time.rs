@@ -135,7 +135,7 @@ fn calendar_date(text: &str) -> Option<civil::Date> {
         return None;
     }
     civil::Date::new(
-        i16::from(two_digits(&year[..2])?) * 100 + i16::from(two_digits(year.get(2..)?)?),
+        i16::from(two_digits(year.get(..2)?)?) * 100 + i16::from(two_digits(year.get(2..)?)?),
         two_digits(month)?,
         two_digits(day)?,
     )
@@ -253,6 +253,7 @@ mod tests {
             "+1565574553",
             "２０２６-01-02",
             "é026-01-02T",
+            "2é6-01-02T",
             "-1565574553",
         ] {
             assert!(Time::parse(text).is_err(), "{text}");
