@@ -222,7 +222,9 @@ fn compile(expressions: &mut Expressions, files: &mut [(Option<file::Content>, N
     }
     expressions.compile().unwrap_or_else(|_| {
         // Nobody can be blamed, so nobody can be trusted: the empty program would pass whole events on.
-        files.iter_mut().for_each(|(_, notes)| notes.problem(0, "its expressions can't be compiled"));
+        for (_, notes) in files {
+            notes.problem(0, "its expressions can't be compiled");
+        }
         Program::empty()
     })
 }
