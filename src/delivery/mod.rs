@@ -7,6 +7,8 @@ mod body;
 mod presets;
 mod scheme;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use body::{Json, Unreadable};
 pub use presets::{Preset, preset, preset_names};
