@@ -8,6 +8,8 @@ mod jq;
 mod map;
 mod problem;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 
