@@ -4,9 +4,6 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
-# `cargo lambda` is cargo-lambda on the PATH.
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
-
 # For `make package`: arm64, x86_64, or host.
 ARCH ?= arm64
 PYTHON ?= python3
@@ -60,7 +57,7 @@ test: setup ## all checks: format, clippy, tests, template
 
 .PHONY: package
 package: setup ## the zip that template.yaml deploys (ARCH=arm64, x86_64 or host)
-	cargo lambda build --locked --release --bin webhook --output-format zip \
+	.venv/bin/cargo-lambda lambda build --locked --release --bin webhook --output-format zip \
 		--lambda-dir $(LAMBDA_DIR) $(BUILD_FLAGS_$(ARCH))
 	@ls -l $(ZIP)
 

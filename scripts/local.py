@@ -237,7 +237,7 @@ class Setup:
 
     def invoke_command(self, path):
         """The command that sends one sample event."""
-        command = ["cargo", "lambda", "invoke", "webhook", "--data-file", str(path.relative_to(ROOT))]
+        command = [os.path.relpath(TOOLS / "cargo-lambda", ROOT), "lambda", "invoke", "webhook", "--data-file", str(path.relative_to(ROOT))]
         if self.invoke_host != "::1":
             command += ["--invoke-address", self.invoke_host]
         if self.invoke_port != USUAL_INVOKE_PORT:
@@ -258,7 +258,7 @@ def start(options, processes):
     processes.start("secrets-manager", [TOOLS / "moto_server", "-H", "127.0.0.1", "-p", secrets_port])
     processes.start("hubspot", [TASKHOOK, "sim", "--port", hubspot_port, "--seed", EVENTS / "portal.json"])
     sources = copy_sources()
-    watch = ["cargo", "lambda", "watch", "--invoke-address", invoke_host, "--invoke-port", invoke_port]
+    watch = [TOOLS / "cargo-lambda", "lambda", "watch", "--invoke-address", invoke_host, "--invoke-port", invoke_port]
     if options.command == "demo":
         watch.append("--ignore-changes")
     function = processes.start("function", watch, function_env(secrets_url, hubspot_url, sources))
@@ -339,9 +339,8 @@ def with_wide_tolerance(source):
 
 
 def tool_env():
-    """The environment in which `cargo lambda` is found."""
+    """Our environment, without a proxy. With our PATH as well: another one would make cargo build anew."""
     return os.environ | {
-        "PATH": f"{TOOLS}{os.pathsep}{os.environ['PATH']}",
         "NO_PROXY": NO_PROXY,
         "no_proxy": NO_PROXY,
     }
@@ -615,7 +614,7 @@ def print_tasks(before, after, tickets):
             table.append([task, tickets.get(task, ""), *cells, ""])
         if changed:
             cells = [(short(new.get(name)) or "(empty)") if name in changed else "" for name in COLUMNS.values()]
-            others = ", ".join(name for name in changed if name not in COLUMNS.values())
+            others = ", ".join(name for name in changed if name not in COLUMNS.values() and name != "hs_lastmodifieddate")
             changed_rows.add(len(table))
             table.append(["   →" if old else task, "" if old else tickets.get(task, "(new)"), *cells, others])
     print("\nTasks in HubSpot: before, and below it (→) what changed\n")
@@ -647,8 +646,7 @@ def dev(setup, processes):
 Sample events were signed some time ago: the function reads .local/sources, copies of sources/ that let any age pass.
 After a change in sources/, start `make dev` again. The logs are in .local/: tail -f .local/function.log
 
-{bold("A sample event")}
-  export PATH="{TOOLS}:$PATH"
+{bold("A sample event")} (or with `cargo lambda invoke`, where cargo-lambda is installed)
   {shlex.join(setup.invoke_command(case.path))}
 
 {bold("The same as the sender does it")}

@@ -3,6 +3,7 @@ pub mod aws;
 pub mod cli;
 pub mod delivery;
 pub mod engine;
+pub mod files;
 pub mod hubspot;
 pub mod ingress;
 pub mod outbound;

@@ -1,5 +1,7 @@
 //! The first story: a delivery is verified and mapped to updates.
 
+use std::fmt;
+
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
@@ -28,6 +30,20 @@ pub enum Rejected {
     Unreadable(Unreadable),
     /// The source's secret can't be had, or can't be used.
     Secret(SecretError),
+}
+
+impl fmt::Display for Rejected {
+    /// For the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSource => f.write_str("no source has this path"),
+            Self::BrokenSource => f.write_str("set-up: the source file has problems, which were logged at the start"),
+            Self::Refused(why) => write!(f, "not believed: {why}"),
+            Self::Unreadable(why) => write!(f, "{why}"),
+            Self::Secret(error) if error.is_passing() => write!(f, "{error}"),
+            Self::Secret(error) => write!(f, "set-up: {error}"),
+        }
+    }
 }
 
 /// Finds the source of a delivery, whatever comes of it then.
@@ -71,7 +87,8 @@ async fn verify<'d>(
     match scheme.verify(delivery, &accepted, tolerance) {
         // The secret may have been changed since it was fetched.
         Err(Refused::Mismatch) => {
-            let newer = secrets.get_again(secret, deadline).await.ok_or(Rejected::Refused(Refused::Mismatch))?;
+            let newer = secrets.get_again(secret, &accepted, deadline).await.map_err(Rejected::Secret)?;
+            let newer = newer.ok_or(Rejected::Refused(Refused::Mismatch))?;
             let newer = usable(source, newer).map_err(Rejected::Secret)?;
             scheme.verify(delivery, &newer, tolerance).map_err(Rejected::Refused)
         }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use secrecy::{ExposeSecret as _, SecretString};
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
@@ -100,17 +100,18 @@ impl SecretRef {
             serde_json::Value::Array(values) => values,
             value => vec![value],
         };
-        let strings: Vec<_> = values
+        let strings: Option<Vec<_>> = values
             .into_iter()
-            .filter_map(|value| match value {
+            .map(|value| match value {
                 serde_json::Value::String(text) if !text.trim().is_empty() => Some(SecretString::from(text)),
                 _ => None,
             })
             .collect();
-        if strings.is_empty() {
-            return Err(SecretError::set_up(format!("the secret {self} is empty, or not text; store a value in it")));
-        }
-        Ok(strings)
+        strings.filter(|strings| !strings.is_empty()).ok_or_else(|| {
+            SecretError::set_up(format!(
+                "the secret {self} is empty, or not text; store text, or a list of texts, in it"
+            ))
+        })
     }
 }
 
@@ -142,7 +143,7 @@ impl Secrets {
 
     /// The accepted values of a secret, at least one.
     pub async fn get(&self, secret: &SecretRef, deadline: Instant) -> Result<Vec<SecretString>, SecretError> {
-        let mut cache = timeout_at(deadline, self.cache.lock()).await.map_err(|_| SecretError::too_late(secret))?;
+        let mut cache = timeout_at(deadline, self.cache.lock()).await.map_err(|_| SecretError::too_late(&secret.id))?;
         cache.entry(secret.id.clone()).or_default();
         let due: BTreeSet<_> =
             cache.iter().filter(|(_, entry)| entry.is_due(self.ttl)).map(|(id, _)| id.clone()).collect();
@@ -153,22 +154,29 @@ impl Secrets {
         read(&cache, secret)
     }
 
-    /// The accepted values after a fetch before its time, because the known ones don't fit; `None` when there was such
-    /// a fetch a moment ago, or when it brings nothing new.
-    pub async fn get_again(&self, secret: &SecretRef, deadline: Instant) -> Option<Vec<SecretString>> {
-        let mut cache = timeout_at(deadline, self.cache.lock()).await.ok()?;
+    /// The accepted values where those that were `tried` don't fit: others that are known by now, else what a fetch
+    /// before its time brings. `None` when there is nothing new, or was such a fetch a moment ago.
+    pub async fn get_again(
+        &self,
+        secret: &SecretRef,
+        tried: &[SecretString],
+        deadline: Instant,
+    ) -> Result<Option<Vec<SecretString>>, SecretError> {
+        let mut cache = timeout_at(deadline, self.cache.lock()).await.map_err(|_| SecretError::too_late(&secret.id))?;
+        let is_new = |values: &Vec<SecretString>| {
+            !values.iter().map(ExposeSecret::expose_secret).eq(tried.iter().map(ExposeSecret::expose_secret))
+        };
+        // Somebody else may have fetched it meanwhile.
+        if let Some(values) = read(&cache, secret).ok().filter(is_new) {
+            return Ok(Some(values));
+        }
         let entry = cache.entry(secret.id.clone()).or_default();
         if entry.extra.is_some_and(|last| last.elapsed() < BETWEEN_EXTRA_FETCHES) {
-            return None;
+            return Ok(None);
         }
         entry.extra = Some(Instant::now());
-        let text = |cache: &BTreeMap<String, Entry>| {
-            let (value, _) = cache.get(&secret.id)?.value.as_ref()?;
-            Some(value.expose_secret().to_owned())
-        };
-        let before = text(&cache);
         self.fetch(&mut cache, BTreeSet::from([secret.id.clone()]), deadline).await;
-        if text(&cache) == before { None } else { read(&cache, secret).ok() }
+        read(&cache, secret).map(|values| Some(values).filter(is_new))
     }
 
     async fn fetch(&self, cache: &mut BTreeMap<String, Entry>, ids: BTreeSet<String>, deadline: Instant) {
@@ -177,9 +185,7 @@ impl Secrets {
             let fetched = if let Ok(fetched) = timeout_at(deadline, self.fetch_batch(ids)).await {
                 fetched
             } else {
-                let late =
-                    |id: &String| (id.clone(), Err(SecretError::passing(format!("the secret {id} took too long"))));
-                ids.iter().map(late).collect()
+                ids.iter().map(|id| (id.clone(), Err(SecretError::too_late(id)))).collect()
             };
             for (id, result) in fetched {
                 cache.entry(id).or_default().take(result);
@@ -198,7 +204,7 @@ impl Secrets {
                     tracing::debug!(code, "BatchGetSecretValue was refused; fetching each secret alone");
                 }
                 Err(error) => {
-                    let failure = SecretError::passing(format!("Secrets Manager: {}", DisplayErrorContext(&error)));
+                    let failure = SecretError::passing(format!("Secrets Manager: {}", causes(&error)));
                     return ids.iter().map(|id| (id.clone(), Err(failure.clone()))).collect();
                 }
             }
@@ -214,7 +220,7 @@ impl Secrets {
                 let code = refused.err().code().unwrap_or_default();
                 Err(refusal(id, code, refused.raw().status().as_u16()))
             }
-            Err(error) => Err(SecretError::passing(format!("Secrets Manager: {}", DisplayErrorContext(&error)))),
+            Err(error) => Err(SecretError::passing(format!("Secrets Manager: {}", causes(&error)))),
         }
     }
 }
@@ -247,6 +253,12 @@ fn text(id: &str, value: Option<&str>) -> Result<SecretString, SecretError> {
     value.ok_or_else(|| SecretError::set_up(format!("the secret {id} holds bytes; store it as text")))
 }
 
+/// What an error says, and its causes. Not its `Debug`, which may hold the answer.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// What Secrets Manager's refusal means for us.
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors>
 fn refusal(id: &str, code: &str, status: u16) -> SecretError {
@@ -254,15 +266,15 @@ fn refusal(id: &str, code: &str, status: u16) -> SecretError {
         "ResourceNotFoundException" => {
             SecretError::set_up(format!("there is no secret {id} in this region; create it, or correct the name"))
         }
-        "AccessDeniedException" | "UnrecognizedClientException" | "InvalidSignatureException" => SecretError::set_up(
-            format!("reading the secret {id} is not allowed ({code}); allow secretsmanager:GetSecretValue for it"),
-        ),
         "DecryptionFailure" => {
             SecretError::set_up(format!("the secret {id} can't be decrypted; allow kms:Decrypt for its key"))
         }
         "InvalidRequestException" | "InvalidParameterException" | "ValidationException" => {
             SecretError::set_up(format!("the secret {id} can't be read ({code}); it may be marked for deletion"))
         }
+        _ if code == "AccessDeniedException" || status == 403 => SecretError::set_up(format!(
+            "reading the secret {id} is not allowed; allow secretsmanager:GetSecretValue for it"
+        )),
         _ => SecretError::passing(format!("Secrets Manager answered {status} {code} for the secret {id}")),
     }
 }
@@ -296,7 +308,7 @@ fn read(cache: &BTreeMap<String, Entry>, secret: &SecretRef) -> Result<Vec<Secre
     match cache.get(&secret.id) {
         Some(Entry { value: Some((value, _)), .. }) => secret.read(value),
         Some(Entry { failure: Some((failure, _)), .. }) => Err(failure.clone()),
-        _ => Err(SecretError::too_late(secret)),
+        _ => Err(SecretError::too_late(&secret.id)),
     }
 }
 
@@ -315,8 +327,8 @@ impl SecretError {
         Self { passing: true, message }
     }
 
-    fn too_late(secret: &SecretRef) -> Self {
-        Self::passing(format!("the secret {} took too long", secret.id))
+    fn too_late(id: &str) -> Self {
+        Self::passing(format!("the secret {id} took too long"))
     }
 }
 
@@ -347,7 +359,7 @@ mod tests {
         assert!(read("a", r#"{"k": "x"}"#).unwrap_err().contains("a#k"));
         assert!(read("a#b", r#"{"k": "x"}"#).unwrap_err().contains("no field \"b\""));
         assert!(read("a#b", "text").unwrap_err().contains("no JSON object"));
-        for empty in ["", " \n", "[]", r#"[""]"#, r#"[{"a": 1}]"#] {
+        for empty in ["", " \n", "[]", r#"[""]"#, r#"[{"a": 1}]"#, r#"["new", ""]"#, r#"["new", 1]"#] {
             assert!(read("a", empty).unwrap_err().contains("empty"), "{empty:?}");
         }
     }

@@ -1,11 +1,10 @@
 //! The environment, read once; every problem at once.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::secrets::SecretRef;
-use crate::source::SourceFile;
+use crate::time::duration;
 
 /// Everything that the environment says.
 #[derive(Clone, Debug)]
@@ -16,8 +15,6 @@ pub struct Settings {
     pub hubspot_base_url: String,
     /// Which version of its API is called.
     pub hubspot_api_version: ApiVersion,
-    /// The folder of source files, or one file.
-    pub sources: PathBuf,
     /// How long a fetched secret is trusted.
     pub secret_ttl: Duration,
     /// The time within which a sender is answered.
@@ -61,6 +58,13 @@ pub struct Problem {
     pub message: String,
 }
 
+/// Where HTTP without TLS will do.
+#[derive(Clone, Copy)]
+enum Plain {
+    Anywhere,
+    OnThisMachine,
+}
+
 /// Reads variables and collects problems.
 struct Reader<'v> {
     variable: &'v dyn Fn(&str) -> Option<String>,
@@ -80,10 +84,10 @@ impl Settings {
             reader.required("HUBSPOT_TOKEN_SECRET", "set it to the name or ARN of the secret with the HubSpot token");
         let hubspot_token =
             hubspot_token.and_then(|text| reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&text)));
-        let hubspot_base_url = reader.url("HUBSPOT_BASE_URL").unwrap_or_else(|| "https://api.hubapi.com".to_owned());
+        let hubspot_base_url =
+            reader.url("HUBSPOT_BASE_URL", Plain::OnThisMachine).unwrap_or_else(|| "https://api.hubapi.com".to_owned());
         let version = reader.get("HUBSPOT_API_VERSION").map_or(Ok(ApiVersion::V3), |text| ApiVersion::parse(&text));
         let hubspot_api_version = reader.parsed("HUBSPOT_API_VERSION", version);
-        let sources = reader.get("TASKHOOK_SOURCES").map_or_else(|| default_sources(variable), PathBuf::from);
         let secret_ttl = reader.duration("TASKHOOK_SECRET_TTL", Duration::from_mins(5));
         let reply_within = reader.duration("TASKHOOK_REPLY_WITHIN", Duration::from_secs(8));
         if reply_within.is_zero() {
@@ -106,7 +110,6 @@ impl Settings {
                 hubspot_token: hubspot_token?,
                 hubspot_base_url,
                 hubspot_api_version: hubspot_api_version?,
-                sources,
                 secret_ttl,
                 reply_within,
                 observe,
@@ -125,8 +128,8 @@ impl Aws {
         let access_key_id = reader.required("AWS_ACCESS_KEY_ID", why);
         let secret_access_key = reader.required("AWS_SECRET_ACCESS_KEY", why);
         let session_token = reader.get("AWS_SESSION_TOKEN");
-        let own = reader.url("AWS_ENDPOINT_URL_SECRETS_MANAGER");
-        let secrets_manager_url = own.or_else(|| reader.url("AWS_ENDPOINT_URL"));
+        let own = reader.url("AWS_ENDPOINT_URL_SECRETS_MANAGER", Plain::Anywhere);
+        let secrets_manager_url = own.or_else(|| reader.url("AWS_ENDPOINT_URL", Plain::Anywhere));
         Some(Self {
             region: region?,
             access_key_id: access_key_id?,
@@ -186,18 +189,26 @@ impl Reader<'_> {
         self.parsed(name, value).unwrap_or(default)
     }
 
-    /// An address: HTTPS, or HTTP on this machine, since a token goes over it.
-    fn url(&mut self, name: &'static str) -> Option<String> {
+    /// An address without a slash at the end: HTTPS, or HTTP where that is allowed.
+    fn url(&mut self, name: &'static str, plain: Plain) -> Option<String> {
         let text = self.get(name)?;
-        let url = reqwest::Url::parse(&text).ok().filter(|url| match (url.scheme(), url.host_str()) {
-            ("https", Some(_)) => true,
-            ("http", Some(host)) => host == "localhost" || host == "[::1]" || host.starts_with("127."),
+        let uri: Option<http::Uri> = text.parse().ok();
+        let is_here = |host: &str| host == "localhost" || host == "[::1]" || host.starts_with("127.");
+        let is_good = uri.is_some_and(|uri| match (uri.scheme_str(), uri.host(), plain) {
+            (Some("https"), Some(_), _) | (Some("http"), Some(_), Plain::Anywhere) => true,
+            (Some("http"), Some(host), Plain::OnThisMachine) => is_here(host),
             _ => false,
         });
-        if url.is_none() {
-            self.problem(name, format!("it is {text:?}; write an https:// address (http:// on this machine alone)"));
+        if !is_good {
+            let hint = match plain {
+                Plain::Anywhere => "write an address with https:// or http://",
+                Plain::OnThisMachine => {
+                    "write an https:// address (http:// on this machine alone: a token goes over it)"
+                }
+            };
+            self.problem(name, format!("it is {text:?}; {hint}"));
         }
-        url.map(|_| text.trim_end_matches('/').to_owned())
+        is_good.then(|| text.trim_end_matches('/').to_owned())
     }
 }
 
@@ -205,65 +216,6 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.variable, self.message)
     }
-}
-
-/// Reads a duration such as `8s`, `5m`, `24h` or `500ms`. The error is a sentence.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let milliseconds = match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
-    };
-    let number: Option<u64> = number.parse().ok();
-    let total = number.zip(milliseconds).and_then(|(number, unit)| number.checked_mul(unit));
-    total
-        .map(Duration::from_millis)
-        .ok_or_else(|| format!("{text:?} is not a duration; write one such as 8s, 5m or 24h"))
-}
-
-/// `sources` beside the binary, else in the working folder.
-fn default_sources(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
-    let beside = variable("LAMBDA_TASK_ROOT").map(|root| Path::new(&root).join("sources"));
-    beside.filter(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("sources"))
-}
-
-/// Reads a folder of source files (its own `*.toml`, not those of folders in it), or one file.
-///
-/// A file that can't be read is reported by its text; the error is a folder that can't be read or has no files.
-pub fn read_sources(path: &Path) -> Result<Vec<SourceFile>, Problem> {
-    let problem = |message: String| Problem { variable: "TASKHOOK_SOURCES", message };
-    let unreadable = |error: std::io::Error| problem(format!("{} can't be read: {error}", path.display()));
-    let mut paths = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            paths.push(entry.map_err(unreadable)?.path());
-        }
-        let visible = |path: &PathBuf| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && visible(path));
-        paths.sort();
-    } else {
-        std::fs::metadata(path).map_err(unreadable)?;
-        paths.push(path.to_owned());
-    }
-    if paths.is_empty() {
-        return Err(problem(format!(
-            "{} has no source files; put a .toml file for each ticket system into it",
-            path.display()
-        )));
-    }
-    Ok(paths.iter().map(|path| source_file(path)).collect())
-}
-
-fn source_file(path: &Path) -> SourceFile {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let text = std::fs::read(path).map_err(|error| format!("can't be read: {error}"));
-    let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned()));
-    SourceFile { file: path.display().to_string(), name, text }
 }
 
 #[cfg(test)]
@@ -289,7 +241,7 @@ mod tests {
         assert_eq!(settings.hubspot_base_url, "https://api.hubapi.com");
         assert_eq!(settings.hubspot_api_version, ApiVersion::V3);
         assert_eq!((settings.secret_ttl.as_secs(), settings.reply_within.as_secs()), (300, 8));
-        assert_eq!((settings.observe, settings.sources.as_path()), (false, Path::new("sources")));
+        assert!(!settings.observe);
         assert!(!format!("{settings:?}").contains("s3cret"));
     }
 
@@ -328,17 +280,11 @@ mod tests {
         let settings = read(&[
             ("HUBSPOT_BASE_URL", "http://127.0.0.1:8787/"),
             ("HUBSPOT_API_VERSION", "2026-03"),
-            ("AWS_ENDPOINT_URL", "http://localhost:5000"),
+            ("AWS_ENDPOINT_URL", "http://localstack:4566"),
         ])
         .unwrap();
         assert_eq!(settings.hubspot_base_url, "http://127.0.0.1:8787");
         assert_eq!(settings.hubspot_api_version, ApiVersion::Date("2026-03".to_owned()));
-        assert_eq!(settings.aws.secrets_manager_url.as_deref(), Some("http://localhost:5000"));
-        for (text, seconds) in [("8s", 8), ("5m", 300), ("24h", 86_400), ("0s", 0)] {
-            assert_eq!(duration(text).map(|duration| duration.as_secs()), Ok(seconds));
-        }
-        for text in ["", "5", "m", "-5m", "1.5h", "99999999999999999999s", "5M"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
+        assert_eq!(settings.aws.secrets_manager_url.as_deref(), Some("http://localstack:4566"));
     }
 }

@@ -1,9 +1,21 @@
 //! The ledger: what became of every update of a delivery.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 /// The longest `detail` of a row, in characters.
-const DETAIL_LENGTH: usize = 300;
+const DETAIL: usize = 300;
+
+/// With more rows than these their details are short: Lambda takes an answer of up to 6 MB.
+const MANY_ROWS: usize = 1000;
+const SHORT_DETAIL: usize = 60;
+
+/// The most rows that are logged of one delivery.
+const LOGGED_ROWS: usize = 20;
+
+/// The names of the outcomes, in the order of the counts.
+const COUNTS: [&str; 9] =
+    ["updated", "created", "unchanged", "stale", "merged", "filtered", "queued", "retry", "failed"];
 
 /// What became of a delivery. One row for each update in the order of the updates.
 ///
@@ -109,10 +121,10 @@ impl Summary {
         })
     }
 
-    /// Whether an update failed for good.
+    /// Whether an update failed, for good or for now.
     #[must_use]
-    pub fn has_failures(&self) -> bool {
-        self.rows.iter().any(|row| matches!(row.outcome, Outcome::Failed(..)))
+    pub fn needs_attention(&self) -> bool {
+        self.rows.iter().any(Row::needs_attention)
     }
 
     /// Whether an update is in the queue.
@@ -121,110 +133,65 @@ impl Summary {
         self.rows.iter().any(|row| row.outcome == Outcome::Queued)
     }
 
-    /// The fields that the sender gets and the log keeps.
+    /// The fields that the sender gets.
     #[must_use]
-    pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::Object(fields)) => fields,
-            _ => serde_json::Map::new(),
+    pub fn to_json(&self) -> Map<String, Value> {
+        self.fields(self.rows.iter())
+    }
+
+    /// The fields that the log keeps: of the rows only the first that need attention, since CloudWatch takes lines of
+    /// limited length.
+    #[must_use]
+    pub fn for_log(&self) -> Map<String, Value> {
+        self.fields(self.rows.iter().filter(|row| row.needs_attention()).take(LOGGED_ROWS))
+    }
+
+    fn fields<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> Map<String, Value> {
+        let detail_length = if self.rows.len() > MANY_ROWS { SHORT_DETAIL } else { DETAIL };
+        let rows = rows.map(|row| row.to_json(detail_length)).collect();
+        let mut fields = Map::new();
+        fields.insert("source".to_owned(), json!(self.source));
+        fields.insert("event".to_owned(), json!(self.event));
+        let counts = COUNTS.iter().map(|name| ((*name).to_owned(), json!(self.count(name))));
+        fields.insert("received".to_owned(), json!(self.rows.len().max(1)));
+        fields.extend(counts);
+        fields.insert("tasks".to_owned(), Value::Array(rows));
+        fields
+    }
+
+    /// How many updates ended so. An event that was filtered as a whole counts as one.
+    fn count(&self, name: &str) -> usize {
+        if self.rows.is_empty() {
+            usize::from(name == "filtered")
+        } else {
+            self.rows.iter().filter(|row| row.outcome.name() == name).count()
         }
     }
 }
 
-/// How often each outcome stands in the rows, in the order of the contract.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
-struct Counts {
-    received: usize,
-    updated: usize,
-    created: usize,
-    unchanged: usize,
-    stale: usize,
-    merged: usize,
-    filtered: usize,
-    queued: usize,
-    retry: usize,
-    failed: usize,
-}
-
-impl Counts {
-    fn of(rows: &[Row]) -> Self {
-        if rows.is_empty() {
-            return Self { received: 1, filtered: 1, ..Self::default() };
-        }
-        let mut counts = Self { received: rows.len(), ..Self::default() };
-        for row in rows {
-            *(match row.outcome {
-                Outcome::Updated(_) => &mut counts.updated,
-                Outcome::Created(_) => &mut counts.created,
-                Outcome::Unchanged => &mut counts.unchanged,
-                Outcome::Stale => &mut counts.stale,
-                Outcome::Merged => &mut counts.merged,
-                Outcome::Filtered(..) => &mut counts.filtered,
-                Outcome::Queued => &mut counts.queued,
-                Outcome::Retry(..) => &mut counts.retry,
-                Outcome::Failed(..) => &mut counts.failed,
-            }) += 1;
-        }
-        counts
+impl Row {
+    fn needs_attention(&self) -> bool {
+        matches!(self.outcome, Outcome::Failed(..) | Outcome::Retry(..))
     }
-}
 
-impl Serialize for Summary {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Fields<'a> {
-            source: &'a str,
-            event: Option<&'a str>,
-            #[serde(flatten)]
-            counts: Counts,
-            tasks: &'a [Row],
-        }
-        let counts = Counts::of(&self.rows);
-        Fields { source: &self.source, event: self.event.as_deref(), counts, tasks: &self.rows }.serialize(serializer)
-    }
-}
-
-impl Serialize for Row {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        #[serde(untagged)]
-        enum Reason {
-            Retry(RetryReason),
-            Failed(FailReason),
-            Filtered(&'static str),
-        }
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Fields<'a> {
-            id: Option<&'a str>,
-            id_property: &'a str,
-            outcome: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            record_id: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            reason: Option<Reason>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            detail: Option<String>,
-        }
-        let (reason, detail) = match &self.outcome {
-            Outcome::Retry(reason, detail) => (Some(Reason::Retry(*reason)), Some(detail)),
-            Outcome::Failed(reason, detail) => (Some(Reason::Failed(*reason)), Some(detail)),
-            Outcome::Filtered(reason, detail) => (Some(Reason::Filtered(reason)), Some(detail)),
-            _ => (None, None),
+    fn to_json(&self, detail_length: usize) -> Value {
+        let (record_id, reason, detail) = match &self.outcome {
+            Outcome::Updated(record_id) | Outcome::Created(record_id) => (record_id.as_deref(), None, ""),
+            Outcome::Retry(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
+            Outcome::Failed(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
+            Outcome::Filtered(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
+            _ => (None, None, ""),
         };
-        let record_id = match &self.outcome {
-            Outcome::Updated(record_id) | Outcome::Created(record_id) => record_id.as_deref(),
-            _ => None,
-        };
-        Fields {
-            id: self.id.as_deref(),
-            id_property: &self.id_property,
-            outcome: self.outcome.name(),
-            record_id,
-            reason,
-            detail: detail.filter(|detail| !detail.is_empty()).map(|detail| clip(detail)),
+        let mut row = Map::new();
+        row.insert("id".to_owned(), json!(self.id));
+        row.insert("idProperty".to_owned(), json!(self.id_property));
+        row.insert("outcome".to_owned(), json!(self.outcome.name()));
+        row.extend(record_id.map(|id| ("recordId".to_owned(), json!(id))));
+        row.extend(reason.map(|reason| ("reason".to_owned(), reason)));
+        if !detail.is_empty() {
+            row.insert("detail".to_owned(), json!(clip(detail, detail_length)));
         }
-        .serialize(serializer)
+        Value::Object(row)
     }
 }
 
@@ -246,8 +213,8 @@ impl Outcome {
     }
 }
 
-fn clip(detail: &str) -> String {
-    match detail.char_indices().nth(DETAIL_LENGTH - 1) {
+fn clip(detail: &str, length: usize) -> String {
+    match detail.char_indices().nth(length - 1) {
         Some((end, _)) if detail[end..].chars().nth(1).is_some() => format!("{}…", &detail[..end]),
         _ => detail.to_owned(),
     }
@@ -256,7 +223,6 @@ fn clip(detail: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_summary_is_written_as_the_contract_says() {
@@ -282,8 +248,8 @@ mod tests {
                 {"id": null, "idProperty": "ticket", "outcome": "retry", "reason": "rate_limited"},
             ],
         });
-        assert_eq!(serde_json::to_value(&summary).unwrap(), expected);
-        assert_eq!(clip(&"é".repeat(300)), "é".repeat(300));
+        assert_eq!(Value::Object(summary.to_json()), expected);
+        assert_eq!(clip(&"é".repeat(300), 300), "é".repeat(300));
     }
 
     #[test]

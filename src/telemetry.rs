@@ -13,7 +13,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// clients log headers. Nothing happens when logging was started before.
 pub fn init() {
     let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
-    let level = variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let level = match variable("AWS_LAMBDA_LOG_LEVEL").as_deref() {
+        // Lambda's least level, which `tracing` doesn't have.
+        Some("FATAL") => LevelFilter::ERROR,
+        level => level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO),
+    };
     let asked = variable("RUST_LOG").and_then(|directives| directives.parse::<Targets>().ok());
     let asked = asked.unwrap_or_else(|| Targets::new().with_default(level));
     let capped = filter_fn(|metadata| *metadata.level() <= Level::DEBUG || metadata.target().starts_with("taskhook"));

@@ -3,6 +3,7 @@
 //! The only home of `jiff`. Nothing here reads a clock except [`Time::now`], which only the edges call.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::{Timestamp, civil, tz};
 
@@ -202,6 +203,25 @@ fn clip(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
+/// Reads a duration such as `8s`, `5m`, `24h` or `500ms`. The error is a sentence.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let milliseconds = match unit {
+        "ms" => Some(1),
+        "s" => Some(1000),
+        "m" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        _ => None,
+    };
+    let number: Option<u64> = number.parse().ok();
+    let total = number.zip(milliseconds).and_then(|(number, unit)| number.checked_mul(unit));
+    total
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("{text:?} is not a duration; write one such as 8s, 5m or 24h"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -273,5 +293,15 @@ mod tests {
         let offset = Written::parse("2026-07-01T23:30:00-05:00", &berlin).unwrap();
         assert_eq!(offset.date(), "2026-07-01");
         assert!(Zone::named("Mars/Olympus").is_none());
+    }
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("8s", 8), ("5m", 300), ("24h", 86_400), ("0s", 0)] {
+            assert_eq!(duration(text).map(|duration| duration.as_secs()), Ok(seconds));
+        }
+        for text in ["", "5", "m", "-5m", "1.5h", "99999999999999999999s", "5M"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
     }
 }

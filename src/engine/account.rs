@@ -3,11 +3,9 @@
 //! Results are matched by the echoed unique property, by record id, or by elimination where the counts prove it; never
 //! by position, since HubSpot keeps no order. A row that nothing speaks of is silent, not done.
 
-use std::collections::BTreeMap;
-
 use super::blame;
 use super::plan::Write;
-use crate::hubspot::{Answer, Complaint};
+use crate::hubspot::{Answer, Complaint, Record};
 use crate::summary::{FailReason, Outcome};
 use crate::update::{OnMissing, RECORD_ID, TaskKey};
 
@@ -28,22 +26,29 @@ pub(super) enum Verdict {
 pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Vec<Verdict> {
     let Some(first) = rows.first() else { return Vec::new() };
     let id_property = first.task.id_property.as_str();
+    let ids = || rows.iter().map(|row| row.task.id.as_str());
     let mut verdicts = vec![Verdict::Silent; rows.len()];
-    let mut unmatched = Vec::new();
+    let mut anonymous = Vec::new();
     for record in &answer.results {
-        let id = id_of(id_property, &record.id, &record.properties);
-        let row = id.and_then(|id| row_of(rows.iter().map(|row| row.task.id.as_str()), &id));
-        match row.filter(|row| verdicts[*row] == Verdict::Silent) {
-            Some(row) => verdicts[row] = Verdict::Done(Some(record.id.clone()), record.new == Some(true)),
-            None => unmatched.push(record),
+        match id_of(id_property, record) {
+            Some(id) => {
+                if let Some(row) = row_of(ids(), id) {
+                    verdicts[row] = Verdict::Done(record_id(record), record.new == Some(true));
+                }
+            }
+            None => anonymous.push(record),
         }
     }
-    for error in flat(&answer.errors) {
-        let by_id =
-            error.context("ids").iter().filter_map(|id| row_of(rows.iter().map(|row| row.task.id.as_str()), id));
+    let mut unnamed = Vec::new();
+    for error in errors(answer) {
+        let by_id = error.context("ids").iter().filter_map(|id| row_of(ids(), id));
         let named = error.context("objectWriteTraceId").iter();
         let by_trace = named.filter_map(|trace| traces.iter().position(|other| other == trace));
-        for row in by_id.chain(by_trace) {
+        let about: Vec<_> = by_id.chain(by_trace).collect();
+        if about.is_empty() {
+            unnamed.push(error);
+        }
+        for row in about {
             verdicts[row] = if says_not_found(error) {
                 Verdict::Missing
             } else {
@@ -52,16 +57,21 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
             };
         }
     }
+    // Errors that name no row may name a property and a value.
+    for error in unnamed {
+        let is_silent = |row: &usize| verdicts[*row] == Verdict::Silent;
+        let silent: Vec<_> = (0..rows.len()).filter(is_silent).collect();
+        for (row, (reason, detail)) in blame::rows(error, rows, &silent) {
+            verdicts[row] = Verdict::Refused(reason, detail);
+        }
+    }
     // Results that don't say whose they are: when there is one for each row that is left, all of those are done.
     let silent: Vec<_> = (0..rows.len()).filter(|row| verdicts[*row] == Verdict::Silent).collect();
-    if !silent.is_empty() && unmatched.len() == silent.len() {
-        let anonymous = unmatched.iter().all(|record| !record.properties.contains_key(id_property));
-        if anonymous && id_property != RECORD_ID {
-            let one = if let [record] = unmatched[..] { Some(record) } else { None };
-            for row in silent {
-                let new = unmatched.iter().all(|record| record.new == Some(true));
-                verdicts[row] = Verdict::Done(one.map(|record| record.id.clone()), new);
-            }
+    if anonymous.len() == silent.len() && id_property != RECORD_ID {
+        let only = if let [record] = anonymous[..] { record_id(record) } else { None };
+        let is_new = anonymous.iter().all(|record| record.new == Some(true));
+        for row in silent {
+            verdicts[row] = Verdict::Done(only.clone(), is_new);
         }
     }
     verdicts
@@ -76,16 +86,19 @@ pub(super) fn not_found(task: &TaskKey, on_missing: OnMissing) -> Outcome {
     }
 }
 
+/// The ids that an answer says don't exist.
+pub(super) fn missing(answer: &Answer) -> impl Iterator<Item = &str> {
+    errors(answer).filter(|error| says_not_found(error)).flat_map(|error| error.context("ids")).map(String::as_str)
+}
+
 /// The value of the id property in a record, if the record says it.
-pub(super) fn id_of(
-    id_property: &str,
-    record_id: &str,
-    properties: &BTreeMap<String, Option<String>>,
-) -> Option<String> {
-    if id_property == RECORD_ID {
-        return Some(record_id.to_owned());
-    }
-    properties.get(id_property)?.clone()
+pub(super) fn id_of<'r>(id_property: &str, record: &'r Record) -> Option<&'r str> {
+    if id_property == RECORD_ID { Some(&record.id) } else { record.text(id_property) }
+}
+
+/// The record id, if the record says it.
+pub(super) fn record_id(record: &Record) -> Option<String> {
+    Some(record.id.clone()).filter(|id| !id.is_empty())
 }
 
 /// The row of an id as HubSpot writes it: exactly, else as the only one that differs in case or outer space.
@@ -98,11 +111,11 @@ pub(super) fn row_of<'r>(rows: impl Iterator<Item = &'r str> + Clone, id: &str) 
 }
 
 /// Whether an error says that tasks don't exist.
-pub(super) fn says_not_found(error: &Complaint) -> bool {
-    error.category == "OBJECT_NOT_FOUND" || error.code == "OBJECT_NOT_FOUND" || error.category == "NOT_FOUND"
+fn says_not_found(error: &Complaint) -> bool {
+    error.category == "OBJECT_NOT_FOUND" || error.code == "OBJECT_NOT_FOUND"
 }
 
 /// Errors, and the errors inside of errors.
-fn flat(errors: &[Complaint]) -> impl Iterator<Item = &Complaint> {
-    errors.iter().chain(errors.iter().flat_map(|error| &error.errors))
+fn errors(answer: &Answer) -> impl Iterator<Item = &Complaint> {
+    answer.errors.iter().chain(answer.errors.iter().flat_map(|error| &error.errors))
 }

@@ -34,22 +34,32 @@ struct Entry {
 /// Finds the guilty rows by HubSpot's own words.
 pub(super) fn guilty(refusal: &Refusal, rows: &[Write]) -> Guilty {
     let complaint = &refusal.complaint;
-    if complaint.message.contains("by non-unique") {
+    if is_about_all(refusal) {
         let property = rows.first().map_or("", |row| row.task.id_property.as_str());
-        return Guilty::All(FailReason::NotUniqueProperty, not_unique(property));
+        let (reason, detail) = of_all(refusal, property);
+        return Guilty::All(reason, detail);
     }
-    // Anything else is about the request as a whole: the path, the method, the kind of object.
-    if !matches!(refusal.status, 400 | 409 | 413 | 422) {
-        return Guilty::All(FailReason::Rejected, format!("HubSpot answered {}", refusal.status));
-    }
+    let all: Vec<_> = (0..rows.len()).collect();
+    let guilty = self::rows(complaint, rows, &all);
+    if guilty.is_empty() { Guilty::Unknown } else { Guilty::Rows(guilty) }
+}
+
+/// Whether a refusal is about the request as a whole, so that a part of it would be refused as well.
+pub(super) fn is_about_all(refusal: &Refusal) -> bool {
+    refusal.complaint.message.contains("by non-unique") || !matches!(refusal.status, 400 | 409 | 413 | 422)
+}
+
+/// The rows among `among` that an error is about, by the properties and values that it names; none where that is not
+/// certain.
+pub(super) fn rows(error: &Complaint, rows: &[Write], among: &[usize]) -> BTreeMap<usize, (FailReason, String)> {
     let mut guilty = BTreeMap::new();
-    for entry in entries(complaint) {
-        for row in entry.rows(rows) {
+    for entry in entries(error) {
+        for row in entry.rows(rows, among) {
             let value = rows[row].properties.get(&entry.property).map_or("", String::as_str);
             guilty.entry(row).or_insert_with(|| entry.verdict(value));
         }
     }
-    if guilty.is_empty() { Guilty::Unknown } else { Guilty::Rows(guilty) }
+    guilty
 }
 
 /// The reason and the detail of an error that is about this row.
@@ -73,14 +83,16 @@ pub(super) fn alone(error: &Complaint) -> (FailReason, String) {
 
 /// The outcome of every update that needed a call which was refused as a whole.
 pub(super) fn whole(refusal: &Refusal, id_property: &str) -> Outcome {
-    if refusal.complaint.message.contains("by non-unique") {
-        return Outcome::Failed(FailReason::NotUniqueProperty, not_unique(id_property));
-    }
-    Outcome::Failed(FailReason::Rejected, format!("HubSpot answered {}", refusal.status))
+    let (reason, detail) = of_all(refusal, id_property);
+    Outcome::Failed(reason, detail)
 }
 
-fn not_unique(property: &str) -> String {
-    format!("{property} is not a property with unique values; id_property needs one")
+fn of_all(refusal: &Refusal, id_property: &str) -> (FailReason, String) {
+    if refusal.complaint.message.contains("by non-unique") {
+        let detail = format!("{id_property} is not a property with unique values; id_property needs one");
+        return (FailReason::NotUniqueProperty, detail);
+    }
+    (FailReason::Rejected, format!("HubSpot answered {}", refusal.status))
 }
 
 /// The errors about property values: `errors[]`, which can be incomplete, and the list inside of the message.
@@ -119,9 +131,8 @@ fn entries(complaint: &Complaint) -> Vec<Entry> {
 
 impl Entry {
     /// The rows that this error is about; none when that is not certain.
-    fn rows(&self, rows: &[Write]) -> Vec<usize> {
-        let carrying =
-            rows.iter().enumerate().filter_map(|(row, write)| Some((row, write.properties.get(&self.property)?)));
+    fn rows(&self, rows: &[Write], among: &[usize]) -> Vec<usize> {
+        let carrying = among.iter().filter_map(|row| Some((*row, rows[*row].properties.get(&self.property)?)));
         let carrying: Vec<_> = carrying.collect();
         match self.reason() {
             // The property is at fault, whatever its value.

@@ -1,58 +1,60 @@
 //! HubSpot owners by their e-mail addresses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
-use tokio::time::Instant;
 
+use super::calls::Calls;
 use super::plan::Texts;
-use super::{AT_ONCE, Ledger};
-use crate::hubspot::{self, Hubspot};
+use super::{AT_ONCE, Ledger, failed_call};
+use crate::hubspot::Error;
 use crate::summary::{FailReason, Outcome};
 use crate::update::{Unknown, Update, Value};
 
-type Found = BTreeMap<String, Result<Option<String>, hubspot::Error>>;
+/// What was found for each address, by the address in lower case.
+type Found = BTreeMap<String, Result<Option<String>, Error>>;
 
-/// The values of every update with each owner's id in place of the address; `None` where that settled its outcome.
-pub(super) async fn resolve(
-    hubspot: &Hubspot,
-    updates: &[Update],
-    deadline: Instant,
-    ledger: &mut Ledger,
-) -> Vec<Option<Texts>> {
-    let values = updates.iter().flat_map(|update| &update.properties);
-    let emails: BTreeSet<String> = values
-        .filter_map(|(_, value)| match value {
-            Value::Owner { email, .. } => Some(email.to_lowercase()),
+/// The values of every update that is open, with each owner's id in place of the address; `None` for those that have
+/// an outcome.
+pub(super) async fn resolve(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Vec<Option<Texts>> {
+    let mut emails = BTreeMap::new();
+    for (_, update) in updates.iter().enumerate().filter(|(index, _)| ledger.is_open(*index)) {
+        emails.extend(update.properties.iter().filter_map(|(_, value)| match value {
+            Value::Owner { email, .. } => Some((email.to_lowercase(), email.clone())),
             Value::Text(_) => None,
-        })
-        .collect();
-    let look_ups = emails.into_iter().map(|email| async {
-        let found = hubspot.owner(&email, deadline).await;
-        (email, found)
+        }));
+    }
+    let look_ups = emails.into_iter().map(|(key, email)| async move {
+        // HubSpot compares exactly, and keeps the addresses of its users in lower case; seldom as they were typed.
+        let found = match calls.owner(&key).await {
+            Ok(None) if key != email => calls.owner(&email).await,
+            found => found,
+        };
+        (key, found)
     });
     let found: Found = futures_util::stream::iter(look_ups).buffer_unordered(AT_ONCE).collect().await;
     let mut resolved = Vec::with_capacity(updates.len());
     for (index, update) in updates.iter().enumerate() {
-        match texts(update, &found, ledger) {
-            Ok(texts) => resolved.push(Some(texts)),
-            Err(outcome) => {
-                ledger.outcomes[index] = Some(outcome);
-                resolved.push(None);
-            }
-        }
+        resolved.push(if ledger.is_open(index) {
+            texts(update, &found).map_err(|outcome| ledger.settle(index, outcome)).ok()
+        } else {
+            None
+        });
     }
     resolved
 }
 
-fn texts(update: &Update, found: &Found, ledger: &mut Ledger) -> Result<Texts, Outcome> {
+fn texts(update: &Update, found: &Found) -> Result<Texts, Outcome> {
     let mut texts = Texts::new();
     for (name, value) in &update.properties {
         let text = match value {
             Value::Text(text) => text.clone(),
             Value::Owner { email, unknown } => match (found.get(&email.to_lowercase()), unknown) {
                 (Some(Ok(Some(id))), _) => id.clone(),
-                (Some(Err(error)), _) => return Err(ledger.failed_call(error, name)),
+                // An address that HubSpot refuses to look up is one that it doesn't know.
+                (Some(Err(error @ (Error::Later { .. } | Error::Lost))), _) => {
+                    return Err(failed_call(error, &update.task.id_property));
+                }
                 (_, Unknown::Skip) => continue,
                 (_, Unknown::Write(text)) => text.clone(),
                 (_, Unknown::Fail) => {

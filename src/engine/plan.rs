@@ -1,11 +1,11 @@
-//! What is to be read and written: pure.
+//! What is to be read and written. Pure.
 //!
 //! Updates of one task become one write, property by property the later event time wins; among equal times the later
 //! arrival. The order of arrival makes no difference where the times differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::guard;
+use super::{Ledger, guard};
 use crate::hubspot::BATCH;
 use crate::summary::Outcome;
 use crate::time::Time;
@@ -22,6 +22,8 @@ pub(super) struct Write {
     /// The newest event time.
     pub(super) time: Time,
     pub(super) properties: BTreeMap<String, String>,
+    /// Whether the task keeps the newest event time.
+    pub(super) is_guarded: bool,
     /// Whether the task is known not to exist, so that an update of it is not worth a call.
     pub(super) is_missing: bool,
     /// The updates that it is made of, by their index, oldest event first.
@@ -36,28 +38,32 @@ pub(super) struct Read {
     pub(super) properties: Vec<String>,
 }
 
+/// Whether an update's task has to be read before it is written.
+pub(super) fn is_guarded(update: &Update) -> bool {
+    update.updated_at_property.is_some() && !update.properties.is_empty()
+}
+
 /// What has to be read before guarded tasks are written: their times, and their values in case the times are equal.
-pub(super) fn reads(updates: &[Update], resolved: &[Option<Texts>]) -> Vec<Read> {
+pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
     let mut wanted: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
-    for (update, texts) in updates.iter().zip(resolved) {
-        let (Some(texts), Some(guard)) = (texts, &update.updated_at_property) else { continue };
-        if texts.is_empty() {
-            continue;
-        }
+    for update in updates.iter().filter(|update| is_guarded(update)) {
         let (ids, properties) = wanted.entry(&update.task.id_property).or_default();
         ids.insert(&update.task.id);
         // The id property comes along, so that results can be told apart.
-        properties.extend([guard.as_str(), update.task.id_property.as_str()]);
-        properties.extend(texts.iter().map(|(name, _)| name.as_str()));
+        properties.insert(&update.task.id_property);
+        properties.extend(update.updated_at_property.as_deref());
+        properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
     }
+    let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let mut reads = Vec::new();
     for (id_property, (ids, properties)) in wanted {
-        let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let properties = owned(&properties.into_iter().collect::<Vec<_>>());
-        for ids in ids.into_iter().collect::<Vec<_>>().chunks(BATCH) {
-            let (id_property, properties) = (id_property.to_owned(), properties.clone());
-            reads.push(Read { id_property, ids: owned(ids), properties });
-        }
+        let (ids, properties): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), properties.into_iter().collect());
+        let batches = ids.chunks(BATCH);
+        reads.extend(batches.map(|ids| Read {
+            id_property: id_property.to_owned(),
+            ids: owned(ids),
+            properties: owned(&properties),
+        }));
     }
     reads
 }
@@ -65,36 +71,27 @@ pub(super) fn reads(updates: &[Update], resolved: &[Option<Texts>]) -> Vec<Read>
 /// Merges what is left to write. Updates that need no write get their outcome.
 pub(super) fn writes(
     updates: &[Update],
-    resolved: &[Option<Texts>],
+    mut resolved: Vec<Option<Texts>>,
     tasks: &guard::Tasks,
-    outcomes: &mut [Option<Outcome>],
+    ledger: &mut Ledger,
 ) -> Vec<Write> {
     let mut by_task: BTreeMap<&TaskKey, Vec<usize>> = BTreeMap::new();
-    let mut order = Vec::new();
-    for (index, (update, texts)) in updates.iter().zip(resolved).enumerate() {
-        if outcomes[index].is_some() {
-            continue;
-        }
-        match texts {
-            Some(texts) if texts.is_empty() => outcomes[index] = Some(Outcome::Unchanged),
-            Some(_) if guard::is_stale(update, tasks) => outcomes[index] = Some(Outcome::Stale),
-            Some(_) => by_task
-                .entry(&update.task)
-                .or_insert_with(|| {
-                    order.push(&update.task);
-                    Vec::new()
-                })
-                .push(index),
-            None => {}
+    for (index, update) in updates.iter().enumerate().filter(|(index, _)| resolved[*index].is_some()) {
+        if resolved[index].as_ref().is_some_and(Vec::is_empty) {
+            ledger.settle(index, Outcome::Unchanged);
+        } else {
+            by_task.entry(&update.task).or_default().push(index);
         }
     }
+    // By first arrival, so that what goes out first came in first.
+    let mut groups: Vec<_> = by_task.into_iter().collect();
+    groups.sort_by_key(|(_, members)| members.first().copied());
     let mut writes = Vec::new();
-    for task in order {
-        let Some(members) = by_task.remove(task) else { continue };
-        let mut write = merge(task, members, updates, resolved);
+    for (task, members) in groups {
+        let mut write = merge(task, members, updates, &mut resolved);
         write.is_missing = tasks.is_missing(task);
-        if guard::is_unchanged(&write, updates, tasks) {
-            write.members.iter().for_each(|index| outcomes[*index] = Some(Outcome::Unchanged));
+        if guard::is_unchanged(&write, tasks) {
+            write.members.iter().for_each(|index| ledger.settle(*index, Outcome::Unchanged));
         } else {
             writes.push(write);
         }
@@ -102,20 +99,29 @@ pub(super) fn writes(
     writes
 }
 
-fn merge(task: &TaskKey, mut members: Vec<usize>, updates: &[Update], resolved: &[Option<Texts>]) -> Write {
+fn merge(task: &TaskKey, mut members: Vec<usize>, updates: &[Update], resolved: &mut [Option<Texts>]) -> Write {
     // Stable: among equal times the order of arrival stays.
     members.sort_by_key(|index| updates[*index].time);
-    let mut properties = BTreeMap::new();
+    let mut write = Write {
+        task: task.clone(),
+        on_missing: OnMissing::Fail,
+        time: Time::from_milliseconds(0),
+        properties: BTreeMap::new(),
+        is_guarded: false,
+        is_missing: false,
+        members,
+    };
     let mut guards = BTreeSet::new();
-    for index in &members {
-        properties.extend(resolved[*index].iter().flatten().cloned());
-        guards.extend(updates[*index].updated_at_property.as_ref());
+    for index in &write.members {
+        let update = &updates[*index];
+        write.properties.extend(resolved[*index].take().unwrap_or_default());
+        (write.time, write.on_missing) = (update.time, update.on_missing);
+        guards.extend(update.updated_at_property.clone());
     }
-    let newest = members.last().map(|index| &updates[*index]);
-    let (time, on_missing) =
-        newest.map_or((Time::from_milliseconds(0), OnMissing::Fail), |newest| (newest.time, newest.on_missing));
-    properties.extend(guards.into_iter().map(|name| (name.clone(), time.to_string())));
-    Write { task: task.clone(), on_missing, time, properties, is_missing: false, members }
+    write.is_guarded = !guards.is_empty();
+    let time = write.time.to_string();
+    write.properties.extend(guards.into_iter().map(|name| (name, time.clone())));
+    write
 }
 
 /// Groups writes by id property, at most [`BATCH`] in a call.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 #[derive(Debug, Default, Deserialize)]
 pub struct Answer {
     /// Tasks, in any order.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub results: Vec<Record>,
     /// Errors, in a 207 and in any other 2xx.
     #[serde(default, deserialize_with = "null_is_default")]
@@ -21,10 +21,11 @@ pub struct Answer {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Record {
     /// HubSpot's record id; never the unique value.
+    #[serde(default, deserialize_with = "null_is_default")]
     pub id: String,
     /// Properties, some with defaults that nobody asked for.
     #[serde(default, deserialize_with = "null_is_default")]
-    pub properties: BTreeMap<String, Option<String>>,
+    pub properties: BTreeMap<String, Property>,
     /// Whether an upsert created it.
     #[serde(default)]
     pub new: Option<bool>,
@@ -52,9 +53,16 @@ pub struct Complaint {
     /// Which rate limit was hit.
     #[serde(deserialize_with = "null_is_default")]
     pub policy_name: String,
-    /// What an older shape of errors calls the property.
-    #[serde(rename = "in")]
-    pub location: Option<String>,
+}
+
+/// The value of a property.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Property {
+    /// Text, as HubSpot documents it.
+    Text(String),
+    /// Null, or something else that says nothing to us.
+    Other(serde::de::IgnoredAny),
 }
 
 /// One text or several.
@@ -67,6 +75,17 @@ pub enum Texts {
     One(String),
     /// Something else, which is of no use to us.
     Other(serde::de::IgnoredAny),
+}
+
+impl Record {
+    /// The text of a property; `None` where it has none, or the answer doesn't say.
+    #[must_use]
+    pub fn text(&self, property: &str) -> Option<&str> {
+        match self.properties.get(property)? {
+            Property::Text(text) => Some(text),
+            Property::Other(_) => None,
+        }
+    }
 }
 
 impl Complaint {

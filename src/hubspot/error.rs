@@ -7,10 +7,12 @@ use super::answer::Complaint;
 use crate::summary::RetryReason;
 
 /// A call that was not taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Error {
     /// HubSpot refuses the request as it is: sent again it is refused again.
     Refused(Box<Refusal>),
+    /// The answer was lost, and what was sent may not be sent twice without looking.
+    Lost,
     /// It may succeed later.
     Later {
         /// Why.
@@ -23,7 +25,7 @@ pub enum Error {
 }
 
 /// HubSpot's own words about a request that it refuses.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
@@ -31,18 +33,11 @@ pub struct Refusal {
     pub complaint: Complaint,
 }
 
-impl Error {
-    /// Whether a later try can succeed.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Later { .. })
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => write!(f, "HubSpot answered {}: {}", refusal.status, refusal.complaint.message),
+            Self::Lost => f.write_str("the connection to HubSpot broke"),
             Self::Later { detail, .. } => f.write_str(detail),
         }
     }

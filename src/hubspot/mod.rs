@@ -7,7 +7,6 @@ mod transport;
 
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
-pub use retry::{Decision, Failure, decide};
 
 use std::sync::Arc;
 
@@ -88,12 +87,12 @@ impl Hubspot {
         Self { transport: transport::Transport::new(http, base_url, secrets, token), tasks }
     }
 
-    /// Makes the connection that the first call will use, and fetches the token. Failures are told when they matter.
+    /// Makes the connection that the first call will use. A failure is told when it matters.
     pub async fn warm_up(&self, deadline: Instant) {
         self.transport.warm_up(deadline).await;
     }
 
-    /// Whether the token can be had at all.
+    /// Whether the token can be had, and can be one.
     pub async fn ready(&self, deadline: Instant) -> Result<(), SecretError> {
         self.transport.ready(deadline).await
     }
@@ -104,7 +103,9 @@ impl Hubspot {
             Call::Update => "batch/update",
             Call::Upsert => "batch/upsert",
         };
-        self.transport.post(&format!("{}/{path}", self.tasks), &Inputs { inputs }, deadline).await
+        // A value that begins with `;` is added to what several checkboxes have; any other may be written twice.
+        let repeatable = !inputs.iter().any(|input| input.properties.values().any(|value| value.starts_with(';')));
+        self.transport.post(&format!("{}/{path}", self.tasks), &Inputs { inputs }, repeatable, deadline).await
     }
 
     /// Reads properties of up to [`BATCH`] tasks.
@@ -118,7 +119,7 @@ impl Hubspot {
         let inputs = ids.iter().map(|id| Id { id }).collect();
         let id_property = id_property_field(id_property);
         let body = ReadInputs { id_property, inputs, properties };
-        self.transport.post(&format!("{}/batch/read", self.tasks), &body, deadline).await
+        self.transport.post(&format!("{}/batch/read", self.tasks), &body, true, deadline).await
     }
 
     /// The id of the owner with an e-mail address, if there is one.

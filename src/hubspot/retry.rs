@@ -6,7 +6,7 @@ use crate::summary::RetryReason;
 
 /// How a try failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub(super) enum Failure {
     /// No connection could be made.
     NoConnection,
     /// The connection broke, or the answer was cut off: the request may have been carried out.
@@ -28,7 +28,7 @@ pub enum Failure {
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
+pub(super) enum Decision {
     /// Try again at once, on a fresh connection.
     AtOnce,
     /// Try again after this time.
@@ -51,6 +51,8 @@ const TRIES: u32 = 6;
 /// | no answer in time | later (`timeout`): the time is used up |
 /// | 401 | later (`unauthorized`): the token was fetched again already |
 /// | 403 | later (`forbidden`): a scope is missing |
+/// | 408, 425, 3xx | as 5xx: a proxy speaks, not HubSpot |
+/// | 404, 405 | later (`unavailable`): not a missing task but a wrong address or version; the set-up is at fault |
 /// | 423 | again after `Retry-After`, at least 2 s |
 /// | 429 `DAILY` | later (`rate_limited`): over for today |
 /// | 429 `SECONDLY` | again after `Retry-After`, else 1 s |
@@ -62,7 +64,7 @@ const TRIES: u32 = 6;
 /// A wait is lengthened by up to a quarter: `jitter` is from 0 to 1. When it doesn't fit into `left`, or after
 /// [`TRIES`], the call is left for later.
 #[must_use]
-pub fn decide(tries: u32, failure: &Failure, left: Duration, jitter: f64) -> Decision {
+pub(super) fn decide(tries: u32, failure: &Failure, left: Duration, jitter: f64) -> Decision {
     let backoff = Duration::from_millis(200) * 2_u32.saturating_pow(tries.saturating_sub(1).min(8));
     let (reason, wait) = match failure {
         Failure::Broken if tries <= 1 && !left.is_zero() => return Decision::AtOnce,
@@ -79,7 +81,8 @@ pub fn decide(tries: u32, failure: &Failure, left: Duration, jitter: f64) -> Dec
                 (RetryReason::Unavailable, retry_after.unwrap_or(least).max(least))
             }
             (477, _) => (RetryReason::Unavailable, retry_after.unwrap_or(Duration::from_secs(10))),
-            (500.., _) => (RetryReason::Unavailable, retry_after.unwrap_or(backoff)),
+            (404 | 405, _) => return Decision::Later(RetryReason::Unavailable, None),
+            (300..=399 | 408 | 425 | 500.., _) => (RetryReason::Unavailable, retry_after.unwrap_or(backoff)),
             _ => return Decision::Refused,
         },
     };
@@ -130,9 +133,10 @@ mod tests {
             (6, status(504, "", None), 60, Decision::Later(Unavailable, Some(Duration::from_millis(6400)))),
             (1, status(521, "", None), 8, after(200)),
             (1, status(400, "", None), 8, Decision::Refused),
-            (1, status(404, "", None), 8, Decision::Refused),
+            (1, status(404, "", None), 8, Decision::Later(Unavailable, None)),
+            (1, status(408, "", None), 8, after(200)),
             (1, status(409, "", None), 8, Decision::Refused),
-            (1, status(301, "", None), 8, Decision::Refused),
+            (1, status(301, "", None), 8, after(200)),
         ] {
             let left = Duration::from_secs(left);
             let decision = match decide(tries, &failure, left, 0.0) {

@@ -20,6 +20,12 @@ use crate::summary::RetryReason;
 /// How long one try may take at most, however much time is left: HubSpot needs 0.1 to 0.8 s, full batches longer.
 const TRY: Duration = Duration::from_secs(30);
 
+/// The longest wait that HubSpot asks for: a day, while an account is moved (477).
+const WAIT: u64 = 24 * 60 * 60;
+
+/// How much of HubSpot's own words about a refusal is logged, in characters.
+const MESSAGE: usize = 1000;
+
 /// The largest answer that is read: 100 tasks with their texts stay far below.
 const ANSWER: usize = 32 * 1024 * 1024;
 
@@ -36,6 +42,8 @@ struct Request<'a> {
     method: Method,
     path: &'a str,
     body: Bytes,
+    /// Whether it may be sent again when nobody knows whether it was carried out.
+    repeatable: bool,
 }
 
 struct Response {
@@ -58,40 +66,43 @@ impl Transport {
     }
 
     pub(super) async fn ready(&self, deadline: Instant) -> Result<(), SecretError> {
-        self.secrets.get(&self.token, deadline).await.map(|_| ())
+        self.secrets.get(&self.token, deadline).await.and_then(|values| first(&values, &self.token)).map(|_| ())
     }
 
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
+        repeatable: bool,
         deadline: Instant,
     ) -> Result<T, Error> {
         // Texts and maps of texts always become JSON.
         let body = serde_json::to_vec(body).unwrap_or_default().into();
-        self.call(&Request { method: Method::POST, path, body }, deadline).await
+        self.call(&Request { method: Method::POST, path, body, repeatable }, deadline).await
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, deadline: Instant) -> Result<T, Error> {
-        self.call(&Request { method: Method::GET, path, body: Bytes::new() }, deadline).await
+        self.call(&Request { method: Method::GET, path, body: Bytes::new(), repeatable: true }, deadline).await
     }
 
     /// Tries until there is an answer that stands, or the time is used up.
     async fn call<T: DeserializeOwned>(&self, request: &Request<'_>, deadline: Instant) -> Result<T, Error> {
-        let mut token = self.token(deadline).await?;
-        let (mut tries, mut at_once) = (0, false);
+        let mut known = self.secrets.get(&self.token, deadline).await.map_err(|error| no_token(&error))?;
+        let (mut tries, mut at_once, mut is_newest) = (0, false, false);
         loop {
             tries += 1;
+            let token = first(&known, &self.token).map_err(|error| no_token(&error))?;
             let response = self.attempt(request, &token, at_once, deadline).await;
             let (failure, complaint) = match response {
                 Ok(response) if (200..300).contains(&response.status) => match serde_json::from_slice(&response.body) {
                     Ok(answer) => return Ok(answer),
                     Err(_) => (Failure::Unreadable, Complaint::default()),
                 },
-                Ok(Response { status: 401, .. }) if tries == 1 => {
+                Ok(Response { status: 401, .. }) if !is_newest => {
                     // The token may have been changed since it was fetched: once, never in a loop.
-                    if let Some(newer) = self.secrets.get_again(&self.token, deadline).await {
-                        token = first(newer, &self.token)?;
+                    is_newest = true;
+                    if let Ok(Some(newer)) = self.secrets.get_again(&self.token, &known, deadline).await {
+                        known = newer;
                         continue;
                     }
                     (Failure::Status { status: 401, retry_after: None, policy: String::new() }, Complaint::default())
@@ -103,6 +114,9 @@ impl Transport {
                 }
                 Err(failure) => (failure, Complaint::default()),
             };
+            if !request.repeatable && matches!(failure, Failure::Broken | Failure::TimedOut | Failure::Unreadable) {
+                return Err(Error::Lost);
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let decision = decide(tries, &failure, left, jitter());
             tracing::debug!(path = request.path, tries, ?failure, ?decision, "a call to HubSpot failed");
@@ -112,13 +126,12 @@ impl Transport {
                 Decision::After(wait) => sleep(wait).await,
                 Decision::Later(reason, wait) => {
                     let detail = describe(&failure, &complaint);
-                    if matches!(reason, RetryReason::Unauthorized | RetryReason::Forbidden) {
-                        tracing::error!(path = request.path, "{detail}");
-                    }
                     return Err(Error::Later { reason, wait, detail });
                 }
                 Decision::Refused => {
                     let status = if let Failure::Status { status, .. } = failure { status } else { 0 };
+                    let message = complaint.message.chars().take(MESSAGE).collect::<String>();
+                    tracing::warn!(path = request.path, status, message, "HubSpot refuses a request");
                     return Err(Error::Refused(Box::new(Refusal { status, complaint })));
                 }
             }
@@ -143,7 +156,7 @@ impl Transport {
         let exchange = async {
             let mut response = builder.send().await?;
             let retry_after = response.headers().get(http::header::RETRY_AFTER);
-            let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
             let status = response.status().as_u16();
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await? {
@@ -153,19 +166,16 @@ impl Transport {
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Response { status, retry_after: seconds.map(Duration::from_secs), body: body.into() })
+            Ok(Response {
+                status,
+                retry_after: seconds.map(|seconds| Duration::from_secs(seconds.min(WAIT))),
+                body: body.into(),
+            })
         };
         match timeout_at(deadline.min(Instant::now() + TRY), exchange).await {
             Ok(Ok(response)) => Ok(response),
             Err(_) => Err(Failure::TimedOut),
             Ok(Err(error)) => Err(failure(&error)),
-        }
-    }
-
-    async fn token(&self, deadline: Instant) -> Result<SecretString, Error> {
-        match self.secrets.get(&self.token, deadline).await {
-            Ok(values) => first(values, &self.token),
-            Err(error) => Err(no_token(&error)),
         }
     }
 }
@@ -181,23 +191,17 @@ fn failure(error: &reqwest::Error) -> Failure {
 }
 
 /// The newest token, without the white space that comes along with copying one.
-fn first(values: Vec<SecretString>, token: &SecretRef) -> Result<SecretString, Error> {
-    let value = values.into_iter().next().map(|value| SecretString::from(value.expose_secret().trim().to_owned()));
+fn first(values: &[SecretString], token: &SecretRef) -> Result<SecretString, SecretError> {
+    let value = values.first().map(|value| SecretString::from(value.expose_secret().trim().to_owned()));
     let printable = |value: &SecretString| value.expose_secret().bytes().all(|byte| byte.is_ascii_graphic());
-    value.filter(printable).ok_or_else(|| {
-        no_token(&SecretError::set_up(format!("the secret {token} holds no HubSpot token; store one in it")))
-    })
+    let problem = || SecretError::set_up(format!("the secret {token} holds no HubSpot token; store one in it"));
+    value.filter(printable).ok_or_else(problem)
 }
 
 fn no_token(error: &SecretError) -> Error {
-    let detail = "the HubSpot token can't be read".to_owned();
-    if error.is_passing() {
-        tracing::warn!(reason = %error, "{detail}");
-        Error::Later { reason: RetryReason::Unavailable, wait: None, detail }
-    } else {
-        tracing::error!(reason = %error, "{detail}");
-        Error::Later { reason: RetryReason::Unauthorized, wait: None, detail }
-    }
+    let reason = if error.is_passing() { RetryReason::Unavailable } else { RetryReason::Unauthorized };
+    tracing::warn!(reason = %error, "the HubSpot token can't be had");
+    Error::Later { reason, wait: None, detail: "the HubSpot token can't be read".to_owned() }
 }
 
 /// What happened, in words that are fit for the sender: no other party's text.

@@ -18,15 +18,16 @@ use crate::hubspot::Hubspot;
 use crate::outbound;
 use crate::receive::{self, Received, Rejected};
 use crate::secrets::Secrets;
-use crate::settings::{self, Settings};
-use crate::source::{Mapped, Sources};
-use crate::summary::{FailReason, Outcome, Row, Summary};
+use crate::settings::Settings;
+use crate::source::{Mapped, NotMapped, Sources};
+use crate::summary::{FailReason, Outcome, RetryReason, Row, Summary};
 use crate::time::Time;
-use crate::{aws, engine};
+use crate::update::Update;
+use crate::{aws, engine, files};
 
-/// How long the first fetch of the secrets and the first handshake with HubSpot may take. Lambda gives the start ten
-/// seconds; what isn't ready then is done by the first delivery.
-const WARM_UP: Duration = Duration::from_secs(3);
+/// How long the first fetch of the secrets and the first handshake with HubSpot may take. What isn't ready then is done
+/// by the first delivery, whose sender waits for both and may give up after ten seconds.
+const WARM_UP: Duration = Duration::from_secs(1);
 
 /// What is kept free of a time limit for writing the reply.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -54,17 +55,15 @@ impl Function {
     /// Reads the environment and the source files. What is wrong is logged, everything at once.
     fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let settings = Settings::read(variable);
-        let files = settings.as_ref().ok().map(|settings| settings::read_sources(&settings.sources));
-        let problems = settings.as_ref().err().into_iter().flatten();
-        let problems = problems.chain(files.as_ref().and_then(|files| files.as_ref().err()));
-        for problem in problems {
+        let files = files::read(&files::path(variable));
+        for problem in settings.as_ref().err().into_iter().flatten().chain(files.as_ref().err()) {
             tracing::error!("set-up: {problem}");
         }
-        let (settings, files) = (settings.ok()?, files?.ok()?);
-        let sources = Sources::read(&files);
-        for problem in sources.problems() {
+        let sources = files.map(|files| Sources::read(&files)).ok();
+        for problem in sources.iter().flat_map(Sources::problems) {
             tracing::error!("set-up: {problem}");
         }
+        let (settings, sources) = (settings.ok()?, sources?);
         for source in sources.iter().filter(|source| !source.verify.scheme.needs_secret()) {
             tracing::warn!(source = source.name, "scheme = \"none\": whoever knows the address is believed");
         }
@@ -119,7 +118,16 @@ impl Function {
             Mapped::Filtered => return finish(&Summary::filtered(name, id), None, delivery),
             Mapped::Updates(mapped) => mapped,
         };
-        let updates: Vec<_> = mapped.iter().filter_map(|update| update.as_ref().ok()).cloned().collect();
+        let (mut updates, mut slots) = (Vec::new(), Vec::new());
+        for mapped in mapped {
+            match mapped {
+                Ok(update) => {
+                    updates.push(update);
+                    slots.push(None);
+                }
+                Err(not_mapped) => slots.push(Some(not_mapped)),
+            }
+        }
         if !updates.is_empty()
             && let Err(error) = self.hubspot.ready(deadline).await
             && !error.is_passing()
@@ -128,20 +136,18 @@ impl Function {
             return refuse(Problem::set_up(), delivery);
         }
         let ended = engine::run(&self.hubspot, &updates, deadline, self.settings.observe).await;
-        let mut outcomes = ended.outcomes.into_iter();
-        let row = |mapped: Result<crate::update::Update, crate::source::NotMapped>| match mapped {
-            Ok(update) => {
-                // One outcome for each update, in their order.
-                let lost = || Outcome::Failed(FailReason::Unaccounted, "it was not accounted for".to_owned());
-                let outcome = outcomes.next().unwrap_or_else(lost);
-                Row { id: Some(update.task.id), id_property: update.task.id_property, outcome }
+        let mut ended_updates = updates.into_iter().zip(ended.outcomes);
+        let row = |slot: Option<NotMapped>| match slot {
+            Some(NotMapped { id, id_property, detail }) => {
+                Some(Row { id, id_property, outcome: Outcome::Failed(FailReason::Mapping, detail) })
             }
-            Err(not) => {
-                let outcome = Outcome::Failed(FailReason::Mapping, not.detail);
-                Row { id: not.id, id_property: not.id_property, outcome }
-            }
+            None => ended_updates.next().map(|(Update { task, .. }, outcome)| Row {
+                id: Some(task.id),
+                id_property: task.id_property,
+                outcome,
+            }),
         };
-        let rows = mapped.into_iter().map(row).collect();
+        let rows = slots.into_iter().filter_map(row).collect();
         finish(&Summary { source: name, event: id, rows }, ended.wait, delivery)
     }
 }
@@ -205,8 +211,11 @@ fn without_stage<'p>(path: &'p str, context: &ApiGatewayV2httpRequestContext) ->
 fn finish(summary: &Summary, wait: Option<Duration>, delivery: &Delivery) -> Response<Body> {
     let response = reply::summary(summary, wait, &delivery.request_id);
     let status = response.status().as_u16();
-    let text = serde_json::Value::Object(summary.to_json()).to_string();
-    if response.status() == StatusCode::SERVICE_UNAVAILABLE || summary.has_failures() {
+    let text = serde_json::Value::Object(summary.for_log()).to_string();
+    let is_set_up = |reason| matches!(reason, RetryReason::Unauthorized | RetryReason::Forbidden);
+    if summary.retries().any(|(reason, _)| is_set_up(reason)) {
+        tracing::error!(status, summary = text, "delivery: HubSpot refuses the token, or it lacks a scope");
+    } else if summary.needs_attention() {
         tracing::warn!(status, summary = text, "delivery");
     } else {
         tracing::info!(status, summary = text, "delivery");
@@ -215,11 +224,13 @@ fn finish(summary: &Summary, wait: Option<Duration>, delivery: &Delivery) -> Res
 }
 
 fn reject(rejected: &Rejected, delivery: &Delivery) -> Response<Body> {
-    if let Rejected::Secret(error) = rejected {
-        tracing::error!(reason = %error, "set-up: a source's secret can't be had");
-    }
     let problem = Problem::rejected(rejected);
-    tracing::warn!(status = problem.status().as_u16(), path = delivery.path, reason = ?rejected, "delivery not taken");
+    let status = problem.status().as_u16();
+    if problem.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::error!(status, path = delivery.path, reason = %rejected, "delivery not taken");
+    } else {
+        tracing::warn!(status, path = delivery.path, reason = %rejected, "delivery not taken");
+    }
     problem.reply(&delivery.request_id)
 }
 

@@ -103,7 +103,7 @@ impl Expressions {
             }
             length => {
                 let middle = range.start + length / 2;
-                *text += &format!("if $__expression < {middle} then ");
+                text.extend(["if $__expression < ", &middle.to_string(), " then "]);
                 self.write(range.start..middle, text, starts);
                 text.push_str(" else ");
                 self.write(middle..range.end, text, starts);

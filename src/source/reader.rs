@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::jq::{Expression, Expressions, Mistake};
 use super::problem::Problem;
-use crate::settings;
+use crate::time;
 
 /// A source file on its way to a source.
 pub(super) struct Reader<'f, 'e> {
@@ -216,7 +216,7 @@ impl<'t> Section<'t> {
     /// A duration such as `5m`.
     pub(super) fn duration(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Duration> {
         let found = self.text(reader, key)?;
-        let duration = settings::duration(&found.value);
+        let duration = time::duration(&found.value);
         if let Err(problem) = &duration {
             reader.problem(found.start, format!("{}: {problem}", self.label(key)));
         }

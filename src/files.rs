@@ -1,0 +1,50 @@
+//! The source files, as they lie in a folder.
+
+use std::path::{Path, PathBuf};
+
+use crate::settings::Problem;
+use crate::source::SourceFile;
+
+/// Where the source files are: `TASKHOOK_SOURCES`, else `sources` beside the binary, else in the working folder.
+#[must_use]
+pub fn path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    if let Some(path) = variable("TASKHOOK_SOURCES").filter(|path| !path.trim().is_empty()) {
+        return PathBuf::from(path.trim());
+    }
+    let beside = variable("LAMBDA_TASK_ROOT").map(|root| Path::new(&root).join("sources"));
+    beside.filter(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("sources"))
+}
+
+/// Reads a folder of source files (its own `*.toml`, not those of folders in it), or one file.
+///
+/// A file that can't be read is reported by its text; the error is a folder that can't be read or has no files.
+pub fn read(path: &Path) -> Result<Vec<SourceFile>, Problem> {
+    let problem = |message: String| Problem { variable: "TASKHOOK_SOURCES", message };
+    let unreadable = |error: std::io::Error| problem(format!("{} can't be read: {error}", path.display()));
+    let mut paths = Vec::new();
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path).map_err(unreadable)? {
+            paths.push(entry.map_err(unreadable)?.path());
+        }
+        let visible = |path: &PathBuf| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && visible(path));
+        paths.sort();
+    } else {
+        std::fs::metadata(path).map_err(unreadable)?;
+        paths.push(path.to_owned());
+    }
+    if paths.is_empty() {
+        return Err(problem(format!(
+            "{} has no source files; put a .toml file for each ticket system into it",
+            path.display()
+        )));
+    }
+    Ok(paths.iter().map(|path| source_file(path)).collect())
+}
+
+fn source_file(path: &Path) -> SourceFile {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let text = std::fs::read(path).map_err(|error| format!("can't be read: {error}"));
+    let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned()));
+    SourceFile { file: path.display().to_string(), name, text }
+}

@@ -1,0 +1,19 @@
+//! Stories about the built functions: a real Lambda protocol, moto as Secrets Manager, the HubSpot stand-in.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::missing_panics_doc,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "tests"
+)]
+
+mod bad_input;
+mod emulator;
+mod happy;
+mod hubspot;
+mod samples;
+mod secrets;
+mod set_up;
+mod support;

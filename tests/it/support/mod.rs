@@ -1,0 +1,250 @@
+//! The language in which the tests tell their stories: a world with a Secrets Manager, a HubSpot and the built
+//! function; webhooks that come in; what the sender gets, and what HubSpot has and was asked.
+
+pub mod aws;
+pub mod event;
+pub mod lambda;
+pub mod server;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use taskhook::sim::{Seed, Sim};
+
+use aws::SecretsManager;
+use event::Event;
+use lambda::Function;
+
+/// The webhook secret of [`SOURCE`].
+pub const SECRET: &str = "the webhook secret of the tests";
+
+/// The HubSpot token.
+pub const TOKEN: &str = "pat-test-0000";
+
+/// A source as simple as can be. `{tests}` is a name of the test's own, since moto is shared by all.
+pub const SOURCE: &str = r#"
+[verify]
+scheme = "github"
+secret = "{tests}/shop"
+[event]
+id = '.event'
+time = '.at'
+when = '.kind != "noise"'
+[task]
+each = 'if has("tickets") then .tickets[] else . end'
+id = '.id'
+time = '.at'
+id_property = "ticket"
+[properties]
+hs_task_subject = '.subject'
+hs_task_status = { from = '.status', map = { open = "NOT_STARTED", done = "COMPLETED" } }
+hs_task_priority = '.priority'
+hubspot_owner_id = { owner = '.owner' }
+"#;
+
+/// A world on its way.
+pub struct Builder {
+    sources: Vec<(String, String)>,
+    secrets: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
+    seed: Value,
+    program: &'static str,
+}
+
+/// Everything that a story needs.
+pub struct World {
+    pub function: Function,
+    pub hubspot: Sim,
+    pub secrets: SecretsManager,
+    /// The prefix of this test's secrets.
+    pub tests: String,
+    folder: PathBuf,
+}
+
+/// What the sender got.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u64,
+    pub headers: BTreeMap<String, String>,
+    pub body: Value,
+}
+
+/// The usual world: [`SOURCE`] at `/shop`, tasks 1 to 3, an owner.
+pub fn world() -> Builder {
+    let task =
+        |id: &str| json!({"properties": {"ticket": id, "hs_task_subject": "before", "hs_timestamp": "1790000000000"}});
+    Builder {
+        sources: vec![("shop".to_owned(), SOURCE.to_owned())],
+        secrets: vec![("shop".to_owned(), SECRET.to_owned()), ("hubspot".to_owned(), TOKEN.to_owned())],
+        variables: Vec::new(),
+        seed: json!({
+            "token": TOKEN,
+            "properties": [
+                {"name": "ticket", "label": "Ticket", "type": "string", "fieldType": "text", "hasUniqueValue": true},
+                {"name": "ticket_at", "label": "Ticket at", "type": "datetime", "fieldType": "date"},
+            ],
+            "owners": [{"id": "101", "email": "ada@acme.example"}],
+            "tasks": [task("1"), task("2"), task("3")],
+        }),
+        program: env!("CARGO_BIN_EXE_webhook"),
+    }
+}
+
+impl Builder {
+    /// Replaces the source of the tests, or adds another.
+    pub fn source(mut self, name: &str, text: &str) -> Self {
+        self.sources.retain(|(other, _)| other != name);
+        self.sources.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Sets a secret of this test; its name is `{tests}/name`.
+    pub fn secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets.retain(|(other, _)| other != name);
+        self.secrets.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn without_secret(mut self, name: &str) -> Self {
+        self.secrets.retain(|(other, _)| other != name);
+        self
+    }
+
+    /// Sets a variable of the function; an empty value removes it.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Changes what HubSpot starts with.
+    pub fn seed(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.seed);
+        self
+    }
+
+    pub async fn start(self) -> World {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let tests = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&tests);
+        std::fs::create_dir_all(&folder).expect("a folder");
+        for (name, text) in &self.sources {
+            std::fs::write(folder.join(format!("{name}.toml")), text.replace("{tests}", &tests))
+                .expect("a source file");
+        }
+        let secrets = SecretsManager::start().await;
+        for (name, value) in &self.secrets {
+            secrets.store(&format!("{tests}/{name}"), value).await;
+        }
+        let seed: Seed = serde_json::from_value(self.seed).expect("a seed");
+        let hubspot = Sim::start(seed, 0).await.expect("the stand-in starts");
+        let mut variables = BTreeMap::from([
+            ("AWS_REGION", "us-east-1".to_owned()),
+            ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", "a secret key".to_owned()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", secrets.url()),
+            ("HUBSPOT_BASE_URL", hubspot.url()),
+            ("HUBSPOT_TOKEN_SECRET", format!("{tests}/hubspot")),
+            ("TASKHOOK_SOURCES", folder.display().to_string()),
+        ])
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect::<BTreeMap<_, _>>();
+        for (name, value) in self.variables {
+            variables.insert(name, value.replace("{tests}", &tests));
+        }
+        variables.retain(|_, value| !value.is_empty());
+        let function = Function::start(self.program, &variables).await;
+        World { function, hubspot, secrets, tests, folder }
+    }
+}
+
+impl World {
+    /// Sends a webhook.
+    pub async fn send(&self, event: &Event) -> Reply {
+        self.invoke(&event.to_json()).await
+    }
+
+    /// Sends a signed webhook to the source of the tests.
+    pub async fn deliver(&self, body: Value) -> Reply {
+        self.send(&Event::post("/shop", body.to_string()).signed()).await
+    }
+
+    /// Invokes the function with a complete event.
+    pub async fn invoke(&self, event: &Value) -> Reply {
+        let answer = self.function.invoke(event).await;
+        let headers = answer["headers"].as_object().into_iter().flatten();
+        let headers = headers.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
+        let body = answer["body"].as_str().unwrap_or_default();
+        let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
+        Reply { status: answer["statusCode"].as_u64().unwrap_or_default(), headers: headers.collect(), body }
+    }
+
+    /// A property of the task with this ticket.
+    pub fn task(&self, ticket: &str, property: &str) -> Option<String> {
+        self.hubspot.task_by("ticket", ticket).and_then(|task| task.properties.get(property).cloned())
+    }
+
+    /// The calls of this kind that HubSpot got, such as `batch/update`.
+    pub fn calls(&self, kind: &str) -> Vec<taskhook::sim::Call> {
+        self.hubspot.calls().into_iter().filter(|call| call.path.contains(kind)).collect()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Reply {
+    /// A summary with this status and these counts, such as `updated 1, failed 2`, whose sum is right.
+    #[track_caller]
+    pub fn is(&self, status: u64, counts: &str) -> &Self {
+        assert_eq!(self.status, status, "{self:#?}");
+        let names = ["updated", "created", "unchanged", "stale", "merged", "filtered", "queued", "retry", "failed"];
+        let count = |name: &str| self.body[name].as_u64().unwrap_or_else(|| panic!("no {name} in {self:#?}"));
+        let found: Vec<_> =
+            names.iter().filter(|name| count(name) > 0).map(|name| format!("{name} {}", count(name))).collect();
+        assert_eq!(found.join(", "), counts, "{self:#?}");
+        assert_eq!(count("received"), names.iter().map(|name| count(name)).sum::<u64>(), "{self:#?}");
+        self
+    }
+
+    /// A problem in the sense of RFC 9457 with this status.
+    #[track_caller]
+    pub fn is_problem(&self, status: u64) -> &Self {
+        assert_eq!(self.status, status, "{self:#?}");
+        assert_eq!(self.headers.get("content-type").map(String::as_str), Some("application/problem+json"), "{self:#?}");
+        assert_eq!(self.body["status"], json!(status), "{self:#?}");
+        for field in ["type", "title", "detail"] {
+            assert!(self.body[field].as_str().is_some_and(|text| !text.is_empty()), "no {field} in {self:#?}");
+        }
+        assert!(self.body["instance"].as_str().is_some_and(|id| id.starts_with("request-")), "{self:#?}");
+        self
+    }
+
+    /// A row of the summary: its outcome and reason, such as `failed not_found`.
+    #[track_caller]
+    pub fn row(&self, index: usize, outcome: &str) -> &Self {
+        let row = &self.body["tasks"][index];
+        let found =
+            [&row["outcome"], &row["reason"]].into_iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+        assert_eq!(found, outcome, "{self:#?}");
+        self
+    }
+
+    /// The detail of a row.
+    #[track_caller]
+    pub fn detail(&self, index: usize) -> &str {
+        self.body["tasks"][index]["detail"].as_str().unwrap_or_else(|| panic!("no detail in {self:#?}"))
+    }
+
+    /// `Retry-After`, in seconds.
+    #[track_caller]
+    pub fn retry_after(&self) -> u64 {
+        let seconds = self.headers.get("retry-after").and_then(|value| value.parse().ok());
+        seconds.filter(|seconds| (1..=55).contains(seconds)).unwrap_or_else(|| panic!("no Retry-After in {self:#?}"))
+    }
+}
