@@ -101,9 +101,9 @@ impl Written {
     }
 
     fn from_digits(text: &str, zone: &Zone) -> Option<Self> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let thousandths = |digits: &str| format!("{digits:0<3}").get(..3)?.parse::<i64>().ok();
-        if fraction.contains('.') {
+        if fraction.is_empty() || fraction.contains('.') {
             return None;
         }
         let milliseconds = match whole.len() {
@@ -136,7 +136,7 @@ fn calendar_date(text: &str) -> Option<civil::Date> {
         return None;
     }
     civil::Date::new(
-        i16::from(two_digits(&year[..2])?) * 100 + i16::from(two_digits(year.get(2..)?)?),
+        i16::from(two_digits(year.get(..2)?)?) * 100 + i16::from(two_digits(year.get(2..)?)?),
         two_digits(month)?,
         two_digits(day)?,
     )
@@ -273,6 +273,7 @@ mod tests {
             "+1565574553",
             "２０２６-01-02",
             "é026-01-02T",
+            "2é6-01-02T",
             "-1565574553",
         ] {
             assert!(Time::parse(text).is_err(), "{text}");

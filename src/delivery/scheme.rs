@@ -158,7 +158,11 @@ impl Scheme {
     #[must_use]
     pub fn unusable(&self, secret: &SecretString) -> Option<&'static str> {
         match self {
-            Self::Hmac(hmac) => hmac.key(secret).is_none().then_some("it is not base64, as this scheme's secrets are"),
+            Self::Hmac(hmac) => match hmac.key(secret) {
+                None => Some("it is not base64, as this scheme's secrets are"),
+                // Everybody knows the empty key.
+                Some(key) => key.is_empty().then_some("it is empty"),
+            },
             Self::Basic => (!secret.expose_secret().contains(':')).then_some("it is not of the form user:password"),
             Self::Token { .. } | Self::None => None,
         }
@@ -214,7 +218,7 @@ impl Hmac {
         let id_header = self.id_header.as_ref().filter(|_| self.signed.signs_id());
         let id = id_header.map(|name| single(headers, name)).transpose()?;
         let values = Values { timestamp, id, url: self.url.as_deref() };
-        let pieces = self.signed.pieces(delivery, &values).map_err(Refused::Missing)?;
+        let pieces = self.signed.pieces(delivery, &values)?;
         let signatures = self.signatures(written);
         if signatures.is_empty() {
             return Err(Refused::Malformed(self.header.to_string()));
@@ -312,7 +316,7 @@ impl fmt::Display for Refused {
 }
 
 /// The value of a header that must stand exactly once.
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, Refused> {
+pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, Refused> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().ok_or_else(|| Refused::Missing(name.to_string()))?;
     if values.next().is_some() {

@@ -1,6 +1,7 @@
 //! What a sender signs, as a template such as `{id}.{timestamp}.{body}`.
 
-use super::Delivery;
+use super::scheme::single;
+use super::{Delivery, Refused};
 
 /// The bytes that are signed: text, and parts of the delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,18 +89,17 @@ impl Template {
         self.0.contains(&Part::Url)
     }
 
-    /// The signed pieces in order, or the name of the one that the delivery lacks.
-    pub(super) fn pieces<'a>(&'a self, delivery: &'a Delivery, values: &Values<'a>) -> Result<Vec<&'a [u8]>, String> {
+    /// The signed pieces in order.
+    pub(super) fn pieces<'a>(&'a self, delivery: &'a Delivery, values: &Values<'a>) -> Result<Vec<&'a [u8]>, Refused> {
+        let missing = |name: &str| Refused::Missing(name.to_owned());
         let piece = |part: &'a Part| match part {
             Part::Text(text) => Ok(text.as_bytes()),
             Part::Body => Ok(delivery.body.as_ref()),
             Part::Method => Ok(delivery.method.as_str().as_bytes()),
-            Part::Timestamp => values.timestamp.map(str::as_bytes).ok_or("timestamp".to_owned()),
-            Part::Id => values.id.map(str::as_bytes).ok_or("id".to_owned()),
-            Part::Url => values.url.map(str::as_bytes).ok_or("url".to_owned()),
-            Part::Header(name) => {
-                delivery.headers.get(name).map(http::HeaderValue::as_bytes).ok_or_else(|| name.to_string())
-            }
+            Part::Timestamp => values.timestamp.map(str::as_bytes).ok_or_else(|| missing("timestamp")),
+            Part::Id => values.id.map(str::as_bytes).ok_or_else(|| missing("id")),
+            Part::Url => values.url.map(str::as_bytes).ok_or_else(|| missing("url")),
+            Part::Header(name) => single(&delivery.headers, name).map(str::as_bytes),
         };
         self.0.iter().map(piece).collect()
     }

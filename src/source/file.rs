@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::reader::{Found, Reader, Section, article};
 use super::{Input, Property, Source, TaskRules, Verify};
-use crate::delivery::{self, Algorithm, Encoding, Hmac, Scheme, Template, Tolerance, preset};
+use crate::delivery::{self, Algorithm, Encoding, Hmac, Preset, Scheme, Template, Tolerance, preset};
 use crate::secrets::SecretRef;
 use crate::time::Zone;
 use crate::update::{OnMissing, RECORD_ID, Unknown};
@@ -16,9 +16,14 @@ use crate::update::{OnMissing, RECORD_ID, Unknown};
 /// What `tolerance` is when a file doesn't say: what Slack, Stripe and the Standard Webhooks recommend.
 const TOLERANCE: Duration = Duration::from_mins(5);
 
+/// The schemes whose parameters stand in the source file.
+const WITHOUT_PRESET: [&str; 4] = ["hmac", "token", "basic", "none"];
+
 /// The path of a source, and the source if nothing is wrong with it.
 pub(super) struct Content {
     pub(super) path: String,
+    /// Where the path stands in the file.
+    pub(super) path_start: usize,
     pub(super) source: Option<Source>,
 }
 
@@ -26,7 +31,7 @@ pub(super) struct Content {
 pub(super) fn read(name: &str, reader: &mut Reader<'_, '_>) -> Option<Content> {
     let table = reader.parse()?;
     let mut root = Section::new("", 0, &table);
-    let path = path(name, &mut root, reader);
+    let Found { value: path, start: path_start } = path(name, &mut root, reader);
     let zone = root.text(reader, "zone").map_or(Some(Zone::utc()), |found| zone(&found, reader));
     let verify = required_section(&mut root, reader, "verify", "it says how deliveries are signed")
         .and_then(|section| verify(section, reader));
@@ -54,7 +59,7 @@ pub(super) fn read(name: &str, reader: &mut Reader<'_, '_>) -> Option<Content> {
             properties: properties?,
         })
     })();
-    Some(Content { path, source: source.filter(|_| reader.problems() == 0) })
+    Some(Content { path, path_start, source: source.filter(|_| reader.problems() == 0) })
 }
 
 fn required_section<'t>(
@@ -71,16 +76,18 @@ fn required_section<'t>(
     section
 }
 
-fn path(name: &str, root: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> String {
-    let Some(found) = root.text(reader, "path") else { return format!("/{name}") };
+/// The path without a slash at the end, which makes no difference.
+fn path(name: &str, root: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Found<String> {
+    let found = root.text(reader, "path").unwrap_or_else(|| Found { value: format!("/{name}"), start: 0 });
+    let path = found.value.trim_end_matches('/');
     let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~%".contains(c);
-    if !found.value.starts_with('/') || found.value.len() < 2 || !found.value.chars().all(plain) {
-        let message = format!("`path` is {:?}; write a path such as \"/{name}\"", found.value);
+    if !path.starts_with('/') || !path.chars().all(plain) {
+        let message = format!("`path` is {:?}; write a path such as \"/tickets\"", found.value);
         reader.problem(found.start, message);
-    } else if found.value == "/health" {
+    } else if path == "/health" {
         reader.problem(found.start, "`path` \"/health\" is Taskhook's own; choose another");
     }
-    found.value
+    Found { value: path.to_owned(), start: found.start }
 }
 
 fn zone(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Zone> {
@@ -94,13 +101,15 @@ fn zone(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Zone> {
 
 fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verify> {
     let before = reader.problems();
-    let scheme = section.required(reader, "scheme", "a named scheme, or \"hmac\", \"token\", \"basic\", \"none\"")?;
-    let known = match scheme.value.as_str() {
+    let found = section.required(reader, "scheme", "a named scheme, or \"hmac\", \"token\", \"basic\", \"none\"");
+    let name = found.as_ref().map_or("", |found| found.value.as_str());
+    let preset = preset(name);
+    let known = match name {
         "hmac" => hmac(&mut section, reader),
         "token" => token(&mut section, reader),
         "basic" => Some(Scheme::Basic),
         "none" => Some(Scheme::None),
-        name => named(name, scheme.start, &mut section, reader),
+        _ => preset.map(|preset| named(preset, &mut section, reader)),
     };
     let secret = if known == Some(Scheme::None) {
         None
@@ -110,10 +119,16 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
             .and_then(|found| secret(&found, reader))
     };
     let tolerance = Tolerance(section.duration(reader, "tolerance").unwrap_or(TOLERANCE));
-    let published = preset(&scheme.value).and_then(|preset| preset.published_secret);
-    section.finish(reader);
+    if preset.is_some() || WITHOUT_PRESET.contains(&name) {
+        section.finish(reader);
+    } else if let Some(found) = &found {
+        // Which other keys belong here depends on the scheme.
+        let mut names: Vec<_> = delivery::preset_names().chain(WITHOUT_PRESET).collect();
+        names.sort_unstable();
+        reader.problem(found.start, format!("there is no scheme {name:?}; known: {}", names.join(", ")));
+    }
     let scheme = known.filter(|_| reader.problems() == before)?;
-    Some(Verify { scheme, secret, tolerance, published })
+    Some(Verify { scheme, secret, tolerance, published: preset.and_then(|preset| preset.published_secret) })
 }
 
 fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRef> {
@@ -126,28 +141,23 @@ fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRe
     }
 }
 
-fn named(name: &str, start: usize, section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme> {
-    let Some(preset) = preset(name) else {
-        let mut names: Vec<_> = delivery::preset_names().chain(["hmac", "token", "basic", "none"]).collect();
-        names.sort_unstable();
-        reader.problem(start, format!("there is no scheme {name:?}; known: {}", names.join(", ")));
-        return None;
-    };
-    let url = section.text(reader, "url").map(|found| found.value);
-    let scheme = Scheme::from_preset(preset, url);
-    if let Scheme::Hmac(hmac) = &scheme {
-        check_url(hmac, section.start(), reader);
-    }
-    Some(scheme)
+fn named(preset: &Preset, section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Scheme {
+    let url = section.text(reader, "url");
+    let scheme = Scheme::from_preset(preset, url.as_ref().map(|found| found.value.clone()));
+    let signs_url = matches!(&scheme, Scheme::Hmac(hmac) if hmac.signed.signs_url());
+    check_url(url.as_ref(), signs_url, section, reader);
+    scheme
 }
 
-fn check_url(hmac: &Hmac, start: usize, reader: &mut Reader<'_, '_>) {
-    match (&hmac.url, hmac.signed.signs_url()) {
-        (None, true) => reader.problem(
-            start,
+fn check_url(url: Option<&Found<String>>, signs_url: bool, section: &Section<'_>, reader: &mut Reader<'_, '_>) {
+    match url {
+        None if signs_url => reader.problem(
+            section.start(),
             "`url` of [verify] is missing: this sender signs the address that was registered with it; write it here",
         ),
-        (Some(_), false) => reader.problem(start, "`url` of [verify] is not part of what is signed; leave it out"),
+        Some(found) if !signs_url => {
+            reader.problem(found.start, "`url` of [verify] is not part of what is signed; leave it out");
+        }
         _ => {}
     }
 }
@@ -169,7 +179,7 @@ fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme
     };
     let timestamp_header = named_header(reader, "timestamp_header");
     let id_header = named_header(reader, "id_header");
-    let url = section.text(reader, "url").map(|found| found.value);
+    let url = section.text(reader, "url");
     let signed = match section.text(reader, "signed") {
         None => Template::body(),
         Some(found) => match Template::parse(&found.value) {
@@ -195,7 +205,8 @@ fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme
     if signed.signs_id() && id_header.is_none() {
         reader.problem(start, "{id} in `signed` of [verify] needs `id_header`: the header with the delivery id");
     }
-    let hmac = Hmac {
+    check_url(url.as_ref(), signed.signs_url(), section, reader);
+    Some(Scheme::Hmac(Box::new(Hmac {
         header: header?,
         algorithm,
         encoding,
@@ -205,17 +216,15 @@ fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme
         timestamp_header,
         timestamp_field: None,
         id_header,
-        url,
+        url: url.map(|found| found.value),
         secret_encoding,
         secret_prefix: String::new(),
-    };
-    check_url(&hmac, start, reader);
-    Some(Scheme::Hmac(Box::new(hmac)))
+    })))
 }
 
 fn token(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme> {
-    let header = section.required(reader, "header", "the header with the secret")?;
-    let header = header_name(&header, reader);
+    let header = section.required(reader, "header", "the header with the secret");
+    let header = header.and_then(|found| header_name(&found, reader));
     let prefix = section.text(reader, "prefix").map(|found| found.value).unwrap_or_default();
     Some(Scheme::Token { header: header?, prefix, id_header: None })
 }

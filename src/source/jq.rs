@@ -98,7 +98,8 @@ impl Expressions {
                 text.push('(');
                 starts.push(text.len());
                 text.push_str(&self.0[range.start]);
-                text.push_str("\n)");
+                // Two line breaks: a comment that ends in a backslash takes the next line too.
+                text.push_str("\n\n)");
             }
             length => {
                 let middle = range.start + length / 2;

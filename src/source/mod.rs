@@ -8,6 +8,8 @@ mod jq;
 mod map;
 mod problem;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 
@@ -156,17 +158,18 @@ impl Sources {
         }
         let program = compile(&mut expressions, &mut read);
         let mut by_path = BTreeMap::new();
-        for (content, notes) in read {
-            let sound = notes.problems.is_empty();
-            problems.extend(notes.problems);
-            let Some(file::Content { path, source }) = content else { continue };
-            let source = source.filter(|_| sound);
-            if let Some(other) = by_path.insert(path.clone(), source) {
-                let message = format!("another source has the path {path:?} too; write another `path`");
-                problems.push(Problem::of_file(notes.file, message));
-                drop(other);
-                by_path.insert(path, None);
+        let mut first_files = BTreeMap::new();
+        for (content, mut notes) in read {
+            if let Some(file::Content { path, path_start, source }) = content {
+                if let Some(first) = first_files.get(&path) {
+                    notes.problem(path_start, format!("{first} has the path {path:?} too; write another `path`"));
+                    by_path.insert(path, None);
+                } else {
+                    first_files.insert(path.clone(), notes.file);
+                    by_path.insert(path, source.filter(|_| notes.problems.is_empty()));
+                }
             }
+            problems.extend(notes.problems);
         }
         Self { program, by_path, problems }
     }
@@ -204,25 +207,28 @@ impl Sources {
     }
 }
 
-/// Compiles the expressions of all sound files, and reports what is undefined in the others.
+/// Compiles the expressions of all files; where that fails, reports what is undefined and leaves the files with
+/// problems out.
 fn compile(expressions: &mut Expressions, files: &mut [(Option<file::Content>, Notes<'_>)]) -> Program {
-    // Two rounds: the second is without the files in which the first found mistakes.
-    for _ in 0..2 {
-        for (_, notes) in files.iter().filter(|(_, notes)| !notes.problems.is_empty()) {
+    let mistakes = match expressions.compile() {
+        Ok(program) => return program,
+        Err(mistakes) => mistakes,
+    };
+    for (_, notes) in files.iter_mut() {
+        for (expression, mistake) in &mistakes {
+            notes.report(*expression, mistake);
+        }
+        if !notes.problems.is_empty() {
             expressions.leave_out(notes.expressions());
         }
-        match expressions.compile() {
-            Ok(program) => return program,
-            Err(mistakes) => {
-                for (expression, mistake) in &mistakes {
-                    for (_, notes) in files.iter_mut() {
-                        notes.report(*expression, mistake);
-                    }
-                }
-            }
-        }
     }
-    Program::empty()
+    expressions.compile().unwrap_or_else(|_| {
+        // Nobody can be blamed, so nobody can be trusted: the empty program would pass whole events on.
+        for (_, notes) in files {
+            notes.problem(0, "its expressions can't be compiled");
+        }
+        Program::empty()
+    })
 }
 
 fn object(fields: impl Iterator<Item = (String, String)>) -> Val {

@@ -23,15 +23,8 @@ pub(super) struct Notes<'f> {
     pub(super) file: &'f str,
     text: &'f str,
     pub(super) problems: Vec<Problem>,
-    /// Where the file's expressions stand, for mistakes that only compiling finds.
-    places: Vec<(Expression, Place)>,
-}
-
-/// Where an expression stands in the file.
-struct Place {
-    start: usize,
-    /// Whether an offset in the expression is the same offset in the file; not with escapes.
-    verbatim: bool,
+    /// Where the strings of the file's expressions stand, for mistakes that only compiling finds.
+    places: Vec<(Expression, usize)>,
 }
 
 /// A table whose keys are taken one by one.
@@ -82,34 +75,22 @@ impl<'f, 'e> Reader<'f, 'e> {
 
     /// Takes text as an expression.
     pub(super) fn expression(&mut self, found: &Found<String>) -> Option<Expression> {
-        let place = self.verbatim(found);
         match self.expressions.add(&found.value) {
             Ok(expression) => {
-                self.notes.places.push((expression, place));
+                self.notes.places.push((expression, found.start));
                 Some(expression)
             }
             Err(mistake) => {
-                let start = if place.verbatim { place.start + mistake.offset } else { place.start };
+                let start = self.notes.place(found.start, mistake.offset);
                 self.problem(start, format!("not a jq expression: {}", mistake.message));
                 None
             }
         }
     }
-
-    /// Where the text of a string begins, after its quotes.
-    fn verbatim(&self, found: &Found<String>) -> Place {
-        let written = self.notes.text.get(found.start..).unwrap_or_default();
-        let quotes = ["'''", "\"\"\"", "'", "\""].into_iter().find(|quotes| written.starts_with(quotes)).unwrap_or("");
-        let inside = &written[quotes.len()..];
-        // A line break right after three quotes is not part of the text.
-        let line_break = if quotes.len() == 3 { inside.len() - trim_line_break(inside).len() } else { 0 };
-        let verbatim = inside[line_break..].starts_with(&found.value);
-        Place { start: found.start + if verbatim { quotes.len() + line_break } else { 0 }, verbatim }
-    }
 }
 
 impl Notes<'_> {
-    fn problem(&mut self, start: usize, message: impl Into<String>) {
+    pub(super) fn problem(&mut self, start: usize, message: impl Into<String>) {
         self.problems.push(Problem::at(self.file, self.text, start, message));
     }
 
@@ -120,15 +101,48 @@ impl Notes<'_> {
 
     /// Reports a mistake if it is in one of this file's expressions.
     pub(super) fn report(&mut self, expression: Expression, mistake: &Mistake) {
-        if let Some((_, place)) = self.places.iter().find(|(other, _)| *other == expression) {
-            let start = place.start + if place.verbatim { mistake.offset } else { 0 };
-            self.problem(start, mistake.message.as_str());
+        if let Some((_, start)) = self.places.iter().find(|(other, _)| *other == expression) {
+            self.problem(self.place(*start, mistake.offset), mistake.message.as_str());
         }
+    }
+
+    /// Where the byte at this offset of a string's text stands in the file, in which the string begins at `start`.
+    fn place(&self, start: usize, offset: usize) -> usize {
+        let written = self.text.get(start..).unwrap_or_default();
+        let quotes = ["'''", "\"\"\"", "'", "\""].into_iter().find(|quotes| written.starts_with(quotes)).unwrap_or("");
+        let mut rest = &written[quotes.len()..];
+        if quotes.len() == 3 {
+            // A line break right after three quotes is not part of the text.
+            rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest);
+        }
+        let mut passed = 0;
+        while let Some(character) = rest.chars().next() {
+            let plain = (character.len_utf8(), character.len_utf8());
+            let (length, given) = if character == '\\' && quotes.starts_with('"') { escape(rest) } else { plain };
+            if passed + given > offset {
+                break;
+            }
+            passed += given;
+            rest = &rest[length..];
+        }
+        start + written.len() - rest.len()
     }
 }
 
-fn trim_line_break(text: &str) -> &str {
-    text.strip_prefix("\r\n").or_else(|| text.strip_prefix('\n')).unwrap_or(text)
+/// How many bytes the escape at the start of this text takes, and how many it stands for.
+fn escape(written: &str) -> (usize, usize) {
+    let digits = match written.as_bytes().get(1) {
+        Some(b'x') => 2,
+        Some(b'u') => 4,
+        Some(b'U') => 8,
+        // The rest of the line and the white space that the next ones begin with.
+        Some(b' ' | b'\t' | b'\r' | b'\n') => {
+            return (written.len() - written[1..].trim_start_matches([' ', '\t', '\r', '\n']).len(), 0);
+        }
+        _ => 0,
+    };
+    let code = written.get(2..2 + digits).and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    (2 + digits, code.and_then(char::from_u32).map_or(1, char::len_utf8))
 }
 
 impl<'t> Section<'t> {
@@ -160,7 +174,8 @@ impl<'t> Section<'t> {
         match value.get_ref() {
             DeValue::Table(table) => Some(Section::new(&format!("[{key}]"), value.span().start, table)),
             other => {
-                reader.problem(value.span().start, format!("[{key}] has to be a table, not {}", article(other)));
+                let label = self.label(key);
+                reader.problem(value.span().start, format!("{label} has to be a table, not {}", article(other)));
                 None
             }
         }
@@ -230,7 +245,7 @@ impl<'t> Section<'t> {
         let mut section = self.section(reader, key)?;
         let mut rows = Vec::new();
         for (name, _, value) in std::mem::take(&mut section.keys) {
-            if let Some(found) = text(reader, &format!("`{name}` of {}", section.name), value) {
+            if let Some(found) = text(reader, &format!("`{name}` of the {key} of {}", self.name), value) {
                 rows.push((name.to_owned(), found.value));
             }
         }

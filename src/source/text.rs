@@ -24,12 +24,15 @@ pub(super) fn to_html(text: &str) -> String {
 
 /// HTML as the text that it shows; text without any tag keeps its line breaks.
 pub(super) fn from_html(html: &str) -> String {
-    if !html.match_indices('<').any(|(at, _)| tag(&html[at..]).is_some()) {
+    // After the last `>` no tag begins. Without this bound each of a million `<` would look through all that follows.
+    let after_tags = html.rfind('>').map_or(html.len(), |last| html.len() - last);
+    let may_have_tags = |rest: &str| rest.len().saturating_sub(after_tags);
+    if !html[..may_have_tags(html)].match_indices('<').any(|(at, _)| tag(&html[at..]).is_some()) {
         return html_escape::decode_html_entities(html).into_owned();
     }
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
-    while let Some(at) = rest.find('<') {
+    while let Some(at) = rest[..may_have_tags(rest)].find('<') {
         push_words(&mut text, &rest[..at]);
         rest = &rest[at..];
         let Some((name, length)) = tag(rest) else {
@@ -45,9 +48,12 @@ pub(super) fn from_html(html: &str) -> String {
             | "/h3" | "h4" | "/h4" | "h5" | "/h5" | "h6" | "/h6" => text.push('\n'),
             "td" | "th" => text.push(' '),
             hidden @ ("script" | "style" | "head") => {
-                let end = format!("</{hidden}");
-                let length = rest.to_ascii_lowercase().find(&end).unwrap_or(rest.len());
-                rest = &rest[length..];
+                let ends = |at: usize| {
+                    let name = rest.get(at + 2..at + 2 + hidden.len());
+                    name.is_some_and(|name| name.eq_ignore_ascii_case(hidden))
+                };
+                let end = rest.match_indices("</").map(|(at, _)| at).find(|at| ends(*at));
+                rest = &rest[end.unwrap_or(rest.len())..];
             }
             _ => {}
         }
@@ -67,12 +73,13 @@ fn tag(text: &str) -> Option<(&str, usize)> {
     if text.starts_with("<!--") {
         return Some(("!--", text.find("-->").map_or(text.len(), |end| end + 3)));
     }
-    let end = text.find('>')?;
-    let inside = text.get(1..end)?;
-    let name = inside.split([' ', '\t', '\r', '\n']).next()?;
-    let name = if name.len() > 1 { name.trim_end_matches('/') } else { name };
-    let first = name.strip_prefix(['/', '!']).unwrap_or(name).chars().next()?;
-    first.is_ascii_alphabetic().then_some((name, end + 1))
+    let inside = text.get(1..)?;
+    if !inside.strip_prefix(['/', '!']).unwrap_or(inside).starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return None;
+    }
+    let inside = &inside[..inside.find('>')?];
+    let name = inside.split([' ', '\t', '\r', '\n']).next()?.trim_end_matches('/');
+    Some((name, inside.len() + 2))
 }
 
 /// In HTML any run of white space is one space.
@@ -109,6 +116,19 @@ mod tests {
         ] {
             assert_eq!(from_html(html), text, "{html}");
         }
+    }
+
+    #[test]
+    fn a_megabyte_of_broken_html_is_read_in_one_pass() {
+        let megabyte = |part: &str| part.repeat((1 << 20) / part.len());
+        let started = std::time::Instant::now();
+        for part in ["<", "<a", "< ", "<p>", "<!--", "</", "<script></script>"] {
+            for html in [megabyte(part), format!("<p>{}", megabyte(part)), format!("<p>{}>", megabyte(part))] {
+                assert!(from_html(&html).len() <= html.len());
+            }
+        }
+        // It takes a fraction of a second, and minutes where each `<` looks through all that follows it.
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
     #[test]

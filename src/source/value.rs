@@ -7,8 +7,8 @@ use jaq_std::ValT as _;
 
 use super::jq::Val;
 
-/// The longest number that is written out: `1e999999` in a stranger's payload is no reason to write a million zeros.
-const DIGITS: usize = 400;
+/// The most zeros that an exponent stands for: `1e999999` in a stranger's payload is no reason to write a million.
+const ZEROS: usize = 400;
 
 /// A value as text; `None` for null. The error says what it is instead.
 pub(super) fn text(value: &Val) -> Result<Option<String>, String> {
@@ -90,15 +90,17 @@ fn plain(text: &str) -> Option<String> {
     }
     // Digits before the decimal point, now that the leading zeros are gone.
     let point = point - i64::try_from(leading).ok()?;
+    // As many zeros as the number itself may have had are no more than was sent.
+    let zeros = ZEROS.max(text.len());
     let mut plain = sign.to_owned();
     match usize::try_from(point) {
-        Ok(point) if point > DIGITS => return None,
+        Ok(point) if point.saturating_sub(digits.len()) > zeros => return None,
         Ok(0) => write!(plain, "0.{digits}").ok()?,
         Ok(point) if point >= digits.len() => write!(plain, "{digits}{}", "0".repeat(point - digits.len())).ok()?,
         Ok(point) => write!(plain, "{}.{}", &digits[..point], &digits[point..]).ok()?,
         Err(_) => {
-            let zeros = usize::try_from(-point).ok().filter(|zeros| *zeros <= DIGITS)?;
-            write!(plain, "0.{}{digits}", "0".repeat(zeros)).ok()?;
+            let needed = usize::try_from(-point).ok().filter(|needed| *needed <= zeros)?;
+            write!(plain, "0.{}{digits}", "0".repeat(needed)).ok()?;
         }
     }
     Some(plain)

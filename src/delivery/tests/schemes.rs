@@ -1,0 +1,161 @@
+//! `hmac`, `token`, `basic`, and what else is no preset's own.
+
+use http::{HeaderName, HeaderValue};
+
+use super::super::presets::preset_names;
+use super::super::{Algorithm, Encoding, Hmac, NotRead, Refused, Scheme, Template, Unreadable};
+use super::{SECRET, TOLERANCE, delivery, named, take};
+
+/// `scheme = "hmac"` with nothing but a header, to be changed by a test.
+fn generic() -> Hmac {
+    Hmac {
+        header: HeaderName::from_static("x-signature"),
+        algorithm: Algorithm::Sha256,
+        encoding: Encoding::Hex,
+        prefix: String::new(),
+        separator: None,
+        signed: Template::body(),
+        timestamp_header: None,
+        timestamp_field: None,
+        id_header: None,
+        url: None,
+        secret_encoding: Encoding::Raw,
+        secret_prefix: String::new(),
+    }
+}
+
+fn believes(hmac: Hmac, headers: &[(&str, &str)], secret: &str) -> Result<(), Refused> {
+    take(&Scheme::Hmac(Box::new(hmac)), &delivery(headers, r#"{"ticket":{"id":7}}"#), &[secret])
+}
+
+#[test]
+fn an_hmac_can_be_sha1_or_sha512_in_hex_or_base64_over_any_template() {
+    let sha512_hex = "b73d3a0f7f8655ef9852a7dae41bce03f206e2c7271f1c46bb6ba084c7fe6fc2\
+                      0b903d28a5534c20a7ed1ed81bf8373dae8806468d21f20c23fcd4f50cd77eb1";
+    let sha512_base64 = "tz06D3+GVe+YUqfa5BvOA/IG4scnHxxGu2ughMf+b8ILkD0opVNMIKftHtgb+Dc9rogGRo0h8gwj/NT1DNd+sQ==";
+    for (algorithm, encoding, signature) in [
+        (Algorithm::Sha1, Encoding::Hex, "f7a35143c64966824045070032afc8d9bc5a03b7"),
+        (Algorithm::Sha1, Encoding::Base64, "96NRQ8ZJZoJARQcAMq/I2bxaA7c="),
+        (Algorithm::Sha512, Encoding::Hex, sha512_hex),
+        (Algorithm::Sha512, Encoding::Base64, sha512_base64),
+    ] {
+        let hmac = || Hmac { algorithm, encoding, ..generic() };
+        assert_eq!(believes(hmac(), &[("x-signature", signature)], SECRET), Ok(()), "{algorithm:?} {encoding:?}");
+        let sha256 = Hmac { algorithm: Algorithm::Sha256, ..hmac() };
+        assert_eq!(believes(sha256, &[("x-signature", signature)], SECRET), Err(Refused::Mismatch), "{algorithm:?}");
+    }
+    let hmac = || Hmac {
+        signed: Template::parse("{method} {url} {header:X-Region} {body}").unwrap(),
+        url: Some("https://hooks.example/tickets?x=1".to_owned()),
+        secret_encoding: Encoding::Base64,
+        ..generic()
+    };
+    let signature = ("x-signature", "57dd7b21d698d8ce948f39c8d205b88b1dff6bfe99462438fb65040510ceba2e");
+    let secret = "Y29ycmVjdCBob3JzZSBiYXR0ZXJ5";
+    assert_eq!(believes(hmac(), &[signature, ("x-region", "eu-1")], secret), Ok(()));
+    assert_eq!(believes(hmac(), &[signature, ("x-region", "eu-2")], secret), Err(Refused::Mismatch));
+    assert_eq!(believes(hmac(), &[signature], secret), Err(Refused::Missing("x-region".to_owned())));
+    let twice = [signature, ("x-region", "eu-1"), ("x-region", "eu-2")];
+    assert_eq!(believes(hmac(), &twice, secret), Err(Refused::Repeated("x-region".to_owned())));
+    let other_url = Hmac { url: Some("https://hooks.example/other".to_owned()), ..hmac() };
+    assert_eq!(believes(other_url, &[signature, ("x-region", "eu-1")], secret), Err(Refused::Mismatch));
+}
+
+#[test]
+fn a_token_is_compared_as_a_whole_after_its_prefix() {
+    let scheme = Scheme::Token {
+        header: HeaderName::from_static("authorization"),
+        prefix: "Bearer ".to_owned(),
+        id_header: None,
+    };
+    for (value, right) in [
+        ("Bearer s3cret", true),
+        ("bearer s3cret", true),
+        ("Bearer s3cre", false),
+        ("Bearer s3crets", false),
+        ("Bearer S3CRET", false),
+        ("Bearer  s3cret", false),
+        ("Bearer", false),
+        ("Bearer ", false),
+        ("s3cret", false),
+        ("Basic s3cret", false),
+        ("", false),
+    ] {
+        assert_eq!(
+            take(&scheme, &delivery(&[("authorization", value)], "{}"), &["other", "s3cret"]).is_ok(),
+            right,
+            "{value}"
+        );
+    }
+    assert_eq!(take(&scheme, &delivery(&[], "{}"), &["s3cret"]), Err(Refused::Missing("authorization".to_owned())));
+    let twice = [("authorization", "Bearer s3cret"), ("authorization", "Bearer s3cret")];
+    assert_eq!(take(&scheme, &delivery(&twice, "{}"), &["s3cret"]), Err(Refused::Repeated("authorization".to_owned())));
+}
+
+#[test]
+fn basic_authentication_is_the_user_and_the_password() {
+    for (value, right) in [
+        ("Basic dXNlcjpwYXNz", true),
+        ("basic dXNlcjpwYXNz", true),
+        ("Basic dXNlcjpwYXNz=", false),
+        ("Basic dXNlcjpwYXM=", false),
+        ("Basic user:pass", false),
+        ("Basic", false),
+        ("Basic ", false),
+        ("Bearer dXNlcjpwYXNz", false),
+        ("dXNlcjpwYXNz", false),
+        ("", false),
+    ] {
+        let delivery = delivery(&[("authorization", value)], "{}");
+        assert_eq!(take(&Scheme::Basic, &delivery, &["user:pass"]).is_ok(), right, "{value}");
+    }
+    assert!(take(&Scheme::Basic, &delivery(&[], "{}"), &["user:pass"]).is_err());
+}
+
+#[test]
+fn a_secret_that_protects_nothing_is_called_unusable() {
+    let base64 = named("standard-webhooks");
+    for (scheme, secret, usable) in [
+        (&base64, "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY", true),
+        (&base64, "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY", true),
+        (&base64, "whsec_not base64", false),
+        (&base64, "whsec_", false),
+        (&named("github"), "anything", true),
+        (&named("github"), "", false),
+        (&Scheme::Basic, "user:pass", true),
+        (&Scheme::Basic, "user", false),
+    ] {
+        assert_eq!(scheme.unusable(&secret.to_owned().into()).is_none(), usable, "{secret}");
+    }
+}
+
+#[test]
+fn no_header_that_a_scheme_names_for_its_signature_is_shown() {
+    let mut all = delivery(&[], "{}");
+    for name in preset_names() {
+        let header = named(name).header().unwrap().parse::<HeaderName>().unwrap();
+        all.headers.insert(header, HeaderValue::from_static("x"));
+    }
+    assert!(!all.headers.is_empty());
+    let verified = Scheme::None.verify(&all, &[], TOLERANCE).unwrap();
+    assert_eq!(verified.headers(), []);
+}
+
+#[test]
+fn a_body_that_cannot_be_read_is_told_from_one_that_is_refused() {
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let read = |headers: &[(&str, &str)], body: &[u8]| {
+        let delivery = delivery(headers, body.to_vec());
+        let verified = Scheme::None.verify(&delivery, &[], TOLERANCE).unwrap();
+        verified.read(TOLERANCE).map(|json| json.as_str().to_owned())
+    };
+    assert_eq!(read(&[], b""), Err(NotRead::Unreadable(Unreadable::Empty)));
+    assert_eq!(read(&[], b"\xff"), Err(NotRead::Unreadable(Unreadable::NotUtf8)));
+    assert_eq!(read(&[form], b"\xff"), Err(NotRead::Unreadable(Unreadable::NotUtf8)));
+    assert_eq!(read(&[form], b""), Err(NotRead::Unreadable(Unreadable::Empty)));
+    assert!(matches!(read(&[], b"a=1"), Err(NotRead::Unreadable(Unreadable::NotJson(_)))));
+    assert!(matches!(read(&[form], b"payload=%7B"), Err(NotRead::Unreadable(Unreadable::NotJson(_)))));
+    let deep = format!("payload={}{}", "[".repeat(129), "]".repeat(129));
+    assert_eq!(read(&[form], deep.as_bytes()), Err(NotRead::Unreadable(Unreadable::TooDeep)));
+    assert_eq!(read(&[form], b"a=1").as_deref(), Ok(r#"{"a":"1"}"#));
+}
