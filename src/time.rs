@@ -86,7 +86,6 @@ impl Written {
     ///
     /// The error is a sentence fit for a report.
     pub fn parse(text: &str, zone: &Zone) -> Result<Self, String> {
-        let text = text.trim();
         let problem = || format!("{:?} is not a time", clip(text));
         if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             return Self::from_digits(text, zone).ok_or_else(problem);
@@ -121,7 +120,7 @@ impl Written {
         let date = calendar_date(date)?;
         let (clock, zone) = match rest.split_at_checked(1) {
             None => (civil::Time::midnight(), zone.0.clone()),
-            Some(("T" | "t" | " ", rest)) => clock_and_zone(rest, zone)?,
+            Some(("T" | " ", rest)) => clock_and_zone(rest, zone)?,
             Some(_) => return None,
         };
         let timestamp = date.to_datetime(clock).to_zoned(zone).ok()?.timestamp();
@@ -145,14 +144,14 @@ fn calendar_date(text: &str) -> Option<civil::Date> {
 
 /// `hh:mm[:ss[.fraction]]` and what follows it.
 fn clock_and_zone(text: &str, zone: &Zone) -> Option<(civil::Time, tz::TimeZone)> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.' | ',')).unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.')).unwrap_or(text.len());
     let (clock, offset) = text.split_at(end);
     let mut parts = clock.split(':');
     let (hour, minute) = (two_digits(parts.next()?)?, two_digits(parts.next()?)?);
     let (second, nanosecond) = match parts.next() {
         None => (0, 0),
         Some(part) => {
-            let (second, fraction) = part.split_once(['.', ',']).unwrap_or((part, "0"));
+            let (second, fraction) = part.split_once('.').unwrap_or((part, "0"));
             if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
@@ -174,7 +173,7 @@ fn offset_zone(text: &str, zone: &Zone) -> Option<tz::TimeZone> {
     if text.is_empty() {
         return Some(zone.0.clone());
     }
-    if ["z", "utc", "gmt"].iter().any(|name| text.eq_ignore_ascii_case(name)) {
+    if matches!(text, "Z" | "UTC" | "GMT") {
         return Some(tz::TimeZone::UTC);
     }
     let (sign, digits) = text.split_at_checked(1)?;
@@ -271,6 +270,11 @@ mod tests {
             "1.2.3",
             "2026-01-02X10:00",
             "+1565574553",
+            " 2026-01-02",
+            "2026-01-02t10:00",
+            "2026-01-02T10:00z",
+            "2026-01-02T10:00:00,5",
+            "2026-01-02T10:00  UTC",
             "２０２６-01-02",
             "é026-01-02T",
             "2é6-01-02T",

@@ -1,4 +1,5 @@
-//! The functions that expressions have besides jq's: `given`, `plain`, `html`, `cut`, `IN`, and `now`.
+//! The functions that expressions have besides jq's: `given`, `plain`, `html`, `cut`, `IN`, and those
+//! that take the place of jq's own, `fromjson` and `now`.
 //!
 //! They are native because a helper that is written in jq costs ten times as much.
 
@@ -7,13 +8,14 @@ use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Bind, Cv, Error, RunPtr, ValT as _, ValXs};
 use jaq_std::ValT as _;
 
-use super::jq::{Kind, Val};
+use super::jq::{self, Kind, Val};
 use super::text;
+use crate::delivery::Json;
 
 /// All of them, by name, arguments and implementation.
 pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
     let filter = || Box::from([Bind::Fun(())]);
-    let functions: [Filter<RunPtr<Kind>>; 6] = [
+    let functions: [Filter<RunPtr<Kind>>; 7] = [
         ("given", filter(), given),
         ("IN", filter(), is_in),
         ("plain", v(0), |cv| bome(Ok(plain(cv.1)))),
@@ -22,6 +24,7 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
             let length = cv.0.pop_var();
             bome(cut(cv.1, &length))
         }),
+        ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
         ("now", v(0), |cv| {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century have 41 bits")]
             let seconds = cv.0.data().now.milliseconds() as f64 / 1000.0;
@@ -87,6 +90,12 @@ fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
         .and_then(|length| usize::try_from(length).ok())
         .ok_or_else(|| Error::str(format_args!("cut takes the number of characters to keep, not {length}")))?;
     Ok(with_text(value, |text| text::cut(text, length).to_owned()))
+}
+
+/// `fromjson`, in place of jaq's, which would overflow the stack on a stranger's `[[[[...`. `tonumber` uses it too.
+fn from_json(value: &Val) -> Result<Val, Error<Val>> {
+    let text = value.as_utf8_bytes().map(String::from_utf8_lossy).ok_or_else(|| Error::typ(value.clone(), "string"))?;
+    Json::parse(text).and_then(|json| jq::read(&json)).map_err(|why| Error::str(why.summary().replace("body", "text")))
 }
 
 /// `plain`: HTML or Atlassian rich text as text; what is neither passes unchanged.

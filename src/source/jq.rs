@@ -24,7 +24,7 @@ pub(super) fn read(json: &Json) -> Result<Val, Unreadable> {
 /// The longest message of a failed expression that is passed on: jaq quotes the value, which may be a whole ticket.
 const MESSAGE_LENGTH: usize = 160;
 
-/// Definitions of jq's standard library that reach outside of the expression.
+/// Functions of jq's standard library that reach outside of the expression.
 const ABSENT: [&str; 8] = ["debug", "debug_empty", "env", "halt", "halt_error", "now", "stderr", "stderr_empty"];
 
 /// An expression's place in the [`Program`].
@@ -78,7 +78,8 @@ impl Expressions {
         let mut starts = Vec::new();
         self.write(0..self.0.len(), &mut text, &mut starts);
         let arena = Arena::default();
-        let definitions = jaq_core::defs().chain(jaq_std::defs()).filter(|def| !ABSENT.contains(&def.name));
+        let definitions =
+            jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(|def| !ABSENT.contains(&def.name));
         let program = Loader::new(definitions).load(&arena, File { code: text.as_str(), path: () });
         let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(functions());
         let undefined: Vec<_> = match program.map(|modules| compiler.compile(modules)) {
@@ -175,10 +176,14 @@ impl<'a> HasLut<'a, Kind> for Data<'a> {
 
 fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
     let standard = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    standard.filter(|(name, ..)| !ABSENT.contains(name)).chain(functions::all())
+    // Ours come first: of two functions with one name the first counts.
+    functions::all().chain(standard.filter(|(name, ..)| !ABSENT.contains(name)))
 }
 
 fn parse(text: &str) -> Result<(), Mistake> {
+    if let Some(offset) = text.find(VARIABLES[0]) {
+        return Err(Mistake { offset, message: format!("there is no variable {}", VARIABLES[0]) });
+    }
     let mistake = |found: &str, expected: &str| {
         let offset = load::span(text, found).start;
         let what = found.chars().take(20).collect::<String>();
@@ -281,8 +286,24 @@ mod tests {
 
     #[test]
     fn nothing_outside_of_the_event_is_in_reach() {
-        for text in ["env", "$ENV", "input", "inputs", "halt", "halt(1)", "halt_error", "debug", "stderr", "a::b"] {
+        for text in
+            ["env", "$ENV", "repl", "input", "inputs", "halt", "halt(1)", "halt_error", "debug", "stderr", "a::b"]
+        {
             assert_eq!(undefined(text).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn json_inside_of_text_is_read_as_strictly_as_a_body() {
+        assert_eq!(outputs("fromjson", r#""{\"a\": [1.50]}""#), [r#"{"a":[1.50]}"#]);
+        assert_eq!(outputs("tonumber", r#""12""#), ["12"]);
+        assert_eq!(outputs("[1, 2] | index(2), (transpose? // \"no\")", "null").len(), 2);
+        for text in [r#""NaN""#, r#""007""#, r#""1 2""#, r#""""#, "{}"] {
+            assert!(outputs("fromjson", text)[0].starts_with("error: "), "{text}");
+        }
+        let deep = format!("\"{}\"", "[".repeat(100_000));
+        for text in ["fromjson", "tonumber", "toboolean"] {
+            assert!(outputs(text, &deep)[0].starts_with("error: "), "{text}");
         }
     }
 

@@ -161,8 +161,9 @@ fn value(source: &Source, scope: &Scope<'_>, property: &Property, item: &Val) ->
         None if given.is_empty() => return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default()))),
         None => given,
     };
-    if mapped.is_empty() {
-        return Ok(Some(Value::Text(mapped)));
+    let is_blank = property.input != Input::Text && mapped.trim().is_empty();
+    if mapped.is_empty() || is_blank {
+        return Ok(Some(Value::Text(String::new())));
     }
     let written = || Written::parse(&mapped, &source.zone);
     Ok(Some(match property.input {

@@ -28,6 +28,7 @@ use crate::update::{OnMissing, Unknown, Update};
 /// Every source, by its path, with one program for all their expressions.
 pub struct Sources {
     program: Program,
+    /// By path; `None` where the file has problems.
     by_path: BTreeMap<String, Option<Source>>,
     problems: Vec<Problem>,
 }
@@ -123,7 +124,8 @@ pub struct NotMapped {
 pub enum Found<'s> {
     /// A source that works.
     Source(&'s Source),
-    /// A source whose file has problems, or, while there is such a file that doesn't say its path, any other path.
+    /// A source whose file has problems; or a path that no source has while there is such a file, since its path may be
+    /// what is wrong with it.
     Broken,
     /// No source has this path.
     Nothing,

@@ -119,16 +119,22 @@ mod tests {
     }
 
     #[test]
-    fn a_megabyte_of_broken_html_is_read_in_one_pass() {
-        let megabyte = |part: &str| part.repeat((1 << 20) / part.len());
-        let started = std::time::Instant::now();
+    fn broken_html_is_read_in_one_pass() {
         for part in ["<", "<a", "< ", "<p>", "<!--", "</", "<script></script>"] {
-            for html in [megabyte(part), format!("<p>{}", megabyte(part)), format!("<p>{}>", megabyte(part))] {
-                assert!(from_html(&html).len() <= html.len());
-            }
+            let best_of_three = |length: usize| {
+                let html = format!("<p>{}", part.repeat(length / part.len()));
+                let measure = || {
+                    let started = std::time::Instant::now();
+                    assert!(from_html(&html).len() <= html.len());
+                    started.elapsed().as_secs_f64()
+                };
+                (0..3).map(|_| measure()).fold(f64::INFINITY, f64::min)
+            };
+            // Eight times the text takes some eight times as long; sixty-four times where each `<` looks through all
+            // that follows it.
+            let ratio = best_of_three(1 << 18) / best_of_three(1 << 15);
+            assert!(ratio < 30.0, "{part:?}: {ratio}");
         }
-        // It takes a fraction of a second, and minutes where each `<` looks through all that follows it.
-        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
     #[test]

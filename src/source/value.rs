@@ -36,7 +36,8 @@ pub(super) fn kind(value: &Val) -> &'static str {
         Val::Null => "null",
         Val::Bool(_) => "true or false",
         Val::Num(_) => "a number",
-        Val::BStr(_) | Val::TStr(_) => "text",
+        Val::BStr(_) => "bytes",
+        Val::TStr(_) => "text",
         Val::Arr(_) => "an array",
         Val::Obj(_) => "an object",
     }
