@@ -124,9 +124,8 @@ fn behaviours() -> impl Strategy<Value = taskhook::sim::Behaviour> {
 
 /// A portal with tasks, each of which has seen an event in the middle of the story's times.
 async fn portal(count: usize) -> Sim {
-    let seen = Time::from_milliseconds(START + 2).to_string();
-    let task =
-        |id| json!({"properties": {"ticket": format!("T-{id}"), "hs_task_subject": "before", "ticket_at": seen}});
+    let at = Time::from_milliseconds(START + 2).to_string();
+    let task = |id| json!({"properties": {"ticket": format!("T-{id}"), "hs_task_subject": "before", "ticket_at": at}});
     let seed: Seed = serde_json::from_value(json!({
         "properties": [
             {"name": "ticket", "label": "Ticket", "type": "string", "fieldType": "text", "hasUniqueValue": true},
@@ -163,7 +162,7 @@ fn merged<'u>(updates: impl Iterator<Item = &'u Update>) -> BTreeMap<&'u str, &'
         .collect()
 }
 
-fn check(story: &Story, before: &Sim2, sim: &Sim, outcomes: &[Outcome]) -> Result<(), TestCaseError> {
+fn check(story: &Story, before: &Before, sim: &Sim, outcomes: &[Outcome]) -> Result<(), TestCaseError> {
     prop_assert_eq!(outcomes.len(), story.updates.len());
     let faulty = !story.faults.is_empty();
     for id in (0..IDS).map(|id| format!("T-{id}")) {
@@ -218,12 +217,12 @@ fn check(story: &Story, before: &Sim2, sim: &Sim, outcomes: &[Outcome]) -> Resul
 }
 
 /// What the portal held before.
-struct Sim2 {
+struct Before {
     tasks: BTreeMap<String, String>,
     seen: String,
 }
 
-impl Sim2 {
+impl Before {
     fn of(sim: &Sim) -> Self {
         let pair =
             |task: taskhook::sim::Task| (task.properties["ticket"].clone(), task.properties["hs_task_subject"].clone());
@@ -250,7 +249,7 @@ fn every_update_ends_in_one_true_outcome_whatever_hubspot_does() {
     let result = runner.run(&stories(), |story| {
         runtime.block_on(async {
             let sim = portal(TASKS).await;
-            let before = Sim2::of(&sim);
+            let before = Before::of(&sim);
             sim.set_behaviour(story.behaviour.clone());
             story.faults.iter().for_each(|fault| sim.fault(fault.clone()));
             let outcomes = run(&sim, &story.updates).await;
