@@ -33,7 +33,7 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
         match id_of(id_property, record) {
             Some(id) => {
                 if let Some(row) = row_of(ids(), id) {
-                    verdicts[row] = Verdict::Done(record_id(record), record.new == Some(true));
+                    verdicts[row] = Verdict::Done(record_id(record), record.new);
                 }
             }
             None => anonymous.push(record),
@@ -69,7 +69,7 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
     let silent: Vec<_> = (0..rows.len()).filter(|row| verdicts[*row] == Verdict::Silent).collect();
     if anonymous.len() == silent.len() && id_property != RECORD_ID {
         let only = if let [record] = anonymous[..] { record_id(record) } else { None };
-        let is_new = anonymous.iter().all(|record| record.new == Some(true));
+        let is_new = anonymous.iter().all(|record| record.new);
         for row in silent {
             verdicts[row] = Verdict::Done(only.clone(), is_new);
         }
@@ -117,6 +117,5 @@ fn says_not_found(error: &Complaint) -> bool {
 
 /// What an error, or an error inside of it, names in its context.
 fn named<'e>(error: &'e Complaint, name: &'static str) -> impl Iterator<Item = &'e str> {
-    let errors = std::iter::once(error).chain(&error.errors);
-    errors.flat_map(move |error| error.context(name)).map(String::as_str)
+    error.all().into_iter().flat_map(move |error| error.context(name)).map(String::as_str)
 }

@@ -107,8 +107,7 @@ fn entries(complaint: &Complaint) -> Vec<Entry> {
         message: String,
     }
     let mut entries = Vec::new();
-    let texts = std::iter::once(complaint).chain(&complaint.errors);
-    for complaint in texts.clone() {
+    for complaint in complaint.all() {
         if let Some((_, inside)) = complaint.message.split_once(INSIDE) {
             // The list may be followed by more text.
             let mut inside = serde_json::Deserializer::from_str(inside).into_iter::<Vec<Inside>>();
@@ -117,7 +116,7 @@ fn entries(complaint: &Complaint) -> Vec<Entry> {
             }
         }
     }
-    for complaint in texts {
+    for complaint in complaint.all() {
         for property in complaint.context("propertyName").iter().chain(complaint.context("propertyNames")) {
             let known = |entry: &Entry| entry.property == *property && entry.code == complaint.code;
             if !entries.iter().any(known) {

@@ -1,34 +1,39 @@
-//! What HubSpot says to a batch call: every field is optional to us, since HubSpot's own answers differ.
+//! What HubSpot says to a batch call: every field is optional to us, since HubSpot's own answers differ. A field of
+//! another shape than the documented one says nothing, and spoils nothing else.
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 /// The answer to a batch call that was taken: what was done, and what was not.
 ///
-/// `status` is not read: it says `COMPLETE` also where half of the batch failed.
+/// `status` is not read: it says `COMPLETE` also where half of the batch failed. `numErrors` neither: it counts error
+/// objects, not tasks.
 #[derive(Debug, Default, Deserialize)]
 pub struct Answer {
     /// Tasks, in any order.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "list")]
     pub results: Vec<Record>,
     /// Errors, in a 207 and in any other 2xx.
-    #[serde(default, deserialize_with = "null_is_default")]
+    #[serde(default, deserialize_with = "list")]
     pub errors: Vec<Complaint>,
 }
 
 /// A task in an answer.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub struct Record {
-    /// HubSpot's record id; never the unique value.
-    #[serde(default, deserialize_with = "null_is_default")]
+    /// HubSpot's record id; never the unique value. Empty where the answer doesn't say it.
+    #[serde(deserialize_with = "text")]
     pub id: String,
-    /// Properties, some with defaults that nobody asked for.
-    #[serde(default, deserialize_with = "null_is_default")]
-    pub properties: BTreeMap<String, Property>,
+    /// Properties that have a value, some with defaults that nobody asked for.
+    #[serde(deserialize_with = "texts")]
+    pub properties: BTreeMap<String, String>,
     /// Whether an upsert created it.
-    #[serde(default)]
-    pub new: Option<bool>,
+    #[serde(deserialize_with = "flag")]
+    pub new: bool,
 }
 
 /// An error about one or several inputs, or about a whole request.
@@ -36,70 +41,132 @@ pub struct Record {
 #[serde(default, rename_all = "camelCase")]
 pub struct Complaint {
     /// A kind of error, such as `OBJECT_NOT_FOUND`.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "text")]
     pub category: String,
     /// A finer kind, such as `INVALID_OPTION`.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "text")]
     pub code: String,
     /// What HubSpot says in English.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "text")]
     pub message: String,
     /// Ids, property names, trace ids.
-    #[serde(deserialize_with = "null_is_default")]
-    pub context: BTreeMap<String, Texts>,
+    #[serde(deserialize_with = "lists")]
+    pub context: BTreeMap<String, Vec<String>>,
     /// Errors inside of the error.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "list")]
     pub errors: Vec<Complaint>,
     /// Which rate limit was hit.
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "text")]
     pub policy_name: String,
-}
-
-/// The value of a property.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Property {
-    /// Text, as HubSpot documents it.
-    Text(String),
-    /// Null, or something else that says nothing to us.
-    Other(serde::de::IgnoredAny),
-}
-
-/// One text or several.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Texts {
-    /// Several.
-    Many(Vec<String>),
-    /// One.
-    One(String),
-    /// Something else, which is of no use to us.
-    Other(serde::de::IgnoredAny),
 }
 
 impl Record {
     /// The text of a property; `None` where it has none, or the answer doesn't say.
     #[must_use]
     pub fn text(&self, property: &str) -> Option<&str> {
-        match self.properties.get(property)? {
-            Property::Text(text) => Some(text),
-            Property::Other(_) => None,
-        }
+        self.properties.get(property).map(String::as_str)
     }
 }
 
 impl Complaint {
+    /// The error and every error inside of it, the outer ones first.
+    #[must_use]
+    pub fn all(&self) -> Vec<&Self> {
+        let mut all = vec![self];
+        let mut next = 0;
+        while let Some(complaint) = all.get(next) {
+            let inside = &complaint.errors;
+            all.extend(inside);
+            next += 1;
+        }
+        all
+    }
+
     /// The texts of a field of the context.
     #[must_use]
     pub fn context(&self, name: &str) -> &[String] {
-        match self.context.get(name) {
-            Some(Texts::Many(texts)) => texts,
-            Some(Texts::One(text)) => std::slice::from_ref(text),
-            _ => &[],
-        }
+        self.context.get(name).map_or(&[], Vec::as_slice)
     }
 }
 
-fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// A text, or a number as text; anything else is no text.
+fn plain(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<serde_json::Map<String, Value>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Object(fields) => fields,
+        _ => serde_json::Map::new(),
+    })
+}
+
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(plain(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    Ok(Value::deserialize(deserializer)? == Value::Bool(true))
+}
+
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Ok(fields(deserializer)?.into_iter().filter_map(|(name, value)| Some((name, plain(value)?))).collect())
+}
+
+/// Lists of texts; one text is a list of one.
+fn lists<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
+    let list = |value| match value {
+        Value::Array(values) => values.into_iter().filter_map(plain).collect(),
+        value => plain(value).into_iter().collect(),
+    };
+    Ok(fields(deserializer)?.into_iter().map(|(name, value)| (name, list(value))).collect())
+}
+
+/// A list, without the elements that can't be read.
+fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Array(values) => values.into_iter().filter_map(|value| T::deserialize(value).ok()).collect(),
+        _ => Vec::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_field_of_another_shape_says_nothing_and_spoils_nothing_else() {
+        let answer: Answer = serde_json::from_str(
+            r#"{"status": 7, "numErrors": "many", "links": [], "results": [
+                null, 5, {}, {"id": null, "properties": []}, {"id": 9001, "properties": {"ticket": 7, "a": null, "b": "x"}, "new": "yes"}
+            ], "errors": [
+                "no", {"category": null, "message": {"a": 1}, "context": "none"},
+                {"context": {"ids": "1"}, "errors": [{"context": {"ids": ["2", 3, null]}, "errors": [{"code": "C"}]}]}
+            ]}"#,
+        )
+        .unwrap();
+        assert_eq!(answer.results.len(), 3);
+        let record = answer.results.last().unwrap();
+        assert_eq!((record.id.as_str(), record.new), ("9001", false));
+        assert_eq!((record.text("ticket"), record.text("a"), record.text("b")), (Some("7"), None, Some("x")));
+        assert_eq!(answer.errors.len(), 2);
+        let all = answer.errors[1].all();
+        assert_eq!(all.iter().map(|error| error.context("ids").join(",")).collect::<Vec<_>>(), ["1", "2,3", ""]);
+        assert_eq!(all[2].code, "C");
+    }
+
+    #[test]
+    fn what_is_not_there_is_empty() {
+        for body in ["{}", r#"{"results": null, "errors": null}"#, r#"{"results": {}, "errors": "none"}"#] {
+            let answer: Answer = serde_json::from_str(body).unwrap();
+            assert!(answer.results.is_empty() && answer.errors.is_empty(), "{body}");
+        }
+    }
 }

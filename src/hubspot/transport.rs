@@ -205,9 +205,8 @@ fn describe(failure: &Failure, complaint: &Complaint) -> String {
         Failure::Status { status: 401, .. } => "HubSpot refuses the token".to_owned(),
         Failure::Status { status: 403, .. } => {
             let scopes: Vec<_> = complaint
-                .errors
-                .iter()
-                .chain([complaint])
+                .all()
+                .into_iter()
                 .flat_map(|error| error.context("requiredGranularScopes").iter().chain(error.context("requiredScopes")))
                 .map(String::as_str)
                 .collect();
