@@ -3,6 +3,8 @@
 //! Results are matched by the echoed unique property, by record id, or by elimination where the counts prove it; never
 //! by position, since HubSpot keeps no order. A row that nothing speaks of is silent, not done.
 
+use std::collections::BTreeSet;
+
 use super::blame;
 use super::plan::Write;
 use crate::hubspot::{Answer, Complaint, Record};
@@ -28,7 +30,8 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
     let id_property = first.task.id_property.as_str();
     let ids = || rows.iter().map(|row| row.task.id.as_str());
     let mut verdicts = vec![Verdict::Silent; rows.len()];
-    let mut anonymous = Vec::new();
+    let mut anonymous = BTreeSet::new();
+    let mut are_new = true;
     for record in &answer.results {
         match id_of(id_property, record) {
             Some(id) => {
@@ -36,7 +39,11 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
                     verdicts[row] = Verdict::Done(record_id(record), record.new);
                 }
             }
-            None => anonymous.push(record),
+            // Without a record id it is not a task.
+            None => {
+                anonymous.extend(record_id(record));
+                are_new &= record.new;
+            }
         }
     }
     let mut unnamed = Vec::new();
@@ -65,13 +72,12 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
             verdicts[row] = Verdict::Refused(reason, detail);
         }
     }
-    // Results that don't say whose they are: when there is one for each row that is left, all of those are done.
+    // Results that don't say whose they are: when there is a task for each row that is left, all of those are done.
     let silent: Vec<_> = (0..rows.len()).filter(|row| verdicts[*row] == Verdict::Silent).collect();
-    if anonymous.len() == silent.len() && id_property != RECORD_ID {
-        let only = if let [record] = anonymous[..] { record_id(record) } else { None };
-        let is_new = anonymous.iter().all(|record| record.new);
+    if anonymous.len() == silent.len() {
+        let only = anonymous.first().filter(|_| anonymous.len() == 1);
         for row in silent {
-            verdicts[row] = Verdict::Done(only.clone(), is_new);
+            verdicts[row] = Verdict::Done(only.cloned(), are_new);
         }
     }
     verdicts
