@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::plan::Write;
 use crate::hubspot::{Complaint, Refusal};
@@ -24,7 +24,7 @@ pub(super) enum Guilty {
 }
 
 /// One property value that HubSpot does not take.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Entry {
     property: String,
     code: String,
@@ -95,33 +95,26 @@ fn of_all(refusal: &Refusal, id_property: &str) -> (FailReason, String) {
     (FailReason::Rejected, format!("HubSpot answered {}", refusal.status))
 }
 
-/// The errors about property values: `errors[]`, which can be incomplete, and the list inside of the message.
+/// The errors about property values: the list inside of the message, and `errors[]`. Either can name what the other
+/// lacks.
 fn entries(complaint: &Complaint) -> Vec<Entry> {
-    #[derive(Deserialize)]
-    struct Inside {
-        #[serde(default)]
-        name: String,
-        #[serde(default)]
-        error: String,
-        #[serde(default)]
-        message: String,
-    }
     let mut entries = Vec::new();
     for complaint in complaint.all() {
         if let Some((_, inside)) = complaint.message.split_once(INSIDE) {
             // The list may be followed by more text.
-            let mut inside = serde_json::Deserializer::from_str(inside).into_iter::<Vec<Inside>>();
-            for Inside { name, error, message } in inside.next().and_then(Result::ok).unwrap_or_default() {
-                entries.push(Entry { property: name, code: error, message });
+            let mut inside = serde_json::Deserializer::from_str(inside).into_iter::<Vec<Value>>();
+            for entry in inside.next().and_then(Result::ok).unwrap_or_default() {
+                let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+                entries.push(Entry { property: text("name"), code: text("error"), message: text("message") });
             }
         }
     }
     for complaint in complaint.all() {
         for property in complaint.context("propertyName").iter().chain(complaint.context("propertyNames")) {
-            let known = |entry: &Entry| entry.property == *property && entry.code == complaint.code;
-            if !entries.iter().any(known) {
-                let (property, code) = (property.clone(), complaint.code.clone());
-                entries.push(Entry { property, code, message: complaint.message.clone() });
+            let (code, message) = (complaint.code.clone(), complaint.message.clone());
+            let entry = Entry { property: property.clone(), code, message };
+            if !entries.contains(&entry) {
+                entries.push(entry);
             }
         }
     }
