@@ -12,6 +12,10 @@ use crate::summary::{FailReason, Outcome};
 /// What stands before the fuller list of errors inside of a message.
 const INSIDE: &str = "Property values were not valid: ";
 
+/// What follows a value at the beginning of a message about it.
+const AFTER_VALUE: [&str; 4] =
+    [" was not one of the allowed options", " was not a valid ", " is not a valid ", " is at "];
+
 /// The rows that a refusal is about.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Guilty {
@@ -127,35 +131,36 @@ impl Entry {
         let carrying =
             rows.iter().enumerate().filter_map(|(row, write)| Some((row, write.properties.get(&self.property)?)));
         let carrying: Vec<_> = carrying.collect();
-        match self.reason() {
-            // The property is at fault, whatever its value.
-            FailReason::UnknownProperty | FailReason::ReadOnlyProperty => {
-                carrying.iter().map(|(row, _)| *row).collect()
-            }
-            _ => {
-                let named: Vec<_> =
-                    carrying.iter().filter(|(_, value)| self.is_about(value)).map(|(row, _)| *row).collect();
-                match (named.is_empty(), &carrying[..]) {
-                    (false, _) => named,
-                    (true, [(row, _)]) => vec![*row],
-                    (true, _) => Vec::new(),
-                }
-            }
+        let reason = self.reason();
+        // The property is at fault, whatever its value.
+        if matches!(reason, FailReason::UnknownProperty | FailReason::ReadOnlyProperty) {
+            return carrying.iter().map(|(row, _)| *row).collect();
+        }
+        // The longest value is the one that is meant: `x was not a valid long` begins with `x`, too.
+        let about: Vec<_> = carrying.iter().filter_map(|(row, value)| Some((self.about(value)?, *row))).collect();
+        let longest = about.iter().map(|(length, _)| *length).max();
+        let named: Vec<_> = about.iter().filter(|(length, _)| Some(*length) == longest).map(|(_, row)| *row).collect();
+        match (&named[..], &carrying[..]) {
+            ([], [(row, _)]) => vec![*row],
+            // One of several with the same value that must be unique is right; nobody says which.
+            ([_, _, ..], _) if reason == FailReason::Conflict => Vec::new(),
+            _ => named,
         }
     }
 
-    /// Whether the message begins with the whole value, or with one of its parts where it is several checkboxes.
-    fn is_about(&self, value: &str) -> bool {
+    /// How much of a value the message is about: it begins with the whole value, or with one of its parts where it is
+    /// several checkboxes.
+    fn about(&self, value: &str) -> Option<usize> {
         if self.code == "LEADING_TRAILING_WHITESPACE" {
-            return value.trim() != value;
+            return (value.trim() != value).then_some(0);
         }
-        let begins = |value: &str| {
+        let is_about = |value: &&str| {
             let rest = self.message.strip_prefix(value).filter(|_| !value.is_empty());
-            rest.is_some_and(|rest| {
-                rest.starts_with(" was not one of the allowed options") || rest.starts_with(" was not a valid ")
-            })
+            let begins = rest.is_some_and(|rest| AFTER_VALUE.iter().any(|words| rest.starts_with(words)));
+            begins || (!value.is_empty() && self.message.contains(&format!(", value={value}}}")))
         };
-        begins(value) || (value.contains(';') && value.split(';').any(begins))
+        let parts = value.split(';').filter(|_| value.contains(';'));
+        std::iter::once(value).chain(parts).filter(is_about).map(str::len).max()
     }
 
     fn reason(&self) -> FailReason {
