@@ -28,11 +28,13 @@ pub(super) enum Guilty {
 }
 
 /// One property value that HubSpot does not take.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Entry {
     property: String,
     code: String,
     message: String,
+    /// The value, where HubSpot gives it besides the message.
+    value: Option<String>,
 }
 
 /// Finds the guilty rows by HubSpot's own words.
@@ -109,16 +111,17 @@ fn entries(complaint: &Complaint) -> Vec<Entry> {
             let mut inside = serde_json::Deserializer::from_str(inside).into_iter::<Vec<Value>>();
             for entry in inside.next().and_then(Result::ok).unwrap_or_default() {
                 let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-                entries.push(Entry { property: text("name"), code: text("error"), message: text("message") });
+                let value = entry["propertyValue"].as_str().map(str::to_owned);
+                entries.push(Entry { property: text("name"), code: text("error"), message: text("message"), value });
             }
         }
     }
     for complaint in complaint.all() {
         for property in complaint.context("propertyName").iter().chain(complaint.context("propertyNames")) {
             let (code, message) = (complaint.code.clone(), complaint.message.clone());
-            let entry = Entry { property: property.clone(), code, message };
-            if !entries.contains(&entry) {
-                entries.push(entry);
+            let is_same = |entry: &Entry| entry.property == *property && entry.code == code && entry.message == message;
+            if !entries.iter().any(is_same) {
+                entries.push(Entry { property: property.clone(), code, message, value: None });
             }
         }
     }
@@ -151,6 +154,9 @@ impl Entry {
     /// How much of a value the message is about: it begins with the whole value, or with one of its parts where it is
     /// several checkboxes.
     fn about(&self, value: &str) -> Option<usize> {
+        if let Some(named) = &self.value {
+            return (value == named || value.split(';').any(|part| part == named)).then_some(named.len());
+        }
         if self.code == "LEADING_TRAILING_WHITESPACE" {
             return (value.trim() != value).then_some(0);
         }
@@ -169,7 +175,7 @@ impl Entry {
             "READ_ONLY_VALUE" => FailReason::ReadOnlyProperty,
             "CONFLICTING_UNIQUE_VALUE" => FailReason::Conflict,
             _ if self.message.ends_with("does not exist") => FailReason::UnknownProperty,
-            _ if self.message.contains("is a read only property") => FailReason::ReadOnlyProperty,
+            _ if self.message.contains("its value cannot be set") => FailReason::ReadOnlyProperty,
             _ => FailReason::InvalidValue,
         }
     }
@@ -193,11 +199,21 @@ impl Entry {
             return format!("{shown:?} has white space around it");
         }
         match self.message.split_once(" was not one of the allowed options: [") {
-            Some((value, options)) => format!("{value} is not one of {}", options.trim_end_matches(['.', ']'])),
+            Some((value, options)) => format!("{value} is not one of {}", allowed(options)),
             None => match self.message.rsplit_once(" was not a valid ") {
                 Some((value, kind)) => format!("{value} is not a valid {}", kind.trim_end_matches('.')),
                 None => format!("{shown} is not a valid value ({})", self.code),
             },
         }
     }
+}
+
+/// The options at the beginning of a text; in older answers each is several lines, of which one is its value.
+fn allowed(options: &str) -> String {
+    let options = options.rsplit_once(']').map_or(options, |(options, _)| options);
+    if !options.starts_with("label: ") {
+        return options.to_owned();
+    }
+    let values = options.split("value: \"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0));
+    values.collect::<Vec<_>>().join(", ")
 }
