@@ -21,6 +21,8 @@ const AFTER_VALUE: [&str; 4] =
 pub(super) enum Guilty {
     /// These, by their index; the others did nothing wrong.
     Rows(BTreeMap<usize, (FailReason, String)>),
+    /// Those that HubSpot takes for the same task: each would be taken alone.
+    Alike,
     /// All of them: the request itself is wrong.
     All(FailReason, String),
     /// HubSpot's words don't say.
@@ -37,22 +39,40 @@ struct Entry {
     value: Option<String>,
 }
 
-/// Finds the guilty rows by HubSpot's own words.
-pub(super) fn guilty(refusal: &Refusal, rows: &[Write]) -> Guilty {
+/// Finds the guilty rows by HubSpot's own words. `traces` are the trace ids of the rows.
+pub(super) fn guilty(refusal: &Refusal, rows: &[Write], traces: &[String]) -> Guilty {
     let complaint = &refusal.complaint;
-    if is_about_all(refusal) {
-        let property = rows.first().map_or("", |row| row.task.id_property.as_str());
-        let (reason, detail) = of_all(refusal, property);
+    let id_property = rows.first().map_or("", |row| row.task.id_property.as_str());
+    if is_about_all(refusal, id_property) {
+        let (reason, detail) = of_all(refusal, id_property);
         return Guilty::All(reason, detail);
     }
+    if complaint.message.starts_with("Duplicate IDs") {
+        return Guilty::Alike;
+    }
     let all: Vec<_> = (0..rows.len()).collect();
-    let guilty = self::rows(complaint, rows, &all);
+    let mut guilty = self::rows(complaint, rows, &all);
+    for error in complaint.all() {
+        for row in traced(error, traces) {
+            guilty.entry(row).or_insert_with(|| reason(error, &rows[row]));
+        }
+    }
     if guilty.is_empty() { Guilty::Unknown } else { Guilty::Rows(guilty) }
 }
 
+/// The rows whose trace ids an error names, unless it names all that there are.
+fn traced(error: &Complaint, traces: &[String]) -> Vec<usize> {
+    let named = error.context("objectWriteTraceId");
+    let rows: Vec<_> = (0..traces.len()).filter(|row| named.contains(&traces[*row])).collect();
+    if rows.len() < traces.len() { rows } else { Vec::new() }
+}
+
 /// Whether a refusal is about the request as a whole, so that a part of it would be refused as well.
-pub(super) fn is_about_all(refusal: &Refusal) -> bool {
-    refusal.complaint.message.contains("by non-unique") || !matches!(refusal.status, 400 | 409 | 413 | 422)
+pub(super) fn is_about_all(refusal: &Refusal, id_property: &str) -> bool {
+    let unknown = |entry: &Entry| entry.property == id_property && entry.reason() == FailReason::UnknownProperty;
+    refusal.complaint.message.contains("by non-unique")
+        || !matches!(refusal.status, 400 | 409 | 413 | 422)
+        || entries(&refusal.complaint).iter().any(unknown)
 }
 
 /// The rows among `among` that an error is about, by the properties and values that it names; none where that is not
@@ -78,13 +98,22 @@ pub(super) fn reason(error: &Complaint, row: &Write) -> (FailReason, String) {
     alone(error)
 }
 
+/// The reason and the detail of a refusal of a single row that names no property.
+pub(super) fn of_one(refusal: &Refusal) -> (FailReason, String) {
+    if refusal.status == 409 { conflict() } else { alone(&refusal.complaint) }
+}
+
 /// The reason and the detail where nothing but the kind of error is known.
-pub(super) fn alone(error: &Complaint) -> (FailReason, String) {
+fn alone(error: &Complaint) -> (FailReason, String) {
     if error.category == "CONFLICT" {
-        return (FailReason::Conflict, "HubSpot has another task with a value that must be unique".to_owned());
+        return conflict();
     }
     let kind = [&error.code, &error.category].into_iter().find(|kind| !kind.is_empty());
     (FailReason::Rejected, format!("HubSpot refuses it: {}", kind.map_or("no reason given", String::as_str)))
+}
+
+fn conflict() -> (FailReason, String) {
+    (FailReason::Conflict, "it conflicts with another task, or with another write of the same task".to_owned())
 }
 
 /// The outcome of every update that needed a call which was refused as a whole.
@@ -97,6 +126,9 @@ fn of_all(refusal: &Refusal, id_property: &str) -> (FailReason, String) {
     if refusal.complaint.message.contains("by non-unique") {
         let detail = format!("{id_property} is not a property with unique values; id_property needs one");
         return (FailReason::NotUniqueProperty, detail);
+    }
+    if matches!(refusal.status, 400 | 409 | 413 | 422) && is_about_all(refusal, id_property) {
+        return (FailReason::UnknownProperty, format!("{id_property}: the portal has no such property"));
     }
     (FailReason::Rejected, format!("HubSpot answered {}", refusal.status))
 }

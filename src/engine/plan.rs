@@ -140,3 +140,11 @@ pub(super) fn batches(writes: Vec<Write>) -> Vec<Vec<Write>> {
     }
     batches
 }
+
+/// Takes rows apart that HubSpot may take for the same task, since their ids differ in case or outer space alone: the
+/// older event goes first.
+pub(super) fn apart(mut rows: Vec<Write>) -> (Vec<Write>, Vec<Write>) {
+    rows.sort_by_key(|row| row.time);
+    let mut seen = BTreeSet::new();
+    rows.into_iter().partition(|row| seen.insert(row.task.id.trim().to_lowercase()))
+}

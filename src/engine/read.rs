@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use super::calls::Calls;
 use super::guard::Tasks;
 use super::plan::{self, Read};
-use super::{AT_ONCE, Ledger, failed_call};
+use super::{AT_ONCE, Ledger, blame, failed_call};
 use crate::hubspot::Error;
 use crate::summary::{Outcome, RetryReason};
 use crate::update::{TaskKey, Update};
@@ -46,7 +46,7 @@ async fn batch(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<crate::hubspo
         let properties = read.properties.iter().map(String::as_str).collect();
         match calls.read(&read.id_property, &ids, properties).await {
             Ok(answer) => done.push((read, Ok(answer))),
-            Err(Error::Refused(refusal)) if read.ids.len() > 1 && !super::blame::is_about_all(&refusal) => {
+            Err(Error::Refused(refusal)) if read.ids.len() > 1 && !blame::is_about_all(&refusal, &read.id_property) => {
                 let second = read.ids.split_off(read.ids.len() / 2);
                 queue.push(Read { ids: second, ..read.clone() });
                 queue.push(read);

@@ -7,7 +7,7 @@ use super::blame::{self, Guilty};
 use super::calls::Calls;
 use super::failed_call;
 use super::guard::same_value;
-use super::plan::Write;
+use super::plan::{self, Write};
 use crate::hubspot::{Call, Error, Input, id_property_field};
 use crate::summary::{FailReason, Outcome};
 use crate::update::OnMissing;
@@ -62,7 +62,7 @@ impl Sending<'_> {
     /// which.
     async fn write(&mut self, rows: Vec<Write>) {
         let mut queue = vec![rows];
-        while let Some(mut rows) = queue.pop() {
+        while let Some(rows) = queue.pop() {
             if rows.is_empty() {
                 continue;
             }
@@ -84,7 +84,7 @@ impl Sending<'_> {
                 }
                 Err(Error::Refused(refusal)) => refusal,
             };
-            match blame::guilty(&refusal, &rows) {
+            match blame::guilty(&refusal, &rows, &traces) {
                 Guilty::All(reason, detail) => self.fail_all(rows, reason, &detail),
                 Guilty::Rows(mut guilty) => {
                     let mut rest = Vec::new();
@@ -96,14 +96,16 @@ impl Sending<'_> {
                     }
                     queue.push(rest);
                 }
-                Guilty::Unknown if rows.len() == 1 => {
-                    let (reason, detail) = blame::alone(&refusal.complaint);
+                Guilty::Unknown | Guilty::Alike if rows.len() == 1 => {
+                    let (reason, detail) = blame::of_one(&refusal);
                     self.fail_all(rows, reason, &detail);
                 }
-                Guilty::Unknown => {
-                    let second = rows.split_off(rows.len() / 2);
-                    queue.extend([second, rows]);
+                Guilty::Alike => {
+                    let (first, again) = plan::apart(rows);
+                    // With none to take apart HubSpot means something else.
+                    queue.extend(if again.is_empty() { halves(first) } else { [again, first] });
                 }
+                Guilty::Unknown => queue.extend(halves(rows)),
             }
         }
     }
@@ -167,6 +169,12 @@ impl Sending<'_> {
             self.settled.push((row, outcome));
         }
     }
+}
+
+/// The later half first: the queue is taken from its end.
+fn halves(mut rows: Vec<Write>) -> [Vec<Write>; 2] {
+    let second = rows.split_off(rows.len() / 2);
+    [second, rows]
 }
 
 const UNACCOUNTED: &str = "HubSpot neither confirmed nor refused it, and does not show the values";
