@@ -15,7 +15,6 @@ mod send;
 
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use tokio::time::Instant;
 
 use crate::hubspot::{Error, Hubspot};
@@ -54,13 +53,7 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant, obser
             ledger.settle_write(write, observed.clone());
         }
     } else {
-        let sent = plan::batches(writes).into_iter().map(|batch| send::batch(&calls, batch));
-        let mut sent = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE);
-        while let Some(settled) = sent.next().await {
-            for (write, outcome) in settled {
-                ledger.settle_write(&write, outcome);
-            }
-        }
+        send::all(&calls, writes, &mut ledger).await;
     }
     Ended { outcomes: ledger.finish(), wait: calls.wait() }
 }

@@ -1,19 +1,21 @@
-//! Sending one batch until every row of it is accounted for.
+//! Sending batches until every row of them is accounted for.
 
 use std::collections::BTreeSet;
+
+use futures_util::StreamExt as _;
 
 use super::account::{self, Verdict};
 use super::blame::{self, Guilty};
 use super::calls::Calls;
-use super::failed_call;
 use super::guard::same_value;
 use super::plan::{self, Write};
+use super::{AT_ONCE, Ledger, failed_call};
 use crate::hubspot::{Call, Error, Input, id_property_field};
 use crate::summary::{FailReason, Outcome};
 use crate::update::OnMissing;
 
 /// What became of the rows of a batch.
-pub(super) type Settled = Vec<(Write, Outcome)>;
+type Settled = Vec<(Write, Outcome)>;
 
 /// One of the calls that write, for rows with the same id property.
 struct Sending<'c> {
@@ -26,27 +28,33 @@ struct Sending<'c> {
     silent: Vec<Write>,
 }
 
-/// Sends a batch of tasks with the same id property.
-pub(super) async fn batch(calls: &Calls<'_>, rows: Vec<Write>) -> Settled {
-    let (mut to_create, rows): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.is_missing);
-    let (mut settled, missing) = send(calls, Call::Update, rows).await;
-    for row in missing {
+/// Writes everything, and settles it. Creating comes after updating, so that the tasks to create share their calls.
+pub(super) async fn all(calls: &Calls<'_>, writes: Vec<Write>, ledger: &mut Ledger) {
+    let (mut to_create, writes): (Vec<_>, Vec<_>) = writes.into_iter().partition(|row| row.is_missing);
+    for row in each(calls, Call::Update, writes, ledger).await {
         if row.on_missing == OnMissing::Create {
             to_create.push(row);
         } else {
-            let outcome = account::not_found(&row.task, row.on_missing);
-            settled.push((row, outcome));
+            ledger.settle_write(&row, account::not_found(&row.task, row.on_missing));
         }
     }
     // Only tasks that are known to be missing: an upsert of others would overwrite their due dates.
     to_create.iter_mut().for_each(Write::add_due_date);
-    let (created, missing) = send(calls, Call::Upsert, to_create).await;
-    settled.extend(created);
-    settled.extend(missing.into_iter().map(|row| {
-        let outcome = account::not_found(&row.task, OnMissing::Fail);
-        (row, outcome)
-    }));
-    settled
+    for row in each(calls, Call::Upsert, to_create, ledger).await {
+        ledger.settle_write(&row, account::not_found(&row.task, OnMissing::Fail));
+    }
+}
+
+/// Sends batches by one of the calls, and settles what can be. Gives back the rows whose tasks don't exist.
+async fn each(calls: &Calls<'_>, call: Call, writes: Vec<Write>, ledger: &mut Ledger) -> Vec<Write> {
+    let sent = plan::batches(writes).into_iter().map(|batch| send(calls, call, batch));
+    let mut sent = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE);
+    let mut all_missing = Vec::new();
+    while let Some((settled, missing)) = sent.next().await {
+        settled.into_iter().for_each(|(row, outcome)| ledger.settle_write(&row, outcome));
+        all_missing.extend(missing);
+    }
+    all_missing
 }
 
 /// Sends rows by one of the calls. Gives back what is settled, and the rows whose tasks don't exist.
