@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::hubspot::{Answer, Call, Error, Hubspot, Input};
+use crate::summary::RetryReason;
 
 pub(super) struct Calls<'h> {
     hubspot: &'h Hubspot,
@@ -41,6 +42,13 @@ impl<'h> Calls<'h> {
             Some(Error::Later { wait, .. }) => *wait,
             _ => None,
         }
+    }
+
+    /// Stops after answers that were lost twice, so that nothing else of a task overtakes what is to be tried again.
+    pub(super) fn give_up(&self) -> Error {
+        let detail = Error::Lost.to_string();
+        let error = Error::Later { reason: RetryReason::Unavailable, wait: None, detail };
+        self.stopped().get_or_insert(error).clone()
     }
 
     fn go_on(&self) -> Result<(), Error> {

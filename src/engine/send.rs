@@ -26,6 +26,17 @@ struct Sending<'c> {
     missing: Vec<Write>,
     /// Rows of which HubSpot said nothing.
     silent: Vec<Write>,
+    /// Whether an answer was lost already.
+    has_lost: bool,
+}
+
+/// What a row's task shows after a write of which nobody knows whether it was done.
+enum Seen {
+    AsWritten(Option<String>),
+    Otherwise,
+    Missing,
+    /// Neither a task nor the word that there is none.
+    Nothing,
 }
 
 /// Writes everything, and settles it. Creating comes after updating, so that the tasks to create share their calls.
@@ -59,7 +70,8 @@ async fn each(calls: &Calls<'_>, call: Call, writes: Vec<Write>, ledger: &mut Le
 
 /// Sends rows by one of the calls. Gives back what is settled, and the rows whose tasks don't exist.
 async fn send(calls: &Calls<'_>, call: Call, rows: Vec<Write>) -> (Settled, Vec<Write>) {
-    let mut sending = Sending { calls, call, settled: Vec::new(), missing: Vec::new(), silent: Vec::new() };
+    let mut sending =
+        Sending { calls, call, settled: Vec::new(), missing: Vec::new(), silent: Vec::new(), has_lost: false };
     sending.write(rows).await;
     sending.look_up().await;
     (sending.settled, sending.missing)
@@ -83,7 +95,7 @@ impl Sending<'_> {
                     continue;
                 }
                 Err(Error::Lost) => {
-                    self.silent.extend(rows);
+                    queue.push(self.after_loss(rows).await);
                     continue;
                 }
                 Err(error @ Error::Later { .. }) => {
@@ -143,39 +155,66 @@ impl Sending<'_> {
     /// Looks at tasks of which an answer said nothing: there and as written, they are done.
     async fn look_up(&mut self) {
         let rows = std::mem::take(&mut self.silent);
-        let Some(first) = rows.first() else { return };
+        for (row, seen) in self.read_back(rows).await {
+            match seen {
+                Ok(Seen::AsWritten(record_id)) => self.take(row, Verdict::Done(record_id, true)),
+                Ok(Seen::Missing) if self.call == Call::Update => self.missing.push(row),
+                Ok(_) | Err(Error::Refused(_)) => {
+                    let outcome = Outcome::Failed(FailReason::Unaccounted, UNACCOUNTED.to_owned());
+                    self.settled.push((row, outcome));
+                }
+                Err(error) => self.settle_all(vec![row], &error),
+            }
+        }
+    }
+
+    /// Looks at tasks whose answer was lost, since they may not be written twice without looking. Gives back those that
+    /// have to be written again.
+    async fn after_loss(&mut self, rows: Vec<Write>) -> Vec<Write> {
+        if std::mem::replace(&mut self.has_lost, true) {
+            self.settle_all(rows, &self.calls.give_up());
+            return Vec::new();
+        }
+        let mut again = Vec::new();
+        for (row, seen) in self.read_back(rows).await {
+            match seen {
+                Ok(Seen::AsWritten(record_id)) => self.take(row, Verdict::Done(record_id, true)),
+                Ok(Seen::Missing) if self.call == Call::Update => self.missing.push(row),
+                Ok(Seen::Missing | Seen::Otherwise) => again.push(row),
+                Ok(Seen::Nothing) | Err(Error::Refused(_)) => self.settle_all(vec![row], &self.calls.give_up()),
+                Err(error) => self.settle_all(vec![row], &error),
+            }
+        }
+        again
+    }
+
+    /// What the tasks of at most [`crate::hubspot::BATCH`] rows show.
+    async fn read_back(&self, rows: Vec<Write>) -> Vec<(Write, Result<Seen, Error>)> {
+        let Some(first) = rows.first() else { return Vec::new() };
         let id_property = first.task.id_property.clone();
         let ids: Vec<_> = rows.iter().map(|row| row.task.id.as_str()).collect();
         let names = rows.iter().flat_map(|row| row.properties.keys().map(String::as_str)).chain([id_property.as_str()]);
         let names: BTreeSet<_> = names.collect();
         let answer = match self.calls.read(&id_property, &ids, names.into_iter().collect()).await {
             Ok(answer) => answer,
-            Err(Error::Refused(_)) => return self.fail_all(rows, FailReason::Unaccounted, UNACCOUNTED),
-            Err(error) => return self.settle_all(rows, &error),
+            Err(error) => return rows.into_iter().map(|row| (row, Err(error.clone()))).collect(),
         };
+        let row_of = |id: &str| account::row_of(ids.iter().copied(), id);
+        let missing: BTreeSet<_> = account::missing(&answer).filter_map(row_of).collect();
         let mut records = vec![None; rows.len()];
         for record in &answer.results {
-            let id = account::id_of(&id_property, record);
-            if let Some(row) = id.and_then(|id| account::row_of(ids.iter().copied(), id)) {
+            if let Some(row) = account::id_of(&id_property, record).and_then(row_of) {
                 records[row] = Some(record);
             }
         }
-        let missing = account::missing(&answer).filter_map(|id| account::row_of(ids.iter().copied(), id));
-        let missing: BTreeSet<_> = missing.collect();
-        for (index, (row, record)) in rows.into_iter().zip(records).enumerate() {
-            let outcome = match record {
-                Some(record) if row.is_written_in(record) => match self.call {
-                    Call::Update => Outcome::Updated(account::record_id(record)),
-                    Call::Upsert => Outcome::Created(account::record_id(record)),
-                },
-                None if missing.contains(&index) => {
-                    self.missing.push(row);
-                    continue;
-                }
-                _ => Outcome::Failed(FailReason::Unaccounted, UNACCOUNTED.to_owned()),
-            };
-            self.settled.push((row, outcome));
-        }
+        let seen = records.into_iter().enumerate().map(|(index, record)| match record {
+            Some(record) if rows[index].is_written_in(record) => Seen::AsWritten(account::record_id(record)),
+            Some(_) => Seen::Otherwise,
+            None if missing.contains(&index) => Seen::Missing,
+            None => Seen::Nothing,
+        });
+        let seen: Vec<_> = seen.collect();
+        rows.into_iter().zip(seen.into_iter().map(Ok)).collect()
     }
 }
 
