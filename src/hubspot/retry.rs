@@ -26,6 +26,18 @@ pub(super) enum Failure {
     Unreadable,
 }
 
+impl Failure {
+    /// Whether the request may have been carried out. A proxy that gives up speaks for itself, not for HubSpot; 503 is
+    /// HubSpot's own refusal.
+    pub(super) fn may_be_done(&self) -> bool {
+        match self {
+            Self::NoConnection => false,
+            Self::Broken | Self::TimedOut | Self::Unreadable => true,
+            Self::Status { status, .. } => *status >= 500 && *status != 503,
+        }
+    }
+}
+
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -60,6 +72,9 @@ const TRIES: u32 = 6;
 /// | 477 | again after `Retry-After`, else 10 s: the account is being moved |
 /// | 5xx | again after `Retry-After`, else 0.2 s, 0.4 s, 0.8 s, ... |
 /// | anything else | refused |
+///
+/// What may not be sent twice without looking is asked for after a failure that [may have been carried
+/// out](Failure::may_be_done), not sent again.
 ///
 /// A wait is lengthened by up to a quarter: `jitter` is from 0 to 1. When it doesn't fit into `left`, or after
 /// [`TRIES`], the call is left for later.
@@ -147,6 +162,17 @@ mod tests {
             };
             assert_eq!(decision, expected, "{tries} {failure:?} {left:?}");
         }
+    }
+
+    #[test]
+    fn only_what_was_surely_not_carried_out_is_sent_again_without_looking() {
+        for failure in [Failure::Broken, Failure::TimedOut, Failure::Unreadable] {
+            assert!(failure.may_be_done(), "{failure:?}");
+        }
+        assert!(!Failure::NoConnection.may_be_done());
+        let may_be_done = |code: &u16| status(*code, "", None).may_be_done();
+        let codes = [301, 400, 408, 409, 423, 429, 477, 500, 502, 503, 504, 521, 522, 523, 524];
+        assert_eq!(codes.into_iter().filter(may_be_done).collect::<Vec<_>>(), [500, 502, 504, 521, 522, 523, 524]);
     }
 
     #[test]

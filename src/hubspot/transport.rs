@@ -113,7 +113,7 @@ impl Transport {
                 }
                 Err(failure) => (failure, Complaint::default()),
             };
-            if !request.repeatable && matches!(failure, Failure::Broken | Failure::TimedOut | Failure::Unreadable) {
+            if !request.repeatable && failure.may_be_done() {
                 return Err(Error::Lost);
             }
             let left = deadline.saturating_duration_since(Instant::now());
