@@ -90,6 +90,12 @@ impl Transport {
         let mut token = self.token.get(deadline).await.map_err(|error| no_token(&error))?;
         let (mut tries, mut at_once, mut is_newest) = (0, false, false);
         loop {
+            // A request would still go out on a connection that is open.
+            if Instant::now() >= deadline {
+                let failure = Failure::TimedOut;
+                let detail = describe(&failure, &Complaint::default());
+                return Err(Error::Later { reason: RetryReason::Timeout, wait: None, detail });
+            }
             tries += 1;
             let response = self.attempt(request, &token, at_once, deadline).await;
             let (failure, complaint) = match response {
