@@ -46,15 +46,18 @@ impl Tasks {
     }
 }
 
-/// Settles the updates that are stale, and those of tasks that don't exist and shall not be created.
+/// Settles the updates that are stale, and those of tasks that don't exist and that no update wants to be created.
 pub(super) fn settle(updates: &[Update], tasks: &Tasks, ledger: &mut Ledger) {
+    let creates = |update: &&Update| update.on_missing == OnMissing::Create;
+    // Where updates of one task don't agree, the newest of them decides when they are merged.
+    let wanted: BTreeSet<_> = updates.iter().filter(creates).map(|update| &update.task).collect();
     for (index, update) in updates.iter().enumerate().filter(|(_, update)| is_guarded(update)) {
         if !ledger.is_open(index) {
             continue;
         }
         if is_stale(update, tasks) {
             ledger.settle(index, Outcome::Stale);
-        } else if tasks.is_missing(&update.task) && update.on_missing != OnMissing::Create {
+        } else if tasks.is_missing(&update.task) && !wanted.contains(&update.task) {
             ledger.settle(index, account::not_found(&update.task, update.on_missing));
         }
     }

@@ -1,11 +1,12 @@
 //! What is to be read and written. Pure.
 //!
 //! Updates of one task become one write, property by property the later event time wins; among equal times the later
-//! arrival. The order of arrival makes no difference where the times differ.
+//! arrival. The order of arrival makes no difference where the times differ. Values that are added to others (several
+//! checkboxes, `;a`) are not lost in a merge: they are written after those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Ledger, guard};
+use super::{Ledger, account, guard};
 use crate::hubspot::BATCH;
 use crate::summary::Outcome;
 use crate::time::Time;
@@ -26,6 +27,8 @@ pub(super) struct Write {
     pub(super) is_guarded: bool,
     /// Whether the task is known not to exist, so that an update of it is not worth a call.
     pub(super) is_missing: bool,
+    /// How many writes of the same task have to be done before.
+    pub(super) round: usize,
     /// The updates that it is made of, by their index, oldest event first.
     pub(super) members: Vec<usize>,
 }
@@ -88,20 +91,47 @@ pub(super) fn writes(
     groups.sort_by_key(|(_, members)| members.first().copied());
     let mut writes = Vec::new();
     for (task, members) in groups {
-        let mut write = merge(task, members, updates, &mut resolved);
-        write.is_missing = tasks.is_missing(task);
-        if guard::is_unchanged(&write, tasks) {
-            write.members.iter().for_each(|index| ledger.settle(*index, Outcome::Unchanged));
-        } else {
-            writes.push(write);
+        let mut is_missing = tasks.is_missing(task);
+        for (round, members) in rounds_of(members, updates, &resolved).into_iter().enumerate() {
+            let write = Write { round, is_missing, ..merge(task, members, updates, &mut resolved) };
+            if is_missing && write.on_missing != OnMissing::Create {
+                ledger.settle_write(&write, account::not_found(task, write.on_missing));
+            } else if round == 0 && guard::is_unchanged(&write, tasks) {
+                ledger.settle_write(&write, Outcome::Unchanged);
+            } else {
+                is_missing = false;
+                writes.push(write);
+            }
         }
     }
     writes
 }
 
-fn merge(task: &TaskKey, mut members: Vec<usize>, updates: &[Update], resolved: &mut [Option<Texts>]) -> Write {
+/// The updates of one task, oldest event first, by the writes that they become: one, unless a value is to be added to a
+/// value that an earlier update sets. Whether HubSpot adds it (several checkboxes) or sets it (text that begins with
+/// `;`) only HubSpot knows, so each is a write of its own, one after the other.
+fn rounds_of(mut members: Vec<usize>, updates: &[Update], resolved: &[Option<Texts>]) -> Vec<Vec<usize>> {
     // Stable: among equal times the order of arrival stays.
     members.sort_by_key(|index| updates[*index].time);
+    let mut rounds: Vec<Vec<usize>> = Vec::new();
+    let mut names = BTreeSet::new();
+    for index in members {
+        let texts = resolved[index].iter().flatten();
+        let adds = texts.clone().any(|(name, text)| text.starts_with(';') && names.contains(name));
+        match rounds.last_mut() {
+            Some(round) if !adds => round.push(index),
+            _ => {
+                names.clear();
+                rounds.push(vec![index]);
+            }
+        }
+        names.extend(texts.map(|(name, _)| name));
+    }
+    rounds
+}
+
+/// One write of updates of one task, oldest event first.
+fn merge(task: &TaskKey, members: Vec<usize>, updates: &[Update], resolved: &mut [Option<Texts>]) -> Write {
     let mut write = Write {
         task: task.clone(),
         on_missing: OnMissing::Fail,
@@ -109,6 +139,7 @@ fn merge(task: &TaskKey, mut members: Vec<usize>, updates: &[Update], resolved: 
         properties: BTreeMap::new(),
         is_guarded: false,
         is_missing: false,
+        round: 0,
         members,
     };
     let mut guards = BTreeSet::new();
@@ -122,6 +153,15 @@ fn merge(task: &TaskKey, mut members: Vec<usize>, updates: &[Update], resolved: 
     let time = write.time.to_string();
     write.properties.extend(guards.into_iter().map(|name| (name, time.clone())));
     write
+}
+
+/// Writes that can go out at the same time; those of one task one after the other.
+pub(super) fn rounds(writes: Vec<Write>) -> impl Iterator<Item = Vec<Write>> {
+    let mut rounds: BTreeMap<usize, Vec<Write>> = BTreeMap::new();
+    for write in writes {
+        rounds.entry(write.round).or_default().push(write);
+    }
+    rounds.into_values()
 }
 
 /// Groups writes by id property, at most [`BATCH`] in a call.

@@ -39,8 +39,15 @@ enum Seen {
     Nothing,
 }
 
-/// Writes everything, and settles it. Creating comes after updating, so that the tasks to create share their calls.
+/// Writes everything, and settles it.
 pub(super) async fn all(calls: &Calls<'_>, writes: Vec<Write>, ledger: &mut Ledger) {
+    for writes in plan::rounds(writes) {
+        round(calls, writes, ledger).await;
+    }
+}
+
+/// Writes each task once. Creating comes after updating, so that the tasks to create share their calls.
+async fn round(calls: &Calls<'_>, writes: Vec<Write>, ledger: &mut Ledger) {
     let (mut to_create, writes): (Vec<_>, Vec<_>) = writes.into_iter().partition(|row| row.is_missing);
     for row in each(calls, Call::Update, writes, ledger).await {
         if row.on_missing == OnMissing::Create {
