@@ -7,6 +7,8 @@ SHELL := /bin/bash
 # For `make package`: arm64, x86_64, or host.
 ARCH ?= arm64
 PYTHON ?= python3
+# For `make soak`.
+CASES ?= 10000
 
 # A zip for this machine lies elsewhere, so that it is never deployed by mistake; the machine's own compiler builds it
 # without a cross-compiling linker.
@@ -54,6 +56,11 @@ test: setup ## all checks: format, clippy, tests, template
 	cargo test --locked
 	.venv/bin/cfn-lint template.yaml
 	.venv/bin/python -m doctest scripts/local.py
+
+# Random updates meet a HubSpot with random faults; `make test` tells 300 of these stories.
+.PHONY: soak
+soak: ## 10,000 random stories about the engine; a failure prints its story (CASES=..., PROPTEST_RNG_SEED=...)
+	TASKHOOK_CASES=$(CASES) cargo test --locked --test it -- --nocapture stories
 
 .PHONY: package
 package: setup ## the zip that template.yaml deploys (ARCH=arm64, x86_64 or host)

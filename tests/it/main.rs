@@ -17,4 +17,5 @@ mod hubspot;
 mod samples;
 mod secrets;
 mod set_up;
+mod stories;
 mod support;

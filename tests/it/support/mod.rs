@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod event;
 pub mod lambda;
+pub mod portal;
 pub mod server;
 
 use std::collections::BTreeMap;
