@@ -14,6 +14,8 @@ mod emulator;
 mod engine;
 mod happy;
 mod hubspot;
+mod hubspot_table;
+mod lost;
 mod samples;
 mod secrets;
 mod set_up;
