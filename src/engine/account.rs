@@ -33,17 +33,14 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
     let mut anonymous = BTreeSet::new();
     let mut are_new = true;
     for record in &answer.results {
-        match id_of(id_property, record) {
-            Some(id) => {
-                if let Some(row) = row_of(ids(), id) {
-                    verdicts[row] = Verdict::Done(record_id(record), record.new);
-                }
+        if let Some(id) = id_of(id_property, record) {
+            if let Some(row) = row_of(ids(), id) {
+                verdicts[row] = Verdict::Done(record_id(record), record.new);
             }
+        } else {
             // Without a record id it is not a task.
-            None => {
-                anonymous.extend(record_id(record));
-                are_new &= record.new;
-            }
+            anonymous.extend(record_id(record));
+            are_new &= record.new;
         }
     }
     let mut unnamed = Vec::new();

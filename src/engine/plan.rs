@@ -93,7 +93,7 @@ pub(super) fn writes(
     for (task, members) in groups {
         let mut is_missing = tasks.is_missing(task);
         for (round, members) in rounds_of(members, updates, &resolved).into_iter().enumerate() {
-            let write = Write { round, is_missing, ..merge(task, members, updates, &mut resolved) };
+            let write = Write { is_missing, round, ..merge(task, members, updates, &mut resolved) };
             if is_missing && write.on_missing != OnMissing::Create {
                 ledger.settle_write(&write, account::not_found(task, write.on_missing));
             } else if round == 0 && guard::is_unchanged(&write, tasks) {

@@ -69,7 +69,9 @@ async fn each(calls: &Calls<'_>, call: Call, writes: Vec<Write>, ledger: &mut Le
     let mut sent = futures_util::stream::iter(sent).buffer_unordered(AT_ONCE);
     let mut all_missing = Vec::new();
     while let Some((settled, missing)) = sent.next().await {
-        settled.into_iter().for_each(|(row, outcome)| ledger.settle_write(&row, outcome));
+        for (row, outcome) in settled {
+            ledger.settle_write(&row, outcome);
+        }
         all_missing.extend(missing);
     }
     all_missing
