@@ -91,15 +91,15 @@ pub(super) fn writes(
     groups.sort_by_key(|(_, members)| members.first().copied());
     let mut writes = Vec::new();
     for (task, members) in groups {
-        let mut is_missing = tasks.is_missing(task);
-        for (round, members) in rounds_of(members, updates, &resolved).into_iter().enumerate() {
+        let (mut is_missing, mut round) = (tasks.is_missing(task), 0);
+        for members in rounds_of(members, updates, &resolved) {
             let write = Write { is_missing, round, ..merge(task, members, updates, &mut resolved) };
             if is_missing && write.on_missing != OnMissing::Create {
                 ledger.settle_write(&write, account::not_found(task, write.on_missing));
             } else if round == 0 && guard::is_unchanged(&write, tasks) {
                 ledger.settle_write(&write, Outcome::Unchanged);
             } else {
-                is_missing = false;
+                (is_missing, round) = (false, round + 1);
                 writes.push(write);
             }
         }
