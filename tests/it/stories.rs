@@ -200,9 +200,8 @@ impl Story {
 fn texts(update: &Update) -> Texts {
     let text = |(name, value): &(String, Value)| {
         let text = match value {
-            Value::Text(text) => text.clone(),
             Value::Owner { email, .. } if email.eq_ignore_ascii_case(OWNER) => "101".to_owned(),
-            Value::Owner { unknown: Unknown::Write(text), .. } => text.clone(),
+            Value::Text(text) | Value::Owner { unknown: Unknown::Write(text), .. } => text.clone(),
             Value::Owner { .. } => return None,
         };
         Some((name.clone(), text))
@@ -408,7 +407,9 @@ fn expected_calls(story: &Story, before: &BTreeMap<TaskKey, Texts>, outcomes: &[
     let is_read = |update: &&Update| update.updated_at_property.is_some() && !update.properties.is_empty();
     let guarded: BTreeSet<_> = story.updates.iter().filter(is_read).map(|update| &update.task).collect();
     let mut reads: BTreeMap<&str, usize> = BTreeMap::new();
-    guarded.iter().for_each(|task| *reads.entry(&task.id_property).or_default() += 1);
+    for task in &guarded {
+        *reads.entry(&task.id_property).or_default() += 1;
+    }
     let reads = reads.values().map(|count| count.div_ceil(100)).sum();
 
     // Rows that are good and bad, by round, call and id property.
@@ -420,7 +421,8 @@ fn expected_calls(story: &Story, before: &BTreeMap<TaskKey, Texts>, outcomes: &[
         });
         let mut exists = before.contains_key(task);
         let mut known_missing = !exists && guarded.contains(task);
-        for (round, (members, texts)) in rounds(sent.map(|(update, _)| update)).into_iter().enumerate() {
+        let mut round = 0;
+        for (members, texts) in rounds(sent.map(|(update, _)| update)) {
             let creates = members.last().unwrap().on_missing == OnMissing::Create;
             let bad = is_bad(&texts);
             let mut row = |is_upsert| {
@@ -438,6 +440,7 @@ fn expected_calls(story: &Story, before: &BTreeMap<TaskKey, Texts>, outcomes: &[
                 exists |= !bad;
             }
             known_missing = false;
+            round += 1;
         }
     }
     let mut expected = Expected { read: (reads, reads), ..Expected::default() };
