@@ -12,6 +12,8 @@ mod owners;
 mod plan;
 mod read;
 mod send;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -1,0 +1,238 @@
+//! What holds of the planning and the accounting whatever goes in.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::account::{Verdict, row_of, verdicts};
+use super::blame::{self, Guilty};
+use super::guard::Tasks;
+use super::plan::{self, Write};
+use super::{Ledger, Outcome};
+use crate::hubspot::{Answer, BATCH, Refusal};
+use crate::time::Time;
+use crate::update::{OnMissing, TaskKey, Update};
+
+fn write(id_property: &str, id: &str) -> Write {
+    Write {
+        task: TaskKey { id_property: id_property.to_owned(), id: id.to_owned() },
+        on_missing: OnMissing::Fail,
+        time: Time::from_milliseconds(0),
+        properties: BTreeMap::new(),
+        is_guarded: false,
+        is_missing: false,
+        round: 0,
+        members: Vec::new(),
+    }
+}
+
+fn rows(ids: &[&str]) -> (Vec<Write>, Vec<String>) {
+    let traces = (0..ids.len()).map(|row| format!("taskhook-{row}")).collect();
+    (ids.iter().map(|id| write("ticket", id)).collect(), traces)
+}
+
+/// Updates that all have different times.
+fn updates() -> impl Strategy<Value = Vec<Update>> {
+    let texts = prop::collection::btree_map("[a-c]", prop_oneof![Just("1"), Just(";2"), Just("")], 0..3);
+    let update = (0..3_u8, texts, any::<bool>(), any::<bool>());
+    let update = update.prop_map(|(id, texts, creates, is_guarded)| Update {
+        task: TaskKey { id_property: "ticket".to_owned(), id: id.to_string() },
+        time: Time::from_milliseconds(0),
+        on_missing: if creates { OnMissing::Create } else { OnMissing::Fail },
+        updated_at_property: is_guarded.then(|| "at".to_owned()),
+        properties: texts.into_iter().map(|(name, text)| (name, crate::update::Value::Text(text.to_owned()))).collect(),
+    });
+    prop::collection::vec(update, 0..12).prop_map(|mut updates| {
+        for (time, update) in (0..).zip(&mut updates) {
+            update.time = Time::from_milliseconds(time);
+        }
+        updates
+    })
+}
+
+/// The writes of updates; their members by time, since that is what an update is known by here.
+fn writes(updates: &[Update]) -> (Vec<Write>, Vec<Option<Outcome>>) {
+    let texts = |update: &Update| {
+        let text = |(name, value): &(String, crate::update::Value)| match value {
+            crate::update::Value::Text(text) => (name.clone(), text.clone()),
+            crate::update::Value::Owner { .. } => unreachable!(),
+        };
+        Some(update.properties.iter().map(text).collect())
+    };
+    let mut ledger = Ledger(vec![None; updates.len()]);
+    let mut writes = plan::writes(updates, updates.iter().map(texts).collect(), &Tasks::default(), &mut ledger);
+    for member in writes.iter_mut().flat_map(|write| &mut write.members) {
+        *member = usize::try_from(updates[*member].time.milliseconds()).unwrap();
+    }
+    (writes, ledger.0)
+}
+
+/// An answer that speaks of some rows, of others, and of nobody.
+fn answers(ids: usize) -> impl Strategy<Value = Json> {
+    let record_id = prop_oneof![3 => (0..6_u8).prop_map(|id| json!(id.to_string())), 1 => Just(Json::Null)];
+    let echo = prop_oneof![(0..ids + 2).prop_map(|id| json!(format!("T-{id}"))), Just(Json::Null), Just(json!("t-0"))];
+    let result = (record_id, echo).prop_map(|(id, ticket)| json!({"id": id, "properties": {"ticket": ticket}}));
+    let about = prop::collection::vec(0..ids + 2, 0..3);
+    let error = (about, any::<bool>(), any::<bool>()).prop_map(|(about, by_trace, is_missing)| {
+        let (name, prefix) = if by_trace { ("objectWriteTraceId", "taskhook-") } else { ("ids", "T-") };
+        let about: Vec<_> = about.iter().map(|row| format!("{prefix}{row}")).collect();
+        json!({"category": if is_missing { "OBJECT_NOT_FOUND" } else { "VALIDATION_ERROR" }, "context": {name: about}})
+    });
+    (prop::collection::vec(result, 0..6), prop::collection::vec(error, 0..3))
+        .prop_map(|(results, errors)| json!({"results": results, "errors": errors}))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_merge_does_not_depend_on_the_order_of_arrival(
+        (updates, shuffled) in updates().prop_flat_map(|updates| (Just(updates.clone()), Just(updates).prop_shuffle())),
+    ) {
+        let by_task = |mut writes: Vec<Write>| {
+            writes.sort_by_key(|write| (write.task.clone(), write.round));
+            writes
+        };
+        prop_assert_eq!(by_task(writes(&updates).0), by_task(writes(&shuffled).0));
+    }
+
+    #[test]
+    fn every_update_is_in_one_write_or_has_an_outcome(updates in updates()) {
+        let (writes, outcomes) = writes(&updates);
+        let mut members: Vec<_> = writes.iter().flat_map(|write| write.members.clone()).collect();
+        members.extend(outcomes.iter().enumerate().filter(|(_, outcome)| outcome.is_some()).map(|(index, _)| index));
+        members.sort_unstable();
+        prop_assert_eq!(members, (0..updates.len()).collect::<Vec<_>>());
+        for write in &writes {
+            prop_assert!(write.members.is_sorted(), "oldest event first");
+            let newest = i64::try_from(*write.members.last().unwrap()).unwrap();
+            prop_assert_eq!(write.time.milliseconds(), newest);
+            prop_assert!(!write.is_guarded || write.properties["at"] == write.time.to_string());
+        }
+    }
+
+    #[test]
+    fn a_task_is_written_once_in_a_round_and_in_the_order_of_its_events(updates in updates()) {
+        let mut newest: BTreeMap<TaskKey, i64> = BTreeMap::new();
+        for round in plan::rounds(writes(&updates).0) {
+            let tasks: BTreeSet<_> = round.iter().map(|write| &write.task).collect();
+            prop_assert_eq!(tasks.len(), round.len());
+            for write in &round {
+                let before = newest.insert(write.task.clone(), write.time.milliseconds());
+                prop_assert!(before.is_none_or(|before| before < write.time.milliseconds()));
+            }
+        }
+    }
+
+    #[test]
+    fn batches_are_full_of_one_kind_and_lose_nothing(kinds in prop::collection::vec(0..3_u32, 0..700)) {
+        let all: Vec<_> = kinds.iter().enumerate().map(|(id, kind)| write(&format!("p{kind}"), &id.to_string())).collect();
+        let batches = plan::batches(all.clone());
+        let mut fewest = 0;
+        for kind in 0..3 {
+            fewest += kinds.iter().filter(|other| **other == kind).count().div_ceil(BATCH);
+        }
+        prop_assert_eq!(batches.len(), fewest);
+        for batch in &batches {
+            prop_assert!((1..=BATCH).contains(&batch.len()));
+            prop_assert!(batch.iter().all(|write| write.task.id_property == batch[0].task.id_property));
+        }
+        let ids = |writes: &mut dyn Iterator<Item = &Write>| writes.map(|write| write.task.id.clone()).collect::<BTreeSet<_>>();
+        prop_assert_eq!(ids(&mut batches.iter().flatten()), ids(&mut all.iter()));
+        prop_assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), all.len());
+    }
+
+    #[test]
+    fn a_row_is_done_only_where_a_result_speaks_of_it_or_the_counts_prove_it(answer in answers(4)) {
+        let ids = ["T-0", "T-1", "T-2", "T-3"];
+        let (rows, traces) = rows(&ids);
+        let parsed: Answer = serde_json::from_value(answer.clone()).unwrap();
+        let verdicts = verdicts(&rows, &traces, &parsed);
+        prop_assert_eq!(verdicts.len(), rows.len());
+        let results = answer["results"].as_array().unwrap();
+        let echoes: Vec<_> = results.iter().filter_map(|result| result["properties"]["ticket"].as_str()).collect();
+        let named = answer["errors"].to_string();
+        let is_echoed = |id: &str| echoes.iter().any(|echo| echo.eq_ignore_ascii_case(id));
+        let is_named = |row: usize| named.contains(&format!("T-{row}\"")) || named.contains(&format!("taskhook-{row}\""));
+        let anonymous: BTreeSet<_> = results.iter().filter(|result| result["properties"]["ticket"].is_null())
+            .filter_map(|result| result["id"].as_str()).collect();
+        let left = (0..4).filter(|row| !is_echoed(ids[*row]) && !is_named(*row)).count();
+        for (row, verdict) in verdicts.iter().enumerate() {
+            let is_done = matches!(verdict, Verdict::Done(..));
+            let is_proven = anonymous.len() == left && !is_named(row);
+            prop_assert!(!is_done || (is_echoed(ids[row]) && !is_named(row)) || is_proven, "{} of {:?}", row, verdicts);
+            prop_assert!(!is_named(row) || matches!(verdict, Verdict::Missing | Verdict::Refused(..)), "{}", row);
+            prop_assert_eq!(*verdict == Verdict::Silent, !is_done && !is_named(row), "{}", row);
+        }
+    }
+
+    #[test]
+    fn an_id_is_that_of_a_row_exactly_or_of_the_only_one_that_is_alike(
+        ids in prop::collection::vec("[ ]?[aA][bB][ ]?", 0..5), id in "[ ]?[aA][bB][ ]?",
+    ) {
+        let found = row_of(ids.iter().map(String::as_str), &id);
+        let alike: Vec<_> = (0..ids.len()).filter(|row| ids[*row].trim().eq_ignore_ascii_case(id.trim())).collect();
+        match ids.iter().position(|other| *other == id) {
+            Some(row) => prop_assert_eq!(found, Some(row)),
+            None if alike.len() == 1 => prop_assert_eq!(found, alike.first().copied()),
+            None => prop_assert_eq!(found, None),
+        }
+    }
+
+    #[test]
+    fn ids_that_are_alike_are_taken_apart_and_none_is_lost(ids in prop::collection::vec("[ ]?[aA][bB]{0,2}", 1..8)) {
+        let all: Vec<_> = ids.iter().zip(0..).map(|(id, time)| Write { time: Time::from_milliseconds(-time), ..write("ticket", id) }).collect();
+        let (first, again) = plan::apart(all.clone());
+        let alike: BTreeSet<_> = first.iter().map(|row| row.task.id.trim().to_lowercase()).collect();
+        prop_assert_eq!(alike.len(), first.len());
+        prop_assert_eq!(first.len() + again.len(), all.len());
+        for row in &again {
+            let is_alike = |other: &&Write| other.task.id.trim().eq_ignore_ascii_case(row.task.id.trim());
+            prop_assert!(first.iter().find(is_alike).unwrap().time <= row.time, "the older event goes first");
+        }
+    }
+
+    /// Values that contain each other, HubSpot's sentences, and the options.
+    #[test]
+    fn blame_falls_on_rows_that_carry_the_value_and_on_no_other(
+        values in prop::collection::vec(prop::sample::select(VALUES), 2..6), bad in 0..6_usize, whole in any::<bool>(),
+    ) {
+        let bad = values[bad % values.len()];
+        // Of several checkboxes the message names the whole, or the part that is wrong.
+        let named = if whole { bad } else { bad.rsplit(';').next().unwrap() };
+        let message = format!("{named} was not one of the allowed options: [LOW, HIGH, a, b]");
+        let inside = json!([{"name": "p", "error": "INVALID_OPTION", "message": message}]).to_string();
+        let complaint = serde_json::from_value(json!({"message": format!("Property values were not valid: {inside}")}));
+        let refusal = Refusal { status: 400, complaint: complaint.unwrap() };
+        let mut rows: Vec<_> = values.iter().map(|_| write("ticket", "T")).collect();
+        for (row, value) in rows.iter_mut().zip(&values) {
+            row.properties.insert("p".to_owned(), (*value).to_owned());
+        }
+        let traces: Vec<_> = (0..rows.len()).map(|row| row.to_string()).collect();
+        let Guilty::Rows(guilty) = blame::guilty(&refusal, &rows, &traces) else {
+            return Err(TestCaseError::fail("nobody is blamed"));
+        };
+        for (row, value) in values.iter().enumerate() {
+            let carries = *value == named || value.split(';').any(|part| part == named);
+            prop_assert_eq!(guilty.contains_key(&row), carries, "{} of {:?}, {:?}", row, values, message);
+        }
+    }
+}
+
+const VALUES: &[&str] = &[
+    "P9",
+    "P",
+    "HIGH",
+    "LOW, HIGH",
+    "a",
+    "a;b",
+    "b;a",
+    "P9;a",
+    "\"P9\"",
+    "P9 was not one of the allowed options: [LOW",
+    "P9 was not a valid long.",
+    " ",
+];
