@@ -14,6 +14,7 @@ mod emulator;
 mod engine;
 mod happy;
 mod hubspot;
+mod invariants;
 mod samples;
 mod secrets;
 mod set_up;
