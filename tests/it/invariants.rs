@@ -72,7 +72,7 @@ fn each_outside_crate_has_its_home() {
         ("jaq_", &["source"][..]),
         ("toml::", &["source"]),
         ("jiff", &["time.rs", "sim"]),
-        ("hmac", &["delivery"]),
+        ("hmac::", &["delivery"]),
         ("aws_", &["secrets.rs", "aws.rs", "outbound.rs", "ingress"]),
         ("reqwest", &["outbound.rs", "aws.rs", "hubspot"]),
         ("hyper", &["sim"]),
