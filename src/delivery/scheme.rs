@@ -53,6 +53,8 @@ pub struct Hmac {
     pub signed: Template,
     /// The header with the time of signing; it must be part of what is signed.
     pub timestamp_header: Option<HeaderName>,
+    /// What stands before the time of signing where that is one of the parts of the signature's header.
+    pub timestamp_prefix: Option<String>,
     /// The field of the signed body with the time of signing.
     pub timestamp_field: Option<String>,
     /// The header with the sender's id of a delivery.
@@ -203,6 +205,7 @@ impl Hmac {
             // A test reads every row's template.
             signed: Template::parse(row.signed).unwrap_or_else(|_| Template::body()),
             timestamp_header: row.timestamp_header.map(HeaderName::from_static),
+            timestamp_prefix: row.timestamp_prefix.map(str::to_owned),
             timestamp_field: row.timestamp_field.map(str::to_owned),
             id_header,
             url,
@@ -214,7 +217,7 @@ impl Hmac {
     fn verify(&self, delivery: &Delivery, secrets: &[SecretString], tolerance: Tolerance) -> Result<(), Refused> {
         let headers = &delivery.headers;
         let written = single(headers, &self.header)?;
-        let timestamp = self.timestamp_header.as_ref().map(|name| single(headers, name)).transpose()?;
+        let timestamp = self.timestamp(headers, written)?;
         let id_header = self.id_header.as_ref().filter(|_| self.signed.signs_id());
         let id = id_header.map(|name| single(headers, name)).transpose()?;
         let values = Values { timestamp, id, url: self.url.as_deref() };
@@ -235,19 +238,35 @@ impl Hmac {
         if !right {
             return Err(Refused::Mismatch);
         }
-        match (&self.timestamp_header, timestamp) {
-            (Some(name), Some(timestamp)) => tolerance.check(name.as_str(), timestamp, delivery.arrived),
-            _ => Ok(()),
+        let place = self.timestamp_header.as_ref().unwrap_or(&self.header).as_str();
+        timestamp.map_or(Ok(()), |timestamp| tolerance.check(place, timestamp, delivery.arrived))
+    }
+
+    /// The time of signing, from a header of its own or from the parts of the signature's header.
+    fn timestamp<'h>(&self, headers: &'h HeaderMap, written: &'h str) -> Result<Option<&'h str>, Refused> {
+        let Some(prefix) = &self.timestamp_prefix else {
+            return self.timestamp_header.as_ref().map(|name| single(headers, name)).transpose();
+        };
+        let mut times = self.parts(written).filter_map(|part| part.strip_prefix(prefix.as_str()));
+        let time = times.next().ok_or_else(|| Refused::Missing(format!("{prefix} of {}", self.header)))?;
+        if times.next().is_some() {
+            return Err(Refused::Repeated(format!("{prefix} of {}", self.header)));
         }
+        Ok(Some(time))
+    }
+
+    /// The parts of the signature's header.
+    fn parts<'h>(&self, written: &'h str) -> impl Iterator<Item = &'h str> {
+        let parts: Vec<_> = match &self.separator {
+            Some(separator) => written.split(separator.as_str()).collect(),
+            None => vec![written],
+        };
+        parts.into_iter().map(str::trim)
     }
 
     /// The signatures of our version in the header's value, decoded; others are passed over.
     fn signatures(&self, written: &str) -> Vec<Vec<u8>> {
-        let parts: Vec<&str> = match &self.separator {
-            Some(separator) => written.split(separator.as_str()).collect(),
-            None => vec![written],
-        };
-        let signatures = parts.into_iter().filter_map(|part| part.trim().strip_prefix(self.prefix.as_str()));
+        let signatures = self.parts(written).filter_map(|part| part.strip_prefix(self.prefix.as_str()));
         signatures.filter_map(|signature| self.encoding.decode(signature)).collect()
     }
 

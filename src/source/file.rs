@@ -214,6 +214,7 @@ fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme
         separator,
         signed,
         timestamp_header,
+        timestamp_prefix: None,
         timestamp_field: None,
         id_header,
         url: url.map(|found| found.value),

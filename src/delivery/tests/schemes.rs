@@ -16,6 +16,7 @@ fn generic() -> Hmac {
         separator: None,
         signed: Template::body(),
         timestamp_header: None,
+        timestamp_prefix: None,
         timestamp_field: None,
         id_header: None,
         url: None,

@@ -91,6 +91,7 @@ fn an_hmac_signs_the_body_with_sha256_in_hex_unless_it_says_otherwise() {
         separator: None,
         signed: Template::body(),
         timestamp_header: None,
+        timestamp_prefix: None,
         timestamp_field: None,
         id_header: None,
         url: None,
