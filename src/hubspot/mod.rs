@@ -4,11 +4,13 @@ mod answer;
 mod error;
 mod owners;
 mod retry;
+mod schema;
 mod token;
 mod transport;
 
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
+pub use schema::{Schema, Unfit};
 pub use token::Token;
 
 use serde::Serialize;
