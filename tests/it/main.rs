@@ -15,6 +15,7 @@ mod engine;
 mod happy;
 mod hubspot;
 mod samples;
+mod schema;
 mod secrets;
 mod set_up;
 mod support;
