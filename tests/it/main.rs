@@ -16,6 +16,7 @@ mod happy;
 mod hubspot;
 mod invariants;
 mod samples;
+mod schema;
 mod secrets;
 mod set_up;
 mod support;
