@@ -6,13 +6,14 @@
 mod body;
 mod presets;
 mod scheme;
+mod sign;
 mod template;
 #[cfg(test)]
 mod tests;
 
 pub use body::{Json, Unreadable};
 pub use presets::{Preset, preset, preset_names};
-pub use scheme::{Algorithm, Encoding, Hmac, Refused, Scheme, Tolerance};
+pub use scheme::{Algorithm, Encoding, Hmac, Refused, Scheme, TimeFormat, Tolerance};
 pub use template::Template;
 
 use std::fmt;

@@ -2,7 +2,7 @@
 //!
 //! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never code.
 
-use super::scheme::{Algorithm, Encoding};
+use super::scheme::{Algorithm, Encoding, TimeFormat};
 
 /// A named scheme.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,7 @@ pub struct HmacPreset {
     pub(super) timestamp_header: Option<&'static str>,
     /// What stands before the time of signing where that is one of the parts of the signature's header.
     pub(super) timestamp_prefix: Option<&'static str>,
+    pub(super) timestamp_format: TimeFormat,
     /// A field of the signed body with the time of signing.
     pub(super) timestamp_field: Option<&'static str>,
     pub(super) secret_encoding: Encoding,
@@ -58,6 +59,7 @@ const COMMON: HmacPreset = HmacPreset {
     signed: "{body}",
     timestamp_header: None,
     timestamp_prefix: None,
+    timestamp_format: TimeFormat::Seconds,
     timestamp_field: None,
     secret_encoding: Encoding::Raw,
     secret_prefix: "",
@@ -106,6 +108,7 @@ static PRESETS: [Preset; 21] = [
                 encoding: Encoding::Base64,
                 signed: "{timestamp}{body}",
                 timestamp_header: Some("x-zendesk-webhook-signature-timestamp"),
+                timestamp_format: TimeFormat::Iso,
                 ..COMMON
             }),
         )
@@ -176,6 +179,7 @@ static PRESETS: [Preset; 21] = [
             encoding: Encoding::Base64,
             signed: "{timestamp}:{body}",
             timestamp_header: Some("x-front-request-timestamp"),
+            timestamp_format: TimeFormat::Milliseconds,
             ..COMMON
         }),
     ),
@@ -217,6 +221,7 @@ static PRESETS: [Preset; 21] = [
             encoding: Encoding::Base64,
             signed: "{method}{url}{body}{timestamp}",
             timestamp_header: Some("x-hubspot-request-timestamp"),
+            timestamp_format: TimeFormat::Milliseconds,
             ..COMMON
         }),
     ),

@@ -55,6 +55,8 @@ pub struct Hmac {
     pub timestamp_header: Option<HeaderName>,
     /// What stands before the time of signing where that is one of the parts of the signature's header.
     pub timestamp_prefix: Option<String>,
+    /// How the sender writes the time of signing. Any form is read; this one is written when we sign.
+    pub timestamp_format: TimeFormat,
     /// The field of the signed body with the time of signing.
     pub timestamp_field: Option<String>,
     /// The header with the sender's id of a delivery.
@@ -87,6 +89,17 @@ pub enum Encoding {
     Base64,
     /// The text itself.
     Raw,
+}
+
+/// How a time of signing is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970.
+    Milliseconds,
+    /// ISO 8601.
+    Iso,
 }
 
 /// How far a time of signing may be from our clock, in both directions.
@@ -206,6 +219,7 @@ impl Hmac {
             signed: Template::parse(row.signed).unwrap_or_else(|_| Template::body()),
             timestamp_header: row.timestamp_header.map(HeaderName::from_static),
             timestamp_prefix: row.timestamp_prefix.map(str::to_owned),
+            timestamp_format: row.timestamp_format,
             timestamp_field: row.timestamp_field.map(str::to_owned),
             id_header,
             url,
@@ -270,7 +284,7 @@ impl Hmac {
         signatures.filter_map(|signature| self.encoding.decode(signature)).collect()
     }
 
-    fn key(&self, secret: &SecretString) -> Option<Vec<u8>> {
+    pub(super) fn key(&self, secret: &SecretString) -> Option<Vec<u8>> {
         let text = secret.expose_secret();
         self.secret_encoding.decode(text.strip_prefix(self.secret_prefix.as_str()).unwrap_or(text))
     }
@@ -278,7 +292,7 @@ impl Hmac {
 
 impl Algorithm {
     /// The signature of bytes that lie in several pieces.
-    fn sign(self, key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
+    pub(super) fn sign(self, key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
         fn mac<M: hmac::Mac + hmac::KeyInit>(key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
             // An HMAC takes a key of any length.
             let Ok(mut mac) = <M as hmac::KeyInit>::new_from_slice(key) else { return Vec::new() };
@@ -295,12 +309,23 @@ impl Algorithm {
     }
 }
 
+/// With padding, and read without it too.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 impl Encoding {
+    /// Bytes as text; raw bytes as far as they are text.
+    pub(super) fn encode(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Hex => hex::encode(bytes),
+            Self::Base64 => BASE64.encode(bytes),
+            Self::Raw => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+
     fn decode(self, text: &str) -> Option<Vec<u8>> {
-        const BASE64: GeneralPurpose = GeneralPurpose::new(
-            &base64::alphabet::STANDARD,
-            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-        );
         match self {
             Self::Hex => hex::decode(text).ok(),
             Self::Base64 => BASE64.decode(text).ok(),

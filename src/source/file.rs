@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::reader::{Found, Reader, Section, article};
 use super::{Input, Property, Source, TaskRules, Verify};
-use crate::delivery::{self, Algorithm, Encoding, Hmac, Preset, Scheme, Template, Tolerance, preset};
+use crate::delivery::{self, Algorithm, Encoding, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance, preset};
 use crate::secrets::SecretRef;
 use crate::time::Zone;
 use crate::update::{OnMissing, RECORD_ID, Unknown};
@@ -215,6 +215,7 @@ fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme
         signed,
         timestamp_header,
         timestamp_prefix: None,
+        timestamp_format: TimeFormat::Seconds,
         timestamp_field: None,
         id_header,
         url: url.map(|found| found.value),

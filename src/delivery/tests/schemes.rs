@@ -17,6 +17,7 @@ fn generic() -> Hmac {
         signed: Template::body(),
         timestamp_header: None,
         timestamp_prefix: None,
+        timestamp_format: crate::delivery::TimeFormat::Seconds,
         timestamp_field: None,
         id_header: None,
         url: None,
