@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod cli;
 mod emulator;
 mod engine;
 mod happy;
