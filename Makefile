@@ -55,6 +55,12 @@ test: setup ## all checks: format, clippy, tests, template
 	.venv/bin/cfn-lint template.yaml
 	.venv/bin/python -m doctest scripts/local.py
 
+# The bench runs the release build of the programs; the yardstick, hello world, never gets into a package.
+.PHONY: bench
+bench: ## measure start, warm events, memory and size (some minutes)
+	cargo build --locked --release --example hello
+	cargo bench --locked --bench lambda
+
 .PHONY: package
 package: setup ## the zip that template.yaml deploys (ARCH=arm64, x86_64 or host)
 	.venv/bin/cargo-lambda lambda build --locked --release --bin webhook --output-format zip \
