@@ -63,7 +63,8 @@ pub(crate) fn print(samples: &[Samples; 4], calls: &[Duration]) {
 }
 
 fn goals([hello, one_call, two_calls, six]: &[Samples; 4], call: f64) -> [Goal; 6] {
-    let start = |samples: &Samples| percentile(&samples.starts, 50);
+    // The least is what a start takes; the rest is what else the machine does.
+    let start = |samples: &Samples| percentile(&samples.starts, 0);
     let warm = |samples: &Samples| percentile(&samples.warm, 50);
     [
         Goal {
