@@ -4,6 +4,7 @@
 //! delivery can be read: a body is never parsed before its signature is checked.
 
 mod body;
+mod handshake;
 mod presets;
 mod scheme;
 mod sign;
@@ -12,6 +13,7 @@ mod template;
 mod tests;
 
 pub use body::{Json, Unreadable};
+pub use handshake::{Answer, Handshake, Stage};
 pub use presets::{Preset, preset, preset_names};
 pub use scheme::{Algorithm, Encoding, Hmac, Refused, Scheme, TimeFormat, Tolerance};
 pub use template::Template;

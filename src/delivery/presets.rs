@@ -2,6 +2,7 @@
 //!
 //! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never code.
 
+use super::handshake::{Ask, Handshake, Reply, Stage};
 use super::scheme::{Algorithm, Encoding, TimeFormat};
 
 /// A named scheme.
@@ -15,6 +16,8 @@ pub struct Preset {
     pub id_header: Option<&'static str>,
     /// A secret that the sender's documentation publishes, so that it protects nothing.
     pub published_secret: Option<&'static str>,
+    /// What the sender asks before it sends events.
+    pub handshake: Option<Handshake>,
 }
 
 /// How deliveries of a named scheme are verified.
@@ -79,7 +82,11 @@ const STANDARD: HmacPreset = HmacPreset {
 };
 
 const fn row(name: &'static str, id_header: Option<&'static str>, kind: Kind) -> Preset {
-    Preset { name, kind, id_header, published_secret: None }
+    Preset { name, kind, id_header, published_secret: None, handshake: None }
+}
+
+const fn handshake(ask: Ask, stage: Stage, reply: Reply) -> Option<Handshake> {
+    Some(Handshake { ask, stage, reply })
 }
 
 static PRESETS: [Preset; 21] = [
@@ -142,7 +149,10 @@ static PRESETS: [Preset; 21] = [
         Kind::Hmac(HmacPreset { header: "x-hub-signature", algorithm: Algorithm::Sha1, prefix: "sha1=", ..COMMON }),
     ),
     // <https://developers.asana.com/docs/webhooks-guide>
-    row("asana", None, Kind::Hmac(HmacPreset { header: "x-hook-signature", ..COMMON })),
+    Preset {
+        handshake: handshake(Ask::Header("x-hook-secret"), Stage::BeforeSecret, Reply::Header),
+        ..row("asana", None, Kind::Hmac(HmacPreset { header: "x-hook-signature", ..COMMON }))
+    },
     // <https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/>
     row(
         "trello",
@@ -171,30 +181,36 @@ static PRESETS: [Preset; 21] = [
         }),
     ),
     // <https://dev.frontapp.com/docs/application-webhooks>
-    row(
-        "front",
-        None,
-        Kind::Hmac(HmacPreset {
-            header: "x-front-signature",
-            encoding: Encoding::Base64,
-            signed: "{timestamp}:{body}",
-            timestamp_header: Some("x-front-request-timestamp"),
-            timestamp_format: TimeFormat::Milliseconds,
-            ..COMMON
-        }),
-    ),
+    Preset {
+        handshake: handshake(Ask::Header("x-front-challenge"), Stage::Unverified, Reply::Text),
+        ..row(
+            "front",
+            None,
+            Kind::Hmac(HmacPreset {
+                header: "x-front-signature",
+                encoding: Encoding::Base64,
+                signed: "{timestamp}:{body}",
+                timestamp_header: Some("x-front-request-timestamp"),
+                timestamp_format: TimeFormat::Milliseconds,
+                ..COMMON
+            }),
+        )
+    },
     // <https://docs.slack.dev/authentication/verifying-requests-from-slack>
-    row(
-        "slack",
-        None,
-        Kind::Hmac(HmacPreset {
-            header: "x-slack-signature",
-            prefix: "v0=",
-            signed: "v0:{timestamp}:{body}",
-            timestamp_header: Some("x-slack-request-timestamp"),
-            ..COMMON
-        }),
-    ),
+    Preset {
+        handshake: handshake(Ask::Field("challenge"), Stage::Verified, Reply::Text),
+        ..row(
+            "slack",
+            None,
+            Kind::Hmac(HmacPreset {
+                header: "x-slack-signature",
+                prefix: "v0=",
+                signed: "v0:{timestamp}:{body}",
+                timestamp_header: Some("x-slack-request-timestamp"),
+                ..COMMON
+            }),
+        )
+    },
     // The key is the whole secret, `whsec_` included. <https://docs.stripe.com/webhooks#verify-manually>
     row(
         "stripe",
@@ -209,7 +225,10 @@ static PRESETS: [Preset; 21] = [
         }),
     ),
     // The key is the verification token. <https://developers.notion.com/reference/webhooks>
-    row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON })),
+    Preset {
+        handshake: handshake(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret),
+        ..row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }))
+    },
     // From memory, not checked; `scheme = "hmac"` says it otherwise. <https://developer.shortcut.com/api/webhook/v1>
     row("shortcut", None, Kind::Hmac(HmacPreset { header: "payload-signature", ..COMMON })),
     // <https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation>

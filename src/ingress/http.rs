@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -13,13 +14,13 @@ use lambda_http::{Body, Request, RequestExt as _, service_fn};
 use tokio::time::Instant;
 
 use super::reply::{self, BODY, Problem};
-use crate::delivery::Delivery;
+use crate::delivery::{Answer, Delivery};
 use crate::hubspot::{Hubspot, Schema, Token};
 use crate::outbound;
 use crate::receive::{self, Received, Rejected};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
-use crate::source::{Mapped, NotMapped, Sources};
+use crate::source::{Event, Mapped, NotMapped, Source, Sources};
 use crate::summary::{FailReason, Outcome, RetryReason, Row, Summary};
 use crate::time::Time;
 use crate::update::{TaskKey, Update};
@@ -109,14 +110,14 @@ impl Function {
             return refuse(Problem::too_large(), delivery);
         }
         match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
-            Ok(received) => self.apply(received, delivery, deadline).await,
+            Ok(Received::Event(event)) => self.apply(source, event, delivery, deadline).await,
+            Ok(Received::Handshake(answer)) => shake_hands(source, answer),
             Err(rejected) => reject(&rejected, delivery),
         }
     }
 
     /// The second story: the updates of a delivery are applied, and the sender gets the summary.
-    async fn apply(&self, received: Received<'_>, delivery: &Delivery, deadline: Instant) -> Response<Body> {
-        let Received { source, event } = received;
+    async fn apply(&self, source: &Source, event: Event, delivery: &Delivery, deadline: Instant) -> Response<Body> {
         let (name, id) = (source.name.clone(), Some(event.id));
         let mapped = match event.mapped {
             Mapped::Filtered => return finish(&Summary::filtered(name, id), None, delivery),
@@ -216,6 +217,24 @@ fn row(task: TaskKey, outcome: Outcome) -> Row {
 
 fn not_mapped(NotMapped { id, id_property, detail }: NotMapped) -> Row {
     Row { id, id_property, outcome: Outcome::Failed(FailReason::Mapping, detail) }
+}
+
+/// Answers a sender's handshake. A secret that it brings is logged, once, for the person who has to store it: the one
+/// secret that ever is.
+fn shake_hands(source: &Source, answer: Answer) -> Response<Body> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let secret = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
+    tracing::info!(source = source.name, "handshake");
+    if let Answer::Secret(value) = &answer
+        && !TOLD.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(
+            source = source.name,
+            value,
+            "store this value as the secret {secret}, and confirm it in the sender's system"
+        );
+    }
+    reply::handshake(answer)
 }
 
 /// Logs what became of a delivery, once, and answers.

@@ -128,7 +128,9 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
         reader.problem(found.start, format!("there is no scheme {name:?}; known: {}", names.join(", ")));
     }
     let scheme = known.filter(|_| reader.problems() == before)?;
-    Some(Verify { scheme, secret, tolerance, published: preset.and_then(|preset| preset.published_secret) })
+    let published = preset.and_then(|preset| preset.published_secret);
+    let handshake = preset.and_then(|preset| preset.handshake.as_ref());
+    Some(Verify { scheme, secret, tolerance, published, handshake })
 }
 
 fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRef> {

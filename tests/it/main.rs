@@ -13,6 +13,7 @@ mod bad_input;
 mod cli;
 mod emulator;
 mod engine;
+mod handshakes;
 mod happy;
 mod hubspot;
 mod invariants;
