@@ -85,8 +85,8 @@ const fn row(name: &'static str, id_header: Option<&'static str>, kind: Kind) ->
     Preset { name, kind, id_header, published_secret: None, handshake: None }
 }
 
-const fn handshake(ask: Ask, stage: Stage, reply: Reply) -> Option<Handshake> {
-    Some(Handshake { ask, stage, reply })
+const fn asks(ask: Ask, stage: Stage, reply: Reply) -> Handshake {
+    Handshake { ask, stage, reply }
 }
 
 static PRESETS: [Preset; 21] = [
@@ -150,7 +150,7 @@ static PRESETS: [Preset; 21] = [
     ),
     // <https://developers.asana.com/docs/webhooks-guide>
     Preset {
-        handshake: handshake(Ask::Header("x-hook-secret"), Stage::BeforeSecret, Reply::Header),
+        handshake: Some(asks(Ask::Header("x-hook-secret"), Stage::BeforeSecret, Reply::Header)),
         ..row("asana", None, Kind::Hmac(HmacPreset { header: "x-hook-signature", ..COMMON }))
     },
     // <https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/>
@@ -182,7 +182,7 @@ static PRESETS: [Preset; 21] = [
     ),
     // <https://dev.frontapp.com/docs/application-webhooks>
     Preset {
-        handshake: handshake(Ask::Header("x-front-challenge"), Stage::Unverified, Reply::Text),
+        handshake: Some(asks(Ask::Header("x-front-challenge"), Stage::Unverified, Reply::Text)),
         ..row(
             "front",
             None,
@@ -198,7 +198,7 @@ static PRESETS: [Preset; 21] = [
     },
     // <https://docs.slack.dev/authentication/verifying-requests-from-slack>
     Preset {
-        handshake: handshake(Ask::Field("challenge"), Stage::Verified, Reply::Text),
+        handshake: Some(asks(Ask::Field("challenge"), Stage::Verified, Reply::Text)),
         ..row(
             "slack",
             None,
@@ -226,7 +226,7 @@ static PRESETS: [Preset; 21] = [
     ),
     // The key is the verification token. <https://developers.notion.com/reference/webhooks>
     Preset {
-        handshake: handshake(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret),
+        handshake: Some(asks(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret)),
         ..row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }))
     },
     // From memory, not checked; `scheme = "hmac"` says it otherwise. <https://developer.shortcut.com/api/webhook/v1>
