@@ -62,6 +62,12 @@ test: setup ## all checks: format, clippy, tests, template
 soak: ## 10,000 random stories about the engine; a failure prints its story (CASES=..., PROPTEST_RNG_SEED=...)
 	TASKHOOK_CASES=$(CASES) cargo test --locked --test it -- --nocapture stories
 
+# The bench runs the release build of the programs; the yardstick, hello world, never gets into a package.
+.PHONY: bench
+bench: ## measure start, warm events, memory and size (some minutes)
+	cargo build --locked --release --example hello
+	cargo bench --locked --bench lambda
+
 .PHONY: package
 package: setup ## the zip that template.yaml deploys (ARCH=arm64, x86_64 or host)
 	.venv/bin/cargo-lambda lambda build --locked --release --bin webhook --output-format zip \

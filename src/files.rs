@@ -1,7 +1,8 @@
-//! The source files, as they lie in a folder.
+//! The source files, as they lie in a folder, and the portal's schema beside them.
 
 use std::path::{Path, PathBuf};
 
+use crate::hubspot::Schema;
 use crate::settings::Problem;
 use crate::source::SourceFile;
 
@@ -40,6 +41,28 @@ pub fn read(path: &Path) -> Result<Vec<SourceFile>, Problem> {
         )));
     }
     Ok(paths.iter().map(|path| source_file(path)).collect())
+}
+
+/// The file beside the sources with the portal's task properties, as `GET /crm/v3/properties/tasks` gives them.
+const SCHEMA: &str = "hubspot-schema.json";
+
+/// Reads the schema beside the sources in `path`, a folder or one file. `None` where there is no such file.
+pub fn schema(path: &Path) -> Result<Option<Schema>, Problem> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let file = folder.join(SCHEMA);
+    let parsed = match std::fs::read_to_string(&file) {
+        Ok(text) => Schema::parse(&text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => Err(format!("can't be read: {error}")),
+    };
+    let problem = |why: String| Problem {
+        variable: "TASKHOOK_SOURCES",
+        message: format!(
+            "{} {why}; save what GET /crm/v3/properties/tasks answers as this file, or remove it",
+            file.display()
+        ),
+    };
+    parsed.map(Some).map_err(problem)
 }
 
 fn source_file(path: &Path) -> SourceFile {

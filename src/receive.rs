@@ -5,16 +5,16 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
-use crate::delivery::{Delivery, NotRead, Refused, Unreadable, Verified};
+use crate::delivery::{Answer, Delivery, NotRead, Refused, Stage, Unreadable, Verified};
 use crate::secrets::{SecretError, Secrets};
 use crate::source::{Event, Found, Source, Sources};
 
-/// A delivery that was believed and understood.
-pub struct Received<'s> {
-    /// The source that it came from.
-    pub source: &'s Source,
-    /// What the source made of it.
-    pub event: Event,
+/// A delivery that was understood.
+pub enum Received {
+    /// An event that was believed, and what its source made of it.
+    Event(Event),
+    /// What a sender asks before it sends events.
+    Handshake(Answer),
 }
 
 /// Why a delivery was not taken.
@@ -55,21 +55,32 @@ pub fn find<'s>(sources: &'s Sources, delivery: &Delivery) -> Result<&'s Source,
     }
 }
 
-/// Verifies a delivery, reads its body, and maps it.
-pub async fn receive<'s>(
-    sources: &'s Sources,
-    source: &'s Source,
+/// Verifies a delivery, reads its body, and maps it; or answers the sender's handshake.
+pub async fn receive(
+    sources: &Sources,
+    source: &Source,
     secrets: &Secrets,
     delivery: &Delivery,
     deadline: Instant,
-) -> Result<Received<'s>, Rejected> {
-    let verified = verify(source, secrets, delivery, deadline).await?;
+) -> Result<Received, Rejected> {
+    let handshake = |stage| source.verify.handshake?.answer(delivery, stage).map(Received::Handshake);
+    if let Some(answer) = handshake(Stage::Unverified) {
+        return Ok(answer);
+    }
+    let verified = match verify(source, secrets, delivery, deadline).await {
+        Err(Rejected::Secret(error)) if error.is_missing() => {
+            return handshake(Stage::BeforeSecret).ok_or(Rejected::Secret(error));
+        }
+        verified => verified?,
+    };
+    if let Some(answer) = handshake(Stage::Verified) {
+        return Ok(answer);
+    }
     let json = verified.read(source.verify.tolerance).map_err(|not_read| match not_read {
         NotRead::Unreadable(why) => Rejected::Unreadable(why),
         NotRead::Refused(why) => Rejected::Refused(why),
     })?;
-    let event = sources.map(source, &verified, &json).map_err(Rejected::Unreadable)?;
-    Ok(Received { source, event })
+    sources.map(source, &verified, &json).map(Received::Event).map_err(Rejected::Unreadable)
 }
 
 async fn verify<'d>(

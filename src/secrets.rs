@@ -29,8 +29,18 @@ pub struct SecretRef {
 /// Why a secret can't be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretError {
-    passing: bool,
+    kind: Kind,
     message: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It may pass.
+    Passing,
+    /// There is no such secret.
+    Missing,
+    /// Somebody has to change the set-up.
+    SetUp,
 }
 
 /// Every secret that was asked for, as of its last fetch.
@@ -263,9 +273,10 @@ fn causes(error: &dyn std::error::Error) -> String {
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors>
 fn refusal(id: &str, code: &str, status: u16) -> SecretError {
     match code {
-        "ResourceNotFoundException" => {
-            SecretError::set_up(format!("there is no secret {id} in this region; create it, or correct the name"))
-        }
+        "ResourceNotFoundException" => SecretError {
+            kind: Kind::Missing,
+            message: format!("there is no secret {id} in this region; create it, or correct the name"),
+        },
         "DecryptionFailure" => {
             SecretError::set_up(format!("the secret {id} can't be decrypted; allow kms:Decrypt for its key"))
         }
@@ -288,7 +299,7 @@ impl Entry {
                 self.failure = None;
             }
             Err(failure) => {
-                if failure.passing && self.value.is_some() {
+                if failure.is_passing() && self.value.is_some() {
                     tracing::warn!(reason = %failure, "a secret could not be fetched again; the old value serves on");
                 } else {
                     self.value = None;
@@ -316,15 +327,21 @@ impl SecretError {
     /// Whether a later try can succeed without anybody changing the set-up.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        self.passing
+        self.kind == Kind::Passing
+    }
+
+    /// Whether there is no such secret.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.kind == Kind::Missing
     }
 
     pub(crate) fn set_up(message: String) -> Self {
-        Self { passing: false, message }
+        Self { kind: Kind::SetUp, message }
     }
 
     fn passing(message: String) -> Self {
-        Self { passing: true, message }
+        Self { kind: Kind::Passing, message }
     }
 
     fn too_late(id: &str) -> Self {

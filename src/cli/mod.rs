@@ -1,5 +1,9 @@
 //! The commands of `taskhook`: what they take, and how they end.
 
+mod check;
+mod event;
+mod explain;
+mod payload;
 mod sim;
 
 use std::process::ExitCode;
@@ -16,6 +20,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Arguments),
+    Explain(explain::Arguments),
+    Event(event::Arguments),
     Sim(sim::Arguments),
 }
 
@@ -24,6 +31,9 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Event(arguments) => event::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
     };
     match result {

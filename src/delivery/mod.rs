@@ -4,15 +4,18 @@
 //! delivery can be read: a body is never parsed before its signature is checked.
 
 mod body;
+mod handshake;
 mod presets;
 mod scheme;
+mod sign;
 mod template;
 #[cfg(test)]
 mod tests;
 
 pub use body::{Json, Unreadable};
+pub use handshake::{Answer, Handshake, Stage};
 pub use presets::{Preset, preset, preset_names};
-pub use scheme::{Algorithm, Encoding, Hmac, Refused, Scheme, Tolerance};
+pub use scheme::{Algorithm, Encoding, Hmac, Refused, Scheme, TimeFormat, Tolerance};
 pub use template::Template;
 
 use std::fmt;

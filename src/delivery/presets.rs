@@ -2,7 +2,8 @@
 //!
 //! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never code.
 
-use super::scheme::{Algorithm, Encoding};
+use super::handshake::{Ask, Handshake, Reply, Stage};
+use super::scheme::{Algorithm, Encoding, TimeFormat};
 
 /// A named scheme.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,8 @@ pub struct Preset {
     pub id_header: Option<&'static str>,
     /// A secret that the sender's documentation publishes, so that it protects nothing.
     pub published_secret: Option<&'static str>,
+    /// What the sender asks before it sends events.
+    pub handshake: Option<Handshake>,
 }
 
 /// How deliveries of a named scheme are verified.
@@ -39,6 +42,9 @@ pub struct HmacPreset {
     pub(super) separator: Option<&'static str>,
     pub(super) signed: &'static str,
     pub(super) timestamp_header: Option<&'static str>,
+    /// What stands before the time of signing where that is one of the parts of the signature's header.
+    pub(super) timestamp_prefix: Option<&'static str>,
+    pub(super) timestamp_format: TimeFormat,
     /// A field of the signed body with the time of signing.
     pub(super) timestamp_field: Option<&'static str>,
     pub(super) secret_encoding: Encoding,
@@ -55,16 +61,35 @@ const COMMON: HmacPreset = HmacPreset {
     separator: None,
     signed: "{body}",
     timestamp_header: None,
+    timestamp_prefix: None,
+    timestamp_format: TimeFormat::Seconds,
     timestamp_field: None,
     secret_encoding: Encoding::Raw,
     secret_prefix: "",
 };
 
+/// <https://www.standardwebhooks.com>
+const STANDARD: HmacPreset = HmacPreset {
+    header: "webhook-signature",
+    encoding: Encoding::Base64,
+    prefix: "v1,",
+    separator: Some(" "),
+    signed: "{id}.{timestamp}.{body}",
+    timestamp_header: Some("webhook-timestamp"),
+    secret_encoding: Encoding::Base64,
+    secret_prefix: "whsec_",
+    ..COMMON
+};
+
 const fn row(name: &'static str, id_header: Option<&'static str>, kind: Kind) -> Preset {
-    Preset { name, kind, id_header, published_secret: None }
+    Preset { name, kind, id_header, published_secret: None, handshake: None }
 }
 
-static PRESETS: [Preset; 6] = [
+const fn asks(ask: Ask, stage: Stage, reply: Reply) -> Handshake {
+    Handshake { ask, stage, reply }
+}
+
+static PRESETS: [Preset; 21] = [
     // <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
     row(
         "github",
@@ -90,6 +115,7 @@ static PRESETS: [Preset; 6] = [
                 encoding: Encoding::Base64,
                 signed: "{timestamp}{body}",
                 timestamp_header: Some("x-zendesk-webhook-signature-timestamp"),
+                timestamp_format: TimeFormat::Iso,
                 ..COMMON
             }),
         )
@@ -101,18 +127,120 @@ static PRESETS: [Preset; 6] = [
         Kind::Hmac(HmacPreset { header: "linear-signature", timestamp_field: Some("webhookTimestamp"), ..COMMON }),
     ),
     // <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
+    row("standard-webhooks", Some("webhook-id"), Kind::Hmac(STANDARD)),
+    // The same, by another name: <https://docs.gitlab.com/user/project/integrations/webhooks/>
+    row("gitlab-signed", Some("webhook-id"), Kind::Hmac(STANDARD)),
+    // <https://docs.svix.com/receiving/verifying-payloads/how-manual>
     row(
-        "standard-webhooks",
-        Some("webhook-id"),
+        "svix",
+        Some("svix-id"),
+        Kind::Hmac(HmacPreset { header: "svix-signature", timestamp_header: Some("svix-timestamp"), ..STANDARD }),
+    ),
+    // <https://developer.pagerduty.com/docs/verifying-webhook-signatures>
+    row(
+        "pagerduty",
+        Some("x-webhook-id"),
+        Kind::Hmac(HmacPreset { header: "x-pagerduty-signature", prefix: "v1=", separator: Some(","), ..COMMON }),
+    ),
+    // <https://developers.intercom.com/docs/webhooks>
+    row(
+        "intercom",
+        None,
+        Kind::Hmac(HmacPreset { header: "x-hub-signature", algorithm: Algorithm::Sha1, prefix: "sha1=", ..COMMON }),
+    ),
+    // <https://developers.asana.com/docs/webhooks-guide>
+    Preset {
+        handshake: Some(asks(Ask::Header("x-hook-secret"), Stage::BeforeSecret, Reply::Header)),
+        ..row("asana", None, Kind::Hmac(HmacPreset { header: "x-hook-signature", ..COMMON }))
+    },
+    // <https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/>
+    row(
+        "trello",
+        None,
         Kind::Hmac(HmacPreset {
-            header: "webhook-signature",
+            header: "x-trello-webhook",
+            algorithm: Algorithm::Sha1,
             encoding: Encoding::Base64,
-            prefix: "v1,",
-            separator: Some(" "),
-            signed: "{id}.{timestamp}.{body}",
-            timestamp_header: Some("webhook-timestamp"),
-            secret_encoding: Encoding::Base64,
-            secret_prefix: "whsec_",
+            signed: "{body}{url}",
+            ..COMMON
+        }),
+    ),
+    // <https://developer.clickup.com/docs/webhooksignature>
+    row("clickup", None, Kind::Hmac(HmacPreset { header: "x-signature", ..COMMON })),
+    // Its timestamp header is not signed. <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>
+    row("sentry", Some("request-id"), Kind::Hmac(HmacPreset { header: "sentry-hook-signature", ..COMMON })),
+    // <https://developer.helpscout.com/webhooks/>
+    row(
+        "helpscout",
+        None,
+        Kind::Hmac(HmacPreset {
+            header: "x-helpscout-signature",
+            algorithm: Algorithm::Sha1,
+            encoding: Encoding::Base64,
+            ..COMMON
+        }),
+    ),
+    // <https://dev.frontapp.com/docs/application-webhooks>
+    Preset {
+        handshake: Some(asks(Ask::Header("x-front-challenge"), Stage::Unverified, Reply::Text)),
+        ..row(
+            "front",
+            None,
+            Kind::Hmac(HmacPreset {
+                header: "x-front-signature",
+                encoding: Encoding::Base64,
+                signed: "{timestamp}:{body}",
+                timestamp_header: Some("x-front-request-timestamp"),
+                timestamp_format: TimeFormat::Milliseconds,
+                ..COMMON
+            }),
+        )
+    },
+    // <https://docs.slack.dev/authentication/verifying-requests-from-slack>
+    Preset {
+        handshake: Some(asks(Ask::Field("challenge"), Stage::Verified, Reply::Text)),
+        ..row(
+            "slack",
+            None,
+            Kind::Hmac(HmacPreset {
+                header: "x-slack-signature",
+                prefix: "v0=",
+                signed: "v0:{timestamp}:{body}",
+                timestamp_header: Some("x-slack-request-timestamp"),
+                ..COMMON
+            }),
+        )
+    },
+    // The key is the whole secret, `whsec_` included. <https://docs.stripe.com/webhooks#verify-manually>
+    row(
+        "stripe",
+        None,
+        Kind::Hmac(HmacPreset {
+            header: "stripe-signature",
+            prefix: "v1=",
+            separator: Some(","),
+            signed: "{timestamp}.{body}",
+            timestamp_prefix: Some("t="),
+            ..COMMON
+        }),
+    ),
+    // The key is the verification token. <https://developers.notion.com/reference/webhooks>
+    Preset {
+        handshake: Some(asks(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret)),
+        ..row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }))
+    },
+    // From memory, not checked; `scheme = "hmac"` says it otherwise. <https://developer.shortcut.com/api/webhook/v1>
+    row("shortcut", None, Kind::Hmac(HmacPreset { header: "payload-signature", ..COMMON })),
+    // <https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation>
+    row(
+        "hubspot",
+        None,
+        Kind::Hmac(HmacPreset {
+            header: "x-hubspot-signature-v3",
+            encoding: Encoding::Base64,
+            signed: "{method}{url}{body}{timestamp}",
+            timestamp_header: Some("x-hubspot-request-timestamp"),
+            timestamp_format: TimeFormat::Milliseconds,
             ..COMMON
         }),
     ),

@@ -53,6 +53,10 @@ pub struct Hmac {
     pub signed: Template,
     /// The header with the time of signing; it must be part of what is signed.
     pub timestamp_header: Option<HeaderName>,
+    /// What stands before the time of signing where that is one of the parts of the signature's header.
+    pub timestamp_prefix: Option<String>,
+    /// How the sender writes the time of signing. Any form is read; this one is written when we sign.
+    pub timestamp_format: TimeFormat,
     /// The field of the signed body with the time of signing.
     pub timestamp_field: Option<String>,
     /// The header with the sender's id of a delivery.
@@ -85,6 +89,17 @@ pub enum Encoding {
     Base64,
     /// The text itself.
     Raw,
+}
+
+/// How a time of signing is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeFormat {
+    /// Seconds since 1970.
+    Seconds,
+    /// Milliseconds since 1970.
+    Milliseconds,
+    /// ISO 8601.
+    Iso,
 }
 
 /// How far a time of signing may be from our clock, in both directions.
@@ -203,6 +218,8 @@ impl Hmac {
             // A test reads every row's template.
             signed: Template::parse(row.signed).unwrap_or_else(|_| Template::body()),
             timestamp_header: row.timestamp_header.map(HeaderName::from_static),
+            timestamp_prefix: row.timestamp_prefix.map(str::to_owned),
+            timestamp_format: row.timestamp_format,
             timestamp_field: row.timestamp_field.map(str::to_owned),
             id_header,
             url,
@@ -214,7 +231,7 @@ impl Hmac {
     fn verify(&self, delivery: &Delivery, secrets: &[SecretString], tolerance: Tolerance) -> Result<(), Refused> {
         let headers = &delivery.headers;
         let written = single(headers, &self.header)?;
-        let timestamp = self.timestamp_header.as_ref().map(|name| single(headers, name)).transpose()?;
+        let timestamp = self.timestamp(headers, written)?;
         let id_header = self.id_header.as_ref().filter(|_| self.signed.signs_id());
         let id = id_header.map(|name| single(headers, name)).transpose()?;
         let values = Values { timestamp, id, url: self.url.as_deref() };
@@ -235,23 +252,39 @@ impl Hmac {
         if !right {
             return Err(Refused::Mismatch);
         }
-        match (&self.timestamp_header, timestamp) {
-            (Some(name), Some(timestamp)) => tolerance.check(name.as_str(), timestamp, delivery.arrived),
-            _ => Ok(()),
+        let place = self.timestamp_header.as_ref().unwrap_or(&self.header).as_str();
+        timestamp.map_or(Ok(()), |timestamp| tolerance.check(place, timestamp, delivery.arrived))
+    }
+
+    /// The time of signing, from a header of its own or from the parts of the signature's header.
+    fn timestamp<'h>(&self, headers: &'h HeaderMap, written: &'h str) -> Result<Option<&'h str>, Refused> {
+        let Some(prefix) = &self.timestamp_prefix else {
+            return self.timestamp_header.as_ref().map(|name| single(headers, name)).transpose();
+        };
+        let mut times = self.parts(written).filter_map(|part| part.strip_prefix(prefix.as_str()));
+        let time = times.next().ok_or_else(|| Refused::Missing(format!("{prefix} of {}", self.header)))?;
+        if times.next().is_some() {
+            return Err(Refused::Repeated(format!("{prefix} of {}", self.header)));
         }
+        Ok(Some(time))
+    }
+
+    /// The parts of the signature's header.
+    fn parts<'h>(&self, written: &'h str) -> impl Iterator<Item = &'h str> {
+        let parts: Vec<_> = match &self.separator {
+            Some(separator) => written.split(separator.as_str()).collect(),
+            None => vec![written],
+        };
+        parts.into_iter().map(str::trim)
     }
 
     /// The signatures of our version in the header's value, decoded; others are passed over.
     fn signatures(&self, written: &str) -> Vec<Vec<u8>> {
-        let parts: Vec<&str> = match &self.separator {
-            Some(separator) => written.split(separator.as_str()).collect(),
-            None => vec![written],
-        };
-        let signatures = parts.into_iter().filter_map(|part| part.trim().strip_prefix(self.prefix.as_str()));
+        let signatures = self.parts(written).filter_map(|part| part.strip_prefix(self.prefix.as_str()));
         signatures.filter_map(|signature| self.encoding.decode(signature)).collect()
     }
 
-    fn key(&self, secret: &SecretString) -> Option<Vec<u8>> {
+    pub(super) fn key(&self, secret: &SecretString) -> Option<Vec<u8>> {
         let text = secret.expose_secret();
         self.secret_encoding.decode(text.strip_prefix(self.secret_prefix.as_str()).unwrap_or(text))
     }
@@ -259,7 +292,7 @@ impl Hmac {
 
 impl Algorithm {
     /// The signature of bytes that lie in several pieces.
-    fn sign(self, key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
+    pub(super) fn sign(self, key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
         fn mac<M: hmac::Mac + hmac::KeyInit>(key: &[u8], pieces: &[&[u8]]) -> Vec<u8> {
             // An HMAC takes a key of any length.
             let Ok(mut mac) = <M as hmac::KeyInit>::new_from_slice(key) else { return Vec::new() };
@@ -276,12 +309,23 @@ impl Algorithm {
     }
 }
 
+/// With padding, and read without it too.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 impl Encoding {
+    /// Bytes as text; raw bytes as far as they are text.
+    pub(super) fn encode(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Hex => hex::encode(bytes),
+            Self::Base64 => BASE64.encode(bytes),
+            Self::Raw => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+
     fn decode(self, text: &str) -> Option<Vec<u8>> {
-        const BASE64: GeneralPurpose = GeneralPurpose::new(
-            &base64::alphabet::STANDARD,
-            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-        );
         match self {
             Self::Hex => hex::decode(text).ok(),
             Self::Base64 => BASE64.decode(text).ok(),

@@ -24,14 +24,7 @@ pub(super) async fn resolve(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
             Value::Text(_) => None,
         }));
     }
-    let look_ups = emails.into_iter().map(|(key, email)| async move {
-        // HubSpot compares exactly, and keeps the addresses of its users in lower case; seldom as they were typed.
-        let found = match calls.owner(&key).await {
-            Ok(None) if key != email => calls.owner(&email).await,
-            found => found,
-        };
-        (key, found)
-    });
+    let look_ups = emails.into_iter().map(|(key, email)| async move { (key, calls.owner(&email).await) });
     let found: Found = futures_util::stream::iter(look_ups).buffer_unordered(AT_ONCE).collect().await;
     let mut resolved = Vec::with_capacity(updates.len());
     for (index, update) in updates.iter().enumerate() {

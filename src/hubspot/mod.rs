@@ -2,12 +2,15 @@
 
 mod answer;
 mod error;
+mod owners;
 mod retry;
+mod schema;
 mod token;
 mod transport;
 
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
+pub use schema::{Schema, Unfit};
 pub use token::Token;
 
 use serde::Serialize;
@@ -25,6 +28,8 @@ pub struct Hubspot {
     transport: transport::Transport,
     /// `/crm/v3/objects/tasks` or `/crm/objects/2026-03/tasks`.
     tasks: String,
+    /// Outlives the deliveries, so that they share it.
+    owners: owners::Owners,
 }
 
 /// A task to write.
@@ -78,7 +83,7 @@ impl Hubspot {
             ApiVersion::V3 => "/crm/v3/objects/tasks".to_owned(),
             ApiVersion::Date(date) => format!("/crm/objects/{date}/tasks"),
         };
-        Self { transport: transport::Transport::new(http, base_url, token), tasks }
+        Self { transport: transport::Transport::new(http, base_url, token), tasks, owners: owners::Owners::default() }
     }
 
     /// Makes the connection that the first call will use. A failure is told when it matters.
@@ -116,8 +121,22 @@ impl Hubspot {
         self.transport.post(&format!("{}/batch/read", self.tasks), &body, true, deadline).await
     }
 
-    /// The id of the owner with an e-mail address, if there is one.
+    /// The id of the owner with an e-mail address, if there is one: as it is known, else as HubSpot says.
     pub async fn owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
+        let key = email.to_lowercase();
+        if let Some(known) = self.owners.get(&key, Instant::now()) {
+            return Ok(known.id);
+        }
+        // HubSpot compares exactly, and keeps the addresses of its users in lower case; seldom as they were typed.
+        let found = match self.look_up_owner(&key, deadline).await? {
+            None if key != email => self.look_up_owner(email, deadline).await?,
+            found => found,
+        };
+        self.owners.keep(key, found.clone(), Instant::now());
+        Ok(found)
+    }
+
+    async fn look_up_owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
         #[derive(serde::Deserialize)]
         struct Owners {
             results: Vec<Owner>,

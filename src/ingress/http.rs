@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -13,16 +14,16 @@ use lambda_http::{Body, Request, RequestExt as _, service_fn};
 use tokio::time::Instant;
 
 use super::reply::{self, BODY, Problem};
-use crate::delivery::Delivery;
-use crate::hubspot::{Hubspot, Token};
+use crate::delivery::{Answer, Delivery};
+use crate::hubspot::{Hubspot, Schema, Token};
 use crate::outbound;
 use crate::receive::{self, Received, Rejected};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
-use crate::source::{Mapped, NotMapped, Sources};
+use crate::source::{Event, Mapped, NotMapped, Source, Sources};
 use crate::summary::{FailReason, Outcome, RetryReason, Row, Summary};
 use crate::time::Time;
-use crate::update::Update;
+use crate::update::{TaskKey, Update};
 use crate::{aws, engine, files};
 
 /// How long the first fetch of the secrets and the first handshake with HubSpot may take. What isn't ready then is done
@@ -36,6 +37,8 @@ const MARGIN: Duration = Duration::from_millis(200);
 struct Function {
     settings: Settings,
     sources: Sources,
+    /// What the portal takes, where that is known.
+    schema: Option<Schema>,
     secrets: Arc<Secrets>,
     hubspot: Hubspot,
 }
@@ -55,15 +58,17 @@ impl Function {
     /// Reads the environment and the source files. What is wrong is logged, everything at once.
     fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let settings = Settings::read(variable);
-        let files = files::read(&files::path(variable));
-        for problem in settings.as_ref().err().into_iter().flatten().chain(files.as_ref().err()) {
+        let path = files::path(variable);
+        let (files, schema) = (files::read(&path), files::schema(&path));
+        let settings_problems = settings.as_ref().err().into_iter().flatten();
+        for problem in settings_problems.chain(files.as_ref().err()).chain(schema.as_ref().err()) {
             tracing::error!("set-up: {problem}");
         }
         let sources = files.map(|files| Sources::read(&files)).ok();
         for problem in sources.iter().flat_map(Sources::problems) {
             tracing::error!("set-up: {problem}");
         }
-        let (settings, sources) = (settings.ok()?, sources?);
+        let (settings, sources, schema) = (settings.ok()?, sources?, schema.ok()?);
         for source in sources.iter().filter(|source| !source.verify.scheme.needs_secret()) {
             tracing::warn!(source = source.name, "scheme = \"none\": whoever knows the address is believed");
         }
@@ -72,7 +77,7 @@ impl Function {
         let token = Token::Secret(Arc::clone(&secrets), settings.hubspot_token.clone());
         let version = &settings.hubspot_api_version;
         let hubspot = Hubspot::new(http, &settings.hubspot_base_url, version, token);
-        Some(Self { settings, sources, secrets, hubspot })
+        Some(Self { settings, sources, schema, secrets, hubspot })
     }
 
     /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole processor to the start.
@@ -105,14 +110,14 @@ impl Function {
             return refuse(Problem::too_large(), delivery);
         }
         match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
-            Ok(received) => self.apply(received, delivery, deadline).await,
+            Ok(Received::Event(event)) => self.apply(source, event, delivery, deadline).await,
+            Ok(Received::Handshake(answer)) => shake_hands(source, answer),
             Err(rejected) => reject(&rejected, delivery),
         }
     }
 
     /// The second story: the updates of a delivery are applied, and the sender gets the summary.
-    async fn apply(&self, received: Received<'_>, delivery: &Delivery, deadline: Instant) -> Response<Body> {
-        let Received { source, event } = received;
+    async fn apply(&self, source: &Source, event: Event, delivery: &Delivery, deadline: Instant) -> Response<Body> {
         let (name, id) = (source.name.clone(), Some(event.id));
         let mapped = match event.mapped {
             Mapped::Filtered => return finish(&Summary::filtered(name, id), None, delivery),
@@ -120,12 +125,12 @@ impl Function {
         };
         let (mut updates, mut slots) = (Vec::new(), Vec::new());
         for mapped in mapped {
-            match mapped {
+            match mapped.map_err(not_mapped).and_then(|update| self.check(update)) {
                 Ok(update) => {
                     updates.push(update);
                     slots.push(None);
                 }
-                Err(not_mapped) => slots.push(Some(not_mapped)),
+                Err(row) => slots.push(Some(row)),
             }
         }
         if !updates.is_empty()
@@ -137,18 +142,17 @@ impl Function {
         }
         let ended = engine::run(&self.hubspot, &updates, deadline, self.settings.observe).await;
         let mut ended_updates = updates.into_iter().zip(ended.outcomes);
-        let row = |slot: Option<NotMapped>| match slot {
-            Some(NotMapped { id, id_property, detail }) => {
-                Some(Row { id, id_property, outcome: Outcome::Failed(FailReason::Mapping, detail) })
-            }
-            None => ended_updates.next().map(|(Update { task, .. }, outcome)| Row {
-                id: Some(task.id),
-                id_property: task.id_property,
-                outcome,
-            }),
-        };
-        let rows = slots.into_iter().filter_map(row).collect();
+        let mut ended_row = || ended_updates.next().map(|(update, outcome)| row(update.task, outcome));
+        let rows = slots.into_iter().filter_map(|slot| slot.or_else(&mut ended_row)).collect();
         finish(&Summary { source: name, event: id, rows }, ended.wait, delivery)
+    }
+
+    /// An update as the portal takes it, where that is known: a bad value costs no call.
+    fn check(&self, mut update: Update) -> Result<Update, Row> {
+        match self.schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
+            Ok(()) => Ok(update),
+            Err((reason, detail)) => Err(row(update.task, Outcome::Failed(reason, detail))),
+        }
     }
 }
 
@@ -205,6 +209,32 @@ fn without_stage<'p>(path: &'p str, context: &ApiGatewayV2httpRequestContext) ->
     let stage = context.stage.as_deref().filter(|stage| *stage != "$default");
     let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
     rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
+}
+
+fn row(task: TaskKey, outcome: Outcome) -> Row {
+    Row { id: Some(task.id), id_property: task.id_property, outcome }
+}
+
+fn not_mapped(NotMapped { id, id_property, detail }: NotMapped) -> Row {
+    Row { id, id_property, outcome: Outcome::Failed(FailReason::Mapping, detail) }
+}
+
+/// Answers a sender's handshake. A secret that it brings is logged, once, for the person who has to store it: the one
+/// secret that ever is.
+fn shake_hands(source: &Source, answer: Answer) -> Response<Body> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let secret = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
+    tracing::info!(source = source.name, "handshake");
+    if let Answer::Secret(value) = &answer
+        && !TOLD.swap(true, Ordering::Relaxed)
+    {
+        tracing::warn!(
+            source = source.name,
+            value,
+            "store this value as the secret {secret}, and confirm it in the sender's system"
+        );
+    }
+    reply::handshake(answer)
 }
 
 /// Logs what became of a delivery, once, and answers.

@@ -6,6 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use lambda_http::Body;
 use serde_json::{Map, Value, json};
 
+use crate::delivery::Answer;
 use crate::receive::Rejected;
 use crate::summary::{RetryReason, Summary};
 
@@ -123,6 +124,22 @@ pub(super) fn health() -> Response<Body> {
 /// The answer to a probe, such as Trello's HEAD before it registers a webhook.
 pub(super) fn probe() -> Response<Body> {
     Response::new(Body::Empty)
+}
+
+/// The answer to a sender's handshake.
+pub(super) fn handshake(answer: Answer) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    match answer {
+        Answer::Header(name, value) => {
+            response.headers_mut().insert(name, value);
+        }
+        Answer::Text(text) => {
+            *response.body_mut() = Body::from(text);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        }
+        Answer::Secret(_) => {}
+    }
+    response
 }
 
 fn json_response(status: StatusCode, content_type: &'static str, body: &Value) -> Response<Body> {

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::reader::{Found, Reader, Section, article};
 use super::{Input, Property, Source, TaskRules, Verify};
-use crate::delivery::{self, Algorithm, Encoding, Hmac, Preset, Scheme, Template, Tolerance, preset};
+use crate::delivery::{self, Algorithm, Encoding, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance, preset};
 use crate::secrets::SecretRef;
 use crate::time::Zone;
 use crate::update::{OnMissing, RECORD_ID, Unknown};
@@ -128,7 +128,9 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
         reader.problem(found.start, format!("there is no scheme {name:?}; known: {}", names.join(", ")));
     }
     let scheme = known.filter(|_| reader.problems() == before)?;
-    Some(Verify { scheme, secret, tolerance, published: preset.and_then(|preset| preset.published_secret) })
+    let published = preset.and_then(|preset| preset.published_secret);
+    let handshake = preset.and_then(|preset| preset.handshake.as_ref());
+    Some(Verify { scheme, secret, tolerance, published, handshake })
 }
 
 fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRef> {
@@ -214,6 +216,8 @@ fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme
         separator,
         signed,
         timestamp_header,
+        timestamp_prefix: None,
+        timestamp_format: TimeFormat::Seconds,
         timestamp_field: None,
         id_header,
         url: url.map(|found| found.value),

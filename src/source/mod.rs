@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use jq::{Expression, Expressions, Program, Val};
 use reader::{Notes, Reader};
 
-use crate::delivery::{Json, Scheme, Tolerance, Unreadable, Verified};
+use crate::delivery::{Handshake, Json, Scheme, Tolerance, Unreadable, Verified};
 use crate::secrets::SecretRef;
 use crate::time::{Time, Zone};
 use crate::update::{OnMissing, Unknown, Update};
@@ -59,6 +59,8 @@ pub struct Verify {
     pub tolerance: Tolerance,
     /// A secret that the sender's documentation publishes, and that is refused therefore.
     pub published: Option<&'static str>,
+    /// What the sender asks before it sends events.
+    pub handshake: Option<&'static Handshake>,
 }
 
 struct TaskRules {

@@ -182,6 +182,30 @@ async fn an_owner_is_looked_up_once_for_each_address() {
 }
 
 #[tokio::test]
+async fn an_owner_is_known_to_the_deliveries_that_follow() {
+    let world = world().start().await;
+    let from = |owner: &str| json!({"id": "1", "subject": "a", "owner": owner});
+    for owner in ["ada@acme.example", "Ada@acme.example"] {
+        world.deliver(from(owner)).await.is(200, "updated 1");
+    }
+    for _ in 0..2 {
+        world.deliver(from("nobody@acme.example")).await.is(200, "failed 1").row(0, "failed owner_not_found");
+    }
+    assert_eq!(world.task("1", "hubspot_owner_id").as_deref(), Some("101"));
+    assert_eq!(world.calls("owners").len(), 2, "one for each address");
+}
+
+#[tokio::test]
+async fn a_look_up_that_failed_is_not_remembered() {
+    let world = world().start().await;
+    let from_ada = json!({"id": "1", "subject": "a", "owner": "ada@acme.example"});
+    world.hubspot.fault(Fault { on: Endpoint::Owners, policy: Policy::Daily, ..Fault::status(429) });
+    world.deliver(from_ada.clone()).await.is(503, "retry 1").row(0, "retry rate_limited");
+    world.deliver(from_ada).await.is(200, "updated 1");
+    assert_eq!(world.calls("owners").len(), 2);
+}
+
+#[tokio::test]
 async fn a_token_that_hubspot_refuses_is_fetched_again_once() {
     let world = world().secret("hubspot", "old-token").start().await;
     deliver_one(&world).await.is(503, "retry 1").row(0, "retry unauthorized").retry_after();

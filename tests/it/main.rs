@@ -10,13 +10,17 @@
 )]
 
 mod bad_input;
+mod cli;
 mod emulator;
 mod engine;
+mod handshakes;
 mod happy;
 mod hubspot;
 mod hubspot_table;
+mod invariants;
 mod lost;
 mod samples;
+mod schema;
 mod secrets;
 mod set_up;
 mod stories;

@@ -28,7 +28,7 @@ const SECRET: &str = "correct horse battery";
 type Vector = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
 
 /// One for every named scheme.
-const VECTORS: [Vector; 6] = [
+const VECTORS: [Vector; 21] = [
     (
         "github",
         SECRET,
@@ -65,6 +65,103 @@ const VECTORS: [Vector; 6] = [
             ("webhook-timestamp", "1772711940"),
             ("webhook-signature", "v1,yxGjYRS911mfSWMI07StjYkKl2JUPeNpQh6IhU1ziEI="),
         ],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "gitlab-signed",
+        "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY",
+        &[
+            ("webhook-id", "msg_1"),
+            ("webhook-timestamp", "1772711940"),
+            ("webhook-signature", "v1,yxGjYRS911mfSWMI07StjYkKl2JUPeNpQh6IhU1ziEI="),
+        ],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "pagerduty",
+        SECRET,
+        &[("x-pagerduty-signature", "v1=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "intercom",
+        SECRET,
+        &[("x-hub-signature", "sha1=f7a35143c64966824045070032afc8d9bc5a03b7")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "asana",
+        SECRET,
+        &[("x-hook-signature", "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    ("trello", SECRET, &[("x-trello-webhook", "LTxTu32FzjLnykITmfb9WDh7hbA=")], r#"{"ticket":{"id":7}}"#),
+    (
+        "clickup",
+        SECRET,
+        &[("x-signature", "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "sentry",
+        SECRET,
+        &[("sentry-hook-signature", "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    ("helpscout", SECRET, &[("x-helpscout-signature", "96NRQ8ZJZoJARQcAMq/I2bxaA7c=")], r#"{"ticket":{"id":7}}"#),
+    (
+        "front",
+        SECRET,
+        &[
+            ("x-front-signature", "3pHOb24S6vxrf6CvenGhLZ4+4vLFf8GcB+iQHARMOsE="),
+            ("x-front-request-timestamp", "1772711940000"),
+        ],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "slack",
+        SECRET,
+        &[
+            ("x-slack-signature", "v0=d88b4e9b4a9852278ce4b2555d496a2430fd0dc3ac3b28bb11c09532c715a40b"),
+            ("x-slack-request-timestamp", "1772711940"),
+        ],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "notion",
+        SECRET,
+        &[("x-notion-signature", "sha256=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "shortcut",
+        SECRET,
+        &[("payload-signature", "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "svix",
+        "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY",
+        &[
+            ("svix-id", "msg_1"),
+            ("svix-timestamp", "1772711940"),
+            ("svix-signature", "v1,yxGjYRS911mfSWMI07StjYkKl2JUPeNpQh6IhU1ziEI="),
+        ],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "hubspot",
+        SECRET,
+        &[
+            ("x-hubspot-signature-v3", "np70YyC6wGTcexChnJp3J8+7thKIThdbQnyt8FcQFlg="),
+            ("x-hubspot-request-timestamp", "1772711940000"),
+        ],
+        r#"{"ticket":{"id":7}}"#,
+    ),
+    (
+        "stripe",
+        SECRET,
+        &[("stripe-signature", "t=1772711940,v1=08558b7344505879a365e80fe141c74e1648e2f9e0a0d8a8747bd4f5b60edc50")],
         r#"{"ticket":{"id":7}}"#,
     ),
 ];
@@ -154,7 +251,9 @@ impl Sender {
         let (_, _, headers, body) = VECTORS.iter().find(|(name, ..)| *name == self.name).unwrap();
         let time = Time::from_milliseconds(milliseconds).to_string();
         let like = headers.iter().find(|(name, _)| Some(*name) == self.row.timestamp_header);
-        self.timestamp = match like.map_or(0, |(_, like)| like.len()) {
+        // Where it stands in the signature's header, it is in seconds.
+        let beside = self.row.timestamp_prefix.map_or(0, |_| 10);
+        self.timestamp = match like.map_or(beside, |(_, like)| like.len()) {
             10 => format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000),
             13 => milliseconds.to_string(),
             _ => time,
@@ -185,7 +284,8 @@ impl Sender {
 
     /// A delivery with this as the whole value of the signature's header.
     fn sends(&self, value: &str) -> Delivery {
-        let mut delivery = delivery(&[(self.row.header, value)], self.body.clone());
+        let time = self.row.timestamp_prefix.map(|prefix| format!("{prefix}{},", self.timestamp)).unwrap_or_default();
+        let mut delivery = delivery(&[(self.row.header, &format!("{time}{value}"))], self.body.clone());
         for (name, value) in [(self.row.timestamp_header, self.timestamp.as_str()), (self.id_header, "msg_7")] {
             if let Some(name) = name {
                 delivery.headers.insert(name, value.parse().unwrap());

@@ -16,6 +16,8 @@ fn generic() -> Hmac {
         separator: None,
         signed: Template::body(),
         timestamp_header: None,
+        timestamp_prefix: None,
+        timestamp_format: crate::delivery::TimeFormat::Seconds,
         timestamp_field: None,
         id_header: None,
         url: None,

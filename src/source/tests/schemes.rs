@@ -91,6 +91,8 @@ fn an_hmac_signs_the_body_with_sha256_in_hex_unless_it_says_otherwise() {
         separator: None,
         signed: Template::body(),
         timestamp_header: None,
+        timestamp_prefix: None,
+        timestamp_format: crate::delivery::TimeFormat::Seconds,
         timestamp_field: None,
         id_header: None,
         url: None,

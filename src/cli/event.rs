@@ -1,0 +1,76 @@
+//! `taskhook event`: a Lambda event with a fresh valid signature.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use super::payload;
+use crate::delivery::Delivery;
+
+/// Print a complete Function URL event with a fresh valid signature, for cargo lambda invoke --data-file
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Name of the source: its file's name without .toml
+    source: String,
+    /// File with the body, or with a complete Lambda event, which is signed anew; - is standard input
+    payload: PathBuf,
+    /// The webhook's secret
+    #[arg(long)]
+    secret: String,
+    /// A header that the sender sets, such as "X-GitHub-Event: issues"
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+    let sources = payload::sources()?;
+    let source = payload::source(&sources, &arguments.source)?;
+    let mut delivery = payload::delivery(source, &arguments.payload, &arguments.headers)?;
+    source.verify.scheme.sign(&mut delivery, &SecretString::from(arguments.secret.clone()))?;
+    println!("{:#}", event(&delivery));
+    Ok(())
+}
+
+/// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>
+fn event(delivery: &Delivery) -> Value {
+    let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+        (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes())))
+    };
+    let headers: Map<_, _> = delivery.headers.iter().map(header).collect();
+    let (body, is_encoded) = match std::str::from_utf8(&delivery.body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (STANDARD.encode(&delivery.body), true),
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(&delivery.query);
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": delivery.path,
+        "rawQueryString": query.finish(),
+        "headers": headers,
+        "requestContext": {
+            "accountId": "anonymous",
+            "apiId": "local",
+            "domainName": "local.lambda-url.us-east-1.on.aws",
+            "domainPrefix": "local",
+            "http": {
+                "method": delivery.method.as_str(),
+                "path": delivery.path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "127.0.0.1",
+                "userAgent": "taskhook",
+            },
+            "requestId": "local",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": delivery.arrived.to_string(),
+            "timeEpoch": delivery.arrived.milliseconds(),
+        },
+        "body": body,
+        "isBase64Encoded": is_encoded,
+    })
+}

@@ -1,0 +1,119 @@
+//! `taskhook explain`: what a payload says, by a source file.
+
+use std::path::PathBuf;
+
+use secrecy::SecretString;
+use serde_json::{Map, Value, json};
+
+use super::payload;
+use crate::source::{Event, Mapped, NotMapped};
+use crate::update::{self, Unknown, Update};
+
+/// Show how one payload is read: delivery id, time, filter, updates
+///
+/// Nothing is sent, and no signature is needed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Name of the source: its file's name without .toml
+    source: String,
+    /// File with the body, or with a complete Lambda event; - is standard input
+    payload: PathBuf,
+    /// A header that the sender sets, such as "X-GitHub-Event: issues"
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Fails when something of the payload can't be mapped.
+pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+    let sources = payload::sources()?;
+    let source = payload::source(&sources, &arguments.source)?;
+    let mut delivery = payload::delivery(source, &arguments.payload, &arguments.headers)?;
+    // Signed by ourselves, since only a verified delivery can be read. A secret that every scheme takes:
+    let secret = SecretString::from("dGFza2hvb2s6ZXhwbGFpbg==".to_owned());
+    let scheme = &source.verify.scheme;
+    let secret = if scheme.unusable(&secret).is_some() { SecretString::from("a:b".to_owned()) } else { secret };
+    scheme.sign(&mut delivery, &secret)?;
+    let verified = scheme.verify(&delivery, &[secret], source.verify.tolerance).map_err(|why| why.to_string())?;
+    let json = verified.read(source.verify.tolerance).map_err(|why| format!("{why:?}"))?;
+    let event = sources.map(source, &verified, &json).map_err(|why| why.to_string())?;
+    if arguments.json {
+        println!("{:#}", to_json(&event));
+    } else {
+        print!("{}", to_text(&event));
+    }
+    let problems: Vec<_> = updates(&event).filter_map(|update| update.as_ref().err()).map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+}
+
+fn updates(event: &Event) -> impl Iterator<Item = &Result<Update, NotMapped>> {
+    match &event.mapped {
+        Mapped::Filtered => [].iter(),
+        Mapped::Updates(updates) => updates.iter(),
+    }
+}
+
+fn problem(not: &NotMapped) -> String {
+    let id = not.id.as_deref().map(|id| format!(" of {} {id}", not.id_property)).unwrap_or_default();
+    format!("The update{id} can't be mapped: {}", not.detail)
+}
+
+/// The form of the files in events/.
+pub(super) fn to_json(event: &Event) -> Value {
+    let updates = updates(event).filter_map(|update| update.as_ref().ok()).map(|update| {
+        let properties = update.properties.iter().map(|(name, value)| (name.clone(), value_json(value)));
+        json!({
+            "id": update.task.id,
+            "idProperty": update.task.id_property,
+            "properties": properties.collect::<Map<_, _>>(),
+        })
+    });
+    json!({
+        "event": event.id,
+        "time": event.time.map(|time| time.to_string()),
+        "filtered": matches!(event.mapped, Mapped::Filtered),
+        "updates": updates.collect::<Vec<_>>(),
+    })
+}
+
+fn value_json(value: &update::Value) -> Value {
+    match value {
+        update::Value::Text(text) => json!(text),
+        update::Value::Owner { email, .. } => json!({"owner": email}),
+    }
+}
+
+fn to_text(event: &Event) -> String {
+    let time = event.time.map_or_else(|| "not asked".to_owned(), |time| time.to_string());
+    let mut lines = vec![format!("delivery  {}", event.id), format!("time      {time}")];
+    if matches!(event.mapped, Mapped::Filtered) {
+        lines.push("filtered  none of our business: [event] when, or no output of [task] each".to_owned());
+    }
+    for update in updates(event).filter_map(|update| update.as_ref().ok()) {
+        lines.push(format!("\nthe task whose {} is {}", update.task.id_property, update.task.id));
+        let width = update.properties.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+        lines.extend(update.properties.iter().map(|(name, value)| format!("  {name:width$}  {}", value_text(value))));
+        lines.extend(update.updated_at_property.as_ref().map(|name| format!("  {name} keeps {}", update.time)));
+        if update.properties.is_empty() {
+            lines.push("  nothing to write: unchanged".to_owned());
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+fn value_text(value: &update::Value) -> String {
+    match value {
+        update::Value::Text(text) if text.is_empty() => "(cleared)".to_owned(),
+        update::Value::Text(text) => format!("{text:?}"),
+        update::Value::Owner { email, unknown } => {
+            let otherwise = match unknown {
+                Unknown::Fail => "or the update fails".to_owned(),
+                Unknown::Skip => "or it is left alone".to_owned(),
+                Unknown::Write(text) => format!("or {text:?}"),
+            };
+            format!("the id of the owner {email}, {otherwise}")
+        }
+    }
+}

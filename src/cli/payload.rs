@@ -1,0 +1,93 @@
+//! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a complete Lambda event.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::Value;
+
+use crate::delivery::Delivery;
+use crate::source::{Source, Sources};
+use crate::time::Time;
+use crate::{files, source};
+
+/// The source files, or every problem that they have.
+pub(super) fn sources() -> Result<Sources, String> {
+    let path = files::path(&|name| std::env::var(name).ok());
+    let sources = Sources::read(&files::read(&path).map_err(|problem| problem.to_string())?);
+    let problems: Vec<_> = sources.problems().iter().map(source::Problem::to_string).collect();
+    if problems.is_empty() { Ok(sources) } else { Err(problems.join("\n")) }
+}
+
+/// The source of a name.
+pub(super) fn source<'s>(sources: &'s Sources, name: &str) -> Result<&'s Source, String> {
+    sources.iter().find(|source| source.name == name).ok_or_else(|| {
+        let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
+        format!("There is no source {name:?}; there are: {}.", names.join(", "))
+    })
+}
+
+/// Reads a payload file (`-` is standard input) as a delivery to a source, with more headers given as `Name: value`.
+pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery, String> {
+    let bytes = read(file).map_err(|error| format!("{} can't be read: {error}.", file.display()))?;
+    let mut delivery = Delivery {
+        method: Method::POST,
+        path: source.path.clone(),
+        query: Vec::new(),
+        headers: HeaderMap::new(),
+        body: bytes.into(),
+        arrived: Time::now(),
+        request_id: "local".to_owned(),
+    };
+    delivery.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(event) = lambda_event(&delivery.body) {
+        take_event(&mut delivery, &event)?;
+    }
+    for header in headers {
+        let (name, value) =
+            header.split_once(':').ok_or_else(|| format!("{header:?} is not a header: write Name: value."))?;
+        insert(&mut delivery.headers, name.trim(), value.trim())?;
+    }
+    Ok(delivery)
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes)?;
+        return Ok(bytes);
+    }
+    std::fs::read(file)
+}
+
+/// The event, if the file holds one instead of a body.
+fn lambda_event(bytes: &[u8]) -> Option<Value> {
+    let event: Value = serde_json::from_slice(bytes).ok()?;
+    let is_event = event.get("requestContext").is_some() && event.get("body").is_some_and(Value::is_string);
+    is_event.then_some(event)
+}
+
+fn take_event(delivery: &mut Delivery, event: &Value) -> Result<(), String> {
+    for (name, value) in event["headers"].as_object().into_iter().flatten() {
+        insert(&mut delivery.headers, name, value.as_str().unwrap_or_default())?;
+    }
+    let body = event["body"].as_str().unwrap_or_default();
+    delivery.body = if event["isBase64Encoded"] == Value::Bool(true) {
+        STANDARD.decode(body).map_err(|_| "The event's body is not base64, as it says.".to_owned())?.into()
+    } else {
+        body.to_owned().into()
+    };
+    let query = event["rawQueryString"].as_str().unwrap_or_default();
+    let fields = form_urlencoded::parse(query.as_bytes());
+    delivery.query = fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    Ok(())
+}
+
+fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
+    let parsed = (name.parse::<HeaderName>(), HeaderValue::from_str(value));
+    let (Ok(name), Ok(value)) = parsed else { return Err(format!("{name}: {value} is not a header.")) };
+    headers.insert(name, value);
+    Ok(())
+}

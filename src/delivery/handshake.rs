@@ -1,0 +1,85 @@
+//! What some senders ask before they send events: that we say something back.
+
+use http::{HeaderName, HeaderValue};
+
+use super::Delivery;
+use super::body::Json;
+
+/// The longest text that is said back.
+const LENGTH: usize = 512;
+
+/// A sender's handshake, as its documentation describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Handshake {
+    pub(super) ask: Ask,
+    pub(super) stage: Stage,
+    pub(super) reply: Reply,
+}
+
+/// How a handshake is told from an event.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask {
+    /// By a header.
+    Header(&'static str),
+    /// By a field of the body.
+    Field(&'static str),
+}
+
+/// When a handshake is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Before anything is verified: what is said back gives nothing away.
+    Unverified,
+    /// Like an event, after its signature is verified.
+    Verified,
+    /// While the source's secret does not exist, since the handshake brings it. The one case in which an unverified body
+    /// is read.
+    BeforeSecret,
+}
+
+/// What is said back.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reply {
+    /// The header that asked.
+    Header,
+    /// The text that was sent.
+    Text,
+    /// Nothing: a 200 is enough. What was sent is the secret.
+    Secret,
+}
+
+/// The reply to a handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A header.
+    Header(HeaderName, HeaderValue),
+    /// A text.
+    Text(String),
+    /// An empty reply. The sender told its secret, which a person has to store.
+    Secret(String),
+}
+
+impl Handshake {
+    /// The reply, if the delivery is this handshake and this is its stage.
+    #[must_use]
+    pub fn answer(&self, delivery: &Delivery, stage: Stage) -> Option<Answer> {
+        if stage != self.stage {
+            return None;
+        }
+        let text = match self.ask {
+            Ask::Header(name) => delivery.headers.get(name)?.to_str().ok()?.to_owned(),
+            Ask::Field(name) => Json::read(delivery).ok()?.field(name)?,
+        };
+        let is_plain = text.len() <= LENGTH && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_plain || text.is_empty() {
+            return None;
+        }
+        Some(match (self.reply, self.ask) {
+            (Reply::Header, Ask::Header(name)) => {
+                Answer::Header(HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?)
+            }
+            (Reply::Secret, _) => Answer::Secret(text),
+            (Reply::Text | Reply::Header, _) => Answer::Text(text),
+        })
+    }
+}

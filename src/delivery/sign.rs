@@ -1,0 +1,87 @@
+//! Signing as a sender does, for trying things out: a delivery that verifies.
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::scheme::{Encoding, Hmac, Scheme, TimeFormat};
+use super::template::Values;
+use super::{Delivery, Refused};
+use crate::time::Time;
+
+impl Scheme {
+    /// Adds what proves that the sender knows the secret, as of the delivery's arrival. Ids that it lacks and that are
+    /// signed are made up; a time of signing in the body is set.
+    ///
+    /// The error is a sentence about what can't be signed.
+    pub fn sign(&self, delivery: &mut Delivery, secret: &SecretString) -> Result<(), String> {
+        match self {
+            Self::Hmac(hmac) => hmac.sign(delivery, secret),
+            Self::Token { header, prefix, .. } => {
+                let value = format!("{prefix}{}", secret.expose_secret());
+                insert(delivery, header, &value)
+            }
+            Self::Basic => {
+                let value = format!("Basic {}", Encoding::Base64.encode(secret.expose_secret().as_bytes()));
+                insert(delivery, &AUTHORIZATION, &value)
+            }
+            Self::None => Ok(()),
+        }
+    }
+}
+
+impl Hmac {
+    fn sign(&self, delivery: &mut Delivery, secret: &SecretString) -> Result<(), String> {
+        let key = self.key(secret).filter(|key| !key.is_empty()).ok_or("the secret can't be used with this scheme")?;
+        if let Some(field) = &self.timestamp_field {
+            set_field(delivery, field)?;
+        }
+        let timestamp = self.timestamp_format.write(delivery.arrived);
+        if let Some(header) = &self.timestamp_header {
+            insert(delivery, header, &timestamp)?;
+        }
+        if let Some(header) = self.id_header.as_ref().filter(|_| self.signed.signs_id())
+            && !delivery.headers.contains_key(header)
+        {
+            insert(delivery, header, &format!("msg_{}", delivery.arrived.milliseconds()))?;
+        }
+        let id = self.id_header.as_ref().and_then(|header| delivery.headers.get(header)?.to_str().ok());
+        let values = Values { timestamp: Some(&timestamp), id, url: self.url.as_deref() };
+        let pieces = self.signed.pieces(delivery, &values).map_err(|refused: Refused| refused.to_string())?;
+        let signature = self.encoding.encode(&self.algorithm.sign(&key, &pieces));
+        let signature = format!("{}{signature}", self.prefix);
+        let separator = self.separator.as_deref().unwrap_or_default();
+        let value = match &self.timestamp_prefix {
+            Some(prefix) => format!("{prefix}{timestamp}{separator}{signature}"),
+            None => signature,
+        };
+        insert(delivery, &self.header, &value)
+    }
+}
+
+impl TimeFormat {
+    fn write(self, time: Time) -> String {
+        match self {
+            Self::Seconds => (time.milliseconds() / 1000).to_string(),
+            Self::Milliseconds => time.milliseconds().to_string(),
+            Self::Iso => time.to_string(),
+        }
+    }
+}
+
+fn insert(delivery: &mut Delivery, header: &HeaderName, value: &str) -> Result<(), String> {
+    let value = HeaderValue::from_str(value).map_err(|_| format!("{header} can't hold the secret"))?;
+    delivery.headers.insert(header, value);
+    Ok(())
+}
+
+/// Sets the time of signing in a JSON body.
+fn set_field(delivery: &mut Delivery, field: &str) -> Result<(), String> {
+    let body: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(&delivery.body);
+    let mut body =
+        body.map_err(|_| format!("the body is no JSON object, and the time of signing has to be its {field:?}"))?;
+    body.insert(field.to_owned(), delivery.arrived.milliseconds().into());
+    delivery.body = Bytes::from(serde_json::Value::Object(body).to_string());
+    Ok(())
+}

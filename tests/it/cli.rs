@@ -1,0 +1,96 @@
+//! The command-line tool, as a person runs it.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::{SECRET, SOURCE, world};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+async fn taskhook(sources: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
+    command.args(arguments).current_dir(root()).env("TASKHOOK_SOURCES", sources);
+    command.output().await.expect("taskhook runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test]
+async fn check_finds_the_shipped_sources_sound() {
+    let output = taskhook(&root().join("sources"), &["check"]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("zendesk is sound: /zendesk"));
+}
+
+#[tokio::test]
+async fn check_tells_all_problems_at_once_with_their_places() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("broken.toml");
+    std::fs::write(
+        &file,
+        "[verify]\nscheme = \"githup\"\n[task]\nid = '.x |'\nid_property = \"t\"\nid_propertie = 1\n",
+    )
+    .unwrap();
+    let output = taskhook(&file, &["check"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let problems = text(&output.stderr);
+    for problem in [
+        "broken.toml:2:10: there is no scheme \"githup\"",
+        "broken.toml:4:11: not a jq expression: expected term, found the end",
+        "broken.toml:6:1: there is no key `id_propertie` in [task]; did you mean `id_property`?",
+        "broken.toml:1:1: the section [properties] is missing",
+    ] {
+        assert!(problems.contains(problem), "{problem:?} is not in:\n{problems}");
+    }
+}
+
+#[tokio::test]
+async fn explain_says_of_a_sample_what_stands_beside_it() {
+    for case in ["github/closed", "jira/rich-text", "gitlab/note", "tickets/two-tickets", "linear/emptied"] {
+        let event = format!("events/{case}.json");
+        let source = case.split('/').next().unwrap();
+        let output = taskhook(&root().join("sources"), &["explain", "--json", source, &event]).await;
+        assert!(output.status.success(), "{case}: {}", text(&output.stderr));
+        let expected = std::fs::read_to_string(root().join(format!("events/{case}.expected.json"))).unwrap();
+        let expected: Value = serde_json::from_str(&expected).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), expected, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn explain_fails_with_everything_that_cannot_be_mapped() {
+    let payload = Path::new(env!("CARGO_TARGET_TMPDIR")).join("payload.json");
+    std::fs::write(&payload, r#"{"id": "1", "status": "someday", "subject": {}}"#).unwrap();
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("shop.toml");
+    std::fs::write(&source, SOURCE.replace("{tests}", "any")).unwrap();
+    let output = taskhook(&source, &["explain", "shop", payload.to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let problem = text(&output.stderr);
+    assert!(
+        problem.contains("of ticket 1") && problem.contains("hs_task_subject: ") && problem.contains("\"someday\"")
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_the_tool_signed_is_taken_by_the_function() {
+    let world = world().start().await;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let payload = folder.join("signed.json");
+    std::fs::write(&payload, json!({"id": "1", "subject": "signed by the tool"}).to_string()).unwrap();
+    let source = folder.join("signed").join("shop.toml");
+    std::fs::create_dir_all(source.parent().unwrap()).unwrap();
+    std::fs::write(&source, SOURCE.replace("{tests}", "any")).unwrap();
+    let arguments =
+        ["event", "shop", payload.to_str().unwrap(), "--secret", SECRET, "--header", "X-GitHub-Delivery: d-9"];
+    let output = taskhook(&source, &arguments).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let reply = world.invoke(&serde_json::from_slice(&output.stdout).unwrap()).await;
+    assert_eq!(reply.is(200, "updated 1").body["event"], json!("d-9"));
+    assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("signed by the tool"));
+}

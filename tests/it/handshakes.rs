@@ -1,0 +1,66 @@
+//! What senders ask before they send events.
+
+use serde_json::{Value, json};
+
+use crate::support::event::{Event, hmac_sha256};
+use crate::support::{Builder, Reply, SECRET, SOURCE, World, world};
+
+fn with(scheme: &str) -> Builder {
+    world().source("shop", &SOURCE.replace("\"github\"", &format!("{scheme:?}")))
+}
+
+async fn send(world: &World, header: Option<(&str, &str)>, body: Value) -> Reply {
+    let event = Event::post("/shop", body.to_string());
+    let event = header.map_or(event.clone(), |(name, value)| event.header(name, value));
+    world.send(&event).await
+}
+
+#[tokio::test]
+async fn asanas_secret_is_said_back_while_there_is_none() {
+    let first = with("asana").without_secret("shop").start().await;
+    let reply = send(&first, Some(("x-hook-secret", "b537207f20cbfa02357cf448134da559")), json!({})).await;
+    assert_eq!((reply.status, reply.headers["x-hook-secret"].as_str()), (200, "b537207f20cbfa02357cf448134da559"));
+    assert!(!first.function.log().contains("b537207f"), "Asana tells it to whoever made the webhook");
+    // An event can't be verified yet.
+    send(&first, None, json!({"events": []})).await.is_problem(500);
+    let later = with("asana").start().await;
+    send(&later, Some(("x-hook-secret", "a strangers")), json!({})).await.is_problem(401);
+}
+
+#[tokio::test]
+async fn notions_token_is_logged_once_while_there_is_none() {
+    let first = with("notion").without_secret("shop").start().await;
+    for _ in 0..3 {
+        let reply = send(&first, None, json!({"verification_token": "secret_tMrlL1qK5vuQAh1b6cZGh"})).await;
+        assert_eq!((reply.status, &reply.body), (200, &json!("")));
+    }
+    first.function.logs(&format!("store this value as the secret {}/shop", first.tests)).await;
+    send(&first, None, json!({"type": "page.created"})).await.is_problem(500);
+    assert_eq!(first.function.log().matches("secret_tMrlL1qK5vuQAh1b6cZGh").count(), 1);
+    let later = with("notion").start().await;
+    send(&later, None, json!({"verification_token": "secret_of_a_stranger"})).await.is_problem(401);
+    assert!(!later.function.log().contains("secret_of_a_stranger"));
+}
+
+#[tokio::test]
+async fn slacks_challenge_is_answered_when_it_is_signed() {
+    let world = with("slack").start().await;
+    let body = json!({"type": "url_verification", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"});
+    send(&world, None, body.clone()).await.is_problem(401);
+    let time = (taskhook::time::Time::now().milliseconds() / 1000).to_string();
+    let signature = hex::encode(hmac_sha256(SECRET.as_bytes(), format!("v0:{time}:{body}").as_bytes()));
+    let event = Event::post("/shop", body.to_string())
+        .header("x-slack-request-timestamp", &time)
+        .header("x-slack-signature", &format!("v0={signature}"));
+    let reply = world.send(&event).await;
+    assert_eq!((reply.status, reply.headers["content-type"].as_str()), (200, "text/plain"));
+    assert_eq!(reply.body, body["challenge"]);
+}
+
+#[tokio::test]
+async fn fronts_challenge_is_said_back() {
+    let world = with("front").start().await;
+    let reply = send(&world, Some(("x-front-challenge", "challenge-42")), json!({})).await;
+    assert_eq!((reply.status, &reply.body), (200, &json!("challenge-42")));
+    send(&world, Some(("x-front-challenge", &"x".repeat(600))), json!({})).await.is_problem(401);
+}

@@ -1,0 +1,111 @@
+//! What must stay true of the code itself, and of the documents.
+
+use std::path::{Path, PathBuf};
+
+use taskhook::source::{SourceFile, Sources};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The Rust files below a folder or file of `src`, without their tests.
+fn code(place: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut queue = vec![root().join("src").join(place)];
+    while let Some(path) = queue.pop() {
+        if path.is_dir() {
+            queue.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !path.to_string_lossy().contains("tests")
+        {
+            let text = read(&path);
+            let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]" || text.contains("mod tests;"));
+            let code = lines.filter(|line| !line.trim_start().starts_with("//"));
+            files.push((path, code.collect::<Vec<_>>().join("\n")));
+        }
+    }
+    assert!(!files.is_empty(), "{place} has no files");
+    files
+}
+
+#[test]
+fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
+    let pure = [
+        "delivery",
+        "source",
+        "update.rs",
+        "summary.rs",
+        "engine/plan.rs",
+        "engine/guard.rs",
+        "engine/account.rs",
+        "engine/blame.rs",
+        "hubspot/retry.rs",
+        "hubspot/answer.rs",
+        "hubspot/schema.rs",
+    ];
+    let impure =
+        ["tokio", "reqwest", "std::fs", "std::env", "std::net", "SystemTime", "Instant::", "Time::now", "async "];
+    for (path, code) in pure.iter().flat_map(|place| code(place)) {
+        for word in impure {
+            assert!(!code.contains(word), "{} has {word:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn only_the_ingress_knows_lambda_and_our_status_codes() {
+    for (path, code) in code("") {
+        let path = path.strip_prefix(root().join("src")).unwrap().to_owned();
+        let may = ["ingress", "bin", "sim", "cli"].iter().any(|room| path.starts_with(room));
+        for word in ["lambda_http", "lambda_runtime", "StatusCode"] {
+            assert!(may || !code.contains(word), "{} has {word:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn each_outside_crate_has_its_home() {
+    for (word, homes) in [
+        ("jaq_", &["source"][..]),
+        ("toml::", &["source"]),
+        ("jiff", &["time.rs", "sim"]),
+        ("hmac::", &["delivery"]),
+        ("aws_", &["secrets.rs", "aws.rs", "outbound.rs", "ingress"]),
+        ("reqwest", &["outbound.rs", "aws.rs", "hubspot"]),
+        ("hyper", &["sim"]),
+        ("clap", &["cli"]),
+        ("tracing_subscriber", &["telemetry.rs"]),
+    ] {
+        for (path, code) in code("") {
+            let path = path.strip_prefix(root().join("src")).unwrap().to_owned();
+            let uses =
+                code.lines().any(|line| line.contains(&format!("use {word}")) || line.contains(&format!(" {word}")));
+            assert!(!uses || homes.iter().any(|home| path.starts_with(home)), "{} uses {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_source_file_of_the_readme_is_sound() {
+    let readme = read(&root().join("README.md"));
+    let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let file = SourceFile { file: "README.md".to_owned(), name: "github".to_owned(), text: Ok(text.to_owned()) };
+    assert_eq!(Sources::read(&[file]).problems(), []);
+}
+
+#[test]
+fn every_setting_and_every_named_scheme_is_in_the_readme() {
+    let readme = read(&root().join("README.md"));
+    let settings = code("settings.rs").remove(0).1 + &code("files.rs").remove(0).1;
+    let names = settings.split('"').filter(|word| word.starts_with("TASKHOOK_") || word.starts_with("HUBSPOT_"));
+    let planned = ["TASKHOOK_QUEUE_URL", "TASKHOOK_DEAD_LETTER_URL"];
+    let mut names: Vec<_> = names.filter(|name| !planned.contains(name)).map(str::to_owned).collect();
+    names.extend(taskhook::delivery::preset_names().map(str::to_owned));
+    for name in names {
+        assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
+    }
+}
