@@ -79,3 +79,10 @@ impl HttpConnector for Connector {
 fn connector_error(error: reqwest::Error) -> ConnectorError {
     if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
 }
+
+/// What an error says, and its causes, for the log. Not its `Debug`, which may hold an answer.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

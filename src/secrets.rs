@@ -10,6 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 
+use crate::outbound;
+
 /// The shortest time between two fetches that a stranger's wrong signature or HubSpot's 401 can cause.
 const BETWEEN_EXTRA_FETCHES: Duration = Duration::from_secs(30);
 
@@ -214,7 +216,7 @@ impl Secrets {
                     tracing::debug!(code, "BatchGetSecretValue was refused; fetching each secret alone");
                 }
                 Err(error) => {
-                    let failure = SecretError::passing(format!("Secrets Manager: {}", causes(&error)));
+                    let failure = SecretError::passing(format!("Secrets Manager: {}", outbound::causes(&error)));
                     return ids.iter().map(|id| (id.clone(), Err(failure.clone()))).collect();
                 }
             }
@@ -230,7 +232,7 @@ impl Secrets {
                 let code = refused.err().code().unwrap_or_default();
                 Err(refusal(id, code, refused.raw().status().as_u16()))
             }
-            Err(error) => Err(SecretError::passing(format!("Secrets Manager: {}", causes(&error)))),
+            Err(error) => Err(SecretError::passing(format!("Secrets Manager: {}", outbound::causes(&error)))),
         }
     }
 }
@@ -261,12 +263,6 @@ fn pick(
 fn text(id: &str, value: Option<&str>) -> Result<SecretString, SecretError> {
     let value = value.map(|value| SecretString::from(value.to_owned()));
     value.ok_or_else(|| SecretError::set_up(format!("the secret {id} holds bytes; store it as text")))
-}
-
-/// What an error says, and its causes. Not its `Debug`, which may hold the answer.
-fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// What Secrets Manager's refusal means for us.

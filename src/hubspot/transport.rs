@@ -61,7 +61,7 @@ impl Transport {
     pub(super) async fn warm_up(&self, deadline: Instant) {
         let request = self.http.head(&self.base_url).send();
         if let Ok(Err(error)) = timeout_at(deadline, request).await {
-            tracing::warn!(error = %error.without_url(), "HubSpot can't be reached yet");
+            tracing::warn!(reason = outbound::causes(&error.without_url()), "HubSpot can't be reached yet");
         }
     }
 
@@ -180,7 +180,12 @@ impl Transport {
         match timeout_at(deadline.min(Instant::now() + TRY), exchange).await {
             Ok(Ok(response)) => Ok(response),
             Err(_) => Err(Failure::TimedOut),
-            Ok(Err(error)) => Err(failure(&error)),
+            Ok(Err(error)) => {
+                let failure = failure(&error);
+                // Without the address: it may hold somebody's e-mail address.
+                tracing::info!(reason = outbound::causes(&error.without_url()), "a call to HubSpot failed");
+                Err(failure)
+            }
         }
     }
 }

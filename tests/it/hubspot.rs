@@ -313,3 +313,15 @@ async fn hubspot_that_cannot_be_reached_is_for_later() {
     reply.is(503, "retry 1").row(0, "retry unavailable").retry_after();
     assert_eq!(reply.detail(0), "HubSpot can't be reached");
 }
+
+#[tokio::test]
+async fn why_a_call_failed_is_in_the_log_and_no_address_of_a_person() {
+    let world = world()
+        .variable("HUBSPOT_BASE_URL", "http://127.0.0.1:1")
+        .variable("TASKHOOK_REPLY_WITHIN", "1s")
+        .start()
+        .await;
+    world.deliver(json!({"id": "1", "owner": "ada@acme.example"})).await.is(503, "retry 1");
+    world.function.logs("Connection refused").await;
+    assert!(!world.function.log().contains("ada%40acme"), "{}", world.function.log());
+}
