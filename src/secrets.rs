@@ -18,6 +18,9 @@ const BETWEEN_EXTRA_FETCHES: Duration = Duration::from_secs(30);
 /// How long a failed fetch is remembered, so that a burst of deliveries doesn't become a burst of fetches.
 const FAILURE_TTL: Duration = Duration::from_secs(5);
 
+/// How long a refresh may take while the old value can serve on; Secrets Manager answers within some 10 ms.
+const REFRESH: Duration = Duration::from_secs(1);
+
 /// The most secrets that `BatchGetSecretValue` takes.
 const BATCH: usize = 20;
 
@@ -192,15 +195,24 @@ impl Secrets {
     }
 
     async fn fetch(&self, cache: &mut BTreeMap<String, Entry>, ids: BTreeSet<String>, deadline: Instant) {
+        // Where there are old values to serve on, a refresh may not use up the time of a delivery.
+        let has_old = ids.iter().all(|id| cache.get(id).is_some_and(|entry| entry.value.is_some()));
+        let deadline = if has_old { deadline.min(Instant::now() + REFRESH) } else { deadline };
         let ids: Vec<_> = ids.into_iter().collect();
         for ids in ids.chunks(BATCH) {
-            let fetched = if let Ok(fetched) = timeout_at(deadline, self.fetch_batch(ids)).await {
-                fetched
-            } else {
-                ids.iter().map(|id| (id.clone(), Err(SecretError::too_late(id)))).collect()
-            };
-            for (id, result) in fetched {
-                cache.entry(id).or_default().take(result);
+            match timeout_at(deadline, self.fetch_batch(ids)).await {
+                Ok(fetched) => {
+                    for (id, result) in fetched {
+                        cache.entry(id).or_default().take(result);
+                    }
+                }
+                // Remembered only of a refresh: else whoever has more time has to have its own try.
+                Err(_) if has_old => {
+                    for id in ids {
+                        cache.entry(id.clone()).or_default().take(Err(SecretError::too_late(id)));
+                    }
+                }
+                Err(_) => {}
             }
         }
     }
@@ -280,7 +292,8 @@ fn refusal(id: &str, code: &str, status: u16) -> SecretError {
             SecretError::set_up(format!("the secret {id} can't be read ({code}); it may be marked for deletion"))
         }
         _ if code == "AccessDeniedException" || status == 403 => SecretError::set_up(format!(
-            "reading the secret {id} is not allowed; allow secretsmanager:GetSecretValue for it"
+            "reading the secret {id} is not allowed; allow secretsmanager:GetSecretValue for it, and kms:Decrypt for its \
+             key if it has one of its own"
         )),
         _ => SecretError::passing(format!("Secrets Manager answered {status} {code} for the secret {id}")),
     }

@@ -139,11 +139,11 @@ impl Summary {
         self.fields(self.rows.iter())
     }
 
-    /// The fields that the log keeps: of the rows only the first that need attention, since CloudWatch takes lines of
-    /// limited length.
+    /// The fields that the log keeps: of the rows only the first that say more than that all is well, since CloudWatch
+    /// takes lines of limited length.
     #[must_use]
     pub fn for_log(&self) -> Map<String, Value> {
-        self.fields(self.rows.iter().filter(|row| row.needs_attention()).take(LOGGED_ROWS))
+        self.fields(self.rows.iter().filter(|row| row.is_worth_logging()).take(LOGGED_ROWS))
     }
 
     fn fields<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> Map<String, Value> {
@@ -170,6 +170,10 @@ impl Summary {
 }
 
 impl Row {
+    fn is_worth_logging(&self) -> bool {
+        self.needs_attention() || matches!(self.outcome, Outcome::Filtered(..))
+    }
+
     fn needs_attention(&self) -> bool {
         matches!(self.outcome, Outcome::Failed(..) | Outcome::Retry(..))
     }

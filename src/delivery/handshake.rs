@@ -1,6 +1,7 @@
 //! What some senders ask before they send events: that we say something back.
 
 use http::{HeaderName, HeaderValue};
+use secrecy::SecretString;
 
 use super::Delivery;
 use super::body::Json;
@@ -49,14 +50,14 @@ pub(super) enum Reply {
 }
 
 /// The reply to a handshake.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Answer {
     /// A header.
     Header(HeaderName, HeaderValue),
     /// A text.
     Text(String),
     /// An empty reply. The sender told its secret, which a person has to store.
-    Secret(String),
+    Secret(SecretString),
 }
 
 impl Handshake {
@@ -78,7 +79,7 @@ impl Handshake {
             (Reply::Header, Ask::Header(name)) => {
                 Answer::Header(HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?)
             }
-            (Reply::Secret, _) => Answer::Secret(text),
+            (Reply::Secret, _) => Answer::Secret(text.into()),
             (Reply::Text | Reply::Header, _) => Answer::Text(text),
         })
     }

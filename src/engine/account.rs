@@ -31,16 +31,17 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
     let ids = || rows.iter().map(|row| row.task.id.as_str());
     let mut verdicts = vec![Verdict::Silent; rows.len()];
     let mut anonymous = BTreeSet::new();
+    // A creation that is repeated after a lost answer finds the task that it made.
     let mut are_new = true;
     for record in &answer.results {
         if let Some(id) = id_of(id_property, record) {
             if let Some(row) = row_of(ids(), id) {
-                verdicts[row] = Verdict::Done(record_id(record), record.new);
+                verdicts[row] = Verdict::Done(record_id(record), record.new || answer.is_repeated);
             }
         } else {
             // Without a record id it is not a task.
             anonymous.extend(record_id(record));
-            are_new &= record.new;
+            are_new &= record.new || answer.is_repeated;
         }
     }
     let mut unnamed = Vec::new();
@@ -65,6 +66,14 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
     for error in unnamed {
         let is_silent = |row: &usize| verdicts[*row] == Verdict::Silent;
         let silent: Vec<_> = (0..rows.len()).filter(is_silent).collect();
+        if let [row] = silent[..]
+            && names_nobody_missing(error)
+            && anonymous.is_empty()
+        {
+            // It names nobody, and can only mean the one that is left.
+            verdicts[row] = Verdict::Missing;
+            continue;
+        }
         for (row, (reason, detail)) in blame::rows(error, rows, &silent) {
             verdicts[row] = Verdict::Refused(reason, detail);
         }
@@ -89,9 +98,14 @@ pub(super) fn not_found(task: &TaskKey, on_missing: OnMissing) -> Outcome {
     }
 }
 
-/// The ids that an answer says don't exist.
-pub(super) fn missing(answer: &Answer) -> impl Iterator<Item = &str> {
-    answer.errors.iter().filter(|error| says_not_found(error)).flat_map(|error| named(error, "ids"))
+/// The rows that the answer to a read says don't exist: those that it names, and one that is left where it names none.
+pub(super) fn missing(answer: &Answer, ids: &[&str], read: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let errors: Vec<_> = answer.errors.iter().filter(|error| says_not_found(error)).collect();
+    let named = errors.iter().flat_map(|error| named(error, "ids"));
+    let missing: BTreeSet<_> = named.filter_map(|id| row_of(ids.iter().copied(), id)).collect();
+    let left: Vec<_> = (0..ids.len()).filter(|row| !read.contains(row)).collect();
+    let is_left = missing.is_empty() && left.len() == 1 && errors.iter().any(|error| names_nobody_missing(error));
+    if is_left { left.into_iter().collect() } else { missing }
 }
 
 /// The value of the id property in a record, if the record says it.
@@ -116,6 +130,11 @@ pub(super) fn row_of<'r>(rows: impl Iterator<Item = &'r str> + Clone, id: &str) 
 /// Whether an error says that tasks don't exist.
 fn says_not_found(error: &Complaint) -> bool {
     error.category == "OBJECT_NOT_FOUND" || error.code == "OBJECT_NOT_FOUND"
+}
+
+/// Whether an error says that tasks don't exist, but not which.
+fn names_nobody_missing(error: &Complaint) -> bool {
+    says_not_found(error) && named(error, "ids").chain(named(error, "objectWriteTraceId")).next().is_none()
 }
 
 /// What an error, or an error inside of it, names in its context.

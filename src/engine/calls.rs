@@ -14,11 +14,13 @@ pub(super) struct Calls<'h> {
     deadline: Instant,
     /// The first call that has to wait for later.
     stopped: Mutex<Option<Error>>,
+    /// Why no owner can be looked up.
+    no_owners: Mutex<Option<Error>>,
 }
 
 impl<'h> Calls<'h> {
     pub(super) fn new(hubspot: &'h Hubspot, deadline: Instant) -> Self {
-        Self { hubspot, deadline, stopped: Mutex::new(None) }
+        Self { hubspot, deadline, stopped: Mutex::new(None), no_owners: Mutex::new(None) }
     }
 
     pub(super) async fn write(&self, call: Call, inputs: &[Input<'_>]) -> Result<Answer, Error> {
@@ -31,9 +33,18 @@ impl<'h> Calls<'h> {
         self.note(self.hubspot.read(id_property, ids, properties, self.deadline).await)
     }
 
+    /// A token that may not read owners may write tasks all the same: that stops the look-ups alone.
     pub(super) async fn owner(&self, email: &str) -> Result<Option<String>, Error> {
         self.go_on()?;
-        self.note(self.hubspot.owner(email, self.deadline).await)
+        lock(&self.no_owners).clone().map_or(Ok(()), Err)?;
+        let result = self.hubspot.owner(email, self.deadline).await;
+        match &result {
+            Err(error @ Error::Later { reason: RetryReason::Forbidden, .. }) => {
+                lock(&self.no_owners).get_or_insert_with(|| error.clone());
+                result
+            }
+            _ => self.note(result),
+        }
     }
 
     /// How long HubSpot wants to be left alone, if it said so.
@@ -63,6 +74,10 @@ impl<'h> Calls<'h> {
     }
 
     fn stopped(&self) -> MutexGuard<'_, Option<Error>> {
-        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.stopped)
     }
+}
+
+fn lock(error: &Mutex<Option<Error>>) -> MutexGuard<'_, Option<Error>> {
+    error.lock().unwrap_or_else(PoisonError::into_inner)
 }

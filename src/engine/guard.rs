@@ -19,16 +19,16 @@ pub(super) struct Tasks {
 impl Tasks {
     /// Takes what HubSpot says about the tasks of a read.
     pub(super) fn take(&mut self, read: &Read, answer: &Answer) {
-        let ids = || read.ids.iter().map(String::as_str);
-        for id in account::missing(answer).filter_map(|id| account::row_of(ids(), id)) {
-            self.missing.insert(read.key(&read.ids[id]));
-        }
+        let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
+        let mut known = BTreeSet::new();
         for record in &answer.results {
             let id = account::id_of(&read.id_property, record);
-            if let Some(id) = id.and_then(|id| account::row_of(ids(), id)) {
-                self.known.insert(read.key(&read.ids[id]), record.clone());
+            if let Some(id) = id.and_then(|id| account::row_of(ids.iter().copied(), id)) {
+                known.insert(id);
+                self.known.insert(read.key(ids[id]), record.clone());
             }
         }
+        self.missing.extend(account::missing(answer, &ids, &known).into_iter().map(|id| read.key(ids[id])));
     }
 
     /// Whether the task was read.
@@ -83,7 +83,9 @@ pub(super) fn is_unchanged(write: &Write, tasks: &Tasks) -> bool {
 /// Whether HubSpot shows a value that was written: it writes times in its own format, and adds what begins with `;` to
 /// what several checkboxes have.
 pub(super) fn same_value(current: &str, written: &str) -> bool {
-    let time = |text: &str| (text.len() >= 10).then(|| Time::parse(text).ok()).flatten();
+    // Digits may be a number, a telephone number, anything: as a time they are compared with a calendar's time only.
+    let is_calendar = current.contains('-') || written.contains('-');
+    let time = |text: &str| (text.len() >= 10 && is_calendar).then(|| Time::parse(text).ok()).flatten();
     let same_time = || matches!((time(current), time(written)), (Some(current), Some(written)) if current == written);
     let is_added = || {
         written.starts_with(';')

@@ -209,13 +209,14 @@ impl Sending<'_> {
             Err(error) => return rows.into_iter().map(|row| (row, Err(error.clone()))).collect(),
         };
         let row_of = |id: &str| account::row_of(ids.iter().copied(), id);
-        let missing: BTreeSet<_> = account::missing(&answer).filter_map(row_of).collect();
         let mut records = vec![None; rows.len()];
         for record in &answer.results {
             if let Some(row) = account::id_of(&id_property, record).and_then(row_of) {
                 records[row] = Some(record);
             }
         }
+        let read = (0..rows.len()).filter(|row| records[*row].is_some()).collect();
+        let missing = account::missing(&answer, &ids, &read);
         let seen = records.into_iter().enumerate().map(|(index, record)| match record {
             Some(record) if rows[index].is_written_in(record) => Seen::AsWritten(account::record_id(record)),
             Some(_) => Seen::Otherwise,

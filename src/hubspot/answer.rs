@@ -19,6 +19,9 @@ pub struct Answer {
     /// Errors, in a 207 and in any other 2xx.
     #[serde(default, deserialize_with = "list")]
     pub errors: Vec<Complaint>,
+    /// Whether it is the answer to a repetition of what may have been carried out before.
+    #[serde(skip)]
+    pub is_repeated: bool,
 }
 
 /// A task in an answer.
@@ -106,7 +109,7 @@ fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<serde_json::Map<
     })
 }
 
-fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(plain(Value::deserialize(deserializer)?).unwrap_or_default())
 }
 

@@ -104,7 +104,9 @@ impl Hubspot {
         };
         // A value that begins with `;` is added to what several checkboxes have; any other may be written twice.
         let repeatable = !inputs.iter().any(|input| input.properties.values().any(|value| value.starts_with(';')));
-        self.transport.post(&format!("{}/{path}", self.tasks), &Inputs { inputs }, repeatable, deadline).await
+        let path = format!("{}/{path}", self.tasks);
+        let (answer, is_repeated) = self.transport.post(&path, &Inputs { inputs }, repeatable, deadline).await?;
+        Ok(Answer { is_repeated, ..answer })
     }
 
     /// Reads properties of up to [`BATCH`] tasks.
@@ -118,7 +120,8 @@ impl Hubspot {
         let inputs = ids.iter().map(|id| Id { id }).collect();
         let id_property = id_property_field(id_property);
         let body = ReadInputs { id_property, inputs, properties };
-        self.transport.post(&format!("{}/batch/read", self.tasks), &body, true, deadline).await
+        let (answer, _) = self.transport.post(&format!("{}/batch/read", self.tasks), &body, true, deadline).await?;
+        Ok(answer)
     }
 
     /// The id of the owner with an e-mail address, if there is one: as it is known, else as HubSpot says.
@@ -143,6 +146,7 @@ impl Hubspot {
         }
         #[derive(serde::Deserialize)]
         struct Owner {
+            #[serde(deserialize_with = "answer::text")]
             id: String,
             email: Option<String>,
         }

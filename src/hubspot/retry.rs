@@ -58,7 +58,7 @@ const TRIES: u32 = 6;
 ///
 /// | what came back | what to do |
 /// | --- | --- |
-/// | the connection broke, first try | again at once on a fresh connection: it may have died while the function was frozen |
+/// | the connection broke, or one try got no answer while time is left, for the first time | again at once on a fresh connection: it may have died while the function was frozen |
 /// | the connection broke again, none could be made, a success that can't be read | again after 0.2 s, 0.4 s, 0.8 s, ... |
 /// | no answer in time | later (`timeout`): the time is used up |
 /// | 401 | later (`unauthorized`): the token was fetched again already |
@@ -77,12 +77,12 @@ const TRIES: u32 = 6;
 /// out](Failure::may_be_done), not sent again.
 ///
 /// A wait is lengthened by up to a quarter: `jitter` is from 0 to 1. When it doesn't fit into `left`, or after
-/// [`TRIES`], the call is left for later.
+/// [`TRIES`], the call is left for later. `was_fresh` says whether a fresh connection was tried already.
 #[must_use]
-pub(super) fn decide(tries: u32, failure: &Failure, left: Duration, jitter: f64) -> Decision {
+pub(super) fn decide(tries: u32, was_fresh: bool, failure: &Failure, left: Duration, jitter: f64) -> Decision {
     let backoff = Duration::from_millis(200) * 2_u32.saturating_pow(tries.saturating_sub(1).min(8));
     let (reason, wait) = match failure {
-        Failure::Broken if tries <= 1 && !left.is_zero() => return Decision::AtOnce,
+        Failure::Broken | Failure::TimedOut if !was_fresh && !left.is_zero() => return Decision::AtOnce,
         Failure::Broken | Failure::NoConnection | Failure::Unreadable => (RetryReason::Unavailable, backoff),
         Failure::TimedOut => return Decision::Later(RetryReason::Timeout, None),
         Failure::Status { status, retry_after, policy } => match (status, policy.as_str()) {
@@ -131,6 +131,8 @@ mod tests {
             (1, Failure::NoConnection, 8, after(200)),
             (3, Failure::Unreadable, 8, after(800)),
             (1, Failure::TimedOut, 0, Decision::Later(Timeout, None)),
+            (1, Failure::TimedOut, 20, Decision::AtOnce),
+            (2, Failure::TimedOut, 20, Decision::Later(Timeout, None)),
             (1, status(401, "", None), 8, Decision::Later(Unauthorized, None)),
             (1, status(403, "", None), 8, Decision::Later(Forbidden, None)),
             (1, status(423, "", None), 8, after(2000)),
@@ -154,7 +156,7 @@ mod tests {
             (1, status(301, "", None), 8, after(200)),
         ] {
             let left = Duration::from_secs(left);
-            let decision = match decide(tries, &failure, left, 0.0) {
+            let decision = match decide(tries, tries > 1, &failure, left, 0.0) {
                 Decision::Later(reason, Some(wait)) if left.is_zero() => {
                     Decision::Later(reason, Some(Duration::from_secs(wait.as_secs())))
                 }
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn jitter_lengthens_a_wait_by_at_most_a_quarter() {
-        assert_eq!(decide(1, &status(429, "SECONDLY", None), Duration::from_secs(8), 1.0), after(1250));
-        assert_eq!(decide(1, &status(429, "SECONDLY", None), Duration::from_secs(8), 7.0), after(1250));
+        assert_eq!(decide(1, false, &status(429, "SECONDLY", None), Duration::from_secs(8), 1.0), after(1250));
+        assert_eq!(decide(1, false, &status(429, "SECONDLY", None), Duration::from_secs(8), 7.0), after(1250));
     }
 }

@@ -69,26 +69,29 @@ impl Transport {
         self.token.get(deadline).await.map(|_| ())
     }
 
+    /// Gives the answer, and whether an earlier try may have been carried out already. What is not `repeatable` is not
+    /// sent again then.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
         repeatable: bool,
         deadline: Instant,
-    ) -> Result<T, Error> {
+    ) -> Result<(T, bool), Error> {
         // Texts and maps of texts always become JSON.
         let body = serde_json::to_vec(body).unwrap_or_default().into();
         self.call(&Request { method: Method::POST, path, body, repeatable }, deadline).await
     }
 
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, deadline: Instant) -> Result<T, Error> {
-        self.call(&Request { method: Method::GET, path, body: Bytes::new(), repeatable: true }, deadline).await
+        let request = Request { method: Method::GET, path, body: Bytes::new(), repeatable: true };
+        self.call(&request, deadline).await.map(|(answer, _)| answer)
     }
 
     /// Tries until there is an answer that stands, or the time is used up.
-    async fn call<T: DeserializeOwned>(&self, request: &Request<'_>, deadline: Instant) -> Result<T, Error> {
+    async fn call<T: DeserializeOwned>(&self, request: &Request<'_>, deadline: Instant) -> Result<(T, bool), Error> {
         let mut token = self.token.get(deadline).await.map_err(|error| no_token(&error))?;
-        let (mut tries, mut at_once, mut is_newest) = (0, false, false);
+        let (mut tries, mut at_once, mut was_fresh, mut is_newest, mut may_be_done) = (0, false, false, false, false);
         loop {
             // A request would still go out on a connection that is open.
             if Instant::now() >= deadline {
@@ -100,7 +103,7 @@ impl Transport {
             let response = self.attempt(request, &token, at_once, deadline).await;
             let (failure, complaint) = match response {
                 Ok(response) if (200..300).contains(&response.status) => match serde_json::from_slice(&response.body) {
-                    Ok(answer) => return Ok(answer),
+                    Ok(answer) => return Ok((answer, may_be_done)),
                     Err(_) => (Failure::Unreadable, Complaint::default()),
                 },
                 Ok(Response { status: 401, .. }) if !is_newest => {
@@ -123,14 +126,19 @@ impl Transport {
                 return Err(Error::Lost);
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let decision = decide(tries, &failure, left, jitter());
+            may_be_done |= failure.may_be_done();
+            let decision = decide(tries, was_fresh, &failure, left, jitter());
             tracing::debug!(path = request.path, tries, ?failure, ?decision, "a call to HubSpot failed");
             at_once = decision == Decision::AtOnce;
+            was_fresh |= at_once;
             match decision {
                 Decision::AtOnce => {}
                 Decision::After(wait) => sleep(wait).await,
                 Decision::Later(reason, wait) => {
                     let detail = describe(&failure, &complaint);
+                    if matches!(reason, RetryReason::Unauthorized | RetryReason::Forbidden) {
+                        tracing::error!(path = request.path, "set-up: {detail}");
+                    }
                     return Err(Error::Later { reason, wait, detail });
                 }
                 Decision::Refused => {

@@ -1,9 +1,9 @@
 //! The function behind a Function URL or an API Gateway HTTP API.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -11,6 +11,7 @@ use http::{Method, Response, StatusCode};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _, service_fn};
+use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
 use super::reply::{self, BODY, Problem};
@@ -29,6 +30,9 @@ use crate::{aws, engine, files};
 /// How long the first fetch of the secrets and the first handshake with HubSpot may take. What isn't ready then is done
 /// by the first delivery, whose sender waits for both and may give up after ten seconds.
 const WARM_UP: Duration = Duration::from_secs(1);
+
+/// The most secrets of handshakes that are logged by one process.
+const HANDSHAKES: usize = 10;
 
 /// What is kept free of a time limit for writing the reply.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -222,12 +226,16 @@ fn not_mapped(NotMapped { id, id_property, detail }: NotMapped) -> Row {
 /// Answers a sender's handshake. A secret that it brings is logged, once, for the person who has to store it: the one
 /// secret that ever is.
 fn shake_hands(source: &Source, answer: Answer) -> Response<Body> {
-    static TOLD: AtomicBool = AtomicBool::new(false);
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let secret = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
     tracing::info!(source = source.name, "handshake");
-    if let Answer::Secret(value) = &answer
-        && !TOLD.swap(true, Ordering::Relaxed)
-    {
+    if let Answer::Secret(value) = &answer {
+        let value = value.expose_secret();
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        // Strangers can make some up, but not fill the log with them.
+        if told.len() >= HANDSHAKES || !told.insert(format!("{} {value}", source.name)) {
+            return reply::handshake(answer);
+        }
         tracing::warn!(
             source = source.name,
             value,

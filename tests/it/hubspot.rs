@@ -325,3 +325,30 @@ async fn why_a_call_failed_is_in_the_log_and_no_address_of_a_person() {
     world.function.logs("Connection refused").await;
     assert!(!world.function.log().contains("ada%40acme"), "{}", world.function.log());
 }
+
+#[tokio::test]
+async fn a_creation_whose_answer_was_lost_is_a_creation() {
+    let create = SOURCE.replace("id_property = ", "on_missing = \"create\"\nid_property = ");
+    let world = world().source("shop", &create).start().await;
+    world.hubspot.fault(Fault { on: Endpoint::Upsert, drop: Some(Moment::After), ..Fault::default() });
+    world.deliver(json!({"id": "77", "subject": "new"})).await.is(200, "created 1");
+    assert_eq!(world.calls("batch/upsert").len(), 2);
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_read_owners_keeps_no_other_update_back() {
+    let world = world().start().await;
+    world.hubspot.fault(Fault { on: Endpoint::Owners, forever: true, ..Fault::status(403) });
+    let ticket = |id: &str, owner: Option<&str>| json!({"id": id, "subject": "after", "owner": owner});
+    let all = json!({"tickets": [ticket("1", Some("ada@acme.example")), ticket("2", None)]});
+    world.deliver(all).await.is(503, "updated 1, retry 1").row(0, "retry forbidden").row(1, "updated");
+    assert_eq!(world.task("2", "hs_task_subject").as_deref(), Some("after"));
+}
+
+#[tokio::test]
+async fn a_missing_task_that_nobody_names_can_only_be_the_one_that_was_asked_for() {
+    let world = world().start().await;
+    let body = json!({"status": "COMPLETE", "results": [], "errors": [{"category": "OBJECT_NOT_FOUND"}]});
+    world.hubspot.fault(on_update(Fault { body: Some(body), ..Fault::status(207) }));
+    deliver_one(&world).await.is(200, "failed 1").row(0, "failed not_found");
+}

@@ -54,6 +54,8 @@ struct State {
     calls: Vec<String>,
     /// A status to answer with instead of asking moto.
     failing: Option<u16>,
+    /// How long the next answer takes, in milliseconds.
+    slow: u64,
     /// Whether answers never come.
     silent: bool,
 }
@@ -105,6 +107,11 @@ impl SecretsManager {
         self.state.lock().expect("no panic").failing = status;
     }
 
+    /// The next answer takes this many milliseconds.
+    pub fn takes(&self, milliseconds: u64) {
+        self.state.lock().expect("no panic").slow = milliseconds;
+    }
+
     /// From now on no call is answered.
     pub fn falls_silent(&self) {
         self.state.lock().expect("no panic").silent = true;
@@ -114,11 +121,12 @@ impl SecretsManager {
 async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http: &reqwest::Client) -> Response<Bytes> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let (failing, silent) = {
+    let (failing, silent, slow) = {
         let mut state = state.lock().expect("no panic");
         state.calls.push(operation);
-        (state.failing, state.silent)
+        (state.failing, state.silent, std::mem::take(&mut state.slow))
     };
+    tokio::time::sleep(std::time::Duration::from_millis(slow)).await;
     if silent {
         std::future::pending::<()>().await;
     }

@@ -53,6 +53,7 @@ pub struct Builder {
     variables: Vec<(String, String)>,
     seed: Value,
     program: &'static str,
+    slow_secrets: u64,
 }
 
 /// Everything that a story needs.
@@ -92,6 +93,7 @@ pub fn world() -> Builder {
             "tasks": [task("1"), task("2"), task("3")],
         }),
         program: env!("CARGO_BIN_EXE_webhook"),
+        slow_secrets: 0,
     }
 }
 
@@ -113,6 +115,12 @@ impl Builder {
     pub fn secret(mut self, name: &str, value: &str) -> Self {
         self.secrets.retain(|(other, _)| other != name);
         self.secrets.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Makes Secrets Manager take this many milliseconds for its first answer.
+    pub fn slow_secrets(mut self, milliseconds: u64) -> Self {
+        self.slow_secrets = milliseconds;
         self
     }
 
@@ -149,6 +157,7 @@ impl Builder {
         for (name, value) in &self.secrets {
             secrets.store(&format!("{tests}/{name}"), value).await;
         }
+        secrets.takes(self.slow_secrets);
         let seed: Seed = serde_json::from_value(self.seed).expect("a seed");
         let hubspot = Sim::start(seed, 0).await.expect("the stand-in starts");
         let mut variables = BTreeMap::from([
