@@ -299,11 +299,12 @@ def free_port(host, wanted, preferred=None):
 
 
 def copy_sources():
-    """Copies sources/ to .local/sources, ready for deliveries of any age."""
+    """Copies sources/ and sources/available/ to .local/sources, ready for deliveries of any age."""
     copies = LOCAL / "sources"
     shutil.rmtree(copies, ignore_errors=True)
     copies.mkdir()
-    for source in sorted((ROOT / "sources").glob("*.toml")):
+    # A file that was enabled, and perhaps adapted, is in both: the one in sources/ counts.
+    for source in [*(ROOT / "sources/available").glob("*.toml"), *(ROOT / "sources").glob("*.toml")]:
         (copies / source.name).write_text(with_wide_tolerance(source.read_text("utf-8")), "utf-8")
     return copies
 
@@ -643,7 +644,8 @@ def dev(setup, processes):
     """Says what can be done, and stays until it is told to stop."""
     case = next(case for case in cases() if case.expected.get("updates"))
     print(f"""
-Sample events were signed some time ago: the function reads .local/sources, copies of sources/ that let any age pass.
+Sample events were signed some time ago: the function reads .local/sources, copies of sources/ and
+sources/available/ that let any age pass.
 After a change in sources/, start `make dev` again. The logs are in .local/: tail -f .local/function.log
 
 {bold("A sample event")} (or with `cargo lambda invoke`, where cargo-lambda is installed)

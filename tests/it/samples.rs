@@ -1,5 +1,7 @@
-//! The sample events: each gives the updates that stand beside it, through the shipped source files.
+//! The sample events: each gives the updates that stand beside it, through the shipped source files and those that
+//! lie ready.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -42,9 +44,17 @@ fn shipped(path: &Path) -> String {
     text.replacen("[verify]", "[verify]\ntolerance = \"876000h\"", 1)
 }
 
-fn sources() -> Vec<(String, String)> {
-    let paths = std::fs::read_dir(root().join("sources")).unwrap().map(|entry| entry.unwrap().path());
-    paths.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), shipped(&path))).collect()
+/// Every source file by its name. One that was enabled is in both folders: the one in sources/ counts.
+fn sources() -> BTreeMap<String, String> {
+    let mut sources = BTreeMap::new();
+    for folder in ["sources/available", "sources"] {
+        for path in std::fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                sources.insert(path.file_stem().unwrap().to_str().unwrap().to_owned(), shipped(&path));
+            }
+        }
+    }
+    sources
 }
 
 /// A sample event as the delivery that the function makes of it.
@@ -61,7 +71,7 @@ fn delivery(event: &Value) -> Delivery {
         query: Vec::new(),
         headers: headers.collect(),
         body: body.into(),
-        arrived: Time::now(),
+        arrived: Time::from_milliseconds(event["requestContext"]["timeEpoch"].as_i64().unwrap()),
         request_id: "request".to_owned(),
     }
 }
@@ -125,7 +135,7 @@ async fn every_sample_event_is_answered_by_the_function() {
     }
     let world = world.start().await;
     let samples = samples();
-    assert!(samples.len() >= 36, "six events for each of six sources");
+    assert!(samples.len() >= 72, "six events for each of six sources, four for each of nine that lie ready");
     for (path, event, expected) in samples {
         let name = path.display();
         let reply = world.invoke(&event).await;
