@@ -1,0 +1,122 @@
+//! Which secret is meant, and what is accepted of its text. Pure.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::SecretError;
+
+/// A secret, or one field of a JSON secret: `name`, `name#field`, or the same with an ARN.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretRef {
+    pub(super) id: String,
+    field: Option<String>,
+}
+
+impl SecretRef {
+    /// Reads a reference. The error is a sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (id, field) = match text.split_once('#') {
+            Some((id, field)) => (id, Some(field)),
+            None => (text, None),
+        };
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c);
+        if id.is_empty() || !id.chars().all(allowed) || field == Some("") {
+            return Err(format!(
+                "{text:?} is not the name or ARN of a secret, with \"#field\" for a field of a JSON secret"
+            ));
+        }
+        Ok(Self { id: id.to_owned(), field: field.map(str::to_owned) })
+    }
+
+    /// What is accepted by a secret's text: every string that it holds at this place.
+    pub(super) fn read(&self, secret: &SecretString) -> Result<Vec<SecretString>, SecretError> {
+        let text = secret.expose_secret();
+        let json = match serde_json::from_str(text) {
+            Ok(json @ (serde_json::Value::Object(_) | serde_json::Value::Array(_))) => Some(json),
+            _ => None,
+        };
+        let value = match (&self.field, json) {
+            (None, None) => serde_json::Value::String(text.to_owned()),
+            (None, Some(serde_json::Value::Object(fields))) => {
+                let names: Vec<_> = fields.keys().map(|name| format!("{self}#{name}")).collect();
+                return Err(SecretError::set_up(format!(
+                    "the secret {self} is a JSON object; name the field to use: {}",
+                    names.join(" or ")
+                )));
+            }
+            (None, Some(json)) => json,
+            (Some(field), Some(serde_json::Value::Object(mut fields))) => match fields.remove(field) {
+                Some(value) => value,
+                None => return Err(SecretError::set_up(format!("the secret {} has no field {field:?}", self.id))),
+            },
+            (Some(field), _) => {
+                return Err(SecretError::set_up(format!(
+                    "the secret {} is no JSON object with a field {field:?}",
+                    self.id
+                )));
+            }
+        };
+        let values = match value {
+            serde_json::Value::Array(values) => values,
+            value => vec![value],
+        };
+        let strings: Option<Vec<_>> = values
+            .into_iter()
+            .map(|value| match value {
+                serde_json::Value::String(text) if !text.trim().is_empty() => Some(SecretString::from(text)),
+                _ => None,
+            })
+            .collect();
+        strings.filter(|strings| !strings.is_empty()).ok_or_else(|| {
+            SecretError::set_up(format!(
+                "the secret {self} is empty, or not text; store text, or a list of texts, in it"
+            ))
+        })
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.field {
+            Some(field) => write!(f, "{}#{field}", self.id),
+            None => f.write_str(&self.id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(reference: &str, text: &str) -> Result<Vec<String>, String> {
+        let values = SecretRef::parse(reference).unwrap().read(&SecretString::from(text.to_owned()));
+        let expose = |values: Vec<SecretString>| values.iter().map(|value| value.expose_secret().to_owned()).collect();
+        values.map(expose).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_secret_is_a_string_or_several_or_a_field() {
+        assert_eq!(read("a", "s3cret"), Ok(vec!["s3cret".to_owned()]));
+        assert_eq!(read("a", "12345"), Ok(vec!["12345".to_owned()]));
+        assert_eq!(read("a", r#"["new", "old"]"#), Ok(vec!["new".to_owned(), "old".to_owned()]));
+        assert_eq!(read("a#k", r#"{"k": "x"}"#), Ok(vec!["x".to_owned()]));
+        assert_eq!(read("a#k", r#"{"k": ["x", "y"]}"#), Ok(vec!["x".to_owned(), "y".to_owned()]));
+        assert!(read("a", r#"{"k": "x"}"#).unwrap_err().contains("a#k"));
+        assert!(read("a#b", r#"{"k": "x"}"#).unwrap_err().contains("no field \"b\""));
+        assert!(read("a#b", "text").unwrap_err().contains("no JSON object"));
+        for empty in ["", " \n", "[]", r#"[""]"#, r#"[{"a": 1}]"#, r#"["new", ""]"#, r#"["new", 1]"#] {
+            assert!(read("a", empty).unwrap_err().contains("empty"), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_a_name_or_an_arn_with_an_optional_field() {
+        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:taskhook/hubspot-AbCdEf#token";
+        let reference = SecretRef::parse(arn).unwrap();
+        assert_eq!((reference.to_string().as_str(), reference.field.as_deref()), (arn, Some("token")));
+        for wrong in ["", "#a", "a#", "a b", "ü"] {
+            assert!(SecretRef::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
