@@ -22,7 +22,7 @@ use crate::receive::{self, Received, Rejected};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 use crate::source::{Event, Mapped, NotMapped, Source, Sources};
-use crate::summary::{FailReason, Outcome, RetryReason, Row, Summary};
+use crate::summary::{FailReason, Outcome, Row, Summary};
 use crate::time::Time;
 use crate::update::{TaskKey, Update};
 use crate::{aws, engine, files};
@@ -250,10 +250,7 @@ fn finish(summary: &Summary, wait: Option<Duration>, delivery: &Delivery) -> Res
     let response = reply::summary(summary, wait, &delivery.request_id);
     let status = response.status().as_u16();
     let text = serde_json::Value::Object(summary.for_log()).to_string();
-    let is_set_up = |reason| matches!(reason, RetryReason::Unauthorized | RetryReason::Forbidden);
-    if summary.retries().any(|(reason, _)| is_set_up(reason)) {
-        tracing::error!(status, summary = text, "delivery: HubSpot refuses the token, or it lacks a scope");
-    } else if summary.needs_attention() {
+    if summary.needs_attention() {
         tracing::warn!(status, summary = text, "delivery");
     } else {
         tracing::info!(status, summary = text, "delivery");
