@@ -30,6 +30,8 @@ pub enum Kind {
         /// The header.
         header: &'static str,
     },
+    /// The sender sends a JSON Web Token in `Authorization`.
+    Jwt,
 }
 
 /// The parameters of a scheme that signs with an HMAC.
@@ -89,7 +91,7 @@ const fn asks(ask: Ask, stage: Stage, reply: Reply) -> Handshake {
     Handshake { ask, stage, reply }
 }
 
-static PRESETS: [Preset; 21] = [
+static PRESETS: [Preset; 22] = [
     // <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
     row(
         "github",
@@ -229,6 +231,11 @@ static PRESETS: [Preset; 21] = [
         handshake: Some(asks(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret)),
         ..row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }))
     },
+    // The body is not signed: weaker than the rest. <https://developer.monday.com/apps/docs/authorization-header>
+    Preset {
+        handshake: Some(asks(Ask::Field("challenge"), Stage::Unverified, Reply::Field)),
+        ..row("monday", None, Kind::Jwt)
+    },
     // From memory, not checked; `scheme = "hmac"` says it otherwise. <https://developer.shortcut.com/api/webhook/v1>
     row("shortcut", None, Kind::Hmac(HmacPreset { header: "payload-signature", ..COMMON })),
     // <https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation>
@@ -261,5 +268,6 @@ pub fn preset_names() -> impl Iterator<Item = &'static str> {
 pub(super) fn signature_headers() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|preset| match preset.kind {
         Kind::Hmac(HmacPreset { header, .. }) | Kind::Token { header } => header,
+        Kind::Jwt => http::header::AUTHORIZATION.as_str(),
     })
 }

@@ -137,6 +137,10 @@ pub(super) fn handshake(answer: Answer) -> Response<Body> {
             *response.body_mut() = Body::from(text);
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         }
+        Answer::Json(text) => {
+            *response.body_mut() = Body::from(text);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         Answer::Secret(_) => {}
     }
     response

@@ -75,6 +75,7 @@ fn each_outside_crate_has_its_home() {
         ("toml::", &["source"]),
         ("jiff", &["time.rs", "sim"]),
         ("hmac::", &["delivery"]),
+        ("jsonwebtoken", &["delivery/jwt.rs"]),
         ("aws_", &["secrets", "aws.rs", "outbound.rs", "ingress"]),
         ("reqwest", &["outbound.rs", "aws.rs", "hubspot"]),
         ("hyper", &["sim"]),
