@@ -25,3 +25,4 @@ mod secrets;
 mod set_up;
 mod stories;
 mod support;
+mod witnesses;

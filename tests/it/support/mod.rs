@@ -202,6 +202,11 @@ impl World {
         Reply { status: answer["statusCode"].as_u64().unwrap_or_default(), headers: headers.collect(), body }
     }
 
+    /// Where the source files lie.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
+    }
+
     /// A property of the task with this ticket.
     pub fn task(&self, ticket: &str, property: &str) -> Option<String> {
         self.hubspot.task_by("ticket", ticket).and_then(|task| task.properties.get(property).cloned())
