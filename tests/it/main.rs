@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod cli;
+mod durable;
 mod emulator;
 mod engine;
 mod handshakes;
