@@ -9,6 +9,7 @@ mod schemes;
 mod steps;
 mod times;
 mod values;
+mod warnings;
 mod wild;
 
 use http::{HeaderMap, Method};
