@@ -18,6 +18,9 @@ pub struct Preset {
     pub published_secret: Option<&'static str>,
     /// What the sender asks before it sends events.
     pub handshake: Option<Handshake>,
+    /// Whether its events carry only what changed, and not the whole ticket. Then a late one isn't stale: what it says
+    /// of one field is not in a newer one about another.
+    pub partial_events: bool,
 }
 
 /// How deliveries of a named scheme are verified.
@@ -84,7 +87,7 @@ const STANDARD: HmacPreset = HmacPreset {
 };
 
 const fn row(name: &'static str, id_header: Option<&'static str>, kind: Kind) -> Preset {
-    Preset { name, kind, id_header, published_secret: None, handshake: None }
+    Preset { name, kind, id_header, published_secret: None, handshake: None, partial_events: false }
 }
 
 const fn asks(ask: Ask, stage: Stage, reply: Reply) -> Handshake {
@@ -153,22 +156,26 @@ static PRESETS: [Preset; 22] = [
     // <https://developers.asana.com/docs/webhooks-guide>
     Preset {
         handshake: Some(asks(Ask::Header("x-hook-secret"), Stage::BeforeSecret, Reply::Header)),
+        partial_events: true,
         ..row("asana", None, Kind::Hmac(HmacPreset { header: "x-hook-signature", ..COMMON }))
     },
     // <https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/>
-    row(
-        "trello",
-        None,
-        Kind::Hmac(HmacPreset {
-            header: "x-trello-webhook",
-            algorithm: Algorithm::Sha1,
-            encoding: Encoding::Base64,
-            signed: "{body}{url}",
-            ..COMMON
-        }),
-    ),
+    Preset {
+        partial_events: true,
+        ..row(
+            "trello",
+            None,
+            Kind::Hmac(HmacPreset {
+                header: "x-trello-webhook",
+                algorithm: Algorithm::Sha1,
+                encoding: Encoding::Base64,
+                signed: "{body}{url}",
+                ..COMMON
+            }),
+        )
+    },
     // <https://developer.clickup.com/docs/webhooksignature>
-    row("clickup", None, Kind::Hmac(HmacPreset { header: "x-signature", ..COMMON })),
+    Preset { partial_events: true, ..row("clickup", None, Kind::Hmac(HmacPreset { header: "x-signature", ..COMMON })) },
     // Its timestamp header is not signed. <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>
     row("sentry", Some("request-id"), Kind::Hmac(HmacPreset { header: "sentry-hook-signature", ..COMMON })),
     // <https://developer.helpscout.com/webhooks/>
@@ -229,6 +236,7 @@ static PRESETS: [Preset; 22] = [
     // The key is the verification token. <https://developers.notion.com/reference/webhooks>
     Preset {
         handshake: Some(asks(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret)),
+        partial_events: true,
         ..row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }))
     },
     // The body is not signed: weaker than the rest. <https://developer.monday.com/apps/docs/authorization-header>
@@ -237,7 +245,10 @@ static PRESETS: [Preset; 22] = [
         ..row("monday", None, Kind::Jwt)
     },
     // From memory, not checked; `scheme = "hmac"` says it otherwise. <https://developer.shortcut.com/api/webhook/v1>
-    row("shortcut", None, Kind::Hmac(HmacPreset { header: "payload-signature", ..COMMON })),
+    Preset {
+        partial_events: true,
+        ..row("shortcut", None, Kind::Hmac(HmacPreset { header: "payload-signature", ..COMMON }))
+    },
     // <https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation>
     row(
         "hubspot",

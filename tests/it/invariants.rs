@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use taskhook::source::{SourceFile, Sources};
+use taskhook::source::{SourceFile, Sources, warnings};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -96,7 +96,8 @@ fn the_source_file_of_the_readme_is_sound() {
     let readme = read(&root().join("README.md"));
     let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let file = SourceFile { file: "README.md".to_owned(), name: "github".to_owned(), text: Ok(text.to_owned()) };
-    assert_eq!(Sources::read(&[file]).problems(), []);
+    assert_eq!(Sources::read(std::slice::from_ref(&file)).problems(), []);
+    assert_eq!(warnings(&[file]), []);
 }
 
 #[test]
