@@ -236,12 +236,12 @@ static PRESETS: [Preset; 22] = [
     // The key is the verification token. <https://developers.notion.com/reference/webhooks>
     Preset {
         handshake: Some(asks(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret)),
-        partial_events: true,
         ..row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }))
     },
     // The body is not signed: weaker than the rest. <https://developer.monday.com/apps/docs/authorization-header>
     Preset {
         handshake: Some(asks(Ask::Field("challenge"), Stage::Unverified, Reply::Field)),
+        partial_events: true,
         ..row("monday", None, Kind::Jwt)
     },
     // From memory, not checked; `scheme = "hmac"` says it otherwise. <https://developer.shortcut.com/api/webhook/v1>

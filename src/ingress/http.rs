@@ -18,6 +18,7 @@ use super::log;
 use super::reply::{self, BODY, Problem};
 use crate::delivery::{Answer, Delivery};
 use crate::dispatch::{Destination, Dispatch, Dispatched};
+use crate::hubspot::Hubspot;
 use crate::outbound;
 use crate::queue::Queue;
 use crate::receive::{self, Received, Rejected};
@@ -79,7 +80,7 @@ impl Function {
         let sqs = || aws::sqs(&settings.aws, http.clone());
         let destination = match &settings.queue_url {
             Some(url) => Destination::Queue(Queue::new(sqs(), url)),
-            None => Destination::Hubspot(super::hubspot(&settings, &secrets, http.clone())?),
+            None => Destination::Hubspot(Hubspot::from_settings(&settings, &secrets, http.clone())?),
         };
         let dead_letters = settings.dead_letter_url.as_ref().map(|url| Queue::new(sqs(), url));
         let dispatch = Dispatch { destination, schema, dead_letters, observe: settings.observe };

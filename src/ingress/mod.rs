@@ -4,18 +4,7 @@ pub mod http;
 mod reply;
 pub mod sqs;
 
-use std::sync::Arc;
-
-use crate::hubspot::{Hubspot, Token};
-use crate::secrets::Secrets;
-use crate::settings::Settings;
 use crate::summary::Summary;
-
-/// HubSpot, where the settings say that it is called.
-fn hubspot(settings: &Settings, secrets: &Arc<Secrets>, http: reqwest::Client) -> Option<Hubspot> {
-    let token = Token::Secret(Arc::clone(secrets), settings.hubspot_token.clone()?);
-    Some(Hubspot::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token))
-}
 
 /// Logs what became of a delivery, or of its updates in a batch of the queue. `retry` and `failed` are what alarms
 /// watch.

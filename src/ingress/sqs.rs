@@ -82,7 +82,7 @@ impl Function {
         let settings = settings.ok()?;
         let http = outbound::client(true);
         let secrets = Arc::new(Secrets::new(aws::secrets_manager(&settings.aws, http.clone()), settings.secret_ttl));
-        let hubspot = ingress::hubspot(&settings, &secrets, http.clone())?;
+        let hubspot = Hubspot::from_settings(&settings, &secrets, http.clone())?;
         let sqs = aws::sqs(&settings.aws, http);
         let queue = |url: &Option<String>| url.as_ref().map(|url| Queue::new(sqs.clone(), url));
         let (updates, dead_letters) = (queue(&settings.queue_url), queue(&settings.dead_letter_url));

@@ -39,7 +39,7 @@ fn the_templates_of_all_presets_can_be_read() {
 
 #[test]
 fn the_senders_whose_events_carry_only_what_changed_are_marked() {
-    let partial = ["asana", "clickup", "monday", "notion", "shortcut", "trello"];
+    let partial = ["asana", "clickup", "monday", "shortcut", "trello"];
     for name in preset_names() {
         assert_eq!(preset(name).unwrap().partial_events, partial.contains(&name), "{name}");
     }
