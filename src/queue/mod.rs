@@ -186,7 +186,7 @@ impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge => f.write_str("it is larger than the 1 MiB that SQS takes"),
-            Self::Later(why) => write!(f, "SQS: {why}"),
+            Self::Later(why) => f.write_str(why),
         }
     }
 }
