@@ -3,11 +3,13 @@
 //! What messages hold is in [`message`] and [`letter`], which call can hold which of them in [`plan`]; the rest of the
 //! order is SQS's: the updates of one task are one message group of a FIFO queue.
 
+mod dead;
 mod inbox;
 mod letter;
 mod message;
 mod plan;
 
+pub use dead::Dead;
 pub use inbox::Received;
 pub use letter::{Content, Event, Letter};
 pub use message::{Message, deduplication, group};

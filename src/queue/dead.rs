@@ -1,0 +1,78 @@
+//! What lies in the queue of dead letters: letters, and what SQS moved there by itself. Pure.
+
+use super::{Content, Letter, Message};
+use crate::time::Time;
+
+/// A message in the queue of dead letters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dead {
+    /// A letter that one of the functions wrote.
+    Letter(Letter),
+    /// A queued update that SQS moved after too many receives.
+    GivenUp(Message),
+    /// Something else.
+    Unknown,
+}
+
+impl Dead {
+    /// What a text is.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        // A queued update has no reason, and a letter has one, so neither is read as the other.
+        let letter = Letter::read(text).map(Self::Letter);
+        letter.or_else(|_| Message::read(text).map(Self::GivenUp)).unwrap_or(Self::Unknown)
+    }
+
+    /// The source's name, if it is known.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        match self {
+            Self::Letter(letter) => letter.source.as_deref(),
+            Self::GivenUp(message) => Some(&message.source),
+            Self::Unknown => None,
+        }
+    }
+
+    /// The sender's id of the delivery, if it is known.
+    #[must_use]
+    pub fn event(&self) -> Option<&str> {
+        match self {
+            Self::Letter(letter) => letter.event.as_deref(),
+            Self::GivenUp(message) => Some(&message.event),
+            Self::Unknown => None,
+        }
+    }
+
+    /// Why it is here: a letter's reason, `given_up` for what SQS moved, or `unknown`.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        match self {
+            Self::Letter(letter) => &letter.reason,
+            Self::GivenUp(_) => "given_up",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// When it was written, if it says so.
+    #[must_use]
+    pub fn time(&self) -> Option<Time> {
+        match self {
+            Self::Letter(letter) => Some(letter.time),
+            Self::GivenUp(_) | Self::Unknown => None,
+        }
+    }
+
+    /// What exactly is wrong, and with which task.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        let task = |update: &crate::update::Update| format!("{} {}", update.task.id_property, update.task.id);
+        match self {
+            Self::Letter(Letter { content: Content::Update { update }, detail, .. }) => {
+                format!("{}: {detail}", task(update))
+            }
+            Self::Letter(letter) => letter.detail.clone(),
+            Self::GivenUp(message) => format!("{}: it was tried too often", task(&message.update)),
+            Self::Unknown => "neither a dead letter nor a queued update".to_owned(),
+        }
+    }
+}
