@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     } else {
         print!("{}", to_text(&event));
     }
-    let problems: Vec<_> = updates(&event).filter_map(|update| update.as_ref().err()).map(problem).collect();
+    let problems = problems(&event);
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
@@ -53,6 +53,11 @@ fn updates(event: &Event) -> impl Iterator<Item = &Result<Update, NotMapped>> {
         Mapped::Filtered => [].iter(),
         Mapped::Updates(updates) => updates.iter(),
     }
+}
+
+/// What of the event can't be mapped: a sentence for each update.
+pub(super) fn problems(event: &Event) -> Vec<String> {
+    updates(event).filter_map(|update| update.as_ref().err()).map(problem).collect()
 }
 
 fn problem(not: &NotMapped) -> String {

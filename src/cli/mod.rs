@@ -1,10 +1,12 @@
 //! The commands of `taskhook`: what they take, and how they end.
 
+mod cases;
 mod check;
 mod event;
 mod explain;
 mod payload;
 mod sim;
+mod test;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,7 @@ struct Arguments {
 enum Command {
     Check(check::Arguments),
     Explain(explain::Arguments),
+    Test(test::Arguments),
     Event(event::Arguments),
     Sim(sim::Arguments),
 }
@@ -33,6 +36,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
     };

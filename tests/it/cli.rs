@@ -1,5 +1,7 @@
 //! The command-line tool, as a person runs it.
 
+mod cases;
+
 use std::path::Path;
 use std::process::Output;
 

@@ -79,6 +79,7 @@ fn each_outside_crate_has_its_home() {
         ("reqwest", &["outbound.rs", "aws.rs", "hubspot"]),
         ("hyper", &["sim"]),
         ("clap", &["cli"]),
+        ("similar", &["cli"]),
         ("tracing_subscriber", &["telemetry.rs"]),
     ] {
         for (path, code) in code("") {
