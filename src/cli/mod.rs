@@ -5,9 +5,12 @@ mod check;
 mod event;
 mod explain;
 mod payload;
+mod send;
+mod signed;
 mod sim;
 mod test;
 
+use std::future::Future;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +29,7 @@ enum Command {
     Explain(explain::Arguments),
     Test(test::Arguments),
     Event(event::Arguments),
+    Send(send::Arguments),
     Sim(sim::Arguments),
 }
 
@@ -38,6 +42,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
     };
     match result {
@@ -47,4 +52,11 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a command that talks to others.
+fn block_on<T>(command: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("The runtime can't be started: {error}."))?;
+    Ok(runtime.block_on(command))
 }

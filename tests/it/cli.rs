@@ -1,6 +1,7 @@
 //! The command-line tool, as a person runs it.
 
 mod cases;
+mod send;
 
 use std::path::Path;
 use std::process::Output;
