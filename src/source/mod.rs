@@ -2,6 +2,7 @@
 //!
 //! Pure: no files, no network, no clock. jq lives here and nowhere else.
 
+mod demand;
 mod file;
 mod functions;
 mod jq;
@@ -13,6 +14,7 @@ mod tests;
 mod text;
 mod value;
 
+pub use demand::{Asks, Demand, demands};
 pub use problem::Problem;
 
 use std::collections::BTreeMap;
