@@ -2,9 +2,12 @@
 
 mod cases;
 mod check;
+mod demand;
 mod event;
 mod explain;
 mod payload;
+mod portal;
+mod schema;
 mod send;
 mod signed;
 mod sim;
@@ -30,6 +33,7 @@ enum Command {
     Test(test::Arguments),
     Event(event::Arguments),
     Send(send::Arguments),
+    Schema(schema::Arguments),
     Sim(sim::Arguments),
 }
 
@@ -43,6 +47,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
     };
     match result {

@@ -9,13 +9,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
 use crate::delivery::Delivery;
-use crate::source::{Source, Sources};
+use crate::source::{Source, SourceFile, Sources};
 use crate::time::Time;
 use crate::{files, source};
 
 /// Where the source files are.
 pub(super) fn path() -> PathBuf {
     files::path(&|name| std::env::var(name).ok())
+}
+
+/// The source files as they are.
+pub(super) fn files() -> Result<Vec<SourceFile>, String> {
+    files::read(&path()).map_err(|problem| problem.to_string())
 }
 
 /// The source files, or every problem that they have.

@@ -3,6 +3,7 @@
 mod answer;
 mod error;
 mod owners;
+mod properties;
 mod retry;
 mod schema;
 mod token;
@@ -10,6 +11,7 @@ mod transport;
 
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
+pub use properties::NewProperty;
 pub use schema::{Schema, Unfit};
 pub use token::Token;
 
@@ -28,6 +30,8 @@ pub struct Hubspot {
     transport: transport::Transport,
     /// `/crm/v3/objects/tasks` or `/crm/objects/2026-03/tasks`.
     tasks: String,
+    /// `/crm/v3/properties/tasks` or `/crm/properties/2026-03/tasks`.
+    properties: String,
     /// Outlives the deliveries, so that they share it.
     owners: owners::Owners,
 }
@@ -79,11 +83,12 @@ impl Hubspot {
     /// Nothing is sent yet.
     #[must_use]
     pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
-        let tasks = match version {
-            ApiVersion::V3 => "/crm/v3/objects/tasks".to_owned(),
-            ApiVersion::Date(date) => format!("/crm/objects/{date}/tasks"),
+        let path = |room| match version {
+            ApiVersion::V3 => format!("/crm/v3/{room}/tasks"),
+            ApiVersion::Date(date) => format!("/crm/{room}/{date}/tasks"),
         };
-        Self { transport: transport::Transport::new(http, base_url, token), tasks, owners: owners::Owners::default() }
+        let transport = transport::Transport::new(http, base_url, token);
+        Self { transport, tasks: path("objects"), properties: path("properties"), owners: owners::Owners::default() }
     }
 
     /// Makes the connection that the first call will use. A failure is told when it matters.

@@ -78,7 +78,9 @@ impl Steps<'_> {
             Input::Owner => {}
             Input::Text => match (self.map, self.from) {
                 (Some(rows), _) => {
-                    rows.iter().for_each(|(_, text)| demand(text.start, Asks::Text(text.value.clone())));
+                    for (_, text) in rows {
+                        demand(text.start, Asks::Text(text.value.clone()));
+                    }
                 }
                 (None, Some(from)) => {
                     if let Some(text) = constant(&from.value) {
