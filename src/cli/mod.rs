@@ -2,6 +2,7 @@
 
 mod cases;
 mod check;
+mod check_portal;
 mod demand;
 mod event;
 mod explain;

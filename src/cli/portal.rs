@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::demand::Definitions;
 use crate::hubspot::{Error, Hubspot, Schema, Token};
 use crate::secrets::Secrets;
 use crate::settings::{Portal, PortalToken, Problem};
@@ -40,9 +39,8 @@ pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value, String> {
 }
 
 /// What that says about the values that tasks take.
-pub(super) fn definitions(answer: &Value) -> Result<Definitions, String> {
-    let schema = Schema::parse(&answer.to_string()).map_err(|why| format!("What HubSpot answered {why}."))?;
-    Ok(Definitions { schema, is_deployed: false })
+pub(super) fn schema(answer: &Value) -> Result<Schema, String> {
+    Schema::parse(&answer.to_string()).map_err(|why| format!("What HubSpot answered {why}."))
 }
 
 /// Until when a call that starts now has to be done.

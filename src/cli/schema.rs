@@ -82,7 +82,7 @@ fn wanted() -> Result<Wanted, String> {
 async fn apply(wanted: &Wanted, dry_run: bool) -> Result<(), String> {
     let hubspot = portal::connect().await?;
     let answer = portal::pull(&hubspot).await?;
-    let portal = portal::definitions(&answer)?;
+    let portal = Definitions { schema: portal::schema(&answer)?, is_deployed: false };
     let width = wanted.keys().map(String::len).max().unwrap_or_default();
     let mut problems = Vec::new();
     for (name, demands) in wanted {

@@ -1,6 +1,7 @@
 //! The command-line tool, as a person runs it.
 
 mod cases;
+mod check;
 mod schema;
 mod send;
 

@@ -1,0 +1,50 @@
+//! `taskhook check` against a portal: are its properties what the source files take them for?
+
+use std::path::PathBuf;
+
+use super::demand::Definitions;
+use super::{payload, portal};
+use crate::files;
+use crate::hubspot::Schema;
+use crate::source::demands;
+
+/// Which portal the source files are held against, if any.
+#[derive(Debug, clap::Args)]
+pub(super) struct Portal {
+    /// Hold every property and every constant against the portal's definitions: what `taskhook schema pull` prints
+    #[arg(long, value_name = "FILE", conflicts_with = "online")]
+    schema: Option<PathBuf>,
+    /// Hold them against the portal itself
+    #[arg(long)]
+    online: bool,
+}
+
+impl Portal {
+    /// The error is everything that doesn't fit, a line each.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Some(schema) = self.schema()? else { return Ok(()) };
+        let is_deployed = matches!(files::schema(&payload::path()), Ok(Some(_)));
+        let portal = Definitions { schema, is_deployed };
+        // What can't be read is the business of whoever reads the sources.
+        let demands = payload::files().unwrap_or_default().iter().flat_map(demands).collect::<Vec<_>>();
+        let problem = |demand| portal.check(demand).err().map(|(_, problem)| demand.problem(problem).to_string());
+        let problems: Vec<_> = demands.iter().filter_map(problem).collect();
+        if !problems.is_empty() {
+            return Err(problems.join("\n"));
+        }
+        println!("the portal has every property, and takes every constant");
+        Ok(())
+    }
+
+    fn schema(&self) -> Result<Option<Schema>, String> {
+        if self.online {
+            let answer = super::block_on(async { portal::pull(&portal::connect().await?).await })??;
+            return portal::schema(&answer).map(Some);
+        }
+        let Some(file) = &self.schema else { return Ok(None) };
+        let text = std::fs::read_to_string(file).map_err(|error| format!("can't be read: {error}"));
+        let schema = text.and_then(|text| Schema::parse(&text));
+        let name = file.display();
+        schema.map(Some).map_err(|why| format!("{name} {why}; `taskhook schema pull > {name}` makes it."))
+    }
+}
