@@ -194,6 +194,13 @@ impl fmt::Debug for Aws {
 }
 
 impl ApiVersion {
+    /// Reads what the environment says about the version alone.
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problem> {
+        let mut reader = Reader { variable, problems: Vec::new() };
+        let version = reader.hubspot_api_version();
+        reader.problems.pop().map_or(Ok(version.unwrap_or(Self::V3)), Err)
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let is_date = |text: &str| {
             let digits = |range: std::ops::Range<usize>| {

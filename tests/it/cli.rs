@@ -2,6 +2,7 @@
 
 mod cases;
 mod check;
+mod explain;
 mod schema;
 mod send;
 

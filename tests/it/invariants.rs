@@ -43,6 +43,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "engine/guard.rs",
         "engine/account.rs",
         "engine/blame.rs",
+        "engine/preview.rs",
         "hubspot/retry.rs",
         "hubspot/answer.rs",
         "hubspot/schema.rs",
