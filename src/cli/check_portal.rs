@@ -32,8 +32,7 @@ impl Portal {
         if !problems.is_empty() {
             return Err(problems.join("\n"));
         }
-        println!("the portal has every property, and takes every constant");
-        Ok(())
+        super::print("the portal has every property, and takes every constant\n")
     }
 
     fn schema(&self) -> Result<Option<Schema>, String> {

@@ -15,8 +15,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
-    println!("{:#}", event(&arguments.signed.delivery()?));
-    Ok(())
+    super::print(&format!("{:#}\n", event(&arguments.signed.delivery()?)))
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>

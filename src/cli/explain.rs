@@ -44,9 +44,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     let json = verified.read(source.verify.tolerance).map_err(|why| format!("{why:?}"))?;
     let event = sources.map(source, &verified, &json).map_err(|why| why.to_string())?;
     if arguments.json {
-        println!("{:#}", to_json(&event));
+        super::print(&format!("{:#}\n", to_json(&event)))?;
     } else {
-        print!("{}{}", to_text(&event), requests(&event)?);
+        super::print(&format!("{}{}", to_text(&event), requests(&event)?))?;
     }
     let problems = problems(&event);
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }

@@ -15,6 +15,7 @@ mod sim;
 mod test;
 
 use std::future::Future;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -65,4 +66,15 @@ fn block_on<T>(command: impl Future<Output = T>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("The runtime can't be started: {error}."))?;
     Ok(runtime.block_on(command))
+}
+
+/// Writes to standard output. Whoever reads it may have had enough, as `head` has.
+fn print(text: &str) -> Result<(), String> {
+    let mut output = std::io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("Nothing can be printed: {error}."))
+        }
+        _ => Ok(()),
+    }
 }

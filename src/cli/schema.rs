@@ -53,8 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
         Command::Apply { dry_run } => {
             let wanted = wanted()?;
             if wanted.is_empty() {
-                println!("No source needs a property of its own.");
-                return Ok(());
+                return super::print("No source needs a property of its own.\n");
             }
             super::block_on(apply(&wanted, dry_run))?
         }
@@ -62,8 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 async fn pull() -> Result<(), String> {
-    println!("{:#}", portal::pull(&portal::connect().await?).await?);
-    Ok(())
+    let answer = portal::pull(&portal::connect().await?).await?;
+    super::print(&format!("{answer:#}\n"))
 }
 
 /// The unique and datetime properties that the live sources name, once each.
@@ -92,7 +91,7 @@ async fn apply(wanted: &Wanted, dry_run: bool) -> Result<(), String> {
             Some(state) => state,
         };
         let kind = demands.first().map_or("", |demand| kind(&demand.asks));
-        println!("{:12}  {name:width$}  {kind}", state.word());
+        super::print(&format!("{:12}  {name:width$}  {kind}\n", state.word()))?;
         match state {
             State::Wrong(problem) => problems.push(problem),
             State::Unknown(problem) => {

@@ -40,11 +40,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
         headers.remove(name);
     }
     let (status, body) = super::block_on(post(&url, headers, delivery.body))??;
-    println!("{status}");
-    match serde_json::from_str::<Value>(&body) {
-        Ok(json) => println!("{json:#}"),
-        Err(_) => println!("{body}"),
-    }
+    let body = serde_json::from_str::<Value>(&body).map_or(body, |json| format!("{json:#}"));
+    super::print(&format!("{status}\n{body}\n"))?;
     let what_to_do = match status.as_u16() {
         200..=299 => return Ok(()),
         401 => "compare --secret with the secret that the function has.",

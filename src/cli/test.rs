@@ -42,6 +42,8 @@ struct Tally {
     filtered: usize,
     refused: usize,
     failed: usize,
+    /// What there is to say about single cases, in lines.
+    remarks: Vec<String>,
 }
 
 /// Fails when a case doesn't give what it must.
@@ -59,7 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     let secrets = Secrets::read(&arguments.events)?;
     let tally = |(name, cases): (&String, &Vec<Case>)| test(name, cases, &shelf, &secrets, arguments.bless);
     let tallies: Vec<_> = cases.iter().map(tally).collect();
-    print!("{}", table(&cases, &tallies));
+    let remarks: String = tallies.iter().flat_map(|tally| &tally.remarks).map(String::as_str).collect();
+    super::print(&format!("{remarks}{}", table(&cases, &tallies)))?;
     let count = |of: fn(&Tally) -> usize| tallies.iter().map(of).sum::<usize>();
     match (count(|tally| tally.failed), arguments.bless) {
         (0, _) => Ok(()),
@@ -97,14 +100,14 @@ impl Shelf {
     }
 }
 
-/// Runs the cases of a source, and prints what is not as it must be. With `bless` it is made to be.
+/// Runs the cases of a source, and tells what is not as it must be. With `bless` it is made to be.
 fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: bool) -> Tally {
     let mut tally = Tally { cases: cases.len(), ..Tally::default() };
     let found = shelf.find(name).and_then(|(sources, source)| Ok((sources, source, secrets.of(source)?)));
     let (sources, source, secrets) = match found {
         Ok(found) => found,
         Err(problem) => {
-            println!("{name}: {problem}\n");
+            tally.remarks.push(format!("{name}: {problem}\n\n"));
             tally.failed = tally.cases;
             return tally;
         }
@@ -112,11 +115,14 @@ fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: boo
     for case in cases {
         let result = case.run(sources, source, &secrets).and_then(|given| {
             tally.count(&given.value);
-            if bless { write(case, &given) } else { compare(case, &given) }
+            if bless { write(case, &given) } else { compare(case, &given).map(|()| None) }
         });
-        if let Err(problem) = result {
-            println!("{}: {problem}\n", case.event.display());
-            tally.failed += 1;
+        match result {
+            Ok(remark) => tally.remarks.extend(remark),
+            Err(problem) => {
+                tally.remarks.push(format!("{}: {problem}\n\n", case.event.display()));
+                tally.failed += 1;
+            }
         }
     }
     tally
@@ -141,15 +147,15 @@ fn compare(case: &Case, given: &Given) -> Result<(), String> {
     Err(format!("not as expected.{why}\n{}", diff.trim_end()))
 }
 
-fn write(case: &Case, given: &Given) -> Result<(), String> {
+/// Gives back what is to be said, if anything was written.
+fn write(case: &Case, given: &Given) -> Result<Option<String>, String> {
     let (file, text) = (&case.expected, text(&given.value));
     if std::fs::read_to_string(file).is_ok_and(|old| old == text) {
-        return Ok(());
+        return Ok(None);
     }
     std::fs::write(file, text).map_err(|error| format!("{} can't be written: {error}.", file.display()))?;
     let why = given.refused.as_ref().map(|why| format!(": refused, {why}")).unwrap_or_default();
-    println!("wrote {}{why}", file.display());
-    Ok(())
+    Ok(Some(format!("wrote {}{why}\n", file.display())))
 }
 
 fn text(value: &Value) -> String {

@@ -109,3 +109,13 @@ async fn an_event_that_the_tool_signed_is_taken_by_the_function() {
     assert_eq!(reply.is(200, "updated 1").body["event"], json!("d-9"));
     assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("signed by the tool"));
 }
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_problem() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut taskhook = std::process::Command::new(env!("CARGO_BIN_EXE_taskhook"));
+    let output = taskhook.arg("test").current_dir(root()).env_remove("TASKHOOK_SOURCES").stdout(writer).output();
+    let output = output.unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}
