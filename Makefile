@@ -26,12 +26,12 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: .venv/.ready ## install cargo-lambda, moto and cfn-lint into .venv (once)
+setup: .venv/.ready ## install the tools into .venv (once)
 
 # The stamp comes last, so that a broken installation is made again.
 .venv/.ready: tests/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
-	@echo "Installing cargo-lambda, moto and cfn-lint into .venv; this takes a minute or two, once"
+	@echo "Installing cargo-lambda, moto, cfn-lint and the vendors' libraries into .venv; this takes a minute or two, once"
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --disable-pip-version-check -r tests/requirements.txt
 	@touch $@

@@ -4,21 +4,32 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use aws_sdk_secretsmanager::Client;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
 use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
-use aws_sdk_secretsmanager::config::{BehaviorVersion, Config, Region};
+use aws_sdk_secretsmanager::config::{BehaviorVersion, Region};
 use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_types::SdkConfig;
 
 use crate::outbound::Connector;
 use crate::settings::Aws;
 
-/// How long one try may take; Secrets Manager answers within some 10 ms. The caller's deadline comes first.
+/// How long one try may take; Secrets Manager and SQS answer within some 10 ms. The caller's deadline comes first.
 const TRY: Duration = Duration::from_secs(3);
 
 /// A client of Secrets Manager.
 #[must_use]
-pub fn secrets_manager(aws: &Aws, http: reqwest::Client) -> Client {
+pub fn secrets_manager(aws: &Aws, http: reqwest::Client) -> aws_sdk_secretsmanager::Client {
+    aws_sdk_secretsmanager::Client::new(&config(aws, aws.secrets_manager_url.as_deref(), http))
+}
+
+/// A client of SQS.
+#[must_use]
+pub fn sqs(aws: &Aws, http: reqwest::Client) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(&config(aws, aws.sqs_url.as_deref(), http))
+}
+
+fn config(aws: &Aws, url: Option<&str>, http: reqwest::Client) -> SdkConfig {
     let credentials = Credentials::new(
         aws.access_key_id.as_str(),
         aws.secret_access_key.as_str(),
@@ -26,16 +37,16 @@ pub fn secrets_manager(aws: &Aws, http: reqwest::Client) -> Client {
         None,
         "environment",
     );
-    let mut config = Config::builder()
+    let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(aws.region.clone()))
-        .credentials_provider(credentials)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .http_client(Connector(http))
         .sleep_impl(TokioSleep::new())
         .retry_config(RetryConfig::standard().with_max_attempts(2))
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(TRY).build());
-    if let Some(url) = &aws.secrets_manager_url {
+    if let Some(url) = url {
         config = config.endpoint_url(url);
     }
-    Client::from_conf(config.build())
+    config.build()
 }

@@ -31,11 +31,13 @@
 pub mod aws;
 pub mod cli;
 pub mod delivery;
+pub mod dispatch;
 pub mod engine;
 pub mod files;
 pub mod hubspot;
 pub mod ingress;
 pub mod outbound;
+pub mod queue;
 pub mod receive;
 pub mod secrets;
 pub mod settings;

@@ -11,8 +11,8 @@ use crate::source::{Event, Found, Source, Sources};
 
 /// A delivery that was understood.
 pub enum Received {
-    /// An event that was believed, and what its source made of it.
-    Event(Event),
+    /// An event that was believed, and what its source made of it; with the headers that prove nothing.
+    Event(Event, Vec<(String, String)>),
     /// What a sender asks before it sends events.
     Handshake(Answer),
 }
@@ -80,7 +80,9 @@ pub async fn receive(
         NotRead::Unreadable(why) => Rejected::Unreadable(why),
         NotRead::Refused(why) => Rejected::Refused(why),
     })?;
-    sources.map(source, &verified, &json).map(Received::Event).map_err(Rejected::Unreadable)
+    let event = sources.map(source, &verified, &json).map_err(Rejected::Unreadable)?;
+    let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Ok(Received::Event(event, headers))
 }
 
 async fn verify<'d>(

@@ -8,11 +8,20 @@ use secrecy::SecretString;
 use crate::secrets::SecretRef;
 use crate::time::duration;
 
+/// Which function reads its environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// The one that senders call.
+    Webhook,
+    /// The one behind the queue.
+    Worker,
+}
+
 /// Everything that the environment says.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the HubSpot token is.
-    pub hubspot_token: SecretRef,
+    /// Where the HubSpot token is; `None` for the webhook with a queue, which never calls HubSpot.
+    pub hubspot_token: Option<SecretRef>,
     /// Where HubSpot is, without a slash at the end.
     pub hubspot_base_url: String,
     /// Which version of its API is called.
@@ -21,6 +30,10 @@ pub struct Settings {
     pub secret_ttl: Duration,
     /// The time within which a sender is answered.
     pub reply_within: Duration,
+    /// The FIFO queue for updates, in the durable mode.
+    pub queue_url: Option<String>,
+    /// The queue for what can't succeed as it is.
+    pub dead_letter_url: Option<String>,
     /// Whether everything is done but the writing.
     pub observe: bool,
     /// How AWS is reached.
@@ -60,6 +73,8 @@ pub struct Aws {
     pub session_token: Option<String>,
     /// Where Secrets Manager is, if not where it is for everybody.
     pub secrets_manager_url: Option<String>,
+    /// Where SQS is, if not where it is for everybody.
+    pub sqs_url: Option<String>,
 }
 
 /// A version of HubSpot's API.
@@ -95,15 +110,21 @@ struct Reader<'v> {
 
 impl Settings {
     /// Reads the environment through `variable`, which gives a variable's value if it is set.
-    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+    pub fn read(program: Program, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { variable, problems: Vec::new() };
-        for name in ["TASKHOOK_QUEUE_URL", "TASKHOOK_DEAD_LETTER_URL"] {
-            if reader.get(name).is_some() {
-                reader.problem(name, "this version has no durable mode yet; leave it unset".to_owned());
-            }
+        let queue_url = reader.url("TASKHOOK_QUEUE_URL", Plain::Anywhere);
+        if queue_url.as_ref().is_some_and(|url| url.strip_suffix(".fifo").is_none()) {
+            let message = "it is not a FIFO queue, whose name ends in .fifo; in another the updates of a task would \
+                           overtake each other";
+            reader.problem("TASKHOOK_QUEUE_URL", message.to_owned());
         }
-        let hubspot_token =
-            reader.required("HUBSPOT_TOKEN_SECRET", "set it to the name or ARN of the secret with the HubSpot token");
+        let dead_letter_url = reader.url("TASKHOOK_DEAD_LETTER_URL", Plain::Anywhere);
+        let calls_hubspot = program == Program::Worker || reader.get("TASKHOOK_QUEUE_URL").is_none();
+        let hubspot_token = if calls_hubspot {
+            reader.required("HUBSPOT_TOKEN_SECRET", "set it to the name or ARN of the secret with the HubSpot token")
+        } else {
+            reader.get("HUBSPOT_TOKEN_SECRET")
+        };
         let hubspot_token =
             hubspot_token.and_then(|text| reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&text)));
         let hubspot_base_url = reader.hubspot_base_url();
@@ -127,7 +148,9 @@ impl Settings {
         let aws = Aws::read(&mut reader);
         let settings = (|| {
             Some(Self {
-                hubspot_token: hubspot_token?,
+                hubspot_token: hubspot_token.filter(|_| calls_hubspot),
+                queue_url,
+                dead_letter_url,
                 hubspot_base_url,
                 hubspot_api_version: hubspot_api_version?,
                 secret_ttl,
@@ -175,14 +198,16 @@ impl Aws {
         let access_key_id = reader.required("AWS_ACCESS_KEY_ID", why);
         let secret_access_key = reader.required("AWS_SECRET_ACCESS_KEY", why);
         let session_token = reader.get("AWS_SESSION_TOKEN");
-        let own = reader.url("AWS_ENDPOINT_URL_SECRETS_MANAGER", Plain::Anywhere);
-        let secrets_manager_url = own.or_else(|| reader.url("AWS_ENDPOINT_URL", Plain::Anywhere));
+        let everything = reader.url("AWS_ENDPOINT_URL", Plain::Anywhere);
+        let mut of = |name| reader.url(name, Plain::Anywhere).or_else(|| everything.clone());
+        let (secrets_manager_url, sqs_url) = (of("AWS_ENDPOINT_URL_SECRETS_MANAGER"), of("AWS_ENDPOINT_URL_SQS"));
         Some(Self {
             region: region?,
             access_key_id: access_key_id?,
             secret_access_key: secret_access_key?,
             session_token,
             secrets_manager_url,
+            sqs_url,
         })
     }
 }
@@ -287,13 +312,17 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<Problem>> {
+        read_as(Program::Webhook, variables)
+    }
+
+    fn read_as(program: Program, variables: &[(&str, &str)]) -> Result<Settings, Vec<Problem>> {
         let complete = [
             ("HUBSPOT_TOKEN_SECRET", "taskhook/hubspot"),
             ("AWS_REGION", "eu-central-1"),
             ("AWS_ACCESS_KEY_ID", "AKIA"),
             ("AWS_SECRET_ACCESS_KEY", "s3cret"),
         ];
-        Settings::read(&|name| {
+        Settings::read(program, &|name| {
             let found = variables.iter().chain(&complete).find(|(variable, _)| *variable == name);
             found.map(|(_, value)| (*value).to_owned())
         })
@@ -311,7 +340,7 @@ mod tests {
 
     #[test]
     fn every_problem_is_told_at_once() {
-        let problems = read(&[
+        let wrong = [
             ("HUBSPOT_TOKEN_SECRET", ""),
             ("HUBSPOT_BASE_URL", "http://api.example.com"),
             ("HUBSPOT_API_VERSION", "v4"),
@@ -319,9 +348,10 @@ mod tests {
             ("TASKHOOK_REPLY_WITHIN", "0s"),
             ("TASKHOOK_OBSERVE", "yes"),
             ("TASKHOOK_QUEUE_URL", "https://sqs.example.com/1/q"),
+            ("TASKHOOK_DEAD_LETTER_URL", "dead-letters"),
             ("AWS_REGION", ""),
-        ])
-        .unwrap_err();
+        ];
+        let problems = read_as(Program::Worker, &wrong).unwrap_err();
         let mut variables: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
         variables.sort_unstable();
         assert_eq!(
@@ -331,6 +361,7 @@ mod tests {
                 "HUBSPOT_API_VERSION",
                 "HUBSPOT_BASE_URL",
                 "HUBSPOT_TOKEN_SECRET",
+                "TASKHOOK_DEAD_LETTER_URL",
                 "TASKHOOK_OBSERVE",
                 "TASKHOOK_QUEUE_URL",
                 "TASKHOOK_REPLY_WITHIN",
@@ -350,5 +381,17 @@ mod tests {
         assert_eq!(settings.hubspot_base_url, "http://127.0.0.1:8787");
         assert_eq!(settings.hubspot_api_version, ApiVersion::Date("2026-03".to_owned()));
         assert_eq!(settings.aws.secrets_manager_url.as_deref(), Some("http://localstack:4566"));
+        assert_eq!(settings.aws.sqs_url.as_deref(), Some("http://localstack:4566"));
+    }
+
+    #[test]
+    fn the_token_is_needed_where_hubspot_is_called() {
+        let queue = ("TASKHOOK_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/updates.fifo");
+        let without = [("HUBSPOT_TOKEN_SECRET", ""), queue];
+        assert_eq!(read(&without).unwrap().hubspot_token, None);
+        assert_eq!(read(&[queue]).unwrap().hubspot_token, None);
+        assert!(read(&[]).unwrap().hubspot_token.is_some());
+        assert!(read_as(Program::Worker, &[queue]).unwrap().hubspot_token.is_some());
+        assert_eq!(read_as(Program::Worker, &without).unwrap_err()[0].variable, "HUBSPOT_TOKEN_SECRET");
     }
 }

@@ -160,7 +160,8 @@ impl Summary {
     }
 
     /// How many updates ended so. An event that was filtered as a whole counts as one.
-    fn count(&self, name: &str) -> usize {
+    #[must_use]
+    pub fn count(&self, name: &str) -> usize {
         if self.rows.is_empty() {
             usize::from(name == "filtered")
         } else {

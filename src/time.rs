@@ -6,9 +6,11 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::{Timestamp, civil, tz};
+use serde::{Deserialize, Serialize};
 
 /// A point in time with the precision that HubSpot keeps: milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Time {
     milliseconds: i64,
 }
@@ -47,6 +49,20 @@ impl Time {
     /// Reads a time as HubSpot and most senders write it, in UTC where no offset is given.
     pub fn parse(text: &str) -> Result<Self, String> {
         Written::parse(text, &Zone::utc()).map(|written| written.time)
+    }
+}
+
+impl From<Time> for String {
+    fn from(time: Time) -> Self {
+        time.to_string()
+    }
+}
+
+impl TryFrom<String> for Time {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
     }
 }
 

@@ -1,7 +1,9 @@
 //! An update: the task whose unique property has this value gets these property values.
 //!
 //! The one thing that the two stories of Taskhook share. A delivery is mapped to updates; the engine, or the queue,
-//! takes them from there and needs nothing else.
+//! takes them from there and needs nothing else. As JSON it is what lies in the queue, and in a dead letter.
+
+use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
@@ -9,22 +11,27 @@ use crate::time::Time;
 pub const RECORD_ID: &str = "hs_object_id";
 
 /// What is to be written to one task.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Update {
     /// Which task.
+    #[serde(flatten)]
     pub task: TaskKey,
     /// When the change happened in the ticket system.
     pub time: Time,
     /// What to do when there is no such task.
     pub on_missing: OnMissing,
     /// The datetime property that keeps the newest event time, if the task is guarded against late events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at_property: Option<String>,
     /// The properties in the order of the source file, each at most once.
+    #[serde(with = "in_order")]
     pub properties: Vec<(String, Value)>,
 }
 
 /// A task, by a property with unique values.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TaskKey {
     /// The unique property; [`RECORD_ID`] means HubSpot's own id.
     pub id_property: String,
@@ -33,13 +40,15 @@ pub struct TaskKey {
 }
 
 /// What a property is set to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Value {
     /// Text as HubSpot takes it; empty clears the property.
     Text(String),
     /// The id of the HubSpot owner with this e-mail address, to be looked up.
     Owner {
         /// The address.
+        #[serde(rename = "owner")]
         email: String,
         /// What to do when HubSpot has no such owner.
         unknown: Unknown,
@@ -47,7 +56,8 @@ pub enum Value {
 }
 
 /// What to do with a value that a map or a look-up doesn't know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Unknown {
     /// The update fails.
     Fail,
@@ -58,7 +68,8 @@ pub enum Unknown {
 }
 
 /// What to do when no task has the id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnMissing {
     /// The update fails with `not_found`.
     Fail,
@@ -66,4 +77,22 @@ pub enum OnMissing {
     Skip,
     /// The task is created.
     Create,
+}
+
+/// Properties as a JSON object that keeps their order.
+mod in_order {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Value;
+
+    pub(super) fn serialize<S: Serializer>(properties: &[(String, Value)], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(properties.iter().map(|(name, value)| (name, value)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, Value)>, D::Error> {
+        let properties = serde_json::Map::deserialize(from)?;
+        let read = |(name, value)| Ok((name, serde_json::from_value(value).map_err(D::Error::custom)?));
+        properties.into_iter().map(read).collect()
+    }
 }

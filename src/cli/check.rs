@@ -1,12 +1,17 @@
 //! `taskhook check`: is everything right with the source files?
 
+use std::path::Path;
+
 use super::check_portal::Portal;
 use super::payload;
+use crate::files;
+use crate::source::{Problem, Source, Sources, warnings};
 
 /// Read every source file and compile every expression
 ///
-/// All problems are reported at once, each with file, line and column, what is wrong and what to do. The files are those
-/// of `TASKHOOK_SOURCES`, else of the folder `sources`.
+/// All problems are reported at once, each with file, line and column, what is wrong and what to do; so are warnings
+/// about what is allowed and most likely not meant, which are no failure. The sources that work are listed with their
+/// path, scheme and secret. The files are those of `TASKHOOK_SOURCES`, else of the folder `sources`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -14,12 +19,47 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
-    let sources = match (payload::sources(), arguments.portal.check()) {
-        (Err(problems), Err(more)) => return Err(format!("{problems}\n{more}")),
-        (sources, portal) => portal.and(sources)?,
-    };
-    for source in sources.iter() {
-        println!("{} is sound: {}", source.name, source.path);
+    let path = payload::path();
+    let files = files::read(&path).map_err(|problem| problem.to_string())?;
+    let sources = Sources::read(&files);
+    for warning in warnings(&files) {
+        eprintln!("{warning}");
     }
-    Ok(())
+    let mut problems: Vec<_> = sources.problems().iter().map(Problem::to_string).collect();
+    problems.extend(arguments.portal.check(&path, &files).err());
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
+    }
+    super::print(&format!("{}{}", live(&sources.iter().collect::<Vec<_>>()), ready(&path, &sources)))
+}
+
+/// The sources that work, one a line: name, path, scheme, and the name of the secret.
+fn live(sources: &[&Source]) -> String {
+    let row = |source: &&Source| {
+        let secret = source.verify.secret.as_ref().map_or_else(|| "no secret".to_owned(), ToString::to_string);
+        [source.name.clone(), source.path.clone(), source.verify.name.clone(), secret]
+    };
+    let rows: Vec<_> = sources.iter().map(row).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let (names, paths, schemes) = (width(0), width(1), width(2));
+    let line = |[name, path, scheme, secret]: &[String; 4]| {
+        format!("  {name:names$}  {path:paths$}  {scheme:schemes$}  {secret}\n")
+    };
+    let lines: String = rows.iter().map(line).collect();
+    match rows.len() {
+        1 => format!("1 source is sound:\n{lines}"),
+        count => format!("{count} sources are sound:\n{lines}"),
+    }
+}
+
+/// The sources in the folder `available` that can be enabled, as one line, if there is such a folder.
+fn ready(path: &Path, sources: &Sources) -> String {
+    let folder = path.join("available");
+    let files = files::read(&folder).unwrap_or_default();
+    let names = files.iter().map(|file| file.name.as_str());
+    let names: Vec<_> = names.filter(|name| !sources.iter().any(|source| source.name == *name)).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!("\nReady in {}, to be copied to {}: {}\n", folder.display(), path.display(), names.join(", "))
 }

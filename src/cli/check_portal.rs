@@ -1,12 +1,12 @@
 //! `taskhook check` against a portal: are its properties what the source files take them for?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::demand::Definitions;
-use super::{payload, portal};
+use super::portal;
 use crate::files;
 use crate::hubspot::Schema;
-use crate::source::demands;
+use crate::source::{SourceFile, demands};
 
 /// Which portal the source files are held against, if any.
 #[derive(Debug, clap::Args)]
@@ -20,13 +20,11 @@ pub(super) struct Portal {
 }
 
 impl Portal {
-    /// The error is everything that doesn't fit, a line each.
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// The error is everything that doesn't fit, a line each. The files are those of `path`.
+    pub(super) fn check(&self, path: &Path, sources: &[SourceFile]) -> Result<(), String> {
         let Some(schema) = self.schema()? else { return Ok(()) };
-        let is_deployed = matches!(files::schema(&payload::path()), Ok(Some(_)));
-        let portal = Definitions { schema, is_deployed };
-        // What can't be read is the business of whoever reads the sources.
-        let demands = payload::files().unwrap_or_default().iter().flat_map(demands).collect::<Vec<_>>();
+        let portal = Definitions { schema, is_deployed: matches!(files::schema(path), Ok(Some(_))) };
+        let demands: Vec<_> = sources.iter().flat_map(demands).collect();
         let problem = |demand| portal.check(demand).err().map(|(_, problem)| demand.problem(problem).to_string());
         let problems: Vec<_> = demands.iter().filter_map(problem).collect();
         if !problems.is_empty() {

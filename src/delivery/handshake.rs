@@ -9,6 +9,9 @@ use super::body::Json;
 /// The longest text that is said back.
 const LENGTH: usize = 512;
 
+/// The longest body that is read for a handshake before anything is verified.
+const BODY: usize = 4096;
+
 /// A sender's handshake, as its documentation describes it.
 #[derive(Clone, Copy, Debug)]
 pub struct Handshake {
@@ -29,12 +32,11 @@ pub(super) enum Ask {
 /// When a handshake is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before anything is verified: what is said back gives nothing away.
+    /// Before anything is verified: what is said back gives nothing away. If a body has to be read for it, a small one.
     Unverified,
     /// Like an event, after its signature is verified.
     Verified,
-    /// While the source's secret does not exist, since the handshake brings it. The one case in which an unverified body
-    /// is read.
+    /// While the source's secret does not exist, since the handshake brings it.
     BeforeSecret,
 }
 
@@ -45,6 +47,8 @@ pub(super) enum Reply {
     Header,
     /// The text that was sent.
     Text,
+    /// The text that was sent, in a JSON object with the field that asked.
+    Field,
     /// Nothing: a 200 is enough. What was sent is the secret.
     Secret,
 }
@@ -56,6 +60,8 @@ pub enum Answer {
     Header(HeaderName, HeaderValue),
     /// A text.
     Text(String),
+    /// JSON.
+    Json(String),
     /// An empty reply. The sender told its secret, which a person has to store.
     Secret(SecretString),
 }
@@ -65,6 +71,9 @@ impl Handshake {
     #[must_use]
     pub fn answer(&self, delivery: &Delivery, stage: Stage) -> Option<Answer> {
         if stage != self.stage {
+            return None;
+        }
+        if stage != Stage::Verified && delivery.body.len() > BODY {
             return None;
         }
         let text = match self.ask {
@@ -80,7 +89,8 @@ impl Handshake {
                 Answer::Header(HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?)
             }
             (Reply::Secret, _) => Answer::Secret(text.into()),
-            (Reply::Text | Reply::Header, _) => Answer::Text(text),
+            (Reply::Field, Ask::Field(name)) => Answer::Json(serde_json::json!({ name: text }).to_string()),
+            (Reply::Text | Reply::Header | Reply::Field, _) => Answer::Text(text),
         })
     }
 }

@@ -5,6 +5,7 @@
 
 mod body;
 mod handshake;
+mod jwt;
 mod presets;
 mod scheme;
 mod sign;

@@ -18,6 +18,9 @@ pub struct Preset {
     pub published_secret: Option<&'static str>,
     /// What the sender asks before it sends events.
     pub handshake: Option<Handshake>,
+    /// Whether its events carry only what changed, and not the whole ticket. Then a late one isn't stale: what it says
+    /// of one field is not in a newer one about another.
+    pub partial_events: bool,
 }
 
 /// How deliveries of a named scheme are verified.
@@ -30,6 +33,8 @@ pub enum Kind {
         /// The header.
         header: &'static str,
     },
+    /// The sender sends a JSON Web Token in `Authorization`.
+    Jwt,
 }
 
 /// The parameters of a scheme that signs with an HMAC.
@@ -82,14 +87,14 @@ const STANDARD: HmacPreset = HmacPreset {
 };
 
 const fn row(name: &'static str, id_header: Option<&'static str>, kind: Kind) -> Preset {
-    Preset { name, kind, id_header, published_secret: None, handshake: None }
+    Preset { name, kind, id_header, published_secret: None, handshake: None, partial_events: false }
 }
 
 const fn asks(ask: Ask, stage: Stage, reply: Reply) -> Handshake {
     Handshake { ask, stage, reply }
 }
 
-static PRESETS: [Preset; 21] = [
+static PRESETS: [Preset; 22] = [
     // <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
     row(
         "github",
@@ -151,22 +156,26 @@ static PRESETS: [Preset; 21] = [
     // <https://developers.asana.com/docs/webhooks-guide>
     Preset {
         handshake: Some(asks(Ask::Header("x-hook-secret"), Stage::BeforeSecret, Reply::Header)),
+        partial_events: true,
         ..row("asana", None, Kind::Hmac(HmacPreset { header: "x-hook-signature", ..COMMON }))
     },
     // <https://developer.atlassian.com/cloud/trello/guides/rest-api/webhooks/>
-    row(
-        "trello",
-        None,
-        Kind::Hmac(HmacPreset {
-            header: "x-trello-webhook",
-            algorithm: Algorithm::Sha1,
-            encoding: Encoding::Base64,
-            signed: "{body}{url}",
-            ..COMMON
-        }),
-    ),
+    Preset {
+        partial_events: true,
+        ..row(
+            "trello",
+            None,
+            Kind::Hmac(HmacPreset {
+                header: "x-trello-webhook",
+                algorithm: Algorithm::Sha1,
+                encoding: Encoding::Base64,
+                signed: "{body}{url}",
+                ..COMMON
+            }),
+        )
+    },
     // <https://developer.clickup.com/docs/webhooksignature>
-    row("clickup", None, Kind::Hmac(HmacPreset { header: "x-signature", ..COMMON })),
+    Preset { partial_events: true, ..row("clickup", None, Kind::Hmac(HmacPreset { header: "x-signature", ..COMMON })) },
     // Its timestamp header is not signed. <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>
     row("sentry", Some("request-id"), Kind::Hmac(HmacPreset { header: "sentry-hook-signature", ..COMMON })),
     // <https://developer.helpscout.com/webhooks/>
@@ -229,8 +238,17 @@ static PRESETS: [Preset; 21] = [
         handshake: Some(asks(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret)),
         ..row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }))
     },
+    // The body is not signed: weaker than the rest. <https://developer.monday.com/apps/docs/authorization-header>
+    Preset {
+        handshake: Some(asks(Ask::Field("challenge"), Stage::Unverified, Reply::Field)),
+        partial_events: true,
+        ..row("monday", None, Kind::Jwt)
+    },
     // From memory, not checked; `scheme = "hmac"` says it otherwise. <https://developer.shortcut.com/api/webhook/v1>
-    row("shortcut", None, Kind::Hmac(HmacPreset { header: "payload-signature", ..COMMON })),
+    Preset {
+        partial_events: true,
+        ..row("shortcut", None, Kind::Hmac(HmacPreset { header: "payload-signature", ..COMMON }))
+    },
     // <https://developers.hubspot.com/docs/apps/developer-platform/build-apps/authentication/request-validation>
     row(
         "hubspot",
@@ -261,5 +279,6 @@ pub fn preset_names() -> impl Iterator<Item = &'static str> {
 pub(super) fn signature_headers() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|preset| match preset.kind {
         Kind::Hmac(HmacPreset { header, .. }) | Kind::Token { header } => header,
+        Kind::Jwt => http::header::AUTHORIZATION.as_str(),
     })
 }

@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Digest as _;
 use subtle::ConstantTimeEq as _;
 
+use super::jwt;
 use super::presets::{HmacPreset, Kind, Preset};
 use super::template::{Template, Values};
 use super::{Delivery, Verified};
@@ -32,6 +33,11 @@ pub enum Scheme {
     },
     /// HTTP basic authentication; the secret is `user:password`.
     Basic,
+    /// The sender sends a JSON Web Token. The body is not signed.
+    Jwt {
+        /// The address that was registered with the sender, which is the token's audience.
+        audience: String,
+    },
     /// Nothing is verified: whoever knows the address is believed.
     None,
 }
@@ -117,6 +123,8 @@ pub enum Refused {
     Malformed(String),
     /// No signature, token or password is right for any of the secrets. A newer secret might be.
     Mismatch,
+    /// The token is for another address than the one in `url`.
+    Audience,
     /// It was signed too long ago, or in the future.
     OutOfTolerance(String),
 }
@@ -146,6 +154,9 @@ impl Scheme {
                 let credentials = encoded.and_then(|(_, encoded)| Encoding::Base64.decode(encoded.trim()));
                 one_is(&credentials.ok_or(Refused::Malformed(header.to_string()))?, secrets)?;
             }
+            Self::Jwt { audience } => {
+                jwt::verify(&delivery.headers, secrets, audience, tolerance, delivery.arrived)?;
+            }
             Self::None => {}
         }
         Ok(Verified { delivery, scheme: self })
@@ -160,6 +171,17 @@ impl Scheme {
             Kind::Token { header } => {
                 Self::Token { header: HeaderName::from_static(header), prefix: String::new(), id_header }
             }
+            Kind::Jwt => Self::Jwt { audience: url.unwrap_or_default() },
+        }
+    }
+
+    /// Whether the address that was registered with the sender is part of what is verified.
+    #[must_use]
+    pub fn needs_url(&self) -> bool {
+        match self {
+            Self::Hmac(hmac) => hmac.signed.signs_url(),
+            Self::Jwt { .. } => true,
+            Self::Token { .. } | Self::Basic | Self::None => false,
         }
     }
 
@@ -179,7 +201,7 @@ impl Scheme {
                 Some(key) => key.is_empty().then_some("it is empty"),
             },
             Self::Basic => (!secret.expose_secret().contains(':')).then_some("it is not of the form user:password"),
-            Self::Token { .. } | Self::None => None,
+            Self::Token { .. } | Self::Jwt { .. } | Self::None => None,
         }
     }
 
@@ -187,7 +209,8 @@ impl Scheme {
         match self {
             Self::Hmac(hmac) => Some(hmac.header.as_str()),
             Self::Token { header, .. } => Some(header.as_str()),
-            Self::Basic | Self::None => None,
+            Self::Basic | Self::Jwt { .. } => Some(http::header::AUTHORIZATION.as_str()),
+            Self::None => None,
         }
     }
 
@@ -195,7 +218,7 @@ impl Scheme {
         match self {
             Self::Hmac(hmac) => hmac.id_header.as_ref(),
             Self::Token { id_header, .. } => id_header.as_ref(),
-            Self::Basic | Self::None => None,
+            Self::Basic | Self::Jwt { .. } | Self::None => None,
         }
     }
 
@@ -354,6 +377,7 @@ impl fmt::Display for Refused {
             Self::Repeated(name) => write!(f, "{name} stands more than once"),
             Self::Malformed(name) => write!(f, "{name} can't be read"),
             Self::Mismatch => f.write_str("it matches none of the secrets"),
+            Self::Audience => f.write_str("the token's aud is not the `url` of [verify]"),
             Self::OutOfTolerance(how) => write!(f, "{how}, more than the tolerance"),
         }
     }

@@ -5,6 +5,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::jwt;
 use super::scheme::{Encoding, Hmac, Scheme, TimeFormat};
 use super::template::Values;
 use super::{Delivery, Refused};
@@ -25,6 +26,10 @@ impl Scheme {
             Self::Basic => {
                 let value = format!("Basic {}", Encoding::Base64.encode(secret.expose_secret().as_bytes()));
                 insert(delivery, &AUTHORIZATION, &value)
+            }
+            Self::Jwt { audience } => {
+                let token = jwt::sign(secret, audience, delivery.arrived)?;
+                insert(delivery, &AUTHORIZATION, &token)
             }
             Self::None => Ok(()),
         }

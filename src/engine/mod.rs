@@ -53,14 +53,19 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant, obser
     let resolved = owners::resolve(&calls, updates, &mut ledger).await;
     let writes = plan::writes(updates, resolved, &tasks, &mut ledger);
     if observe {
-        let observed = Outcome::Filtered("observed", "TASKHOOK_OBSERVE is set: not written".to_owned());
         for write in &writes {
-            ledger.settle_write(write, observed.clone());
+            ledger.settle_write(write, observed());
         }
     } else {
         send::all(&calls, writes, &mut ledger).await;
     }
     Ended { outcomes: ledger.finish(), wait: calls.wait() }
+}
+
+/// The outcome of what would be written if `TASKHOOK_OBSERVE` were not set.
+#[must_use]
+pub fn observed() -> Outcome {
+    Outcome::Filtered("observed", "TASKHOOK_OBSERVE is set: not written".to_owned())
 }
 
 impl Ledger {

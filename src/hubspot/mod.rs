@@ -15,11 +15,13 @@ pub use properties::NewProperty;
 pub use schema::{Schema, Unfit};
 pub use token::Token;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::secrets::SecretError;
-use crate::settings::ApiVersion;
+use crate::secrets::{SecretError, Secrets};
+use crate::settings::{ApiVersion, Settings};
 use crate::update::RECORD_ID;
 
 /// The most inputs of one batch call. <https://developers.hubspot.com/docs/api-reference/crm-tasks-v3>
@@ -112,6 +114,13 @@ impl Hubspot {
         let transport = transport::Transport::new(http, base_url, token);
         let (tasks, properties) = (tasks_path(version), path(version, "properties"));
         Self { transport, tasks, properties, owners: owners::Owners::default() }
+    }
+
+    /// HubSpot as the settings say, if it is called at all.
+    #[must_use]
+    pub fn from_settings(settings: &Settings, secrets: &Arc<Secrets>, http: reqwest::Client) -> Option<Self> {
+        let token = Token::Secret(Arc::clone(secrets), settings.hubspot_token.clone()?);
+        Some(Self::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token))
     }
 
     /// Makes the connection that the first call will use. A failure is told when it matters.

@@ -14,18 +14,19 @@ use lambda_http::{Body, Request, RequestExt as _, service_fn};
 use secrecy::ExposeSecret as _;
 use tokio::time::Instant;
 
+use super::log;
 use super::reply::{self, BODY, Problem};
 use crate::delivery::{Answer, Delivery};
-use crate::hubspot::{Hubspot, Schema, Token};
+use crate::dispatch::{Destination, Dispatch, Dispatched};
+use crate::hubspot::Hubspot;
 use crate::outbound;
+use crate::queue::Queue;
 use crate::receive::{self, Received, Rejected};
 use crate::secrets::Secrets;
-use crate::settings::Settings;
-use crate::source::{Event, Mapped, NotMapped, Source, Sources};
-use crate::summary::{FailReason, Outcome, Row, Summary};
+use crate::settings::{Program, Settings};
+use crate::source::{Event, Source, Sources};
 use crate::time::Time;
-use crate::update::{TaskKey, Update};
-use crate::{aws, engine, files};
+use crate::{aws, files};
 
 /// How long the first fetch of the secrets and the first handshake with HubSpot may take. What isn't ready then is done
 /// by the first delivery, whose sender waits for both and may give up after ten seconds.
@@ -41,10 +42,8 @@ const MARGIN: Duration = Duration::from_millis(200);
 struct Function {
     settings: Settings,
     sources: Sources,
-    /// What the portal takes, where that is known.
-    schema: Option<Schema>,
     secrets: Arc<Secrets>,
-    hubspot: Hubspot,
+    dispatch: Dispatch,
 }
 
 /// Runs the function until Lambda ends it. It starts with a broken set-up too, and says so to every request.
@@ -61,7 +60,7 @@ pub async fn run() -> Result<(), lambda_http::Error> {
 impl Function {
     /// Reads the environment and the source files. What is wrong is logged, everything at once.
     fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        let settings = Settings::read(variable);
+        let settings = Settings::read(Program::Webhook, variable);
         let path = files::path(variable);
         let (files, schema) = (files::read(&path), files::schema(&path));
         let settings_problems = settings.as_ref().err().into_iter().flatten();
@@ -78,18 +77,27 @@ impl Function {
         }
         let http = outbound::client(true);
         let secrets = Arc::new(Secrets::new(aws::secrets_manager(&settings.aws, http.clone()), settings.secret_ttl));
-        let token = Token::Secret(Arc::clone(&secrets), settings.hubspot_token.clone());
-        let version = &settings.hubspot_api_version;
-        let hubspot = Hubspot::new(http, &settings.hubspot_base_url, version, token);
-        Some(Self { settings, sources, schema, secrets, hubspot })
+        let sqs = || aws::sqs(&settings.aws, http.clone());
+        let destination = match &settings.queue_url {
+            Some(url) => Destination::Queue(Queue::new(sqs(), url)),
+            None => Destination::Hubspot(Hubspot::from_settings(&settings, &secrets, http.clone())?),
+        };
+        let dead_letters = settings.dead_letter_url.as_ref().map(|url| Queue::new(sqs(), url));
+        let dispatch = Dispatch { destination, schema, dead_letters, observe: settings.observe };
+        Some(Self { settings, sources, secrets, dispatch })
     }
 
     /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole processor to the start.
     async fn warm_up(&self) {
         let deadline = Instant::now() + WARM_UP;
         let sources = self.sources.iter().filter_map(|source| source.verify.secret.as_ref());
-        let secrets = sources.chain([&self.settings.hubspot_token]);
-        tokio::join!(self.secrets.prefetch(secrets, deadline), self.hubspot.warm_up(deadline));
+        let secrets = sources.chain(&self.settings.hubspot_token);
+        let connection = async {
+            if let Destination::Hubspot(hubspot) = &self.dispatch.destination {
+                hubspot.warm_up(deadline).await;
+            }
+        };
+        tokio::join!(self.secrets.prefetch(secrets, deadline), connection);
     }
 
     /// Until when a delivery has to be answered.
@@ -114,48 +122,27 @@ impl Function {
             return refuse(Problem::too_large(), delivery);
         }
         match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
-            Ok(Received::Event(event)) => self.apply(source, event, delivery, deadline).await,
+            Ok(Received::Event(event, headers)) => self.apply(source, event, delivery, headers, deadline).await,
             Ok(Received::Handshake(answer)) => shake_hands(source, answer),
             Err(rejected) => reject(&rejected, delivery),
         }
     }
 
-    /// The second story: the updates of a delivery are applied, and the sender gets the summary.
-    async fn apply(&self, source: &Source, event: Event, delivery: &Delivery, deadline: Instant) -> Response<Body> {
-        let (name, id) = (source.name.clone(), Some(event.id));
-        let mapped = match event.mapped {
-            Mapped::Filtered => return finish(&Summary::filtered(name, id), None, delivery),
-            Mapped::Updates(mapped) => mapped,
-        };
-        let (mut updates, mut slots) = (Vec::new(), Vec::new());
-        for mapped in mapped {
-            match mapped.map_err(not_mapped).and_then(|update| self.check(update)) {
-                Ok(update) => {
-                    updates.push(update);
-                    slots.push(None);
-                }
-                Err(row) => slots.push(Some(row)),
+    /// The second story: the updates of a delivery go their way, and the sender gets the summary.
+    async fn apply(
+        &self,
+        source: &Source,
+        event: Event,
+        delivery: &Delivery,
+        headers: Vec<(String, String)>,
+        deadline: Instant,
+    ) -> Response<Body> {
+        match self.dispatch.run(&source.name, event, delivery, headers, deadline).await {
+            Ok(dispatched) => finish(&dispatched, matches!(self.dispatch.destination, Destination::Queue(_)), delivery),
+            Err(error) => {
+                tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");
+                refuse(Problem::set_up(), delivery)
             }
-        }
-        if !updates.is_empty()
-            && let Err(error) = self.hubspot.ready(deadline).await
-            && !error.is_passing()
-        {
-            tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");
-            return refuse(Problem::set_up(), delivery);
-        }
-        let ended = engine::run(&self.hubspot, &updates, deadline, self.settings.observe).await;
-        let mut ended_updates = updates.into_iter().zip(ended.outcomes);
-        let mut ended_row = || ended_updates.next().map(|(update, outcome)| row(update.task, outcome));
-        let rows = slots.into_iter().filter_map(|slot| slot.or_else(&mut ended_row)).collect();
-        finish(&Summary { source: name, event: id, rows }, ended.wait, delivery)
-    }
-
-    /// An update as the portal takes it, where that is known: a bad value costs no call.
-    fn check(&self, mut update: Update) -> Result<Update, Row> {
-        match self.schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
-            Ok(()) => Ok(update),
-            Err((reason, detail)) => Err(row(update.task, Outcome::Failed(reason, detail))),
         }
     }
 }
@@ -215,14 +202,6 @@ fn without_stage<'p>(path: &'p str, context: &ApiGatewayV2httpRequestContext) ->
     rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
 }
 
-fn row(task: TaskKey, outcome: Outcome) -> Row {
-    Row { id: Some(task.id), id_property: task.id_property, outcome }
-}
-
-fn not_mapped(NotMapped { id, id_property, detail }: NotMapped) -> Row {
-    Row { id, id_property, outcome: Outcome::Failed(FailReason::Mapping, detail) }
-}
-
 /// Answers a sender's handshake. A secret that it brings is logged, once, for the person who has to store it: the one
 /// secret that ever is.
 fn shake_hands(source: &Source, answer: Answer) -> Response<Body> {
@@ -246,15 +225,14 @@ fn shake_hands(source: &Source, answer: Answer) -> Response<Body> {
 }
 
 /// Logs what became of a delivery, once, and answers.
-fn finish(summary: &Summary, wait: Option<Duration>, delivery: &Delivery) -> Response<Body> {
-    let response = reply::summary(summary, wait, &delivery.request_id);
+fn finish(dispatched: &Dispatched, is_queue: bool, delivery: &Delivery) -> Response<Body> {
+    let Dispatched { summary, unwritten, .. } = dispatched;
+    let response = reply::dispatched(dispatched, is_queue, &delivery.request_id);
     let status = response.status().as_u16();
-    let text = serde_json::Value::Object(summary.for_log()).to_string();
-    if summary.needs_attention() {
-        tracing::warn!(status, summary = text, "delivery");
-    } else {
-        tracing::info!(status, summary = text, "delivery");
+    if let Some(reason) = unwritten {
+        tracing::error!(reason, "a dead letter could not be written");
     }
+    log(summary, Some(status));
     response
 }
 

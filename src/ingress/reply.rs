@@ -7,8 +7,9 @@ use lambda_http::Body;
 use serde_json::{Map, Value, json};
 
 use crate::delivery::Answer;
+use crate::dispatch::Dispatched;
 use crate::receive::Rejected;
-use crate::summary::{RetryReason, Summary};
+use crate::summary::RetryReason;
 
 /// The largest body that is taken.
 pub(super) const BODY: usize = 1024 * 1024;
@@ -95,20 +96,21 @@ impl Problem {
     }
 }
 
-/// The reply to a delivery that was received, and its status for the log.
-///
-/// A delivery of which something is left to do is a problem with the summary's fields; `wait` is how long HubSpot wants
-/// to be left alone.
-pub(super) fn summary(summary: &Summary, wait: Option<Duration>, request_id: &str) -> Response<Body> {
-    let longest = Duration::from_secs(LONGEST_WAIT);
+/// The reply to a delivery that was received. One of which something is left to do is a problem with the summary's
+/// fields. `is_queue`: its updates go into the queue, not to HubSpot.
+pub(super) fn dispatched(dispatched: &Dispatched, is_queue: bool, request_id: &str) -> Response<Body> {
+    let Dispatched { summary, wait, unwritten } = dispatched;
+    let (wait, longest) = (*wait, Duration::from_secs(LONGEST_WAIT));
     let problem = summary.retries().next().map(|(reason, _)| match reason {
+        _ if is_queue => Problem::later("the queue can't be reached now", wait),
         RetryReason::RateLimited => Problem::later("HubSpot's rate limit is reached", wait.or(Some(longest))),
         RetryReason::Unavailable => Problem::later("HubSpot can't be reached now", wait),
         RetryReason::Timeout => Problem::later("HubSpot did not answer in time", wait),
         RetryReason::Unauthorized => Problem::later("HubSpot refuses the token", Some(longest)),
         RetryReason::Forbidden => Problem::later("the HubSpot token lacks a scope", Some(longest)),
     });
-    if let Some(problem) = problem {
+    let unwritten = unwritten.as_ref().map(|_| Problem::later("a dead letter can't be written now", wait));
+    if let Some(problem) = problem.or(unwritten) {
         Problem { fields: summary.to_json(), ..problem }.reply(request_id)
     } else {
         let status = if summary.is_queued() { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -136,6 +138,10 @@ pub(super) fn handshake(answer: Answer) -> Response<Body> {
         Answer::Text(text) => {
             *response.body_mut() = Body::from(text);
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        }
+        Answer::Json(text) => {
+            *response.body_mut() = Body::from(text);
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         Answer::Secret(_) => {}
     }

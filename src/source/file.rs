@@ -131,7 +131,7 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
     let scheme = known.filter(|_| reader.problems() == before)?;
     let published = preset.and_then(|preset| preset.published_secret);
     let handshake = preset.and_then(|preset| preset.handshake.as_ref());
-    Some(Verify { scheme, secret, tolerance, published, handshake })
+    Some(Verify { name: name.to_owned(), scheme, secret, tolerance, published, handshake })
 }
 
 fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRef> {
@@ -147,8 +147,7 @@ fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRe
 fn named(preset: &Preset, section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Scheme {
     let url = section.text(reader, "url");
     let scheme = Scheme::from_preset(preset, url.as_ref().map(|found| found.value.clone()));
-    let signs_url = matches!(&scheme, Scheme::Hmac(hmac) if hmac.signed.signs_url());
-    check_url(url.as_ref(), signs_url, section, reader);
+    check_url(url.as_ref(), scheme.needs_url(), section, reader);
     scheme
 }
 

@@ -9,13 +9,16 @@ mod jq;
 mod map;
 mod problem;
 mod reader;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod text;
 mod value;
+mod warnings;
 
 pub use demand::{Asks, Demand, demands};
-pub use problem::Problem;
+pub use problem::{Problem, Warning};
+pub use warnings::warnings;
 
 use std::collections::BTreeMap;
 
@@ -53,6 +56,8 @@ pub struct Source {
 
 /// How the deliveries of a source are verified.
 pub struct Verify {
+    /// What the file calls the scheme.
+    pub name: String,
     /// The scheme.
     pub scheme: Scheme,
     /// The secret; `None` with the scheme `none` alone.

@@ -15,6 +15,10 @@ pub struct Problem {
     pub message: String,
 }
 
+/// What is allowed and most likely not meant. It keeps nothing from working.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning(pub Problem);
+
 impl Problem {
     pub(super) fn at(file: &str, text: &str, offset: usize, message: impl Into<String>) -> Self {
         let before = text.get(..offset).unwrap_or(text);
@@ -34,5 +38,12 @@ impl fmt::Display for Problem {
             0 => write!(f, "{}: {}", self.file, self.message),
             line => write!(f, "{}:{line}:{}: {}", self.file, self.column, self.message),
         }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Problem { file, line, column, message } = &self.0;
+        write!(f, "{file}:{line}:{column}: warning: {message}")
     }
 }

@@ -89,7 +89,7 @@ impl<'f, 'e> Reader<'f, 'e> {
                 Some(expression)
             }
             Err(mistake) => {
-                let start = self.notes.place(found.start, mistake.offset);
+                let start = place(self.notes.text, found.start, mistake.offset);
                 self.problem(start, format!("not a jq expression: {}", mistake.message));
                 None
             }
@@ -110,31 +110,32 @@ impl Notes<'_> {
     /// Reports a mistake if it is in one of this file's expressions.
     pub(super) fn report(&mut self, expression: Expression, mistake: &Mistake) {
         if let Some((_, start)) = self.places.iter().find(|(other, _)| *other == expression) {
-            self.problem(self.place(*start, mistake.offset), mistake.message.as_str());
+            self.problem(place(self.text, *start, mistake.offset), mistake.message.as_str());
         }
     }
+}
 
-    /// Where the byte at this offset of a string's text stands in the file, in which the string begins at `start`.
-    fn place(&self, start: usize, offset: usize) -> usize {
-        let written = self.text.get(start..).unwrap_or_default();
-        let quotes = ["'''", "\"\"\"", "'", "\""].into_iter().find(|quotes| written.starts_with(quotes)).unwrap_or("");
-        let mut rest = &written[quotes.len()..];
-        if quotes.len() == 3 {
-            // A line break right after three quotes is not part of the text.
-            rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest);
-        }
-        let mut passed = 0;
-        while let Some(character) = rest.chars().next() {
-            let plain = (character.len_utf8(), character.len_utf8());
-            let (length, given) = if character == '\\' && quotes.starts_with('"') { escape(rest) } else { plain };
-            if passed + given > offset {
-                break;
-            }
-            passed += given;
-            rest = &rest[length..];
-        }
-        start + written.len() - rest.len()
+/// Where the byte at this offset of a string's value stands in the text of the file, in which the string begins at
+/// `start`.
+pub(super) fn place(text: &str, start: usize, offset: usize) -> usize {
+    let written = text.get(start..).unwrap_or_default();
+    let quotes = ["'''", "\"\"\"", "'", "\""].into_iter().find(|quotes| written.starts_with(quotes)).unwrap_or("");
+    let mut rest = &written[quotes.len()..];
+    if quotes.len() == 3 {
+        // A line break right after three quotes is not part of the text.
+        rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest);
     }
+    let mut passed = 0;
+    while let Some(character) = rest.chars().next() {
+        let plain = (character.len_utf8(), character.len_utf8());
+        let (length, given) = if character == '\\' && quotes.starts_with('"') { escape(rest) } else { plain };
+        if passed + given > offset {
+            break;
+        }
+        passed += given;
+        rest = &rest[length..];
+    }
+    start + written.len() - rest.len()
 }
 
 /// How many bytes the escape at the start of this text takes, and how many it stands for.

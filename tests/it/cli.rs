@@ -38,10 +38,66 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn check_finds_the_shipped_sources_sound() {
-    let output = taskhook(&root().join("sources"), &["check"]).await;
+async fn check_lists_the_live_sources_and_those_that_lie_ready() {
+    let output = taskhook(Path::new("sources"), &["check"]).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("zendesk is sound: /zendesk"));
+    let said = text(&output.stdout);
+    assert!(said.contains(" sources are sound:\n"), "{said}");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
+    let lines: Vec<_> = said.lines().map(words).collect();
+    for line in ["zendesk /zendesk zendesk taskhook/zendesk", "tickets /tickets standard-webhooks taskhook/tickets"] {
+        assert!(lines.iter().any(|found| found == line), "{line:?} is not in:\n{said}");
+    }
+    let ready = said.lines().last().unwrap();
+    assert!(ready.starts_with("Ready in sources/available, to be copied to sources: "), "{said}");
+}
+
+#[tokio::test]
+async fn check_lists_a_copied_source_as_live_and_no_longer_as_ready() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("enabled");
+    std::fs::create_dir_all(folder.join("available")).unwrap();
+    for name in ["sentry", "trello"] {
+        let file = format!("{name}.toml");
+        std::fs::copy(root().join("sources/available").join(&file), folder.join("available").join(&file)).unwrap();
+    }
+    std::fs::copy(folder.join("available/sentry.toml"), folder.join("sentry.toml")).unwrap();
+    let output = taskhook(&folder, &["check"]).await;
+    let said = text(&output.stdout).replace(&folder.display().to_string(), "FOLDER");
+    assert_eq!(
+        said,
+        "1 source is sound:\n  sentry  /sentry  sentry  taskhook/sentry\n\n\
+         Ready in FOLDER/available, to be copied to FOLDER: trello\n"
+    );
+    let output = taskhook(&folder.join("sentry.toml"), &["check"]).await;
+    assert_eq!(text(&output.stdout), "1 source is sound:\n  sentry  /sentry  sentry  taskhook/sentry\n");
+}
+
+#[tokio::test]
+async fn check_has_no_warning_about_any_shipped_source() {
+    for folder in ["sources", "sources/available"] {
+        let output = taskhook(Path::new(folder), &["check"]).await;
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()), "{folder}");
+    }
+}
+
+#[tokio::test]
+async fn check_tells_warnings_beside_problems_and_fails_for_problems_alone() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("doubtful.toml");
+    let doubtful = "[verify]\nscheme = \"none\"\n[task]\nid = '\"\\(.a)#\\(.b)\"'\nid_property = \"t\"\n\
+                    [properties]\np = '.p // \"\"'\n";
+    std::fs::write(&file, doubtful).unwrap();
+    let output = taskhook(&file, &["check"]).await;
+    let warnings = text(&output.stderr);
+    assert!(output.status.success(), "{warnings}");
+    assert!(warnings.contains("doubtful.toml:4:6: warning: an event without its fields gives the id \"null#null\""));
+    assert!(warnings.contains("doubtful.toml:7:9: warning: `// \"\"` also clears the property"), "{warnings}");
+    assert_eq!(text(&output.stdout), "1 source is sound:\n  doubtful  /doubtful  none  no secret\n");
+    std::fs::write(&file, format!("{doubtful}q = 7\n")).unwrap();
+    let output = taskhook(&file, &["check"]).await;
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()));
+    assert!(
+        text(&output.stderr).starts_with(&warnings) && text(&output.stderr).contains("doubtful.toml:8:5: `q` has to")
+    );
 }
 
 #[tokio::test]

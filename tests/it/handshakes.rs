@@ -58,6 +58,19 @@ async fn slacks_challenge_is_answered_when_it_is_signed() {
 }
 
 #[tokio::test]
+async fn mondays_challenge_is_said_back_as_json_and_nothing_else_is_read_unsigned() {
+    let text = SOURCE.replace("\"github\"", "\"monday\"\nurl = \"https://hooks.example/shop\"");
+    let world = world().source("shop", &text).start().await;
+    let challenge = json!({"challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"});
+    let reply = send(&world, None, challenge.clone()).await;
+    assert_eq!((reply.status, reply.headers["content-type"].as_str()), (200, "application/json"));
+    assert_eq!(reply.body, challenge);
+    send(&world, None, json!({"challenge": "c", "more": "x".repeat(5000)})).await.is_problem(401);
+    send(&world, None, json!({"challenge": {"deep": 1}})).await.is_problem(401);
+    send(&world, None, json!({"event": {"pulseId": 1}})).await.is_problem(401);
+}
+
+#[tokio::test]
 async fn fronts_challenge_is_said_back() {
     let world = with("front").start().await;
     let reply = send(&world, Some(("x-front-challenge", "challenge-42")), json!({})).await;

@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod cli;
+mod durable;
 mod emulator;
 mod engine;
 mod handshakes;
@@ -25,3 +26,4 @@ mod secrets;
 mod set_up;
 mod stories;
 mod support;
+mod witnesses;

@@ -3,6 +3,7 @@
 //! The deliveries are made from the table of presets and signed by an HMAC of these tests' own. What a row of the
 //! table has to say stands in [`VECTORS`], which Python's `hmac` computed.
 
+mod jwt;
 mod presets;
 mod schemes;
 mod wild;
@@ -28,7 +29,8 @@ const SECRET: &str = "correct horse battery";
 type Vector = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
 
 /// One for every named scheme.
-const VECTORS: [Vector; 21] = [
+const VECTORS: [Vector; 22] = [
+    ("monday", SECRET, &[("authorization", jwt::PYTHON)], r#"{"ticket":{"id":7}}"#),
     (
         "github",
         SECRET,

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
-use super::super::presets::preset_names;
+use super::super::presets::{preset, preset_names};
 use super::super::{Encoding, Refused, Scheme, Template};
 use super::{ARRIVED, Sender, VECTORS, delivery, hmac, named, senders, take, written};
 
@@ -35,6 +35,15 @@ fn the_templates_of_all_presets_can_be_read() {
         let Scheme::Hmac(hmac) = named(sender.name) else { panic!("{}", sender.name) };
         assert_eq!(Template::parse(sender.row.signed), Ok(hmac.signed), "{}", sender.name);
     }
+}
+
+#[test]
+fn the_senders_whose_events_carry_only_what_changed_are_marked() {
+    let partial = ["asana", "clickup", "monday", "shortcut", "trello"];
+    for name in preset_names() {
+        assert_eq!(preset(name).unwrap().partial_events, partial.contains(&name), "{name}");
+    }
+    assert!(preset_names().filter(|name| partial.contains(name)).count() >= 5);
 }
 
 #[test]

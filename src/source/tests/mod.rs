@@ -4,12 +4,14 @@
 //! An update reads `7: status=OPEN owner=<ada@example.com or fail>`, one that is not mapped `7 failed: why`.
 
 mod demands;
+mod documented;
 mod events;
 mod files;
 mod schemes;
 mod steps;
 mod times;
 mod values;
+mod warnings;
 mod wild;
 
 use http::{HeaderMap, Method};

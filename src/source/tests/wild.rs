@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::text;
+use super::super::{text, warnings};
 use super::{Sources, Stage, file, property};
 use crate::time::{Written, Zone};
 
@@ -77,9 +77,10 @@ proptest! {
     #[test]
     fn no_text_makes_reading_a_source_file_panic(any in any::<String>(), toml in "[a-z\\[\\]{}=.'\"\n #0-9\\\\]{0,80}") {
         for text in [any, toml] {
-            let sources = Sources::read(&[file("wild", &text)]);
+            let files = [file("wild", &text)];
+            let (sources, warnings) = (Sources::read(&files), warnings(&files));
             prop_assert!(!sources.problems().is_empty());
-            for problem in sources.problems() {
+            for problem in sources.problems().iter().chain(warnings.iter().map(|warning| &warning.0)) {
                 prop_assert!((1..=text.matches('\n').count() + 1).contains(&problem.line) && problem.column > 0);
             }
         }
@@ -100,6 +101,9 @@ proptest! {
         let mut stage = Stage::of(right);
         stage.sources = Sources::read(&[file("a", &wild), file("desk", right), file("z", &wild)]);
         prop_assert_eq!(stage.gives(r#"{"id": 7, "p": 8}"#), ["7: p=8"]);
+        for warning in warnings(&[file("a", &wild)]) {
+            prop_assert!(warning.0.line >= 8 && warning.0.line <= wild.lines().count() + 1, "{}", warning);
+        }
         let wrong = stage.sources.problems();
         prop_assert!(wrong.iter().all(|problem| problem.file != "sources/desk.toml"), "{:?}", wrong);
         for problem in wrong {

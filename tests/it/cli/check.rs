@@ -113,7 +113,7 @@ async fn sources_that_fit_are_sound_online_and_by_a_file() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         let shown = text(&output.stdout);
         assert!(shown.contains("the portal has every property, and takes every constant\n"), "{shown}");
-        assert!(shown.contains("desk is sound: /desk"), "{shown}");
+        assert!(shown.contains("1 source is sound:\n  desk  /desk"), "{shown}");
     }
 }
 

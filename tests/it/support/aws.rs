@@ -1,4 +1,4 @@
-//! moto as Secrets Manager, shared by all tests, and a gateway before it that counts and fails.
+//! moto, shared by all tests, and gateways before it that count and fail.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -41,47 +41,94 @@ impl Moto {
     }
 }
 
-/// Secrets Manager as one test sees it: moto behind a gateway.
-pub struct SecretsManager {
+/// A service of AWS as one test sees it: moto behind a gateway that counts and fails.
+pub struct Gateway {
     server: Server,
     state: Arc<Mutex<State>>,
+}
+
+/// Secrets Manager behind a gateway.
+pub struct SecretsManager {
+    gateway: Gateway,
     client: aws_sdk_secretsmanager::Client,
 }
 
 #[derive(Default)]
 struct State {
-    /// The operations that were called, such as `GetSecretValue`.
-    calls: Vec<String>,
+    /// The operations that were called, such as `GetSecretValue`, and what they were told.
+    calls: Vec<(String, Value)>,
     /// A status to answer with instead of asking moto.
     failing: Option<u16>,
     /// How long the next answer takes, in milliseconds.
     slow: u64,
     /// Whether answers never come.
     silent: bool,
+    /// How many entries of the next batches of messages are refused, while the others are taken.
+    refused: usize,
 }
 
-impl SecretsManager {
+impl Gateway {
     pub async fn start() -> Self {
-        // moto starts in a thread of its own, so that the runtime of the first test is not blocked.
-        let moto = tokio::task::spawn_blocking(|| MOTO.url()).await.expect("moto");
-        Self::before(&moto).await
+        Self::before(&moto().await).await
     }
 
-    /// A gateway before the Secrets Manager at this address.
+    /// A gateway before the moto at this address.
     pub async fn before(moto: &str) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let client = secrets_manager(moto);
         let (shared, moto, http) = (Arc::clone(&state), moto.to_owned(), taskhook::outbound::client(true));
         let server = Server::start(move |request: Request<Bytes>| {
             let (state, moto, http) = (Arc::clone(&shared), moto.clone(), http.clone());
             async move { forward(request, &state, &moto, &http).await }
         })
         .await;
-        Self { server, state, client }
+        Self { server, state }
     }
 
     pub fn url(&self) -> String {
         self.server.url()
+    }
+
+    /// The operations that were called.
+    pub fn calls(&self) -> Vec<String> {
+        self.state.lock().expect("no panic").calls.iter().map(|(operation, _)| operation.clone()).collect()
+    }
+
+    /// What the calls of an operation were told.
+    pub fn told(&self, operation: &str) -> Vec<Value> {
+        let state = self.state.lock().expect("no panic");
+        state.calls.iter().filter(|(other, _)| other == operation).map(|(_, body)| body.clone()).collect()
+    }
+
+    /// From now on every call is answered with this status; `None`: by moto again.
+    pub fn fails_with(&self, status: Option<u16>) {
+        self.state.lock().expect("no panic").failing = status;
+    }
+
+    /// The next answer takes this many milliseconds.
+    pub fn takes(&self, milliseconds: u64) {
+        self.state.lock().expect("no panic").slow = milliseconds;
+    }
+
+    /// So many entries of the next batches of messages are refused, while the others are taken.
+    pub fn refuses_entries(&self, count: usize) {
+        self.state.lock().expect("no panic").refused = count;
+    }
+
+    /// From now on no call is answered.
+    pub fn falls_silent(&self) {
+        self.state.lock().expect("no panic").silent = true;
+    }
+}
+
+impl SecretsManager {
+    pub async fn start() -> Self {
+        Self::before(&moto().await).await
+    }
+
+    /// The Secrets Manager of the moto at this address.
+    pub async fn before(moto: &str) -> Self {
+        let client = taskhook::aws::secrets_manager(&aws(moto), taskhook::outbound::client(true));
+        Self { gateway: Gateway::before(moto).await, client }
     }
 
     /// Stores a value, whether the secret was there or not.
@@ -96,35 +143,29 @@ impl SecretsManager {
         let delete = self.client.delete_secret().secret_id(name).force_delete_without_recovery(true);
         delete.send().await.expect("deleted");
     }
+}
 
-    /// The operations that the function called.
-    pub fn calls(&self) -> Vec<String> {
-        self.state.lock().expect("no panic").calls.clone()
-    }
+impl std::ops::Deref for SecretsManager {
+    type Target = Gateway;
 
-    /// From now on every call is answered with this status; `None`: by moto again.
-    pub fn fails_with(&self, status: Option<u16>) {
-        self.state.lock().expect("no panic").failing = status;
-    }
-
-    /// The next answer takes this many milliseconds.
-    pub fn takes(&self, milliseconds: u64) {
-        self.state.lock().expect("no panic").slow = milliseconds;
-    }
-
-    /// From now on no call is answered.
-    pub fn falls_silent(&self) {
-        self.state.lock().expect("no panic").silent = true;
+    fn deref(&self) -> &Gateway {
+        &self.gateway
     }
 }
 
 async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http: &reqwest::Client) -> Response<Bytes> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let (failing, silent, slow) = {
+    let (failing, silent, slow, refused) = {
         let mut state = state.lock().expect("no panic");
-        state.calls.push(operation);
-        (state.failing, state.silent, std::mem::take(&mut state.slow))
+        let body = serde_json::from_slice(request.body()).unwrap_or_default();
+        let operation_sends = operation == "SendMessageBatch";
+        state.calls.push((operation, body));
+        let entries = serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
+        let entries = entries["Entries"].as_array().map_or(0, Vec::len);
+        let refused = if operation_sends { entries.min(state.refused) } else { 0 };
+        state.refused -= refused;
+        (state.failing, state.silent, std::mem::take(&mut state.slow), refused)
     };
     tokio::time::sleep(std::time::Duration::from_millis(slow)).await;
     if silent {
@@ -134,22 +175,49 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
         let body = Bytes::from_static(br#"{"__type": "InternalServiceError"}"#);
         return Response::builder().status(status).body(body).expect("a response");
     }
-    let mut forwarded = http.post(moto).body(request.body().clone());
+    let mut body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let refused: Vec<_> = body["Entries"].as_array_mut().map(|all| all.drain(..refused).collect()).unwrap_or_default();
+    if !refused.is_empty() && body["Entries"] == serde_json::json!([]) {
+        return answer(200, &refusals(&refused, serde_json::json!({"Successful": []})));
+    }
+    let mut forwarded =
+        http.post(moto).body(if refused.is_empty() { request.body().clone() } else { body.to_string().into() });
     for (name, value) in request.headers().iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
         forwarded = forwarded.header(name, value);
     }
-    let answer = forwarded.send().await.expect("moto answers");
-    let status = answer.status();
-    Response::builder().status(status).body(answer.bytes().await.expect("a body")).expect("a response")
+    let forwarded = forwarded.send().await.expect("moto answers");
+    let (status, body) = (forwarded.status().as_u16(), forwarded.bytes().await.expect("a body"));
+    if refused.is_empty() {
+        return Response::builder().status(status).body(body).expect("a response");
+    }
+    answer(status, &refusals(&refused, serde_json::from_slice(&body).expect("JSON")))
 }
 
-fn secrets_manager(url: &str) -> aws_sdk_secretsmanager::Client {
-    let aws = taskhook::settings::Aws {
+fn answer(status: u16, body: &Value) -> Response<Bytes> {
+    Response::builder().status(status).body(body.to_string().into()).expect("a response")
+}
+
+/// An answer of SQS that says of some entries that they were refused.
+fn refusals(entries: &[Value], mut answer: Value) -> Value {
+    let refusal = |entry: &Value| serde_json::json!({"Id": entry["Id"], "Code": "InternalError", "SenderFault": false});
+    answer["Failed"] = entries.iter().map(refusal).collect();
+    answer
+}
+
+/// How the tests themselves reach moto.
+pub fn aws(url: &str) -> taskhook::settings::Aws {
+    taskhook::settings::Aws {
         region: "us-east-1".to_owned(),
         access_key_id: "test".to_owned(),
         secret_access_key: "test".to_owned(),
         session_token: None,
         secrets_manager_url: Some(url.to_owned()),
-    };
-    taskhook::aws::secrets_manager(&aws, taskhook::outbound::client(true))
+        sqs_url: Some(url.to_owned()),
+    }
+}
+
+/// Where the moto is that all tests share.
+pub async fn moto() -> String {
+    // It starts in a thread of its own, so that the runtime of the first test is not blocked.
+    tokio::task::spawn_blocking(|| MOTO.url()).await.expect("moto")
 }

@@ -5,6 +5,7 @@ pub mod aws;
 pub mod event;
 pub mod lambda;
 pub mod portal;
+pub mod queue;
 pub mod server;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use taskhook::sim::{Seed, Sim};
 use aws::SecretsManager;
 use event::Event;
 use lambda::Function;
+use queue::Queues;
 
 /// The webhook secret of [`SOURCE`].
 pub const SECRET: &str = "the webhook secret of the tests";
@@ -54,6 +56,8 @@ pub struct Builder {
     seed: Value,
     program: &'static str,
     slow_secrets: u64,
+    is_durable: bool,
+    keeps_letters: bool,
 }
 
 /// Everything that a story needs.
@@ -61,6 +65,10 @@ pub struct World {
     pub function: Function,
     pub hubspot: Sim,
     pub secrets: SecretsManager,
+    /// The worker and the queues, in the durable mode.
+    pub worker: Option<Function>,
+    pub queues: Option<Queues>,
+    variables: BTreeMap<String, String>,
     /// The prefix of this test's secrets.
     pub tests: String,
     folder: PathBuf,
@@ -94,6 +102,8 @@ pub fn world() -> Builder {
         }),
         program: env!("CARGO_BIN_EXE_webhook"),
         slow_secrets: 0,
+        is_durable: false,
+        keeps_letters: false,
     }
 }
 
@@ -121,6 +131,18 @@ impl Builder {
     /// Makes Secrets Manager take this many milliseconds for its first answer.
     pub fn slow_secrets(mut self, milliseconds: u64) -> Self {
         self.slow_secrets = milliseconds;
+        self
+    }
+
+    /// Puts a queue between the webhook and HubSpot, a worker behind it, and keeps dead letters.
+    pub fn durable(mut self) -> Self {
+        (self.is_durable, self.keeps_letters) = (true, true);
+        self
+    }
+
+    /// Keeps dead letters in the direct mode.
+    pub fn with_dead_letters(mut self) -> Self {
+        self.keeps_letters = true;
         self
     }
 
@@ -175,13 +197,45 @@ impl Builder {
         for (name, value) in self.variables {
             variables.insert(name, value.replace("{tests}", &tests));
         }
+        let queues = if self.keeps_letters { Some(Queues::start(&tests).await) } else { None };
+        if let Some(queues) = &queues {
+            variables.insert("AWS_ENDPOINT_URL_SQS".to_owned(), queues.sqs.url());
+            variables.entry("TASKHOOK_DEAD_LETTER_URL".to_owned()).or_insert(queues.dead_letters.clone());
+        }
+        if let Some(queues) = queues.as_ref().filter(|_| self.is_durable) {
+            variables.insert("TASKHOOK_QUEUE_URL".to_owned(), queues.updates.clone());
+        }
         variables.retain(|_, value| !value.is_empty());
         let function = Function::start(self.program, &variables).await;
-        World { function, hubspot, secrets, tests, folder }
+        let mut world = World { function, hubspot, secrets, worker: None, queues, variables, tests, folder };
+        if self.is_durable {
+            world.start_worker().await;
+        }
+        world
     }
 }
 
 impl World {
+    /// Starts the worker, anew if it runs.
+    pub async fn start_worker(&mut self) {
+        let worker = Function::start(env!("CARGO_BIN_EXE_worker"), &self.variables).await;
+        self.worker = Some(worker);
+    }
+
+    pub fn queues(&self) -> &Queues {
+        self.queues.as_ref().expect("a world with queues")
+    }
+
+    /// Lambda hands up to ten messages to the worker: how many, and how many of them come back.
+    pub async fn poll(&self) -> (usize, usize) {
+        self.queues().poll(self.worker.as_ref().expect("a durable world")).await
+    }
+
+    /// Lambda hands everything to the worker that the queue gives out. Returns the number of batches.
+    pub async fn drain(&self) -> usize {
+        self.queues().drain(self.worker.as_ref().expect("a durable world")).await
+    }
+
     /// Sends a webhook.
     pub async fn send(&self, event: &Event) -> Reply {
         self.invoke(&event.to_json()).await
@@ -200,6 +254,11 @@ impl World {
         let body = answer["body"].as_str().unwrap_or_default();
         let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
         Reply { status: answer["statusCode"].as_u64().unwrap_or_default(), headers: headers.collect(), body }
+    }
+
+    /// Where the source files lie.
+    pub fn folder(&self) -> &std::path::Path {
+        &self.folder
     }
 
     /// A property of the task with this ticket.

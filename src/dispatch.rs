@@ -1,0 +1,175 @@
+//! Where the updates of an event go: to HubSpot, or into the queue; and what can't succeed, to the dead letters.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::delivery::Delivery;
+use crate::engine;
+use crate::hubspot::{Hubspot, Schema};
+use crate::queue::{self, Content, Entry, Letter, NotSent, Queue};
+use crate::secrets::SecretError;
+use crate::source::{Event, Mapped, NotMapped};
+use crate::summary::{FailReason, Outcome, RetryReason, Row, Summary};
+use crate::update::{TaskKey, Update};
+
+/// What is kept of the time for writing dead letters: SQS answers within some 10 ms, and may have to be asked again.
+const FOR_LETTERS: Duration = Duration::from_secs(1);
+
+/// Everything behind the mapping.
+pub struct Dispatch {
+    /// Where updates go.
+    pub destination: Destination,
+    /// What the portal takes, where that is known.
+    pub schema: Option<Schema>,
+    /// Where what can't succeed goes, if it is kept.
+    pub dead_letters: Option<Queue>,
+    /// Whether everything is done but the writing.
+    pub observe: bool,
+}
+
+/// Where updates go.
+pub enum Destination {
+    /// Into HubSpot, while the sender waits.
+    Hubspot(Hubspot),
+    /// Into the queue, from which the worker takes them.
+    Queue(Queue),
+}
+
+/// What became of an event.
+pub struct Dispatched {
+    /// Every update with its outcome.
+    pub summary: Summary,
+    /// How long HubSpot wants to be left alone, if it said so.
+    pub wait: Option<Duration>,
+    /// Why not every dead letter that has to be kept was written, if so.
+    pub unwritten: Option<String>,
+}
+
+/// An event on its way: who sent it, and what a dead letter says about it.
+struct Story<'d> {
+    source: &'d str,
+    event: &'d str,
+    delivery: &'d Delivery,
+}
+
+impl Dispatch {
+    /// Sends the updates of an event on their way. `headers` are those that prove nothing.
+    ///
+    /// An error means that the set-up lacks what every update needs.
+    pub async fn run(
+        &self,
+        source: &str,
+        event: Event,
+        delivery: &Delivery,
+        headers: Vec<(String, String)>,
+        deadline: Instant,
+    ) -> Result<Dispatched, SecretError> {
+        let summary = |rows| Summary { source: source.to_owned(), event: Some(event.id.clone()), rows };
+        let Mapped::Updates(mapped) = event.mapped else {
+            return Ok(Dispatched { summary: summary(Vec::new()), wait: None, unwritten: None });
+        };
+        let story = Story { source, event: &event.id, delivery };
+        let mut letters: Vec<_> = story.unmapped(&mapped, headers).into_iter().collect();
+        // A slot for each update, with its row if that is clear before anything is sent.
+        let (mut updates, mut slots) = (Vec::new(), Vec::new());
+        for mapped in mapped {
+            let mut update = match mapped {
+                Ok(update) => update,
+                Err(NotMapped { id, id_property, detail }) => {
+                    slots.push(Some(Row { id, id_property, outcome: Outcome::Failed(FailReason::Mapping, detail) }));
+                    continue;
+                }
+            };
+            if let Some((reason, detail)) = self.schema.as_ref().and_then(|schema| schema.check(&mut update).err()) {
+                letters.push(story.failed(&update, reason, &detail));
+                slots.push(Some(row(update.task, Outcome::Failed(reason, detail))));
+            } else {
+                updates.push(update);
+                slots.push(None);
+            }
+        }
+        let (outcomes, wait) = self.send(&story, &updates, self.working_time(deadline)).await?;
+        for (update, outcome) in updates.iter().zip(&outcomes) {
+            if let Outcome::Failed(reason, detail) = outcome {
+                letters.push(story.failed(update, *reason, detail));
+            }
+        }
+        let unwritten = self.keep(&letters, deadline).await.err();
+        let mut rows = updates.into_iter().zip(outcomes).map(|(update, outcome)| row(update.task, outcome));
+        let rows = slots.into_iter().filter_map(|slot| slot.or_else(|| rows.next())).collect();
+        Ok(Dispatched { summary: summary(rows), wait, unwritten })
+    }
+
+    /// One outcome for each update.
+    async fn send(
+        &self,
+        story: &Story<'_>,
+        updates: &[Update],
+        deadline: Instant,
+    ) -> Result<(Vec<Outcome>, Option<Duration>), SecretError> {
+        match &self.destination {
+            _ if updates.is_empty() => Ok((Vec::new(), None)),
+            Destination::Hubspot(hubspot) => {
+                hubspot.ready(deadline).await.or_else(|error| if error.is_passing() { Ok(()) } else { Err(error) })?;
+                let ended = engine::run(hubspot, updates, deadline, self.observe).await;
+                Ok((ended.outcomes, ended.wait))
+            }
+            Destination::Queue(_) if self.observe => Ok((vec![engine::observed(); updates.len()], None)),
+            Destination::Queue(queue) => {
+                let entry =
+                    |(index, update)| Entry::update(story.source, story.event, &story.delivery.body, index, update);
+                let entries: Vec<_> = updates.iter().enumerate().map(entry).collect();
+                Ok((queue.send(&entries, deadline).await.into_iter().map(queued).collect(), None))
+            }
+        }
+    }
+
+    /// Until when updates are worked on, so that there is time for dead letters.
+    fn working_time(&self, deadline: Instant) -> Instant {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if self.dead_letters.is_some() { deadline - FOR_LETTERS.min(left / 4) } else { deadline }
+    }
+
+    async fn keep(&self, letters: &[Letter], deadline: Instant) -> Result<(), String> {
+        let Some(dead_letters) = &self.dead_letters else { return Ok(()) };
+        let entries: Vec<_> = letters.iter().map(Entry::letter).collect();
+        let results = dead_letters.send(&entries, deadline).await;
+        results.into_iter().collect::<Result<(), NotSent>>().map_err(|why| why.to_string())
+    }
+}
+
+impl Story<'_> {
+    /// The letter with the whole event, if anything of it could not be mapped.
+    fn unmapped(&self, mapped: &[Result<Update, NotMapped>], headers: Vec<(String, String)>) -> Option<Letter> {
+        let details: Vec<_> =
+            mapped.iter().filter_map(|mapped| mapped.as_ref().err()).map(|not| not.detail.as_str()).collect();
+        if details.is_empty() {
+            return None;
+        }
+        // It was read as JSON or as a form, so it is UTF-8.
+        let body = String::from_utf8_lossy(&self.delivery.body);
+        let content = Content::Event(queue::Event::new(&body, headers, &self.delivery.query));
+        Some(self.letter(FailReason::Mapping, &details.join("; "), content))
+    }
+
+    fn failed(&self, update: &Update, reason: FailReason, detail: &str) -> Letter {
+        self.letter(reason, detail, Content::Update { update: Box::new(update.clone()) })
+    }
+
+    fn letter(&self, reason: FailReason, detail: &str, content: Content) -> Letter {
+        Letter::failed(self.source, self.event, self.delivery.arrived, reason, detail, content)
+    }
+}
+
+fn row(task: TaskKey, outcome: Outcome) -> Row {
+    Row { id: Some(task.id), id_property: task.id_property, outcome }
+}
+
+fn queued(result: Result<(), NotSent>) -> Outcome {
+    match result {
+        Ok(()) => Outcome::Queued,
+        Err(why @ NotSent::TooLarge) => Outcome::Failed(FailReason::Rejected, why.to_string()),
+        Err(NotSent::Later(why)) => Outcome::Retry(RetryReason::Unavailable, why),
+    }
+}

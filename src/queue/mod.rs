@@ -1,0 +1,204 @@
+//! SQS: updates on their way to the worker, and dead letters.
+//!
+//! What messages hold is in [`message`] and [`letter`], which call can hold which of them in [`plan`]; the rest of the
+//! order is SQS's: the updates of one task are one message group of a FIFO queue.
+
+mod letter;
+mod message;
+mod plan;
+
+pub use letter::{Content, Event, Letter};
+pub use message::{Message, deduplication, group};
+
+use std::fmt;
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
+use futures_util::future::join_all;
+use tokio::time::{Instant, sleep, timeout_at};
+use uuid::Uuid;
+
+use crate::outbound;
+use crate::update::Update;
+
+/// How often an entry is sent at most; the SDK repeats a call that got no answer once more by itself.
+const TRIES: usize = 3;
+
+/// What is waited before an entry is sent again, and twice as long before the next time.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest visibility timeout. <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
+const LONGEST_WAIT: Duration = Duration::from_hours(12);
+
+/// A queue in SQS.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+/// A message to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    body: String,
+    /// The message group, of a FIFO queue.
+    group: Option<String>,
+    deduplication: Option<String>,
+}
+
+/// Why a message is not in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// It is larger than SQS takes; that doesn't pass.
+    TooLarge,
+    /// SQS can't be reached, or refuses it for now.
+    Later(String),
+}
+
+impl Entry {
+    /// An update on its way to the worker. `body` is that of the delivery, `event` as in [`deduplication`], and `index`
+    /// the update's place in it.
+    #[must_use]
+    pub fn update(source: &str, event: &str, body: &[u8], index: usize, update: &Update) -> Self {
+        let deduplication = deduplication(event, body, index, update);
+        Self {
+            group: Some(group(&update.task)),
+            deduplication: Some(deduplication),
+            body: message::text(&Message::new(source, event, update.clone())),
+        }
+    }
+
+    /// An update that is sent through again: SQS must not take it for the one that it was.
+    #[must_use]
+    pub fn again(message: &Message) -> Self {
+        let (group, body) = (Some(group(&message.update.task)), message::text(message));
+        Self { body, group, deduplication: Some(Uuid::new_v4().to_string()) }
+    }
+
+    /// A dead letter: each is a group of its own, and none is like another.
+    #[must_use]
+    pub fn letter(letter: &Letter) -> Self {
+        let id = || Some(Uuid::new_v4().to_string());
+        Self { body: letter.to_text(), group: id(), deduplication: id() }
+    }
+}
+
+impl Queue {
+    /// A queue by its address. Nothing is sent yet.
+    #[must_use]
+    pub fn new(client: Client, url: &str) -> Self {
+        Self { client, url: url.to_owned() }
+    }
+
+    /// Sends messages, those of one group in their order. One result for each, in their order.
+    pub async fn send(&self, entries: &[Entry], deadline: Instant) -> Vec<Result<(), NotSent>> {
+        let too_large = |entry: &Entry| if entry.body.len() > plan::BYTES { Err(NotSent::TooLarge) } else { Ok(()) };
+        let mut results: Vec<_> = entries.iter().map(too_large).collect();
+        let mut pending: Vec<_> = (0..entries.len()).filter(|index| results[*index].is_ok()).collect();
+        let mut tries = vec![0; entries.len()];
+        while !pending.is_empty() {
+            let waiting: Vec<_> = pending.iter().map(|index| &entries[*index]).collect();
+            let calls = plan::calls(&waiting).into_iter();
+            let calls = calls.map(|call| call.into_iter().map(|at| pending[at]).collect::<Vec<_>>());
+            let answers = join_all(calls.map(|call| self.send_batch(entries, call, deadline))).await;
+            let mut pause = Duration::ZERO;
+            for (index, result) in answers.into_iter().flatten() {
+                tries[index] += 1;
+                let is_over = tries[index] == TRIES || Instant::now() >= deadline;
+                match result {
+                    Ok(()) => pending.retain(|other| *other != index),
+                    Err(why) if is_over => {
+                        // Nothing of its group may overtake it.
+                        let group = &entries[index].group;
+                        let is_behind = |other: usize| group.is_some() && entries[other].group == *group;
+                        for other in pending.extract_if(.., |other| *other == index || is_behind(*other)) {
+                            results[other] = Err(NotSent::Later(why.clone()));
+                        }
+                    }
+                    Err(_) => pause = PAUSE * (1 << (tries[index] - 1)),
+                }
+            }
+            if !pending.is_empty() {
+                let _ = timeout_at(deadline, sleep(pause)).await;
+            }
+        }
+        results
+    }
+
+    /// Makes messages visible again after a while. What fails comes back by itself, after the visibility timeout.
+    pub async fn come_back(&self, messages: &[(String, Duration)], deadline: Instant) {
+        for batch in messages.chunks(10) {
+            let entries = batch.iter().enumerate().map(|(index, (receipt, wait))| {
+                let seconds = i32::try_from(wait.min(&LONGEST_WAIT).as_secs()).unwrap_or_default();
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder();
+                entry.id(index.to_string()).receipt_handle(receipt).visibility_timeout(seconds).build()
+            });
+            let entries = entries.filter_map(Result::ok).collect();
+            let call = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+            match timeout_at(deadline, call.send()).await {
+                Ok(Ok(answer)) if answer.failed().is_empty() => {}
+                Ok(Ok(answer)) => {
+                    let code = answer.failed().first().map(|failed| failed.code().to_owned());
+                    tracing::warn!(code, "the wait of a message could not be set");
+                }
+                Ok(Err(error)) => tracing::warn!(reason = reason(&error), "the wait of messages could not be set"),
+                Err(_) => tracing::warn!("no time was left to set the wait of messages"),
+            }
+        }
+    }
+
+    async fn send_batch(
+        &self,
+        entries: &[Entry],
+        indices: Vec<usize>,
+        deadline: Instant,
+    ) -> Vec<(usize, Result<(), String>)> {
+        let is_fifo = self.url.strip_suffix(".fifo").is_some();
+        let messages = indices.iter().filter_map(|index| {
+            let entry = &entries[*index];
+            let message = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&entry.body);
+            let group = entry.group.clone().filter(|_| is_fifo);
+            let deduplication = entry.deduplication.clone().filter(|_| is_fifo);
+            message.set_message_group_id(group).set_message_deduplication_id(deduplication).build().ok()
+        });
+        let call = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(messages.collect()));
+        let answer = timeout_at(deadline, call.send()).await;
+        let whole = match answer {
+            Ok(Ok(answer)) => {
+                let taken = |index: &usize| answer.successful().iter().any(|sent| sent.id() == index.to_string());
+                let refused = |index: &usize| {
+                    let failed = answer.failed().iter().find(|failed| failed.id() == index.to_string());
+                    failed.map_or("no answer speaks of it".to_owned(), |failed| failed.code().to_owned())
+                };
+                let result = |index: usize| (index, if taken(&index) { Ok(()) } else { Err(refused(&index)) });
+                return indices.into_iter().map(result).collect();
+            }
+            Ok(Err(error)) => reason(&error),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        indices.into_iter().map(|index| (index, Err(whole.clone()))).collect()
+    }
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => f.write_str("it is larger than the 1 MiB that SQS takes"),
+            Self::Later(why) => write!(f, "SQS: {why}"),
+        }
+    }
+}
+
+/// What went wrong with a call, for the log. A queue that isn't there, or may not be used, is an error of the set-up.
+fn reason<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    error: &SdkError<E, aws_sdk_sqs::config::http::HttpResponse>,
+) -> String {
+    let SdkError::ServiceError(refused) = error else { return outbound::causes(error) };
+    let (code, status) = (refused.err().code().unwrap_or("an error"), refused.raw().status().as_u16());
+    if (400..500).contains(&status) && !code.contains("Throttl") {
+        tracing::error!(code, "set-up: SQS refuses the queue; check its address, and the function's permissions");
+    }
+    format!("SQS answered {status} {code}")
+}

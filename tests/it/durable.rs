@@ -1,0 +1,320 @@
+//! The durable mode: webhooks are acknowledged at once, and every update arrives.
+
+use serde_json::{Value, json};
+use taskhook::queue::{Content, Letter};
+use taskhook::sim::{Endpoint, Fault};
+
+use crate::support::event::Event;
+use crate::support::{Reply, SOURCE, World, world};
+
+/// HubSpot answers every call with this status, until the faults are cleared.
+fn down(world: &World) {
+    world.hubspot.fault(Fault { forever: true, ..Fault::status(503) });
+}
+
+async fn deliver(world: &World, id: &str, subject: &str) -> Reply {
+    world.deliver(json!({"id": id, "subject": subject})).await
+}
+
+fn guarded() -> String {
+    SOURCE.replace("id_property = \"ticket\"", "id_property = \"ticket\"\nupdated_at_property = \"ticket_at\"")
+}
+
+fn subject(world: &World, ticket: &str) -> String {
+    world.task(ticket, "hs_task_subject").expect("a subject")
+}
+
+fn reasons(letters: &[Letter]) -> Vec<&str> {
+    letters.iter().map(|letter| letter.reason.as_str()).collect()
+}
+
+#[tokio::test]
+async fn an_event_is_acknowledged_without_hubspot_and_applied_by_the_worker() {
+    let world = world().durable().without_secret("hubspot-of-the-webhook").start().await;
+    let reply = world.deliver(json!({"event": "d-1", "tickets": [{"id": "1", "subject": "a"}, {"id": "2"}]})).await;
+    reply.is(202, "queued 2").row(0, "queued").row(1, "queued");
+    assert_eq!(world.hubspot.calls().len(), 1, "the worker's first handshake and nothing else");
+    assert_eq!(world.poll().await, (2, 0));
+    assert_eq!(subject(&world, "1"), "a");
+    assert_eq!(world.calls("batch/update").len(), 1, "an update without properties is not sent");
+    assert_eq!(world.drain().await, 0);
+    assert!(world.queues().letters().await.is_empty());
+    world.worker.as_ref().unwrap().logs("d-1").await;
+}
+
+#[tokio::test]
+async fn a_message_says_all_that_the_worker_needs() {
+    let world = world().source("shop", &guarded()).durable().start().await;
+    let update = json!({"event": "d-1", "id": "1", "at": "2026-10-12T19:00:00Z", "status": "done", "owner": "ada@x"});
+    world.deliver(update).await.is(202, "queued 1");
+    let expected = json!({
+        "version": 1, "source": "shop", "event": "d-1",
+        "update": {
+            "idProperty": "ticket", "id": "1", "time": "2026-10-12T19:00:00.000Z", "onMissing": "fail",
+            "updatedAtProperty": "ticket_at",
+            "properties": {"hs_task_status": "COMPLETED", "hubspot_owner_id": {"owner": "ada@x", "unknown": "fail"}},
+        },
+    });
+    assert_eq!(world.queues().queued().await, [expected]);
+}
+
+#[tokio::test]
+async fn what_is_filtered_or_refused_never_touches_the_queue() {
+    let world = world().durable().start().await;
+    world.deliver(json!({"kind": "noise"})).await.is(200, "filtered 1");
+    world.send(&Event::post("/shop", "{}")).await.is_problem(401);
+    assert!(world.queues().sqs.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_delivery_that_comes_twice_is_queued_once_but_the_same_words_twice_are_two() {
+    let world = world().durable().start().await;
+    let again = json!({"event": "d-1", "id": "1", "subject": "a", "at": "2026-10-12T19:00:00Z"});
+    for _ in 0..2 {
+        world.deliver(again.clone()).await.is(202, "queued 1");
+    }
+    assert_eq!(world.queues().queued().await.len(), 1, "SQS knows it by its deduplication id");
+    // Without a delivery id nothing says that it is the same.
+    let status = |status: &str| json!({"id": "1", "status": status, "at": "2026-10-12T19:00:00Z"});
+    for words in ["open", "done", "open"] {
+        world.deliver(status(words)).await.is(202, "queued 1");
+    }
+    let queued = world.queues().queued().await;
+    let statuses: Vec<_> = queued.iter().map(|message| &message["update"]["properties"]["hs_task_status"]).collect();
+    assert_eq!(statuses, ["NOT_STARTED", "COMPLETED", "NOT_STARTED"]);
+}
+
+#[tokio::test]
+async fn an_outage_of_hubspot_is_waited_out_and_the_last_word_wins() {
+    let world = world().durable().start().await;
+    down(&world);
+    for (ticket, subject) in [("1", "a"), ("2", "x"), ("1", "b"), ("3", "y"), ("1", "c")] {
+        deliver(&world, ticket, subject).await.is(202, "queued 1");
+    }
+    for waits in [5, 10, 20] {
+        while world.poll().await.0 > 0 {}
+        let told = world.queues().sqs.told("ChangeMessageVisibilityBatch");
+        let entries = told.last().unwrap()["Entries"].as_array().unwrap();
+        // HubSpot's own wish may be a little longer.
+        let waited = |entry: &Value| entry["VisibilityTimeout"].as_u64().unwrap();
+        assert!(entries.iter().all(|entry| (waits..2 * waits).contains(&waited(entry))), "{entries:#?}");
+        world.queues().time_passes().await;
+    }
+    assert_eq!(subject(&world, "1"), "before");
+    world.hubspot.clear_faults();
+    world.drain().await;
+    assert_eq!(["1", "2", "3"].map(|ticket| subject(&world, ticket)), ["c", "x", "y"]);
+    assert!(world.queues().letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_has_to_wait_takes_the_later_updates_of_its_task_along_and_no_others() {
+    let world = world().durable().start().await;
+    // Of a missing scope only the updates that need an owner wait.
+    world.hubspot.fault(Fault { on: Endpoint::Owners, forever: true, ..Fault::status(403) });
+    let first = json!({"id": "1", "subject": "a", "owner": "ada@acme.example"});
+    world.deliver(first).await.is(202, "queued 1");
+    deliver(&world, "2", "x").await.is(202, "queued 1");
+    deliver(&world, "1", "b").await.is(202, "queued 1");
+    assert_eq!(world.poll().await, (3, 2));
+    assert_eq!(subject(&world, "2"), "x");
+    deliver(&world, "3", "y").await.is(202, "queued 1");
+    assert_eq!(world.poll().await, (1, 0), "another task is not held back");
+    world.hubspot.clear_faults();
+    world.queues().time_passes().await;
+    world.drain().await;
+    assert_eq!(["1", "3"].map(|ticket| subject(&world, ticket)), ["b", "y"]);
+    assert_eq!(world.task("1", "hubspot_owner_id").as_deref(), Some("101"));
+}
+
+#[tokio::test]
+async fn a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing() {
+    let mut world = world().durable().start().await;
+    for (ticket, subject) in [("1", "a"), ("2", "x"), ("1", "b")] {
+        deliver(&world, ticket, subject).await.is(202, "queued 1");
+    }
+    world.hubspot.fault(Fault { on: Endpoint::Update, delay_ms: 60_000, ..Fault::default() });
+    {
+        // The call is under way, and HubSpot has done what it says, when the worker dies.
+        let is_called = async {
+            while world.calls("batch/update").is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = world.poll() => panic!("the worker can't be done"),
+            () = is_called => {}
+        }
+    }
+    world.start_worker().await;
+    assert_eq!(world.poll().await, (0, 0), "SQS waits for the one that was killed");
+    world.queues().time_passes().await;
+    assert_eq!(world.poll().await, (3, 0));
+    assert_eq!(["1", "2"].map(|ticket| subject(&world, ticket)), ["b", "x"]);
+    assert_eq!(world.drain().await, 0);
+}
+
+#[tokio::test]
+async fn a_late_message_never_overwrites_a_newer_one() {
+    let world = world().source("shop", &guarded()).durable().start().await;
+    let at = |subject: &str, at: &str| json!({"id": "1", "subject": subject, "at": at});
+    world.deliver(at("newer", "2026-10-12T19:00:00Z")).await.is(202, "queued 1");
+    world.drain().await;
+    world.deliver(at("older", "2026-10-12T18:00:00Z")).await.is(202, "queued 1");
+    assert_eq!(world.poll().await, (1, 0));
+    assert_eq!(subject(&world, "1"), "newer");
+    world.worker.as_ref().unwrap().logs("\\\"stale\\\":1").await;
+}
+
+#[tokio::test]
+async fn what_can_never_succeed_becomes_a_dead_letter_and_its_neighbours_are_updated() {
+    let world = world().durable().start().await;
+    let tickets = json!([{"id": "404", "subject": "x"}, {"id": "1", "subject": "a"}, {"id": "2", "priority": "P9"}]);
+    world.deliver(json!({"event": "d-1", "tickets": tickets})).await.is(202, "queued 3");
+    assert_eq!(world.poll().await, (3, 0));
+    assert_eq!(subject(&world, "1"), "a");
+    let mut letters = world.queues().letters().await;
+    letters.sort_by(|one, other| one.reason.cmp(&other.reason));
+    assert_eq!(reasons(&letters), ["invalid_value", "not_found"]);
+    let letter = &letters[1];
+    assert_eq!((letter.source.as_deref(), letter.event.as_deref()), (Some("shop"), Some("d-1")));
+    assert_eq!(letter.detail, "no task has ticket 404");
+    let Content::Update { update } = &letter.content else { panic!("{letter:?}") };
+    assert_eq!(update.task.id, "404");
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_mapped_is_kept_whole_without_what_proved_it() {
+    let world = world().durable().start().await;
+    let body =
+        json!({"event": "d-1", "tickets": [{"id": "1", "subject": {}}, {"id": "2", "subject": "b"}]}).to_string();
+    let event = Event::post("/shop", body.clone()).query("q=1%202").header("x-kind", "ticket").signed();
+    world.send(&event).await.is(202, "queued 1, failed 1").row(0, "failed mapping").row(1, "queued");
+    let letters = world.queues().letters().await;
+    assert_eq!(reasons(&letters), ["mapping"]);
+    let Content::Event(event) = &letters[0].content else { panic!("{letters:?}") };
+    assert_eq!((event.body(), event.query.clone()), (Ok(body), vec![("q".to_owned(), "1 2".to_owned())]));
+    assert_eq!(event.headers["x-kind"], "ticket");
+    assert!(!event.headers.keys().any(|name| name.contains("signature")), "{:?}", event.headers);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_a_dead_letter_and_no_poison() {
+    let world = world().durable().start().await;
+    world.queues().put("group", "what is this?").await;
+    world.queues().put("group", r#"{"version": 7}"#).await;
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+    assert_eq!(world.poll().await, (3, 0));
+    assert_eq!(subject(&world, "1"), "a");
+    let letters = world.queues().letters().await;
+    assert_eq!(reasons(&letters), ["unreadable", "unreadable"]);
+    assert!(letters.iter().any(|letter| letter.content == Content::Text { text: "what is this?".to_owned() }));
+}
+
+#[tokio::test]
+async fn while_dead_letters_cannot_be_written_the_message_stays_where_it_is() {
+    let world = world().durable().start().await;
+    deliver(&world, "404", "x").await.is(202, "queued 1");
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+    world.queues().sqs.fails_with(Some(500));
+    assert_eq!(world.poll().await, (2, 1));
+    assert_eq!(subject(&world, "1"), "a");
+    world.queues().sqs.fails_with(None);
+    world.queues().time_passes().await;
+    assert_eq!(world.poll().await, (1, 0));
+    assert_eq!(reasons(&world.queues().letters().await), ["not_found"]);
+}
+
+#[tokio::test]
+async fn while_the_queue_cannot_be_reached_the_sender_is_asked_to_come_again() {
+    let world = world().durable().start().await;
+    world.queues().sqs.fails_with(Some(500));
+    let reply = deliver(&world, "1", "a").await;
+    reply.is(503, "retry 1").row(0, "retry unavailable").retry_after();
+    assert_eq!(reply.body["detail"], json!("the queue can't be reached now"));
+    // A mapping error needs a dead letter, which can't be written either.
+    let reply = world.deliver(json!({"id": null})).await;
+    reply.is(503, "failed 1").retry_after();
+    assert_eq!(reply.body["detail"], json!("a dead letter can't be written now"));
+    world.queues().sqs.fails_with(None);
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+}
+
+#[tokio::test]
+async fn entries_that_sqs_refuses_are_sent_again_in_their_order() {
+    let world = world().durable().start().await;
+    let tickets: Vec<_> = (1..=25).map(|n| json!({"id": (n % 2).to_string(), "subject": n.to_string()})).collect();
+    world.queues().sqs.refuses_entries(3);
+    world.deliver(json!({"event": "d-1", "tickets": tickets})).await.is(202, "queued 25");
+    let queued = world.queues().queued().await;
+    assert_eq!(queued.len(), 25);
+    for task in ["0", "1"] {
+        let of_task = queued.iter().filter(|message| message["update"]["id"] == json!(task));
+        let numbers: Vec<i32> = of_task
+            .map(|message| message["update"]["properties"]["hs_task_subject"].as_str().unwrap().parse().unwrap())
+            .collect();
+        assert!(numbers.is_sorted(), "{numbers:?}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_queue_permanent_failures_become_dead_letters_too() {
+    let world = world().with_dead_letters().start().await;
+    let tickets = json!([{"id": "404", "subject": "x"}, {"id": "1", "subject": "a"}, {"id": "2", "subject": {}}]);
+    world.deliver(json!({"tickets": tickets})).await.is(200, "updated 1, failed 2");
+    let mut letters = world.queues().letters().await;
+    letters.sort_by(|one, other| one.reason.cmp(&other.reason));
+    assert_eq!(reasons(&letters), ["mapping", "not_found"]);
+    world.queues().sqs.fails_with(Some(500));
+    let reply = deliver(&world, "404", "x").await;
+    reply.is(503, "failed 1").row(0, "failed not_found").retry_after();
+}
+
+#[tokio::test]
+async fn a_worker_that_is_not_set_up_right_gives_everything_back() {
+    for (name, value, log) in [
+        ("HUBSPOT_BASE_URL", "nowhere", "set-up: HUBSPOT_BASE_URL"),
+        ("HUBSPOT_TOKEN_SECRET", "{tests}/no-such-secret", "there is no secret"),
+    ] {
+        let world = world().variable(name, value).durable().start().await;
+        deliver(&world, "1", "a").await;
+        world.queues().put("group", &json!({"version": 1}).to_string()).await;
+        let (received, back) = world.poll().await;
+        assert!(received > 0 && back >= received - 1, "{name}: {back} of {received}");
+        world.worker.as_ref().unwrap().logs(log).await;
+        assert_eq!(subject(&world, "1"), "before");
+    }
+}
+
+#[tokio::test]
+async fn observing_writes_nothing() {
+    let world = world().variable("TASKHOOK_OBSERVE", "1").durable().start().await;
+    let reply = deliver(&world, "1", "a").await;
+    reply.is(200, "filtered 1").row(0, "filtered observed");
+    let message = json!({
+        "version": 1, "source": "shop", "event": "d-1",
+        "update": {"idProperty": "ticket", "id": "1", "time": "2026-10-12T19:00:00.000Z", "onMissing": "fail",
+                   "properties": {"hs_task_subject": "a"}},
+    });
+    world.queues().put("group", &message.to_string()).await;
+    assert_eq!(world.poll().await, (1, 0));
+    assert_eq!(subject(&world, "1"), "before");
+}
+
+#[tokio::test]
+async fn a_thousand_tasks_are_a_hundred_calls() {
+    let task = |id: usize| json!({"properties": {"ticket": id.to_string(), "hs_task_subject": "before"}});
+    let world = world().seed(|seed| seed["tasks"] = (1..=1000).map(task).collect::<Value>()).durable().start().await;
+    let mut batches = 0;
+    // In hundreds, since moto slows down with every message that waits.
+    for hundred in (1..=1000).collect::<Vec<_>>().chunks(100) {
+        for id in hundred {
+            deliver(&world, &id.to_string(), "after").await.is(202, "queued 1");
+        }
+        batches += world.drain().await;
+    }
+    let calls = world.calls("batch/update").len();
+    println!("1,000 events of 1,000 tasks: {batches} batches of the queue, {calls} calls to HubSpot");
+    assert!((1..=1000).all(|id| subject(&world, &id.to_string()) == "after"));
+    assert_eq!((batches, calls), (100, 100));
+}

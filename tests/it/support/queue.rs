@@ -1,0 +1,146 @@
+//! The queues of a story in the durable mode, and what Lambda does between them and the worker.
+//!
+//! The event source mapping is played here: it receives up to ten messages, invokes the worker with them, and deletes
+//! all but those that the worker names. moto is SQS: it keeps groups in order, counts receives, and redrives.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use serde_json::{Value, json};
+use taskhook::queue::Letter;
+
+use super::aws::{self, Gateway};
+use super::lambda::Function;
+
+pub struct Queues {
+    /// What the functions reach SQS through.
+    pub sqs: Gateway,
+    client: Client,
+    pub updates: String,
+    pub dead_letters: String,
+    /// The receipts of what was received: some of it is deleted by now, the rest comes back.
+    invisible: std::sync::Mutex<Vec<String>>,
+}
+
+impl Queues {
+    pub async fn start(tests: &str) -> Self {
+        let client = taskhook::aws::sqs(&aws::aws(&aws::moto().await), taskhook::outbound::client(true));
+        let create = async |name: String, redrive: Option<String>| {
+            let mut create = client.create_queue().queue_name(name).attributes(QueueAttributeName::FifoQueue, "true");
+            if let Some(policy) = redrive {
+                create = create.attributes(QueueAttributeName::RedrivePolicy, policy);
+            }
+            create.send().await.expect("a queue").queue_url.expect("an address")
+        };
+        let dead_letters = create(format!("{tests}-dead-letters.fifo"), None).await;
+        let arn = format!("arn:aws:sqs:us-east-1:123456789012:{tests}-dead-letters.fifo");
+        let redrive = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1000}).to_string();
+        let updates = create(format!("{tests}-updates.fifo"), Some(redrive)).await;
+        Self { sqs: Gateway::start().await, client, updates, dead_letters, invisible: std::sync::Mutex::default() }
+    }
+
+    /// What Lambda does once: up to ten messages go to the worker. Returns how many, and how many of them come back.
+    pub async fn poll(&self, worker: &Function) -> (usize, usize) {
+        let messages = self.receive(&self.updates, 10).await;
+        if messages.is_empty() {
+            return (0, 0);
+        }
+        let receipts = messages.iter().filter_map(|message| message.receipt_handle.clone());
+        self.invisible.lock().expect("no panic").extend(receipts);
+        let event = json!({"Records": messages.iter().map(record).collect::<Vec<_>>()});
+        let answer = worker.invoke(&event).await;
+        let back = answer["batchItemFailures"].as_array().expect("a partial batch response");
+        let comes_back =
+            |message: &&Message| back.iter().any(|item| item["itemIdentifier"] == json!(message.message_id));
+        let (back, done): (Vec<_>, Vec<_>) = messages.iter().partition(comes_back);
+        for message in done {
+            self.delete(&self.updates, message).await;
+        }
+        (messages.len(), back.len())
+    }
+
+    /// Invokes the worker until the queue has nothing for it. Returns the number of batches.
+    pub async fn drain(&self, worker: &Function) -> usize {
+        let mut batches = 0;
+        while self.poll(worker).await.0 > 0 {
+            batches += 1;
+        }
+        batches
+    }
+
+    /// So much time passes that everything that comes back is there.
+    pub async fn time_passes(&self) {
+        let receipts = std::mem::take(&mut *self.invisible.lock().expect("no panic"));
+        for receipt in receipts {
+            let call = self.client.change_message_visibility().queue_url(&self.updates).receipt_handle(receipt);
+            // What isn't under way any more is there already.
+            let _ = call.visibility_timeout(0).send().await;
+        }
+    }
+
+    /// Puts a message into the queue as it is.
+    pub async fn put(&self, group: &str, body: &str) {
+        let send = self.client.send_message().queue_url(&self.updates).message_group_id(group).message_body(body);
+        send.message_deduplication_id(uuid::Uuid::new_v4().to_string()).send().await.expect("sent");
+    }
+
+    /// The bodies of all messages that the queue gives out now, in its order. They are under way from then on.
+    pub async fn queued(&self) -> Vec<Value> {
+        let mut bodies = Vec::new();
+        loop {
+            let messages = self.receive(&self.updates, 10).await;
+            if messages.is_empty() {
+                return bodies;
+            }
+            for message in messages {
+                bodies.push(serde_json::from_str(message.body().expect("a body")).expect("JSON"));
+                self.delete(&self.updates, &message).await;
+            }
+        }
+    }
+
+    /// Takes all dead letters out.
+    pub async fn letters(&self) -> Vec<Letter> {
+        let read = |text: String| Letter::read(&text).unwrap_or_else(|why| panic!("no letter ({why}): {text}"));
+        self.dead().await.into_iter().map(read).collect()
+    }
+
+    /// Takes everything out of the queue of dead letters.
+    pub async fn dead(&self) -> Vec<String> {
+        let mut bodies = Vec::new();
+        loop {
+            let messages = self.receive(&self.dead_letters, 10).await;
+            if messages.is_empty() {
+                return bodies;
+            }
+            for message in messages {
+                bodies.push(message.body().expect("a body").to_owned());
+                self.delete(&self.dead_letters, &message).await;
+            }
+        }
+    }
+
+    async fn receive(&self, url: &str, most: i32) -> Vec<Message> {
+        let receive = self.client.receive_message().queue_url(url).max_number_of_messages(most).wait_time_seconds(0);
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
+        receive.send().await.expect("messages").messages.unwrap_or_default()
+    }
+
+    async fn delete(&self, url: &str, message: &Message) {
+        let receipt = message.receipt_handle().expect("a receipt");
+        self.client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+    }
+}
+
+/// A message as Lambda hands it to a function.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-fifo-queue-message-event>
+fn record(message: &Message) -> Value {
+    let attributes = message.attributes.iter().flatten();
+    let attributes: serde_json::Map<_, _> =
+        attributes.map(|(name, value)| (name.as_str().to_owned(), json!(value))).collect();
+    json!({
+        "messageId": message.message_id, "receiptHandle": message.receipt_handle, "body": message.body,
+        "attributes": attributes, "messageAttributes": {}, "md5OfBody": message.md5_of_body,
+        "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:updates.fifo",
+        "awsRegion": "us-east-1",
+    })
+}
