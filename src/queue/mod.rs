@@ -3,10 +3,12 @@
 //! What messages hold is in [`message`] and [`letter`], which call can hold which of them in [`plan`]; the rest of the
 //! order is SQS's: the updates of one task are one message group of a FIFO queue.
 
+mod inbox;
 mod letter;
 mod message;
 mod plan;
 
+pub use inbox::Received;
 pub use letter::{Content, Event, Letter};
 pub use message::{Message, deduplication, group};
 
@@ -186,7 +188,7 @@ impl fmt::Display for NotSent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge => f.write_str("it is larger than the 1 MiB that SQS takes"),
-            Self::Later(why) => write!(f, "SQS: {why}"),
+            Self::Later(why) => f.write_str(why),
         }
     }
 }

@@ -155,6 +155,31 @@ async fn a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing() {
 }
 
 #[tokio::test]
+async fn a_message_that_comes_again_changes_nothing() {
+    let world = world().source("shop", &guarded()).durable().start().await;
+    let words = |subject: &str, at: &str| json!({"id": "1", "subject": subject, "at": at});
+    world.deliver(words("a", "2026-10-12T19:00:00Z")).await.is(202, "queued 1");
+    world.deliver(words("b", "2026-10-12T19:00:01Z")).await.is(202, "queued 1");
+    let messages = world.queues().queued().await;
+    for message in [&messages[0], &messages[1], &messages[1], &messages[0], &messages[1]] {
+        world.queues().put("group", &message.to_string()).await;
+        assert_eq!(world.poll().await, (1, 0));
+    }
+    assert_eq!(subject(&world, "1"), "b");
+    assert_eq!(world.calls("batch/update").len(), 2, "what comes again is not written again");
+}
+
+#[tokio::test]
+async fn a_worker_stops_before_lambda_ends_it() {
+    let mut world = world().durable().start().await;
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+    world.hubspot.fault(Fault { on: Endpoint::Update, delay_ms: 60_000, forever: true, ..Fault::default() });
+    world.worker.as_mut().unwrap().time_limit = std::time::Duration::from_secs(2);
+    assert_eq!(world.poll().await, (1, 1));
+    assert_eq!(world.queues().sqs.calls().last().map(String::as_str), Some("ChangeMessageVisibilityBatch"));
+}
+
+#[tokio::test]
 async fn a_late_message_never_overwrites_a_newer_one() {
     let world = world().source("shop", &guarded()).durable().start().await;
     let at = |subject: &str, at: &str| json!({"id": "1", "subject": subject, "at": at});
@@ -238,6 +263,18 @@ async fn while_the_queue_cannot_be_reached_the_sender_is_asked_to_come_again() {
     assert_eq!(reply.body["detail"], json!("a dead letter can't be written now"));
     world.queues().sqs.fails_with(None);
     deliver(&world, "1", "a").await.is(202, "queued 1");
+}
+
+#[tokio::test]
+async fn a_queue_that_is_silent_or_not_there_is_told_the_sender_in_time() {
+    let silent = world().variable("TASKHOOK_REPLY_WITHIN", "1s").durable().start().await;
+    silent.queues().sqs.falls_silent();
+    deliver(&silent, "1", "a").await.is(503, "retry 1").retry_after();
+    let mut gone = world().durable();
+    gone = gone.variable("TASKHOOK_QUEUE_URL", "http://127.0.0.1/123456789012/gone.fifo");
+    let gone = gone.start().await;
+    deliver(&gone, "1", "a").await.is(503, "retry 1").retry_after();
+    gone.function.logs("set-up: SQS refuses the queue").await;
 }
 
 #[tokio::test]

@@ -203,7 +203,7 @@ impl Builder {
             variables.entry("TASKHOOK_DEAD_LETTER_URL".to_owned()).or_insert(queues.dead_letters.clone());
         }
         if let Some(queues) = queues.as_ref().filter(|_| self.is_durable) {
-            variables.insert("TASKHOOK_QUEUE_URL".to_owned(), queues.updates.clone());
+            variables.entry("TASKHOOK_QUEUE_URL".to_owned()).or_insert(queues.updates.clone());
         }
         variables.retain(|_, value| !value.is_empty());
         let function = Function::start(self.program, &variables).await;

@@ -1,0 +1,78 @@
+//! Messages out of a queue, for a person who looks into it. Between the functions Lambda itself does this.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName};
+use tokio::time::Instant;
+
+use super::{Queue, reason};
+use crate::time::Time;
+
+/// The most messages of one call.
+const BATCH: usize = 10;
+
+/// A message that is kept from others for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// What SQS calls it.
+    pub id: String,
+    /// What it is deleted or released by.
+    receipt: String,
+    /// When it was sent, or moved to this queue.
+    pub sent: Option<Time>,
+    /// Its text.
+    pub text: String,
+}
+
+impl Queue {
+    /// Everything that the queue gives out now, in its order, kept from others for `hidden`. Of messages of one group,
+    /// SQS may give out some only when those before them are deleted.
+    pub async fn receive(&self, hidden: Duration) -> Result<Vec<Received>, String> {
+        let seconds = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
+        let mut all = Vec::new();
+        loop {
+            let call = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
+            let call = call.message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
+            // A long poll asks all of SQS's servers; a short one may miss messages.
+            let answer = call.visibility_timeout(seconds).wait_time_seconds(1).send().await;
+            let messages = answer.map_err(|error| reason(&error))?.messages.unwrap_or_default();
+            if messages.is_empty() {
+                return Ok(all);
+            }
+            all.extend(messages.into_iter().map(|message| {
+                Received {
+                    sent: message
+                        .attributes()
+                        .and_then(|attributes| attributes.get(&MessageSystemAttributeName::SentTimestamp))
+                        .and_then(|sent| sent.parse().ok())
+                        .map(Time::from_milliseconds),
+                    id: message.message_id.unwrap_or_default(),
+                    receipt: message.receipt_handle.unwrap_or_default(),
+                    text: message.body.unwrap_or_default(),
+                }
+            }));
+        }
+    }
+
+    /// Deletes messages that were received.
+    pub async fn delete(&self, messages: &[&Received]) -> Result<(), String> {
+        for batch in messages.chunks(BATCH) {
+            let entries = batch.iter().enumerate().map(|(index, message)| {
+                DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(&message.receipt).build()
+            });
+            let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+            let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            let answer = call.send().await.map_err(|error| reason(&error))?;
+            if let Some(failed) = answer.failed().first() {
+                return Err(format!("SQS refuses to delete a message: {}", failed.code()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives messages that were received back to everybody. What fails comes back by itself.
+    pub async fn release(&self, messages: &[&Received], deadline: Instant) {
+        let at_once = |message: &&Received| (message.receipt.clone(), Duration::ZERO);
+        self.come_back(&messages.iter().map(at_once).collect::<Vec<_>>(), deadline).await;
+    }
+}
