@@ -6,7 +6,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 use taskhook::sim::{Seed, Sim};
 
-use super::{taskhook, taskhook_with, text};
+use super::{root, taskhook, taskhook_with, text};
 use crate::support::TOKEN;
 
 async fn portal() -> Sim {
@@ -140,4 +140,17 @@ async fn a_schema_that_can_not_be_had_says_what_to_do() {
     assert!(broken.contains("is not a list of property definitions: ") && broken.contains("`taskhook schema pull > "));
     let online = text(&taskhook(&sources, &["check", "--online"]).await.stderr);
     assert!(online.starts_with("HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token"), "{online}");
+}
+
+#[tokio::test]
+async fn the_shipped_sources_fit_the_portal_of_the_samples() {
+    let seed = std::fs::read_to_string(root().join("events/portal.json")).unwrap();
+    let seed: Seed = serde_json::from_str(&seed).unwrap();
+    let token = seed.token.clone().unwrap();
+    let sim = Sim::start(seed, 0).await.unwrap();
+    for folder in ["sources", "sources/available"] {
+        let variables = [("HUBSPOT_TOKEN", token.as_str()), ("HUBSPOT_BASE_URL", &sim.url())];
+        let output = taskhook_with(&variables, &root().join(folder), &["check", "--online"]).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
 }
