@@ -43,13 +43,18 @@ pub fn read(path: &Path) -> Result<Vec<SourceFile>, Problem> {
     Ok(paths.iter().map(|path| source_file(path)).collect())
 }
 
+/// The folder with the source files that lie ready, but are not live: beside those in `path`, a folder or one file.
+#[must_use]
+pub fn available(path: &Path) -> PathBuf {
+    folder(path).join("available")
+}
+
 /// The file beside the sources with the portal's task properties, as `GET /crm/v3/properties/tasks` gives them.
 const SCHEMA: &str = "hubspot-schema.json";
 
 /// Reads the schema beside the sources in `path`, a folder or one file. `None` where there is no such file.
 pub fn schema(path: &Path) -> Result<Option<Schema>, Problem> {
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
-    let file = folder.join(SCHEMA);
+    let file = folder(path).join(SCHEMA);
     let parsed = match std::fs::read_to_string(&file) {
         Ok(text) => Schema::parse(&text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -63,6 +68,10 @@ pub fn schema(path: &Path) -> Result<Option<Schema>, Problem> {
         ),
     };
     parsed.map(Some).map_err(problem)
+}
+
+fn folder(path: &Path) -> &Path {
+    if path.is_dir() { path } else { path.parent().unwrap_or(path) }
 }
 
 fn source_file(path: &Path) -> SourceFile {

@@ -3,6 +3,7 @@
 //! One TLS configuration with compiled-in roots: loading the machine's root certificates would cost 3 ms at each
 //! start, and the SDK's own client would be a second TLS stack.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -18,6 +19,11 @@ const CONNECT: Duration = Duration::from_secs(3);
 
 /// How long an unused connection is kept. A function may be frozen for longer than a server keeps its side open.
 const IDLE: Duration = Duration::from_secs(40);
+
+/// What `localhost` is, whatever the machine's own table of hosts says of it: servers listen on either. The port is that
+/// of the address that is called. <https://www.rfc-editor.org/rfc/rfc6761#section-6.3>
+const HERE: [SocketAddr; 2] =
+    [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0)];
 
 /// Makes the client. `keep` says whether connections are kept for the next request.
 ///
@@ -41,6 +47,7 @@ pub fn client(keep: bool) -> reqwest::Client {
         .pool_max_idle_per_host(if keep { usize::MAX } else { 0 })
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
+        .resolve_to_addrs("localhost", &HERE)
         .user_agent(concat!("taskhook/", env!("CARGO_PKG_VERSION")))
         .build()
         .expect("the configuration is a constant")

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use crate::secrets::SecretRef;
 use crate::time::duration;
 
@@ -36,6 +38,26 @@ pub struct Settings {
     pub observe: bool,
     /// How AWS is reached.
     pub aws: Aws,
+}
+
+/// How a portal is reached from a desk, where the token may be at hand.
+#[derive(Clone, Debug)]
+pub struct Portal {
+    /// The token, or where it is.
+    pub token: PortalToken,
+    /// Where HubSpot is, without a slash at the end.
+    pub hubspot_base_url: String,
+    /// Which version of its API is called.
+    pub hubspot_api_version: ApiVersion,
+}
+
+/// The HubSpot token on a desk.
+#[derive(Clone, Debug)]
+pub enum PortalToken {
+    /// The token itself.
+    Given(SecretString),
+    /// Where it is, as for the functions.
+    Secret(SecretRef, Aws),
 }
 
 /// How AWS is reached: what Lambda, or a developer's shell, has in the environment.
@@ -105,10 +127,8 @@ impl Settings {
         };
         let hubspot_token =
             hubspot_token.and_then(|text| reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&text)));
-        let hubspot_base_url =
-            reader.url("HUBSPOT_BASE_URL", Plain::OnThisMachine).unwrap_or_else(|| "https://api.hubapi.com".to_owned());
-        let version = reader.get("HUBSPOT_API_VERSION").map_or(Ok(ApiVersion::V3), |text| ApiVersion::parse(&text));
-        let hubspot_api_version = reader.parsed("HUBSPOT_API_VERSION", version);
+        let hubspot_base_url = reader.hubspot_base_url();
+        let hubspot_api_version = reader.hubspot_api_version();
         let secret_ttl = reader.duration("TASKHOOK_SECRET_TTL", Duration::from_mins(5));
         let reply_within = reader.duration("TASKHOOK_REPLY_WITHIN", Duration::from_secs(8));
         if reply_within.is_zero() {
@@ -143,6 +163,33 @@ impl Settings {
     }
 }
 
+impl Portal {
+    /// Reads what the environment says about the portal: `HUBSPOT_TOKEN`, else the same as for the functions.
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { variable, problems: Vec::new() };
+        let hubspot_base_url = reader.hubspot_base_url();
+        let hubspot_api_version = reader.hubspot_api_version();
+        let token = match (reader.get("HUBSPOT_TOKEN"), reader.get("HUBSPOT_TOKEN_SECRET")) {
+            (Some(token), _) => Some(PortalToken::Given(SecretString::from(token))),
+            (None, Some(secret)) => {
+                let secret = reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&secret));
+                Aws::read(&mut reader).and_then(|aws| Some(PortalToken::Secret(secret?, aws)))
+            }
+            (None, None) => {
+                let why = "set it to HubSpot's access token, or HUBSPOT_TOKEN_SECRET to the name or ARN of its secret";
+                reader.required("HUBSPOT_TOKEN", why);
+                None
+            }
+        };
+        let portal = token.zip(hubspot_api_version).map(|(token, hubspot_api_version)| Self {
+            token,
+            hubspot_base_url,
+            hubspot_api_version,
+        });
+        portal.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
+    }
+}
+
 impl Aws {
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let why = "Lambda sets it; elsewhere set it as for the AWS command line";
@@ -172,6 +219,13 @@ impl fmt::Debug for Aws {
 }
 
 impl ApiVersion {
+    /// Reads what the environment says about the version alone.
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problem> {
+        let mut reader = Reader { variable, problems: Vec::new() };
+        let version = reader.hubspot_api_version();
+        reader.problems.pop().map_or(Ok(version.unwrap_or(Self::V3)), Err)
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let is_date = |text: &str| {
             let digits = |range: std::ops::Range<usize>| {
@@ -207,6 +261,16 @@ impl Reader<'_> {
 
     fn parsed<T>(&mut self, name: &'static str, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.problem(name, message)).ok()
+    }
+
+    fn hubspot_base_url(&mut self) -> String {
+        let url = self.url("HUBSPOT_BASE_URL", Plain::OnThisMachine);
+        url.unwrap_or_else(|| "https://api.hubapi.com".to_owned())
+    }
+
+    fn hubspot_api_version(&mut self) -> Option<ApiVersion> {
+        let version = self.get("HUBSPOT_API_VERSION").map_or(Ok(ApiVersion::V3), |text| ApiVersion::parse(&text));
+        self.parsed("HUBSPOT_API_VERSION", version)
     }
 
     fn duration(&mut self, name: &'static str, default: Duration) -> Duration {

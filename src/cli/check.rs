@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use super::check_portal::Portal;
+use super::payload;
 use crate::files;
 use crate::source::{Problem, Source, Sources, warnings};
 
@@ -11,22 +13,24 @@ use crate::source::{Problem, Source, Sources, warnings};
 /// about what is allowed and most likely not meant, which are no failure. The sources that work are listed with their
 /// path, scheme and secret. The files are those of `TASKHOOK_SOURCES`, else of the folder `sources`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
+pub(super) struct Arguments {
+    #[command(flatten)]
+    portal: Portal,
+}
 
-pub(super) fn run(_: &Arguments) -> Result<(), String> {
-    let path = files::path(&|name| std::env::var(name).ok());
+pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+    let path = payload::path();
     let files = files::read(&path).map_err(|problem| problem.to_string())?;
     let sources = Sources::read(&files);
     for warning in warnings(&files) {
         eprintln!("{warning}");
     }
-    let problems: Vec<_> = sources.problems().iter().map(Problem::to_string).collect();
+    let mut problems: Vec<_> = sources.problems().iter().map(Problem::to_string).collect();
+    problems.extend(arguments.portal.check(&path, &files).err());
     if !problems.is_empty() {
         return Err(problems.join("\n"));
     }
-    print!("{}", live(&sources.iter().collect::<Vec<_>>()));
-    print!("{}", ready(&path, &sources));
-    Ok(())
+    super::print(&format!("{}{}", live(&sources.iter().collect::<Vec<_>>()), ready(&path, &sources)))
 }
 
 /// The sources that work, one a line: name, path, scheme, and the name of the secret.

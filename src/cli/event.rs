@@ -1,37 +1,21 @@
 //! `taskhook event`: a Lambda event with a fresh valid signature.
 
-use std::path::PathBuf;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use super::payload;
+use super::signed::Signed;
 use crate::delivery::Delivery;
 
 /// Print a complete Function URL event with a fresh valid signature, for cargo lambda invoke --data-file
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Name of the source: its file's name without .toml
-    source: String,
-    /// File with the body, or with a complete Lambda event, which is signed anew; - is standard input
-    payload: PathBuf,
-    /// The webhook's secret
-    #[arg(long)]
-    secret: String,
-    /// A header that the sender sets, such as "X-GitHub-Event: issues"
-    #[arg(long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
+    #[command(flatten)]
+    signed: Signed,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
-    let sources = payload::sources()?;
-    let source = payload::source(&sources, &arguments.source)?;
-    let mut delivery = payload::delivery(source, &arguments.payload, &arguments.headers)?;
-    source.verify.scheme.sign(&mut delivery, &SecretString::from(arguments.secret.clone()))?;
-    println!("{:#}", event(&delivery));
-    Ok(())
+    super::print(&format!("{:#}\n", event(&arguments.signed.delivery()?)))
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>

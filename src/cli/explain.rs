@@ -6,10 +6,14 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 use super::payload;
+use crate::engine::{self, Request};
+use crate::files;
+use crate::hubspot::tasks_path;
+use crate::settings::ApiVersion;
 use crate::source::{Event, Mapped, NotMapped};
 use crate::update::{self, Unknown, Update};
 
-/// Show how one payload is read: delivery id, time, filter, updates
+/// Show how one payload is read: delivery id, time, filter, updates, and what HubSpot would be sent
 ///
 /// Nothing is sent, and no signature is needed.
 #[derive(Debug, clap::Args)]
@@ -40,11 +44,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     let json = verified.read(source.verify.tolerance).map_err(|why| format!("{why:?}"))?;
     let event = sources.map(source, &verified, &json).map_err(|why| why.to_string())?;
     if arguments.json {
-        println!("{:#}", to_json(&event));
+        super::print(&format!("{:#}\n", to_json(&event)))?;
     } else {
-        print!("{}", to_text(&event));
+        super::print(&format!("{}{}", to_text(&event), requests(&event)?))?;
     }
-    let problems: Vec<_> = updates(&event).filter_map(|update| update.as_ref().err()).map(problem).collect();
+    let problems = problems(&event);
     if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
@@ -53,6 +57,11 @@ fn updates(event: &Event) -> impl Iterator<Item = &Result<Update, NotMapped>> {
         Mapped::Filtered => [].iter(),
         Mapped::Updates(updates) => updates.iter(),
     }
+}
+
+/// What of the event can't be mapped: a sentence for each update.
+pub(super) fn problems(event: &Event) -> Vec<String> {
+    updates(event).filter_map(|update| update.as_ref().err()).map(problem).collect()
 }
 
 fn problem(not: &NotMapped) -> String {
@@ -101,6 +110,24 @@ fn to_text(event: &Event) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// The requests to HubSpot, with their bodies: of updates that fit the portal's schema, where that is known.
+fn requests(event: &Event) -> Result<String, String> {
+    let schema = files::schema(&payload::path()).map_err(|problem| problem.to_string())?;
+    let version = ApiVersion::read(&|name| std::env::var(name).ok()).map_err(|problem| problem.to_string())?;
+    let (mut fit, mut parts) = (Vec::new(), Vec::new());
+    for mut update in updates(event).filter_map(|update| update.clone().ok()) {
+        match schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
+            Ok(()) => fit.push(update),
+            Err((_, why)) => parts.push(format!("\nnot sent: {} {}: {why}\n", update.task.id_property, update.task.id)),
+        }
+    }
+    parts.extend(engine::preview(&fit).into_iter().map(|Request { path, body, only }| {
+        let only = only.map(|only| format!(", {only}")).unwrap_or_default();
+        format!("\nPOST {}/{path}{only}\n{body:#}\n", tasks_path(&version))
+    }));
+    Ok(parts.concat())
 }
 
 fn value_text(value: &update::Value) -> String {

@@ -1,11 +1,21 @@
 //! The commands of `taskhook`: what they take, and how they end.
 
+mod cases;
 mod check;
+mod check_portal;
+mod demand;
 mod event;
 mod explain;
 mod payload;
+mod portal;
+mod schema;
+mod send;
+mod signed;
 mod sim;
+mod test;
 
+use std::future::Future;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -22,7 +32,10 @@ struct Arguments {
 enum Command {
     Check(check::Arguments),
     Explain(explain::Arguments),
+    Test(test::Arguments),
     Event(event::Arguments),
+    Send(send::Arguments),
+    Schema(schema::Arguments),
     Sim(sim::Arguments),
 }
 
@@ -33,7 +46,10 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
     };
     match result {
@@ -42,5 +58,23 @@ pub fn main() -> ExitCode {
             eprintln!("{problem}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs a command that talks to others.
+fn block_on<T>(command: impl Future<Output = T>) -> Result<T, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("The runtime can't be started: {error}."))?;
+    Ok(runtime.block_on(command))
+}
+
+/// Writes to standard output. Whoever reads it may have had enough, as `head` has.
+fn print(text: &str) -> Result<(), String> {
+    let mut output = std::io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("Nothing can be printed: {error}."))
+        }
+        _ => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a complete Lambda event.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,14 +9,28 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
 use crate::delivery::Delivery;
-use crate::source::{Source, Sources};
+use crate::source::{Source, SourceFile, Sources};
 use crate::time::Time;
 use crate::{files, source};
 
+/// Where the source files are.
+pub(super) fn path() -> PathBuf {
+    files::path(&|name| std::env::var(name).ok())
+}
+
+/// The source files as they are.
+pub(super) fn files() -> Result<Vec<SourceFile>, String> {
+    files::read(&path()).map_err(|problem| problem.to_string())
+}
+
 /// The source files, or every problem that they have.
 pub(super) fn sources() -> Result<Sources, String> {
-    let path = files::path(&|name| std::env::var(name).ok());
-    let sources = Sources::read(&files::read(&path).map_err(|problem| problem.to_string())?);
+    read_sources(&path())
+}
+
+/// The source files of a folder, or one file.
+pub(super) fn read_sources(path: &Path) -> Result<Sources, String> {
+    let sources = Sources::read(&files::read(path).map_err(|problem| problem.to_string())?);
     let problems: Vec<_> = sources.problems().iter().map(source::Problem::to_string).collect();
     if problems.is_empty() { Ok(sources) } else { Err(problems.join("\n")) }
 }
@@ -32,15 +46,8 @@ pub(super) fn source<'s>(sources: &'s Sources, name: &str) -> Result<&'s Source,
 /// Reads a payload file (`-` is standard input) as a delivery to a source, with more headers given as `Name: value`.
 pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery, String> {
     let bytes = read(file).map_err(|error| format!("{} can't be read: {error}.", file.display()))?;
-    let mut delivery = Delivery {
-        method: Method::POST,
-        path: source.path.clone(),
-        query: Vec::new(),
-        headers: HeaderMap::new(),
-        body: bytes.into(),
-        arrived: Time::now(),
-        request_id: "local".to_owned(),
-    };
+    let mut delivery = post(source.path.clone(), Time::now());
+    delivery.body = bytes.into();
     delivery.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(event) = lambda_event(&delivery.body) {
         take_event(&mut delivery, &event)?;
@@ -51,6 +58,31 @@ pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Resu
         insert(&mut delivery.headers, name.trim(), value.trim())?;
     }
     Ok(delivery)
+}
+
+/// A complete Lambda event as the delivery that the function makes of it, at the time of its arrival.
+pub(super) fn from_event(bytes: &[u8]) -> Result<Delivery, String> {
+    let event = lambda_event(bytes)
+        .ok_or("It is no Lambda event, which has a body as text and a requestContext; `taskhook event` makes one.")?;
+    let (context, http) = (&event["requestContext"], &event["requestContext"]["http"]);
+    let arrived = context["timeEpoch"].as_i64().ok_or("The event lacks requestContext.timeEpoch: when it arrived.")?;
+    let path = event["rawPath"].as_str().unwrap_or_default().to_owned();
+    let mut delivery = post(path, Time::from_milliseconds(arrived));
+    delivery.method = http["method"].as_str().unwrap_or("POST").parse().map_err(|_| "The event's method is none.")?;
+    take_event(&mut delivery, &event)?;
+    Ok(delivery)
+}
+
+fn post(path: String, arrived: Time) -> Delivery {
+    Delivery {
+        method: Method::POST,
+        path,
+        query: Vec::new(),
+        headers: HeaderMap::new(),
+        body: bytes::Bytes::new(),
+        arrived,
+        request_id: "local".to_owned(),
+    }
 }
 
 fn read(file: &Path) -> std::io::Result<Vec<u8>> {

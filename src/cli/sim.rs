@@ -28,11 +28,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
         Some(file) => read_seed(file)?,
         None => Seed::default(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("The runtime can't be started: {error}."))?;
-    runtime.block_on(serve(seed, arguments))
+    super::block_on(serve(seed, arguments))?
 }
 
 async fn serve(seed: Seed, arguments: &Arguments) -> Result<(), String> {

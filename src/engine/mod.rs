@@ -2,7 +2,7 @@
 //!
 //! Guarded tasks are read, stale updates dropped, owners looked up, the rest merged by task, grouped by id property,
 //! sent in batches of 100, and accounted for. What to do is decided by pure functions ([`plan`], [`guard`],
-//! [`account`], [`blame`]); [`read`], [`owners`] and [`send`] do it.
+//! [`account`], [`blame`]); [`read`], [`owners`] and [`send`] do it. [`preview()`] shows what they would send.
 
 mod account;
 mod blame;
@@ -10,10 +10,13 @@ mod calls;
 mod guard;
 mod owners;
 mod plan;
+mod preview;
 mod read;
 mod send;
 #[cfg(test)]
 mod tests;
+
+pub use preview::{Request, preview};
 
 use std::time::Duration;
 

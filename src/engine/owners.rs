@@ -12,7 +12,7 @@ use crate::summary::{FailReason, Outcome};
 use crate::update::{Unknown, Update, Value};
 
 /// What was found for each address, by the address in lower case.
-type Found = BTreeMap<String, Result<Option<String>, Error>>;
+pub(super) type Found = BTreeMap<String, Result<Option<String>, Error>>;
 
 /// The values of every update that is open, with each owner's id in place of the address; `None` for those that have
 /// an outcome.
@@ -37,7 +37,8 @@ pub(super) async fn resolve(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
     resolved
 }
 
-fn texts(update: &Update, found: &Found) -> Result<Texts, Outcome> {
+/// The values of an update, with the ids that were found.
+pub(super) fn texts(update: &Update, found: &Found) -> Result<Texts, Outcome> {
     let mut texts = Texts::new();
     for (name, value) in &update.properties {
         let text = match value {

@@ -238,7 +238,7 @@ const UNACCOUNTED: &str = "HubSpot neither confirmed nor refused it, and does no
 
 impl Write {
     /// The row as HubSpot takes it. Its trace id is unique in the request.
-    fn input(&self, index: usize) -> Input<'_> {
+    pub(super) fn input(&self, index: usize) -> Input<'_> {
         Input {
             id: &self.task.id,
             id_property: id_property_field(&self.task.id_property),
@@ -252,7 +252,7 @@ impl Write {
     }
 
     /// HubSpot wants a due date for a new task; it is the event's time where the mapping gives none.
-    fn add_due_date(&mut self) {
+    pub(super) fn add_due_date(&mut self) {
         let time = self.time.to_string();
         let due = self.properties.entry("hs_timestamp".to_owned()).or_default();
         if due.is_empty() {

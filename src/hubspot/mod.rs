@@ -3,6 +3,7 @@
 mod answer;
 mod error;
 mod owners;
+mod properties;
 mod retry;
 mod schema;
 mod token;
@@ -10,6 +11,7 @@ mod transport;
 
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
+pub use properties::NewProperty;
 pub use schema::{Schema, Unfit};
 pub use token::Token;
 
@@ -25,11 +27,16 @@ use crate::update::RECORD_ID;
 /// The most inputs of one batch call. <https://developers.hubspot.com/docs/api-reference/crm-tasks-v3>
 pub const BATCH: usize = 100;
 
+/// The batch call that reads.
+pub const READ: &str = "batch/read";
+
 /// A client of HubSpot's tasks API.
 pub struct Hubspot {
     transport: transport::Transport,
     /// `/crm/v3/objects/tasks` or `/crm/objects/2026-03/tasks`.
     tasks: String,
+    /// `/crm/v3/properties/tasks` or `/crm/properties/2026-03/tasks`.
+    properties: String,
     /// Outlives the deliveries, so that they share it.
     owners: owners::Owners,
 }
@@ -58,14 +65,17 @@ pub enum Call {
     Upsert,
 }
 
+/// The body of a batch call that writes.
 #[derive(Serialize)]
-struct Inputs<'a> {
-    inputs: &'a [Input<'a>],
+pub struct Inputs<'a> {
+    /// At most [`BATCH`], all by the same property.
+    pub inputs: &'a [Input<'a>],
 }
 
+/// The body of [`READ`].
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ReadInputs<'a> {
+pub struct ReadInputs<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id_property: Option<&'a str>,
     inputs: Vec<Id<'a>>,
@@ -77,15 +87,33 @@ struct Id<'a> {
     id: &'a str,
 }
 
+impl Call {
+    /// Its path below that of the tasks.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Update => "batch/update",
+            Self::Upsert => "batch/upsert",
+        }
+    }
+}
+
+impl<'a> ReadInputs<'a> {
+    /// Asks for properties of up to [`BATCH`] tasks.
+    #[must_use]
+    pub fn new(id_property: &'a str, ids: &[&'a str], properties: Vec<&'a str>) -> Self {
+        let inputs = ids.iter().map(|id| Id { id }).collect();
+        Self { id_property: id_property_field(id_property), inputs, properties }
+    }
+}
+
 impl Hubspot {
     /// Nothing is sent yet.
     #[must_use]
     pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
-        let tasks = match version {
-            ApiVersion::V3 => "/crm/v3/objects/tasks".to_owned(),
-            ApiVersion::Date(date) => format!("/crm/objects/{date}/tasks"),
-        };
-        Self { transport: transport::Transport::new(http, base_url, token), tasks, owners: owners::Owners::default() }
+        let transport = transport::Transport::new(http, base_url, token);
+        let (tasks, properties) = (tasks_path(version), path(version, "properties"));
+        Self { transport, tasks, properties, owners: owners::Owners::default() }
     }
 
     /// HubSpot as the settings say, if it is called at all.
@@ -107,13 +135,9 @@ impl Hubspot {
 
     /// Writes up to [`BATCH`] tasks, all by the same property.
     pub async fn write(&self, call: Call, inputs: &[Input<'_>], deadline: Instant) -> Result<Answer, Error> {
-        let path = match call {
-            Call::Update => "batch/update",
-            Call::Upsert => "batch/upsert",
-        };
         // A value that begins with `;` is added to what several checkboxes have; any other may be written twice.
         let repeatable = !inputs.iter().any(|input| input.properties.values().any(|value| value.starts_with(';')));
-        let path = format!("{}/{path}", self.tasks);
+        let path = format!("{}/{}", self.tasks, call.path());
         let (answer, is_repeated) = self.transport.post(&path, &Inputs { inputs }, repeatable, deadline).await?;
         Ok(Answer { is_repeated, ..answer })
     }
@@ -126,10 +150,8 @@ impl Hubspot {
         properties: Vec<&str>,
         deadline: Instant,
     ) -> Result<Answer, Error> {
-        let inputs = ids.iter().map(|id| Id { id }).collect();
-        let id_property = id_property_field(id_property);
-        let body = ReadInputs { id_property, inputs, properties };
-        let (answer, _) = self.transport.post(&format!("{}/batch/read", self.tasks), &body, true, deadline).await?;
+        let body = ReadInputs::new(id_property, ids, properties);
+        let (answer, _) = self.transport.post(&format!("{}/{READ}", self.tasks), &body, true, deadline).await?;
         Ok(answer)
     }
 
@@ -163,6 +185,19 @@ impl Hubspot {
         let owners: Owners = self.transport.get(&format!("/crm/v3/owners?limit=100&{query}"), deadline).await?;
         let is_it = |owner: &Owner| owner.email.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(email));
         Ok(owners.results.into_iter().find(is_it).map(|owner| owner.id))
+    }
+}
+
+/// The path of the tasks themselves, to which that of a call is added.
+#[must_use]
+pub fn tasks_path(version: &ApiVersion) -> String {
+    path(version, "objects")
+}
+
+fn path(version: &ApiVersion, room: &str) -> String {
+    match version {
+        ApiVersion::V3 => format!("/crm/v3/{room}/tasks"),
+        ApiVersion::Date(date) => format!("/crm/{room}/{date}/tasks"),
     }
 }
 

@@ -154,6 +154,11 @@ impl Schema {
         fit.map_err(|why| (FailReason::InvalidValue, format!("{name}: {why}")))
     }
 
+    /// Whether a property can be written, whatever the value is.
+    pub fn check_writable(&self, name: &str) -> Result<(), Unfit> {
+        self.writable(name).map(|_| ())
+    }
+
     /// Whether tasks can be told apart by a property.
     pub fn check_id_property(&self, name: &str) -> Result<(), Unfit> {
         if name == RECORD_ID || self.property(name)?.has_unique_value {
@@ -172,6 +177,14 @@ impl Schema {
                 Err((FailReason::InvalidValue, detail))
             }
         }
+    }
+
+    /// The property that somebody may have meant who wrote a name that the portal doesn't know.
+    #[must_use]
+    pub fn nearest(&self, name: &str) -> Option<&str> {
+        let distance = |other: &String| strsim::damerau_levenshtein(name, other);
+        let nearest = self.properties.keys().min_by_key(|other| distance(other))?;
+        Some(nearest.as_str()).filter(|_| distance(nearest) <= (name.len() / 4).max(2))
     }
 
     fn property(&self, name: &str) -> Result<&Property, Unfit> {

@@ -55,7 +55,7 @@ impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Secret(_, secret) => write!(f, "the secret {secret}"),
-            Self::Given(_) => f.write_str("the token that was given"),
+            Self::Given(_) => f.write_str("HUBSPOT_TOKEN"),
         }
     }
 }

@@ -29,8 +29,14 @@ impl SecretRef {
         Ok(Self { id: id.to_owned(), field: field.map(str::to_owned) })
     }
 
+    /// The name or ARN of the secret, without the field.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
     /// What is accepted by a secret's text: every string that it holds at this place.
-    pub(super) fn read(&self, secret: &SecretString) -> Result<Vec<SecretString>, SecretError> {
+    pub fn read(&self, secret: &SecretString) -> Result<Vec<SecretString>, SecretError> {
         let text = secret.expose_secret();
         let json = match serde_json::from_str(text) {
             Ok(json @ (serde_json::Value::Object(_) | serde_json::Value::Array(_))) => Some(json),

@@ -6,6 +6,7 @@ use http::HeaderName;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::demand::{Asks, Steps};
 use super::reader::{Found, Reader, Section, article};
 use super::{Input, Property, Source, TaskRules, Verify};
 use crate::delivery::{self, Algorithm, Encoding, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance, preset};
@@ -247,11 +248,21 @@ fn task(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<TaskRul
     let time = section.expression(reader, "time");
     let id_property =
         section.required(reader, "id_property", "the task property with unique values, such as \"zendesk_ticket_id\"");
-    let id_property = id_property.and_then(|found| property_name(&found.value, found.start, reader));
+    let id_property = id_property.and_then(|found| {
+        let name = property_name(&found.value, found.start, reader)?;
+        if name != RECORD_ID {
+            reader.demand(found.start, &name, Asks::UniqueValues);
+        }
+        Some(name)
+    });
     let choices = [("fail", OnMissing::Fail), ("skip", OnMissing::Skip), ("create", OnMissing::Create)];
     let on_missing = section.choice(reader, "on_missing", &choices).unwrap_or(OnMissing::Fail);
     let updated_at = section.text(reader, "updated_at_property");
-    let updated_at_property = updated_at.map(|found| property_name(&found.value, found.start, reader));
+    let updated_at_property = updated_at.map(|found| {
+        let name = property_name(&found.value, found.start, reader)?;
+        reader.demand(found.start, &name, Asks::EventTime);
+        Some(name)
+    });
     if on_missing == OnMissing::Create && id_property.as_deref() == Some(RECORD_ID) {
         let message = "`on_missing` of [task] can't be \"create\" with `id_property = \"hs_object_id\"`: \
                        HubSpot gives record ids itself; write \"fail\" or \"skip\"";
@@ -289,11 +300,17 @@ fn properties(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Vec<Prop
 
 fn property(name: &str, start: usize, value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_, '_>) -> Option<Property> {
     let checked = property_name(name, start, reader);
+    if checked.is_some() {
+        reader.demand(start, name, Asks::Writing);
+    }
     let place = value.span().start;
     match value.get_ref() {
         DeValue::String(text) => {
-            let expression = reader.expression(&Found { value: text.clone().into_owned(), start: place })?;
-            Some(Property::plain(checked?, expression))
+            let found = Found { value: text.clone().into_owned(), start: place };
+            let expression = reader.expression(&found);
+            let (name, input) = (checked?, Found { value: Input::Text, start: place });
+            Steps { from: Some(&found), map: None, input, otherwise: None }.demand(&name, reader);
+            Some(Property::plain(name, expression?))
         }
         DeValue::Table(table) => {
             let section = Section::new(&format!("`{name}`"), place, table);
@@ -311,16 +328,18 @@ fn property(name: &str, start: usize, value: &Spanned<DeValue<'_>>, reader: &mut
 fn steps(name: Option<String>, mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Property> {
     let start = section.start();
     let (has_from, owner) = (section.has("from"), section.has("owner"));
-    let (from, owner_expression) = (section.expression(reader, "from"), section.expression(reader, "owner"));
+    let from = section.text(reader, "from");
+    let expression = from.as_ref().and_then(|found| reader.expression(found));
+    let expression = section.expression(reader, "owner").or(expression);
     let map = section.texts(reader, "map");
     let forms = [("datetime", Input::DateTime), ("date", Input::Date)];
-    let (written_as, as_given) = (section.has("as"), section.choice(reader, "as", &forms));
-    let otherwise = section.text(reader, "otherwise").map(|found| found.value);
+    let (written_as, as_given) = (section.place("as"), section.choice(reader, "as", &forms));
+    let otherwise = section.text(reader, "otherwise");
     let unmapped = section.choice(reader, "unmapped", &[("fail", Unknown::Fail), ("skip", Unknown::Skip)]);
     let label = name.clone().unwrap_or_default();
     if owner && has_from {
         reader.problem(start, format!("`{label}` has both `from` and `owner`; write one of them"));
-    } else if owner && written_as {
+    } else if owner && written_as.is_some() {
         reader.problem(start, format!("`{label}` has both `owner` and `as`; an owner's id is written as it is"));
     } else if !owner && !has_from {
         reader.problem(start, format!("`{label}` lacks `from` (an expression) or `owner` (an e-mail address)"));
@@ -330,10 +349,16 @@ fn steps(name: Option<String>, mut section: Section<'_>, reader: &mut Reader<'_,
     }
     section.finish(reader);
     let input = if owner { Input::Owner } else { as_given.unwrap_or(Input::Text) };
+    let name = name?;
+    let found = Found { value: input, start: written_as.unwrap_or(start) };
+    Steps { from: from.as_ref(), map: map.as_deref(), input: found, otherwise: otherwise.as_ref() }
+        .demand(&name, reader);
+    let otherwise = otherwise.map(|found| found.value);
     let unknown = match (unmapped, &otherwise) {
         (Some(unknown), _) => unknown,
         (None, Some(text)) => Unknown::Write(text.clone()),
         (None, None) => Unknown::Fail,
     };
-    Some(Property { name: name?, expression: from.or(owner_expression)?, map, input, otherwise, unknown })
+    let map = map.map(|rows| rows.into_iter().map(|(row, found)| (row, found.value)).collect());
+    Some(Property { name, expression: expression?, map, input, otherwise, unknown })
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure: no files, no network, no clock. jq lives here and nowhere else.
 
+mod demand;
 mod file;
 mod functions;
 mod jq;
@@ -15,6 +16,7 @@ mod text;
 mod value;
 mod warnings;
 
+pub use demand::{Asks, Demand, demands};
 pub use problem::{Problem, Warning};
 pub use warnings::warnings;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::demand::{Asks, Noted};
 use super::jq::{Expression, Expressions, Mistake};
 use super::problem::Problem;
 use crate::time;
@@ -23,6 +24,8 @@ pub(super) struct Notes<'f> {
     pub(super) file: &'f str,
     text: &'f str,
     pub(super) problems: Vec<Problem>,
+    /// What it asks of the portal's properties.
+    pub(super) demands: Vec<Noted>,
     /// Where the strings of the file's expressions stand, for mistakes that only compiling finds.
     places: Vec<(Expression, usize)>,
 }
@@ -45,7 +48,7 @@ pub(super) struct Found<T> {
 
 impl<'f, 'e> Reader<'f, 'e> {
     pub(super) fn new(file: &'f str, text: &'f str, expressions: &'e mut Expressions) -> Self {
-        Self { notes: Notes { file, text, problems: Vec::new(), places: Vec::new() }, expressions }
+        Self { notes: Notes { file, text, problems: Vec::new(), demands: Vec::new(), places: Vec::new() }, expressions }
     }
 
     /// What was found.
@@ -71,6 +74,11 @@ impl<'f, 'e> Reader<'f, 'e> {
 
     pub(super) fn problem(&mut self, start: usize, message: impl Into<String>) {
         self.notes.problem(start, message);
+    }
+
+    /// Notes what the file asks of a property.
+    pub(super) fn demand(&mut self, start: usize, property: &str, asks: Asks) {
+        self.notes.demands.push((start, property.to_owned(), asks));
     }
 
     /// Takes text as an expression.
@@ -205,7 +213,12 @@ impl<'t> Section<'t> {
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
-        self.keys.iter().any(|(name, ..)| *name == key)
+        self.place(key).is_some()
+    }
+
+    /// Where the value of a key stands, if nobody took it yet.
+    pub(super) fn place(&self, key: &str) -> Option<usize> {
+        self.keys.iter().find(|(name, ..)| *name == key).map(|(_, _, value)| value.span().start)
     }
 
     /// An expression.
@@ -242,12 +255,16 @@ impl<'t> Section<'t> {
     }
 
     /// The rows of a table of texts, in the order of the file.
-    pub(super) fn texts(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Vec<(String, String)>> {
+    pub(super) fn texts(
+        &mut self,
+        reader: &mut Reader<'_, '_>,
+        key: &'static str,
+    ) -> Option<Vec<(String, Found<String>)>> {
         let mut section = self.section(reader, key)?;
         let mut rows = Vec::new();
         for (name, _, value) in std::mem::take(&mut section.keys) {
             if let Some(found) = text(reader, &format!("`{name}` of the {key} of {}", self.name), value) {
-                rows.push((name.to_owned(), found.value));
+                rows.push((name.to_owned(), found));
             }
         }
         Some(rows)

@@ -1,5 +1,11 @@
 //! The command-line tool, as a person runs it.
 
+mod cases;
+mod check;
+mod explain;
+mod schema;
+mod send;
+
 use std::path::Path;
 use std::process::Output;
 
@@ -13,8 +19,17 @@ fn root() -> &'static Path {
 }
 
 async fn taskhook(sources: &Path, arguments: &[&str]) -> Output {
+    taskhook_with(&[], sources, arguments).await
+}
+
+/// With these variables, and no others about HubSpot and AWS.
+async fn taskhook_with(variables: &[(&str, &str)], sources: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
-    command.args(arguments).current_dir(root()).env("TASKHOOK_SOURCES", sources);
+    command.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HUBSPOT_") || name.starts_with("AWS_")) {
+        command.env_remove(name);
+    }
+    command.env("TASKHOOK_SOURCES", sources).envs(variables.iter().copied());
     command.output().await.expect("taskhook runs")
 }
 
@@ -149,4 +164,14 @@ async fn an_event_that_the_tool_signed_is_taken_by_the_function() {
     let reply = world.invoke(&serde_json::from_slice(&output.stdout).unwrap()).await;
     assert_eq!(reply.is(200, "updated 1").body["event"], json!("d-9"));
     assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("signed by the tool"));
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_problem() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut taskhook = std::process::Command::new(env!("CARGO_BIN_EXE_taskhook"));
+    let output = taskhook.arg("test").current_dir(root()).env_remove("TASKHOOK_SOURCES").stdout(writer).output();
+    let output = output.unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }

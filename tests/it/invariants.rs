@@ -43,6 +43,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "engine/guard.rs",
         "engine/account.rs",
         "engine/blame.rs",
+        "engine/preview.rs",
         "hubspot/retry.rs",
         "hubspot/answer.rs",
         "hubspot/schema.rs",
@@ -84,6 +85,7 @@ fn each_outside_crate_has_its_home() {
         ("reqwest", &["outbound.rs", "aws.rs", "hubspot"]),
         ("hyper", &["sim"]),
         ("clap", &["cli"]),
+        ("similar", &["cli"]),
         ("tracing_subscriber", &["telemetry.rs"]),
     ] {
         for (path, code) in code("") {

@@ -3,6 +3,7 @@
 //!
 //! An update reads `7: status=OPEN owner=<ada@example.com or fail>`, one that is not mapped `7 failed: why`.
 
+mod demands;
 mod documented;
 mod events;
 mod files;

@@ -1,0 +1,67 @@
+//! The HubSpot portal, as the environment names it, for the commands that talk to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::hubspot::{Error, Hubspot, Schema, Token};
+use crate::secrets::Secrets;
+use crate::settings::{Portal, PortalToken, Problem};
+use crate::summary::RetryReason;
+use crate::{aws, outbound};
+
+/// How long a call may take with all its tries; HubSpot's longest limit passes within ten seconds.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A client whose token can be had.
+pub(super) async fn connect() -> Result<Hubspot, String> {
+    let settings = Portal::read(&|name| std::env::var(name).ok());
+    let settings =
+        settings.map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))?;
+    let http = outbound::client(true);
+    let token = match settings.token {
+        PortalToken::Given(token) => Token::Given(token),
+        PortalToken::Secret(secret, aws) => {
+            let client = aws::secrets_manager(&aws, http.clone());
+            Token::Secret(Arc::new(Secrets::new(client, PATIENCE)), secret)
+        }
+    };
+    let hubspot = Hubspot::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token);
+    hubspot.ready(deadline()).await.map_err(|error| format!("The HubSpot token can't be had: {error}."))?;
+    Ok(hubspot)
+}
+
+/// The portal's task properties, as HubSpot says them.
+pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value, String> {
+    hubspot.properties(deadline()).await.map_err(|error| sentence(&error))
+}
+
+/// What that says about the values that tasks take.
+pub(super) fn schema(answer: &Value) -> Result<Schema, String> {
+    Schema::parse(&answer.to_string()).map_err(|why| format!("What HubSpot answered {why}."))
+}
+
+/// Until when a call that starts now has to be done.
+pub(super) fn deadline() -> Instant {
+    Instant::now() + PATIENCE
+}
+
+/// What became of a call, and what to do.
+pub(super) fn sentence(error: &Error) -> String {
+    let what_to_do = match error {
+        // HubSpot says itself what is wrong with the request.
+        Error::Refused(_) => return format!("{error}"),
+        Error::Later { reason, .. } => match reason {
+            RetryReason::Unauthorized => "use one of a private app (or service key) that is not revoked",
+            RetryReason::Forbidden => "add the scope to the token's private app (or service key)",
+            RetryReason::RateLimited => "try again later",
+            RetryReason::Unavailable | RetryReason::Timeout => {
+                "try again; if it stays so, look at HUBSPOT_BASE_URL and HUBSPOT_API_VERSION"
+            }
+        },
+        Error::Lost => "it may have been done or not: run the command again",
+    };
+    format!("{error}; {what_to_do}.")
+}

@@ -1,0 +1,74 @@
+//! `taskhook send`: a webhook as its sender would send it, to a function that runs.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Uri, header};
+use serde_json::Value;
+
+use super::signed::Signed;
+use crate::outbound;
+
+/// Sign a payload and post it, and print the status and the summary
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    signed: Signed,
+    /// Address of the function, to which the source's path is added; one with a path is taken as it is
+    #[arg(long)]
+    url: Uri,
+}
+
+/// What belongs to the connection that an event came by, not to the event.
+const OF_THE_CONNECTION: [header::HeaderName; 6] = [
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::TE,
+    header::TRANSFER_ENCODING,
+];
+
+/// A function answers within 8 s unless it is told otherwise; the longest that API Gateway waits for is 30 s.
+const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
+
+/// Fails when the answer is not a 2xx.
+pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+    let delivery = arguments.signed.delivery()?;
+    let url = address(&arguments.url, &delivery.path, &delivery.query)?;
+    let mut headers = delivery.headers;
+    for name in &OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+    let (status, body) = super::block_on(post(&url, headers, delivery.body))??;
+    let body = serde_json::from_str::<Value>(&body).map_or(body, |json| format!("{json:#}"));
+    super::print(&format!("{status}\n{body}\n"))?;
+    let what_to_do = match status.as_u16() {
+        200..=299 => return Ok(()),
+        401 => "compare --secret with the secret that the function has.",
+        404 | 405 => "--url is the address of the function, or that followed by the path of the source.",
+        400 | 413 => "the body is not what the source takes.",
+        503 => "the same event can succeed later.",
+        _ => "the function's log says why.",
+    };
+    Err(format!("{url} answered {status}: {what_to_do}"))
+}
+
+/// The address as it is given if it has a path, else with that of the source.
+fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String, String> {
+    let (Some("http" | "https"), Some(authority)) = (given.scheme_str(), given.authority()) else {
+        return Err(format!("--url is {given}; write an address with https:// or http://."));
+    };
+    if given.path() != "/" {
+        return Ok(given.to_string());
+    }
+    let base = format!("{}://{authority}{path}", given.scheme_str().unwrap_or_default());
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    Ok(if query.is_empty() { base } else { format!("{base}?{query}") })
+}
+
+async fn post(url: &str, headers: HeaderMap, body: bytes::Bytes) -> Result<(http::StatusCode, String), String> {
+    let request = outbound::client(false).post(url).headers(headers).body(body).timeout(ANSWERS_WITHIN);
+    let unreachable = |error| format!("{url} can't be reached: {}.", outbound::causes(&error));
+    let answer = request.send().await.map_err(unreachable)?;
+    Ok((answer.status(), answer.text().await.map_err(unreachable)?))
+}

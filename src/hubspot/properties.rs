@@ -1,0 +1,108 @@
+//! The definitions of task properties: all that a portal has, and those that it is to get.
+//! <https://developers.hubspot.com/docs/api-reference/crm-properties-v3>
+
+use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{Error, Hubspot};
+
+/// A property that the portal is to get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewProperty {
+    name: String,
+    label: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    field_type: &'static str,
+    group_name: String,
+    has_unique_value: bool,
+}
+
+impl Hubspot {
+    /// Every definition, as HubSpot says it: `{"results": [...]}`, by name.
+    pub async fn properties(&self, deadline: Instant) -> Result<Value, Error> {
+        let mut answer: Value = self.transport.get(&self.properties, deadline).await?;
+        // HubSpot promises no order, and two answers shall compare line by line.
+        if let Some(results) = answer["results"].as_array_mut() {
+            results.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+        }
+        Ok(answer)
+    }
+
+    /// Creates a property. One that exists is refused, and so is an eleventh with unique values.
+    pub async fn create_property(&self, property: &NewProperty, deadline: Instant) -> Result<(), Error> {
+        let created = self.transport.post::<IgnoredAny>(&self.properties, property, false, deadline).await;
+        created.map(|_| ())
+    }
+}
+
+impl NewProperty {
+    /// Text with unique values, in the group of the portal's own task properties. `definitions` are what
+    /// [`Hubspot::properties`] gives.
+    #[must_use]
+    pub fn unique_text(name: &str, definitions: &Value) -> Self {
+        Self { has_unique_value: true, ..Self::new(name, "string", "text", definitions) }
+    }
+
+    /// A point in time, in the same group.
+    #[must_use]
+    pub fn datetime(name: &str, definitions: &Value) -> Self {
+        Self::new(name, "datetime", "date", definitions)
+    }
+
+    fn new(name: &str, kind: &'static str, field_type: &'static str, definitions: &Value) -> Self {
+        let mut all = definitions["results"].as_array().into_iter().flatten();
+        let subject = all.find(|definition| definition["name"] == "hs_task_subject");
+        let group = subject.and_then(|definition| definition["groupName"].as_str()).unwrap_or("task");
+        let (name, label, group_name) = (name.to_owned(), label(name), group.to_owned());
+        Self { name, label, kind, field_type, group_name, has_unique_value: false }
+    }
+}
+
+/// What people see: `zendesk_ticket_id` is "Zendesk ticket ID".
+fn label(name: &str) -> String {
+    let word = |word: &str| match word {
+        "id" | "url" => word.to_uppercase(),
+        word => word.to_owned(),
+    };
+    let words: Vec<_> = name.split('_').filter(|word| !word.is_empty()).map(word).collect();
+    let label = words.join(" ");
+    let mut characters = label.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_new_property_is_what_hubspot_wants_of_one() {
+        let portal = json!({"results": [{"name": "a"}, {"name": "hs_task_subject", "groupName": "task_information"}]});
+        assert_eq!(
+            json!(NewProperty::unique_text("zendesk_ticket_id", &portal)),
+            json!({
+                "name": "zendesk_ticket_id", "label": "Zendesk ticket ID", "type": "string", "fieldType": "text",
+                "groupName": "task_information", "hasUniqueValue": true,
+            })
+        );
+        assert_eq!(
+            json!(NewProperty::datetime("zendesk_updated_at", &json!(null))),
+            json!({
+                "name": "zendesk_updated_at", "label": "Zendesk updated at", "type": "datetime", "fieldType": "date",
+                "groupName": "task", "hasUniqueValue": false,
+            })
+        );
+    }
+
+    #[test]
+    fn a_label_can_be_read() {
+        for (name, expected) in [("ticket", "Ticket"), ("page_url", "Page URL"), ("_x__id", "X ID"), ("_", "")] {
+            assert_eq!(label(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `taskhook check` against a portal.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use serde_json::{Value, json};
+use taskhook::sim::{Seed, Sim};
+
+use super::{root, taskhook, taskhook_with, text};
+use crate::support::TOKEN;
+
+async fn portal() -> Sim {
+    let properties = json!([
+        {"name": "ticket", "hasUniqueValue": true},
+        {"name": "ticket_at", "type": "datetime"},
+        {"name": "shop"},
+        {"name": "amount", "type": "number"},
+        {"name": "day", "type": "date"},
+    ]);
+    let seed: Seed = serde_json::from_value(json!({"token": TOKEN, "properties": properties})).unwrap();
+    Sim::start(seed, 0).await.unwrap()
+}
+
+/// A folder with a source file `desk.toml`, and beside the folder the portal's definitions.
+async fn files(test: &str, sim: &Sim, source: &str) -> (PathBuf, PathBuf) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("sources")).unwrap();
+    std::fs::write(folder.join("sources/desk.toml"), source).unwrap();
+    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
+    let output = taskhook_with(&variables, Path::new("nowhere"), &["schema", "pull"]).await;
+    std::fs::write(folder.join("schema.json"), output.stdout).unwrap();
+    (folder.join("sources"), folder.join("schema.json"))
+}
+
+async fn check(sources: &Path, schema: &Path) -> Output {
+    taskhook(sources, &["check", "--schema", schema.to_str().unwrap()]).await
+}
+
+const WRONG: &str = r#"[verify]
+scheme = "none"
+[task]
+id = '.id'
+id_property = "shop"
+updated_at_property = "amount"
+[properties]
+hs_task_subjekt = '.subject'
+nothing_like_it = { from = '.x', otherwise = "5" }
+hs_createdate = { from = '.at', as = "datetime" }
+hs_task_type = '"CALLS"'
+hs_task_status = { from = '.s', map = { open = "OPEN", done = "completed" }, otherwise = "" }
+amount = { from = '.n', otherwise = "n/a" }
+day = { from = '.at', as = "datetime" }
+hs_timestamp = { from = '.due', as = "date" }
+hubspot_owner_id = { owner = '.who', otherwise = "101" }
+"#;
+
+#[tokio::test]
+async fn everything_that_the_portal_does_not_take_is_told_with_its_place() {
+    let sim = portal().await;
+    let (sources, schema) = files("check-wrong", &sim, WRONG).await;
+    let output = check(&sources, &schema).await;
+    assert_eq!(output.status.code(), Some(1));
+    let apply = "that can't be changed later: name another property, and `taskhook schema apply` creates it";
+    let expected = [
+        format!("5:15: shop is not a property with unique values; id_property needs one; {apply}"),
+        format!("6:23: amount is a number property; updated_at_property needs a datetime one; {apply}"),
+        "8:1: hs_task_subjekt: the portal has no such property; did you mean `hs_task_subject`?".to_owned(),
+        "9:1: nothing_like_it: the portal has no such property; create it in HubSpot, or correct the name".to_owned(),
+        "10:1: hs_createdate: it is read-only; leave it out".to_owned(),
+        "11:16: hs_task_type: CALLS is not one of EMAIL, CALL, TODO, LINKED_IN_CONNECT, LINKED_IN_MESSAGE; write one \
+         of these"
+            .to_owned(),
+        "12:48: hs_task_status: OPEN is not one of NOT_STARTED, IN_PROGRESS, WAITING, COMPLETED, DEFERRED; write one \
+         of these"
+            .to_owned(),
+        "12:63: hs_task_status: HubSpot takes \"completed\" as \"COMPLETED\" only; write that".to_owned(),
+        "13:37: amount: n/a is not a number; write plain digits, such as 12 or -0.5".to_owned(),
+        "14:28: what as = \"datetime\" writes doesn't fit day: 2026-03-05T14:02:11.000Z is not a date; write \
+         YYYY-MM-DD (as = \"date\" makes it)"
+            .to_owned(),
+        "15:38: what as = \"date\" writes doesn't fit hs_timestamp: 2026-03-05 is not a time with an offset; write \
+         ISO 8601 with Z (as = \"datetime\" makes it), or milliseconds"
+            .to_owned(),
+    ];
+    let file = sources.join("desk.toml");
+    let expected: Vec<_> = expected.iter().map(|line| format!("{}:{line}\n", file.display())).collect();
+    assert_eq!(text(&output.stderr), expected.concat());
+}
+
+#[tokio::test]
+async fn problems_of_the_file_itself_are_told_along_with_those_of_the_portal() {
+    let sim = portal().await;
+    let source = WRONG.replace("id = '.id'", "id = '.id |'\nidd = 1").replace("scheme = \"none\"", "scheme = \"nun\"");
+    let (sources, schema) = files("check-both", &sim, &source).await;
+    let problems = text(&check(&sources, &schema).await.stderr);
+    for problem in
+        ["2:10: there is no scheme \"nun\"", "4:12: not a jq", "5:1: there is no key `idd`", "6:15: shop is not"]
+    {
+        assert!(problems.contains(&format!("desk.toml:{problem}")), "{problem:?} is not in:\n{problems}");
+    }
+}
+
+#[tokio::test]
+async fn sources_that_fit_are_sound_online_and_by_a_file() {
+    let sim = portal().await;
+    let right = "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"ticket\"\n\
+                 updated_at_property = \"ticket_at\"\n[properties]\nhs_task_type = '\"TODO\"'\n\
+                 hs_timestamp = { from = '.due', as = \"datetime\", otherwise = \"\" }\nday = { from = '.d', as = \"date\" }\n\
+                 shop = { from = '.s', as = \"date\", otherwise = \"no idea\" }\n";
+    let (sources, schema) = files("check-right", &sim, right).await;
+    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
+    for output in [check(&sources, &schema).await, taskhook_with(&variables, &sources, &["check", "--online"]).await] {
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let shown = text(&output.stdout);
+        assert!(shown.contains("the portal has every property, and takes every constant\n"), "{shown}");
+        assert!(shown.contains("1 source is sound:\n  desk  /desk"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_constant_that_can_be_put_right_is_let_through_where_the_functions_have_the_schema_too() {
+    let sim = portal().await;
+    let source = WRONG.lines().take_while(|line| !line.starts_with("hs_task_subjekt")).collect::<Vec<_>>().join("\n");
+    let source = source.replace("shop", "ticket").replace("amount", "ticket_at") + "\nhs_task_priority = '\"high\"'\n";
+    let (sources, schema) = files("check-deployed", &sim, &source).await;
+    assert!(text(&check(&sources, &schema).await.stderr).contains("HubSpot takes \"high\" as \"HIGH\" only"));
+    std::fs::copy(&schema, sources.join("hubspot-schema.json")).unwrap();
+    let output = check(&sources, &schema).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn a_schema_that_can_not_be_had_says_what_to_do() {
+    let sim = portal().await;
+    let (sources, schema) = files("check-schema", &sim, WRONG).await;
+    let missing = check(&sources, &sources.join("nowhere.json")).await;
+    assert!(text(&missing.stderr).contains("nowhere.json can't be read: "), "{}", text(&missing.stderr));
+    std::fs::write(&schema, Value::Null.to_string()).unwrap();
+    let broken = text(&check(&sources, &schema).await.stderr);
+    assert!(broken.contains("is not a list of property definitions: ") && broken.contains("`taskhook schema pull > "));
+    let online = text(&taskhook(&sources, &["check", "--online"]).await.stderr);
+    assert!(online.starts_with("HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token"), "{online}");
+}
+
+#[tokio::test]
+async fn the_shipped_sources_fit_the_portal_of_the_samples() {
+    let seed = std::fs::read_to_string(root().join("events/portal.json")).unwrap();
+    let seed: Seed = serde_json::from_str(&seed).unwrap();
+    let token = seed.token.clone().unwrap();
+    let sim = Sim::start(seed, 0).await.unwrap();
+    for folder in ["sources", "sources/available"] {
+        let variables = [("HUBSPOT_TOKEN", token.as_str()), ("HUBSPOT_BASE_URL", &sim.url())];
+        let output = taskhook_with(&variables, &root().join(folder), &["check", "--online"]).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+}

@@ -1,0 +1,95 @@
+//! `taskhook explain`: the requests that it shows are those that the function sends.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::{taskhook, taskhook_with, text};
+use crate::support::{SOURCE, world};
+
+/// A folder with the source `shop` and a payload.
+fn files(test: &str, source: &str, payload: &Value) -> (PathBuf, String) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("sources")).unwrap();
+    std::fs::write(folder.join("sources/shop.toml"), source.replace("{tests}", "any")).unwrap();
+    std::fs::write(folder.join("payload.json"), payload.to_string()).unwrap();
+    (folder.join("sources"), folder.join("payload.json").to_str().unwrap().to_owned())
+}
+
+/// The requests that are shown: the path, what is said of it, and the body.
+fn requests(shown: &str) -> Vec<(String, Value)> {
+    let request = |shown: &str| {
+        let (path, body) = shown.split_once('\n').unwrap();
+        (path.to_owned(), serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}")))
+    };
+    shown.split("\nPOST ").skip(1).map(request).collect()
+}
+
+/// A ticket that is there and one that is not, with an owner.
+fn tickets() -> Value {
+    json!({"event": "e-1", "tickets": [
+        {"id": "1", "at": "2026-03-02T10:00:00Z", "subject": "one", "owner": "ada@acme.example", "status": "open"},
+        {"id": "new", "at": "2026-03-02T11:00:00Z", "subject": "two", "priority": "HIGH"},
+        {"id": "1", "at": "2026-03-02T12:00:00Z", "subject": "one again"},
+    ]})
+}
+
+#[tokio::test]
+async fn the_requests_are_those_that_the_function_sends() {
+    let guarded = SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
+    let creating = SOURCE.replace("id_property = ", "on_missing = \"create\"\nid_property = ");
+    for (test, source, expected) in [
+        ("explain-guarded", guarded, vec!["batch/read", "batch/update"]),
+        ("explain-creating", creating, vec!["batch/update", "batch/upsert, for the tasks that don't exist"]),
+    ] {
+        let (sources, payload) = files(test, &source, &tickets());
+        let output = taskhook(&sources, &["explain", "shop", &payload]).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let shown = requests(&text(&output.stdout).replace("<id of the owner ada@acme.example>", "101"));
+        let paths: Vec<_> =
+            shown.iter().map(|(path, _)| path.strip_prefix("/crm/v3/objects/tasks/").unwrap()).collect();
+        assert_eq!(paths, expected);
+        let world = world().source("shop", &source).start().await;
+        world.deliver(tickets()).await;
+        let sent: Vec<_> = world.calls("batch/").into_iter().map(|call| (call.path, call.body)).collect();
+        assert_eq!(sent[0], shown[0], "the first one, to the letter");
+        // The second one without the task that turned out to be missing, or with that alone.
+        let inputs = |body: &Value| body["inputs"].as_array().unwrap().clone();
+        assert!(!inputs(&sent[1].1).is_empty() && shown[1].0.starts_with(&sent[1].0));
+        for mut input in inputs(&sent[1].1) {
+            let mut all = inputs(&shown[1].1);
+            let traceless = |input: &mut Value| input["objectWriteTraceId"] = Value::Null;
+            traceless(&mut input);
+            all.iter_mut().for_each(traceless);
+            assert!(all.contains(&input), "{input:#} is not in {all:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_the_portal_does_not_take_is_told_and_not_shown_as_sent() {
+    let payload = json!({"tickets": [{"id": "1", "priority": "high"}, {"id": "2", "priority": "P9"}]});
+    let (sources, payload) = files("explain-schema", SOURCE, &payload);
+    let priority = json!({"name": "hs_task_priority", "type": "enumeration", "options": [{"value": "HIGH"}]});
+    let schema = json!([{"name": "ticket", "hasUniqueValue": true}, priority]);
+    std::fs::write(sources.join("hubspot-schema.json"), schema.to_string()).unwrap();
+    let variables = [("HUBSPOT_API_VERSION", "2026-03")];
+    let output = taskhook_with(&variables, &sources, &["explain", "shop", &payload]).await;
+    assert!(output.status.success(), "it can be mapped: {}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    assert!(shown.contains("\nnot sent: ticket 2: hs_task_priority: P9 is not one of HIGH\n"), "{shown}");
+    let requests = requests(&shown);
+    assert_eq!(requests.len(), 1, "{shown}");
+    assert_eq!(requests[0].0, "/crm/objects/2026-03/tasks/batch/update");
+    let expected = json!([{"id": "1", "idProperty": "ticket", "objectWriteTraceId": "taskhook-0",
+        "properties": {"hs_task_priority": "HIGH"}}]);
+    assert_eq!(requests[0].1["inputs"], expected, "as the portal takes it");
+}
+
+#[tokio::test]
+async fn an_event_that_is_filtered_sends_nothing() {
+    let (sources, payload) = files("explain-filtered", SOURCE, &json!({"kind": "noise"}));
+    let output = taskhook(&sources, &["explain", "shop", &payload]).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success() && shown.contains("filtered") && !shown.contains("POST"), "{shown}");
+}
