@@ -26,4 +26,5 @@ mod secrets;
 mod set_up;
 mod stories;
 mod support;
+mod template;
 mod witnesses;
