@@ -10,10 +10,12 @@ PYTHON ?= python3
 # For `make soak`.
 CASES ?= 10000
 
-# A zip for this machine lies elsewhere, so that it is never deployed by mistake; the machine's own compiler builds it
-# without a cross-compiling linker.
+# Zips for this machine lie elsewhere, so that they are never deployed by mistake; the machine's own compiler builds
+# them without a cross-compiling linker.
 LAMBDA_DIR = target/lambda$(if $(filter host,$(ARCH)),-host)
-ZIP = $(LAMBDA_DIR)/webhook/bootstrap.zip
+# cargo-lambda packs sources/ with each of them; the worker doesn't read it.
+FUNCTIONS := webhook worker
+ZIPS = $(FUNCTIONS:%=$(LAMBDA_DIR)/%/bootstrap.zip)
 BUILD_FLAGS_arm64 := --arm64
 BUILD_FLAGS_x86_64 := --x86-64
 BUILD_FLAGS_host := --compiler cargo
@@ -69,17 +71,19 @@ bench: ## measure start, warm events, memory and size (some minutes)
 	cargo bench --locked --bench lambda
 
 .PHONY: package
-package: setup ## the zip that template.yaml deploys (ARCH=arm64, x86_64 or host)
-	.venv/bin/cargo-lambda lambda build --locked --release --bin webhook --output-format zip \
+package: setup ## the zips that template.yaml deploys (ARCH=arm64, x86_64 or host)
+	.venv/bin/cargo-lambda lambda build --locked --release $(FUNCTIONS:%=--bin %) --output-format zip \
 		--lambda-dir $(LAMBDA_DIR) $(BUILD_FLAGS_$(ARCH))
-	@ls -l $(ZIP)
+	@ls -l $(ZIPS)
 
 .PHONY: check-package
 check-package: ARCH := host
-check-package: package ## build the zip for this machine and look into it
-	@listing=$$(.venv/bin/python -m zipfile -l $(ZIP)) && echo "$$listing" && \
-	for file in bootstrap sources/*.toml; do \
-		grep -q "^$$file " <<< "$$listing" || { echo "$$file is not in the zip" >&2; exit 1; }; \
+check-package: package ## build the zips for this machine and look into them
+	@for zip in $(ZIPS); do \
+		listing=$$(.venv/bin/python -m zipfile -l $$zip) && echo "$$listing" && \
+		for file in bootstrap sources/*.toml; do \
+			grep -q "^$$file " <<< "$$listing" || { echo "$$file is not in $$zip" >&2; exit 1; }; \
+		done || exit 1; \
 	done
 
 .PHONY: clean

@@ -27,4 +27,5 @@ mod set_up;
 mod stories;
 mod support;
 mod systems;
+mod template;
 mod witnesses;

@@ -1,15 +1,17 @@
 //! The queues of a story in the durable mode, and what Lambda does between them and the worker.
 //!
 //! The event source mapping is played here: it receives up to ten messages, invokes the worker with them, and deletes
-//! all but those that the worker names. moto is SQS: it keeps groups in order, counts receives, and redrives.
+//! all but those that the worker names. moto is SQS, with the queues of `template.yaml`: it keeps groups in order,
+//! counts receives, and redrives.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
 use serde_json::{Value, json};
 use taskhook::queue::Letter;
 
 use super::aws::{self, Gateway};
 use super::lambda::Function;
+use super::template::{self, Stack};
 
 pub struct Queues {
     /// What the functions reach SQS through.
@@ -24,17 +26,7 @@ pub struct Queues {
 impl Queues {
     pub async fn start(tests: &str) -> Self {
         let client = taskhook::aws::sqs(&aws::aws(&aws::moto().await), taskhook::outbound::client(true));
-        let create = async |name: String, redrive: Option<String>| {
-            let mut create = client.create_queue().queue_name(name).attributes(QueueAttributeName::FifoQueue, "true");
-            if let Some(policy) = redrive {
-                create = create.attributes(QueueAttributeName::RedrivePolicy, policy);
-            }
-            create.send().await.expect("a queue").queue_url.expect("an address")
-        };
-        let dead_letters = create(format!("{tests}-dead-letters.fifo"), None).await;
-        let arn = format!("arn:aws:sqs:us-east-1:123456789012:{tests}-dead-letters.fifo");
-        let redrive = json!({"deadLetterTargetArn": arn, "maxReceiveCount": 1000}).to_string();
-        let updates = create(format!("{tests}-updates.fifo"), Some(redrive)).await;
+        let Stack { updates, dead_letters } = template::stack(tests).await;
         Self { sqs: Gateway::start().await, client, updates, dead_letters, invisible: std::sync::Mutex::default() }
     }
 

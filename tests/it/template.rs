@@ -1,0 +1,357 @@
+//! What `template.yaml` deploys: translated as SAM does it, and made on moto.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::template::{facts, stack};
+use crate::support::world;
+
+/// How many seconds a day has.
+const DAY: u64 = 24 * 60 * 60;
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+}
+
+/// The names of an object's members, in order.
+fn names(value: &Value) -> Vec<&str> {
+    let mut names: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What a queue's attribute says.
+fn seconds(queue: &Value, attribute: &str) -> u64 {
+    queue[attribute].as_str().unwrap().parse().unwrap()
+}
+
+/// The translated resources of a type, with their properties.
+fn resources<'t>(facts: &'t Value, kind: &str) -> BTreeMap<&'t str, &'t Value> {
+    let resources = facts["template"]["Resources"].as_object().unwrap().iter();
+    let of_kind = resources.filter(|(_, resource)| resource["Type"] == kind);
+    of_kind.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value
+        .as_array()
+        .map_or_else(|| vec![value], |list| list.iter().collect())
+        .into_iter()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+/// What a role may do: each action with what it may be done to, without account, region and the stack's name.
+fn may(facts: &Value, role: &str, stack: &str) -> Vec<String> {
+    let mut rights = Vec::new();
+    for statement in facts["roles"][role].as_array().unwrap() {
+        assert_eq!(statement["Effect"], "Allow", "{statement}");
+        for action in texts(&statement["Action"]) {
+            for resource in texts(&statement["Resource"]) {
+                let resource = resource.rsplit(':').next().unwrap().replace(stack, "STACK");
+                rights.push(format!("{action} {resource}"));
+            }
+        }
+    }
+    rights.sort_unstable();
+    rights
+}
+
+#[tokio::test]
+async fn both_modes_have_what_they_need_and_direct_has_no_more() {
+    let (durable, direct) =
+        tokio::join!(facts("all-durable", &[("Mode", "Durable")]), facts("all-direct", &[("Mode", "Direct")]));
+    assert_eq!(names(&durable["functions"]), ["WebhookFunction", "WorkerFunction"]);
+    assert_eq!(names(&durable["queues"]), ["DeadLetterQueue", "UpdatesQueue"]);
+    assert_eq!(names(&durable["mappings"]), ["WorkerFunctionUpdates"]);
+    assert_eq!(names(&durable["roles"]), ["WebhookRole", "WorkerRole"]);
+    assert_eq!(names(&direct["functions"]), ["WebhookFunction"]);
+    assert_eq!(names(&direct["queues"]), ["DeadLetterQueue"]);
+    assert_eq!(names(&direct["mappings"]), [] as [&str; 0]);
+    assert_eq!(names(&direct["roles"]), ["WebhookRole"]);
+    // What moto can't make carries the condition itself.
+    for (name, resource) in durable["template"]["Resources"].as_object().unwrap() {
+        let is_of_durable = name.starts_with("Worker") || name.starts_with("Updates");
+        assert_eq!(resource["Condition"] == "IsDurable", is_of_durable, "{name}");
+    }
+    let queues = stack("all-default").await;
+    assert!(queues.updates.ends_with("/all-default-updates.fifo"), "{}", queues.updates);
+    assert!(queues.dead_letters.ends_with("/all-default-dead-letters.fifo"), "{}", queues.dead_letters);
+}
+
+#[tokio::test]
+async fn the_address_is_open_to_everybody_by_both_permissions_that_it_needs() {
+    let facts = facts("permissions", &[]).await;
+    let webhook = json!({"Ref": "WebhookFunction"});
+    let permissions: BTreeSet<_> =
+        resources(&facts, "AWS::Lambda::Permission").into_values().map(Value::to_string).collect();
+    let permission = |action: &str, condition: &str, value: Value| {
+        let permission = json!({"Action": action, "FunctionName": webhook, "Principal": "*", condition: value});
+        permission.to_string()
+    };
+    let invoke = permission("lambda:InvokeFunction", "InvokedViaFunctionUrl", json!(true));
+    let invoke_url = permission("lambda:InvokeFunctionUrl", "FunctionUrlAuthType", json!("NONE"));
+    assert_eq!(permissions, BTreeSet::from([invoke, invoke_url]));
+    let url: Vec<_> = resources(&facts, "AWS::Lambda::Url").into_values().collect();
+    assert_eq!(url, [&json!({"TargetFunctionArn": webhook, "AuthType": "NONE"})]);
+}
+
+#[tokio::test]
+async fn every_live_source_has_its_address_among_the_outputs() {
+    let facts = facts("addresses", &[]).await;
+    let outputs = facts["template"]["Outputs"].as_object().unwrap().values();
+    let addresses: Vec<_> = outputs.filter_map(|output| output["Value"]["Fn::Sub"].as_str()).collect();
+    let mut count = 0;
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("sources")).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let place = text.lines().find_map(|line| line.strip_prefix("path = \"/")).unwrap().trim_end_matches('"');
+            // The address of a function ends in a slash.
+            let address = format!("${{WebhookFunctionUrl.FunctionUrl}}{place}");
+            assert!(addresses.contains(&address.as_str()), "{} has no output", path.display());
+            count += 1;
+        }
+    }
+    assert_eq!(addresses.len(), count, "an output without a source: {addresses:?}");
+}
+
+#[tokio::test]
+async fn queues_are_fifo_encrypted_and_keep_what_they_have_for_fourteen_days() {
+    let facts = facts("queues", &[]).await;
+    for (name, queue) in facts["queues"].as_object().unwrap() {
+        assert_eq!(seconds(queue, "MessageRetentionPeriod"), 14 * DAY, "{name}");
+        for (attribute, value) in [
+            ("FifoQueue", "true"),
+            ("SqsManagedSseEnabled", "true"),
+            ("ContentBasedDeduplication", "false"),
+            ("DeduplicationScope", "messageGroup"),
+            ("FifoThroughputLimit", "perMessageGroupId"),
+        ] {
+            assert_eq!(queue[attribute], value, "{name} {attribute}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_a_day_buries_no_update() {
+    let facts = facts("outage", &[]).await;
+    let (updates, dead) = (&facts["queues"]["UpdatesQueue"], &facts["queues"]["DeadLetterQueue"]);
+    let redrive: Value = serde_json::from_str(updates["RedrivePolicy"].as_str().unwrap()).unwrap();
+    assert_eq!(redrive["deadLetterTargetArn"], dead["QueueArn"]);
+    let receives = redrive["maxReceiveCount"].as_u64().unwrap();
+    // So often the worker's own waits last for a day, as its test says. Where each worker dies, SQS waits.
+    assert_eq!(receives, 1000);
+    assert!(receives * seconds(updates, "VisibilityTimeout") >= DAY);
+    // The one queue can only name the other.
+    let queues = resources(&facts, "AWS::SQS::Queue");
+    let name = queues["UpdatesQueue"]["QueueName"]["Fn::Sub"].as_str().unwrap();
+    let allowed = &queues["DeadLetterQueue"]["RedriveAllowPolicy"]["Fn::If"];
+    assert_eq!(allowed[1]["redrivePermission"], "byQueue");
+    assert!(allowed[1]["sourceQueueArns"][0]["Fn::Sub"].as_str().unwrap().ends_with(&format!(":{name}")));
+    assert_eq!(allowed[2], json!({"redrivePermission": "denyAll"}));
+}
+
+#[tokio::test]
+async fn the_worker_gets_ten_messages_in_six_times_less_than_they_are_hidden_and_says_which_come_back() {
+    let facts = facts("mapping", &[("WorkerConcurrency", "7")]).await;
+    let worker = facts["functions"]["WorkerFunction"]["Timeout"].as_u64().unwrap();
+    assert!(seconds(&facts["queues"]["UpdatesQueue"], "VisibilityTimeout") >= 6 * worker);
+    let mapping = &facts["mappings"]["WorkerFunctionUpdates"];
+    assert_eq!(mapping["EventSourceArn"], facts["queues"]["UpdatesQueue"]["QueueArn"]);
+    assert_eq!(mapping["BatchSize"], 10);
+    assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(mapping["ScalingConfig"], json!({"MaximumConcurrency": 7}));
+    assert_eq!(mapping["MaximumBatchingWindowInSeconds"], Value::Null, "FIFO queues know none");
+}
+
+#[tokio::test]
+async fn in_the_durable_mode_each_function_may_do_its_own_work_and_nothing_else() {
+    let facts = facts("least", &[("Mode", "Durable")]).await;
+    assert_eq!(
+        may(&facts, "WebhookRole", "least"),
+        [
+            "logs:CreateLogStream /aws/lambda/STACK-webhook",
+            "logs:PutLogEvents /aws/lambda/STACK-webhook",
+            "secretsmanager:BatchGetSecretValue *",
+            "secretsmanager:GetSecretValue taskhook/github-??????",
+            "secretsmanager:GetSecretValue taskhook/jira-??????",
+            "sqs:SendMessage STACK-dead-letters.fifo",
+            "sqs:SendMessage STACK-updates.fifo",
+        ]
+    );
+    assert_eq!(
+        may(&facts, "WorkerRole", "least"),
+        [
+            "logs:CreateLogStream /aws/lambda/STACK-worker",
+            "logs:PutLogEvents /aws/lambda/STACK-worker",
+            "secretsmanager:GetSecretValue taskhook/hubspot-??????",
+            "sqs:ChangeMessageVisibility STACK-updates.fifo",
+            "sqs:DeleteMessage STACK-updates.fifo",
+            "sqs:GetQueueAttributes STACK-updates.fifo",
+            "sqs:ReceiveMessage STACK-updates.fifo",
+            "sqs:SendMessage STACK-dead-letters.fifo",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn in_the_direct_mode_the_webhook_may_call_hubspot_itself() {
+    let parameters = [("Mode", "Direct"), ("HubSpotTokenSecret", "crm#token")];
+    let facts = facts("least-direct", &parameters).await;
+    assert_eq!(
+        may(&facts, "WebhookRole", "least-direct"),
+        [
+            "logs:CreateLogStream /aws/lambda/STACK-webhook",
+            "logs:PutLogEvents /aws/lambda/STACK-webhook",
+            "secretsmanager:BatchGetSecretValue *",
+            "secretsmanager:GetSecretValue crm-??????",
+            "secretsmanager:GetSecretValue taskhook/github-??????",
+            "secretsmanager:GetSecretValue taskhook/jira-??????",
+            "sqs:SendMessage STACK-dead-letters.fifo",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_ones_own_decrypts_secrets_and_nothing_else() {
+    let key = "arn:aws:kms:us-east-1:123456789012:key/k-1";
+    let facts = facts("key", &[("SecretsKmsKeyArn", key)]).await;
+    for role in ["WebhookRole", "WorkerRole"] {
+        let statements = facts["roles"][role].as_array().unwrap();
+        let decrypt: Vec<_> = statements.iter().filter(|statement| statement["Action"] == "kms:Decrypt").collect();
+        assert_eq!(decrypt.len(), 1, "{role}");
+        assert_eq!(decrypt[0]["Resource"], key);
+        let through = json!({"StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}});
+        assert_eq!(decrypt[0]["Condition"], through);
+    }
+}
+
+#[tokio::test]
+async fn each_function_gets_the_settings_that_concern_it() {
+    let observing = |mode| [("Mode", mode), ("Observe", "true")];
+    let (durable, direct) = (observing("Durable"), observing("Direct"));
+    let (durable, direct) = tokio::join!(facts("settings-durable", &durable), facts("settings-direct", &direct));
+    let variables = |facts: &Value, function: &str| facts["functions"][function]["Environment"]["Variables"].clone();
+    let webhook = variables(&durable, "WebhookFunction");
+    let queue = "https://sqs.us-east-1.amazonaws.com/123456789012/settings-durable";
+    let expected = json!({
+        "TASKHOOK_QUEUE_URL": format!("{queue}-updates.fifo"),
+        "TASKHOOK_DEAD_LETTER_URL": format!("{queue}-dead-letters.fifo"),
+        "TASKHOOK_SECRET_TTL": "5m",
+        "TASKHOOK_REPLY_WITHIN": "8s",
+    });
+    assert_eq!(webhook, expected);
+    let hubspot = [
+        "HUBSPOT_API_VERSION",
+        "HUBSPOT_BASE_URL",
+        "HUBSPOT_TOKEN_SECRET",
+        "TASKHOOK_DEAD_LETTER_URL",
+        "TASKHOOK_OBSERVE",
+    ];
+    let worker = variables(&durable, "WorkerFunction");
+    assert_eq!(names(&worker), [&hubspot[..], &["TASKHOOK_QUEUE_URL", "TASKHOOK_SECRET_TTL"]].concat());
+    let direct = variables(&direct, "WebhookFunction");
+    assert_eq!(names(&direct), [&hubspot[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat());
+    let settings = read("src/settings.rs") + &read("src/files.rs");
+    for name in [&webhook, &worker, &direct].into_iter().flat_map(names) {
+        assert!(settings.contains(&format!("\"{name}\"")), "{name} is not a setting");
+    }
+}
+
+#[tokio::test]
+async fn what_the_alarms_count_is_what_the_functions_log() {
+    let facts = facts("filters", &[]).await;
+    let filters = resources(&facts, "AWS::Logs::MetricFilter").into_values();
+    let filters: BTreeMap<_, _> = filters
+        .map(|filter| {
+            let metric = &filter["MetricTransformations"][0];
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            (text(&metric["MetricName"]), (text(&filter["FilterPattern"]), text(&metric["MetricValue"])))
+        })
+        .collect();
+    let filter = |pattern: &str, value: &str| (pattern.to_owned(), value.to_owned());
+    assert_eq!(
+        filters,
+        BTreeMap::from([
+            ("ErrorLines".to_owned(), filter("{ $.level = \"ERROR\" }", "1")),
+            ("Failures".to_owned(), filter("{ $.failed > 0 }", "$.failed")),
+            ("WebhookRetries".to_owned(), filter("{ $.retry > 0 }", "$.retry")),
+            ("WorkerRetries".to_owned(), filter("{ $.retry > 0 }", "$.retry")),
+        ])
+    );
+    let world = world().variable("AWS_LAMBDA_LOG_FORMAT", "JSON").start().await;
+    world.deliver(json!({"tickets": [{"id": "1", "subject": "a"}, {"id": "404", "subject": "b"}]})).await;
+    world.function.logs("\"delivery\"").await;
+    let log = world.function.log();
+    let line = log.lines().find(|line| line.contains("\"delivery\"")).unwrap();
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!((&line["retry"], &line["failed"], &line["level"]), (&json!(0), &json!(1), &json!("WARN")), "{line}");
+}
+
+#[tokio::test]
+async fn every_alarm_says_what_it_means_and_tells_the_topic() {
+    let facts = facts("alarms", &[]).await;
+    let alarms = resources(&facts, "AWS::CloudWatch::Alarm");
+    assert_eq!(
+        alarms.keys().copied().collect::<Vec<_>>(),
+        [
+            "DeadLettersAlarm",
+            "ErrorLinesAlarm",
+            "FailuresAlarm",
+            "UpdatesAgeAlarm",
+            "WebhookErrorsAlarm",
+            "WebhookInvocationsAlarm",
+            "WebhookRetriesAlarm",
+            "WebhookThrottlesAlarm",
+            "WorkerErrorsAlarm",
+            "WorkerRetriesAlarm",
+            "WorkerThrottlesAlarm",
+        ]
+    );
+    let tells = json!({"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]});
+    let filters = resources(&facts, "AWS::Logs::MetricFilter").into_values();
+    let metrics: Vec<_> = filters.map(|filter| &filter["MetricTransformations"][0]).collect();
+    for (name, alarm) in alarms {
+        assert_eq!(alarm["AlarmActions"], tells, "{name}");
+        assert!(alarm["AlarmDescription"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
+        assert!(["ignore", "notBreaching"].contains(&alarm["TreatMissingData"].as_str().unwrap()), "{name}");
+        let is_counted = |metric: &&Value| {
+            (&metric["MetricNamespace"], &metric["MetricName"]) == (&alarm["Namespace"], &alarm["MetricName"])
+        };
+        let is_of_aws = alarm["Namespace"].as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
+        assert!(is_of_aws || metrics.iter().any(is_counted), "{name} watches what nobody counts");
+    }
+}
+
+#[tokio::test]
+async fn the_dashboard_shows_what_there_is() {
+    let titles = |facts: &Value| -> Vec<String> {
+        let dashboard = &facts["dashboards"]["Dashboard"];
+        assert!(!dashboard.to_string().contains("${"), "{dashboard}");
+        let widgets = dashboard["widgets"].as_array().unwrap().iter();
+        widgets.map(|widget| widget["properties"]["title"].as_str().unwrap().to_owned()).collect()
+    };
+    let (durable, direct) =
+        tokio::join!(facts("board-durable", &[("Mode", "Durable")]), facts("board-direct", &[("Mode", "Direct")]));
+    let (durable, direct) = (titles(&durable), titles(&direct));
+    assert_eq!((durable.len(), direct.len()), (7, 4), "{durable:?} {direct:?}");
+    assert!(direct.iter().all(|title| durable.contains(title) && !title.contains("orker")), "{direct:?}");
+}
+
+#[test]
+fn make_package_builds_what_the_template_deploys() {
+    let template = read("template.yaml");
+    let zips: Vec<_> = template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: ")).collect();
+    assert_eq!(zips, ["target/lambda/webhook/bootstrap.zip", "target/lambda/worker/bootstrap.zip"]);
+    let makefile = read("Makefile");
+    for line in [
+        "LAMBDA_DIR = target/lambda$(",
+        "FUNCTIONS := webhook worker",
+        "ZIPS = $(FUNCTIONS:%=$(LAMBDA_DIR)/%/bootstrap.zip)",
+    ] {
+        assert!(makefile.contains(&format!("\n{line}")), "{line}");
+    }
+}
