@@ -191,6 +191,13 @@ impl Portal {
 }
 
 impl Aws {
+    /// Reads what the environment says about AWS alone.
+    pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader { variable, problems: Vec::new() };
+        let aws = Self::read(&mut reader);
+        aws.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
+    }
+
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let why = "Lambda sets it; elsewhere set it as for the AWS command line";
         let region = reader.get("AWS_REGION").or_else(|| reader.get("AWS_DEFAULT_REGION"));

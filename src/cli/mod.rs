@@ -3,11 +3,13 @@
 mod cases;
 mod check;
 mod check_portal;
+mod dead_letters;
 mod demand;
 mod event;
 mod explain;
 mod payload;
 mod portal;
+mod replay;
 mod schema;
 mod send;
 mod signed;
@@ -36,6 +38,7 @@ enum Command {
     Event(event::Arguments),
     Send(send::Arguments),
     Schema(schema::Arguments),
+    Replay(replay::Arguments),
     Sim(sim::Arguments),
 }
 
@@ -50,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Event(arguments) => event::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
     };
     match result {

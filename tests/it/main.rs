@@ -20,6 +20,7 @@ mod hubspot;
 mod hubspot_table;
 mod invariants;
 mod lost;
+mod replay;
 mod samples;
 mod schema;
 mod secrets;

@@ -5,7 +5,7 @@
 //! counts receives, and redrives.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use serde_json::{Value, json};
 use taskhook::queue::Letter;
 
@@ -67,6 +67,16 @@ impl Queues {
             // What isn't under way any more is there already.
             let _ = call.visibility_timeout(0).send().await;
         }
+    }
+
+    /// SQS gives a message up after so many receives.
+    pub async fn gives_up_after(&self, receives: u32) {
+        let attributes = self.client.get_queue_attributes().queue_url(&self.dead_letters);
+        let attributes = attributes.attribute_names(QueueAttributeName::QueueArn).send().await.expect("attributes");
+        let arn = &attributes.attributes().expect("attributes")[&QueueAttributeName::QueueArn];
+        let redrive = json!({"deadLetterTargetArn": arn, "maxReceiveCount": receives}).to_string();
+        let set = self.client.set_queue_attributes().queue_url(&self.updates);
+        set.attributes(QueueAttributeName::RedrivePolicy, redrive).send().await.expect("set");
     }
 
     /// Puts a message into the queue as it is.

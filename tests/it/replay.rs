@@ -1,0 +1,143 @@
+//! Dead letters, looked at and sent through again with `taskhook replay`.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+use taskhook::sim::Fault;
+use tokio::process::Command;
+
+use crate::support::aws;
+use crate::support::{SOURCE, TOKEN, World, world};
+
+async fn replay(world: &World, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
+    command.env("AWS_REGION", "us-east-1").env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    command.env("AWS_ENDPOINT_URL_SQS", aws::moto().await).env("TASKHOOK_SOURCES", world.folder());
+    command.env("HUBSPOT_BASE_URL", world.hubspot.url()).env("HUBSPOT_TOKEN", TOKEN);
+    command.args(["replay", "--queue", &world.queues().dead_letters]).args(arguments);
+    command.output().await.expect("taskhook runs")
+}
+
+/// What it prints, if it ends so.
+#[track_caller]
+fn text(output: &Output, code: i32) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(!text.contains(TOKEN), "{text}");
+    text
+}
+
+/// A world in which task 404 is missing, and an event could not be mapped: two dead letters.
+async fn with_two_letters() -> World {
+    let world = world().durable().start().await;
+    world.deliver(json!({"event": "d-1", "id": "404", "subject": "for whom?"})).await.is(202, "queued 1");
+    world.drain().await;
+    world.deliver(json!({"event": "d-2", "id": "1", "status": "someday"})).await.is(200, "failed 1");
+    world
+}
+
+/// Somebody makes the task that was missing.
+async fn create_task(world: &World, ticket: &str) {
+    let url = format!("{}/crm/v3/objects/tasks/batch/upsert", world.hubspot.url());
+    let properties = json!({"hs_task_subject": "before", "hs_timestamp": "1790000000000"});
+    let body = json!({"inputs": [{"id": ticket, "idProperty": "ticket", "properties": properties}]}).to_string();
+    let request = taskhook::outbound::client(true).post(url).bearer_auth(TOKEN).body(body);
+    let answer = request.header("content-type", "application/json").send().await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+}
+
+/// Changes the source file, and not the functions that run.
+fn change_source(world: &World, from: &str, to: &str) {
+    let text = SOURCE.replace("{tests}", &world.tests).replace(from, to);
+    std::fs::write(world.folder().join("shop.toml"), text).unwrap();
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_and_shown_and_stay_where_they_are() {
+    let world = with_two_letters().await;
+    for _ in 0..2 {
+        let table = text(&replay(&world, &["--dry-run"]).await, 0);
+        for words in ["d-1", "not_found", "ticket 404: no task has ticket 404", "d-2", "mapping", "\"someday\""] {
+            assert!(table.contains(words), "{words} is not in:\n{table}");
+        }
+        assert!(table.contains("2 in all: 1 mapping, 1 not_found"), "{table}");
+    }
+    let shown = text(&replay(&world, &["--show", "--reason", "not_found"]).await, 0);
+    let letter: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(letter["update"]["properties"]["hs_task_subject"], json!("for whom?"));
+    assert_eq!(world.queues().letters().await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_was_put_right_goes_through_and_is_gone() {
+    let world = with_two_letters().await;
+    change_source(&world, "done = \"COMPLETED\"", "done = \"COMPLETED\", someday = \"DEFERRED\"");
+    create_task(&world, "404").await;
+    let said = text(&replay(&world, &[]).await, 0);
+    assert!(said.contains("2 went through, 0 stay."), "{said}");
+    assert_eq!(world.task("404", "hs_task_subject").as_deref(), Some("for whom?"));
+    assert_eq!(world.task("1", "hs_task_status").as_deref(), Some("DEFERRED"));
+    assert!(world.queues().dead().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_fails_again_stays_and_only_what_is_meant_is_sent() {
+    let world = with_two_letters().await;
+    let said = text(&replay(&world, &["--reason", "mapping"]).await, 1);
+    assert!(said.contains("stays") && said.contains("someday") && said.contains("0 went through, 1 stay."), "{said}");
+    change_source(&world, "done = \"COMPLETED\"", "done = \"COMPLETED\", someday = \"DEFERRED\"");
+    for nothing in [["--source", "other"], ["--older-than", "1h"], ["--id", "no-such-id"]] {
+        assert!(text(&replay(&world, &nothing).await, 0).contains("0 went through, 0 stay."), "{nothing:?}");
+    }
+    let said = text(&replay(&world, &["--source", "shop", "--newer-than", "1h"]).await, 1);
+    assert!(said.contains("1 went through, 1 stay."), "{said}");
+    let letters = world.queues().letters().await;
+    assert_eq!(letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["not_found"]);
+}
+
+#[tokio::test]
+async fn what_sqs_gave_up_is_sent_through_again() {
+    let world = world().durable().start().await;
+    world.queues().gives_up_after(2).await;
+    world.hubspot.fault(Fault { forever: true, ..Fault::status(503) });
+    for subject in ["a", "b"] {
+        world.deliver(json!({"id": "1", "subject": subject})).await.is(202, "queued 1");
+    }
+    for _ in 0..3 {
+        world.poll().await;
+        world.queues().time_passes().await;
+    }
+    assert_eq!(world.poll().await, (0, 0), "SQS has moved them");
+    let table = text(&replay(&world, &["--dry-run"]).await, 0);
+    assert!(table.contains("given_up"), "{table}");
+    world.hubspot.clear_faults();
+    let said = text(&replay(&world, &[]).await, 0);
+    assert!(said.contains("2 went through, 0 stay."), "{said}");
+    assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("b"));
+}
+
+#[tokio::test]
+async fn letters_can_go_into_the_queue_again_and_again() {
+    let world = with_two_letters().await;
+    let updates = world.queues().updates.clone();
+    for _ in 0..2 {
+        let said = text(&replay(&world, &["--to", &updates, "--reason", "not_found"]).await, 0);
+        assert!(said.contains("queued") && said.contains("1 went through, 0 stay."), "{said}");
+        assert_eq!(world.poll().await, (1, 0), "SQS doesn't take it for the one that it was");
+    }
+    create_task(&world, "404").await;
+    text(&replay(&world, &["--to", &updates, "--reason", "not_found"]).await, 0);
+    world.drain().await;
+    assert_eq!(world.task("404", "hs_task_subject").as_deref(), Some("for whom?"));
+}
+
+#[tokio::test]
+async fn a_queue_that_cannot_be_read_is_said_to_be_so() {
+    let world = with_two_letters().await;
+    let said = text(&replay(&world, &["--queue", "http://127.0.0.1/123456789012/gone.fifo"]).await, 2);
+    assert!(said.contains("cannot be used multiple times"), "{said}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
+    command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").args(["replay", "--queue", "x", "--dry-run"]);
+    let said = text(&command.output().await.unwrap(), 1);
+    assert!(said.contains("AWS_REGION"), "{said}");
+}
