@@ -5,9 +5,10 @@
 //! ```text
 //! ingress ── receive ── delivery (is it signed?) ── source (what does it say?) ──┐
 //!    │                                                                           │ updates
-//!    └────── engine (read, drop stale, merge, send, account) ── hubspot ─────────┘
-//!                                     │
-//!                                  summary ── what the sender gets
+//!    └── dispatch ── engine (read, drop stale, merge, send, account) ── hubspot ─┘
+//!            │          │
+//!            │       summary ── what the sender gets
+//!            └── queue ── ingress (the worker) ── engine
 //! ```
 //!
 //! | room | what it owns |
@@ -17,6 +18,8 @@
 //! | [`delivery`] | signature schemes, strict reading of bodies; an unverified and a verified delivery are two types |
 //! | [`source`] | source files, expressions, mapping; pure; the only home of jq |
 //! | [`update`] | what the two stories share |
+//! | [`dispatch`] | where updates go: to HubSpot or into the queue; and dead letters |
+//! | [`queue`] | SQS: updates, and dead letters; what they hold is pure |
 //! | [`engine`] | the second story: every update ends in exactly one true outcome; its planning is pure |
 //! | [`hubspot`] | HubSpot's API: calls, answers, retries, the token |
 //! | [`summary`] | the ledger of a delivery |

@@ -117,3 +117,24 @@ fn every_setting_and_every_named_scheme_is_in_the_readme() {
         assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
     }
 }
+
+#[test]
+fn every_test_that_a_page_names_exists() {
+    let tests: String = std::fs::read_dir(root().join("tests/it"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| read(&path))
+        .collect();
+    for (page, at_least) in [("docs/durable.md", 17), ("ARCHITECTURE.md", 5)] {
+        let text = read(&root().join(page));
+        // A test is named by a sentence, as nothing else is that stands in backticks.
+        let is_test =
+            |word: &&str| word.matches('_').count() >= 4 && word.chars().all(|c| c == '_' || c.is_lowercase());
+        let named = text.split(['`', ':', '[', ']']).filter(is_test).collect::<Vec<_>>();
+        assert!(named.len() >= at_least, "{page} names {} tests", named.len());
+        for name in named {
+            assert!(tests.contains(&format!("fn {name}(")), "{page}: there is no test {name}");
+        }
+    }
+}
