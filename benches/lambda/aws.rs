@@ -1,4 +1,4 @@
-//! Lambda's Runtime API and Secrets Manager on one socket. Both answer at once, so that the function is what is timed.
+//! Lambda's Runtime API, Secrets Manager and SQS on one socket. All answer at once, so that the function is what is timed.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -116,7 +116,11 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Result<Response
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     if let Some(target) = head.headers.get("x-amz-target") {
-        let answer = secrets_manager(target.to_str()?, &serde_json::from_slice(&body)?, &shared.secrets)?;
+        let request = serde_json::from_slice(&body)?;
+        let answer = match target.to_str()? {
+            "AmazonSQS.SendMessageBatch" => sent(&request),
+            target => secrets_manager(target, &request, &shared.secrets)?,
+        };
         let answer = Response::builder().header("content-type", "application/x-amz-json-1.1").body(answer.into())?;
         return Ok(answer);
     }
@@ -135,6 +139,13 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Result<Response
     }
     shared.signs.send(if path.ends_with("/response") { Sign::Response(at, body) } else { Sign::Error(body) })?;
     Ok(Response::builder().status(202).body(Full::default())?)
+}
+
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+fn sent(request: &Value) -> String {
+    let entries = request["Entries"].as_array().into_iter().flatten();
+    let taken = |entry: &Value| json!({"Id": entry["Id"], "MessageId": "id", "MD5OfMessageBody": "md5"});
+    json!({"Successful": entries.map(taken).collect::<Vec<_>>(), "Failed": []}).to_string()
 }
 
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html>

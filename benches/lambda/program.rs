@@ -45,7 +45,7 @@ impl Program {
             .env("AWS_REGION", "eu-central-1")
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", format!("http://{}", aws.address()))
+            .env("AWS_ENDPOINT_URL", format!("http://{}", aws.address()))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null());
