@@ -57,7 +57,7 @@ test: setup ## all checks: format, clippy, tests, template
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
 	.venv/bin/cfn-lint template.yaml
-	.venv/bin/python -m doctest scripts/local.py
+	.venv/bin/python -m doctest scripts/*.py
 
 # Random updates meet a HubSpot with random faults; `make test` tells 300 of these stories.
 .PHONY: soak
