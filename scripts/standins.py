@@ -31,6 +31,8 @@ USUAL_INVOKE_PORT = 9000
 # The function may have to be compiled before it answers.
 FUNCTION_STARTS_WITHIN = 900
 SERVER_STARTS_WITHIN = 60
+# The function answers within TASKHOOK_REPLY_WITHIN, 8 s; what takes longer has died.
+INVOKE_ANSWERS_WITHIN = 30
 # What talks to a local server must not go through a proxy.
 NO_PROXY = "localhost,127.0.0.1,::1"
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
