@@ -1,7 +1,8 @@
 """Runs the function on this machine: `make demo` and `make dev`.
 
-moto stands in for Secrets Manager, `taskhook sim` for HubSpot, and `cargo lambda watch` for Lambda. Everything that
-is started here is stopped here, whatever happens; the logs stay in .local/.
+`make demo` tells two stories: every sample event in the direct mode, and an outage of HubSpot in the durable mode
+(outage.py). `make dev` leaves one of the modes running. Everything that is started here is stopped here, whatever
+happens; the logs stay in .local/.
 """
 
 import argparse
@@ -15,9 +16,10 @@ import signal
 import sys
 import time
 
+import outage
 import samples
 from processes import LOCAL, ROOT, SIGNALS, Interrupted, Processes, interrupt
-from standins import EVENTS, TASKHOOK, TOOLS, start
+from standins import CREDENTIALS, EVENTS, MODES, REGION, TASKHOOK, TOOLS, start, start_functions
 from terminal import Trouble, bold, red
 
 
@@ -28,9 +30,10 @@ def main():
     try:
         check_tools()
         with Processes() as processes:
+            setup = start(options, processes)
             if options.command == "demo":
-                return demo(start(options, processes))
-            dev(start(options, processes), processes)
+                return demo(setup, [options.mode] if options.mode else MODES, processes)
+            dev(setup, options.mode or "direct", processes)
     except Trouble as trouble:
         print(f"\n{red('error:')} {trouble}", file=sys.stderr)
         return 1
@@ -43,8 +46,10 @@ def main():
 
 def parse_options():
     parser = argparse.ArgumentParser(description="Runs the function here, with stand-ins for AWS and HubSpot.")
-    parser.add_argument("command", choices=["demo", "dev"], help="demo: send every sample event; dev: stay up")
-    for name, of in [("invoke", "the function"), ("hubspot", "the HubSpot stand-in"), ("secrets", "Secrets Manager")]:
+    parser.add_argument("command", choices=["demo", "dev"], help="demo: send events; dev: stay up")
+    parser.add_argument("--mode", choices=MODES, help="default: both for demo, direct for dev")
+    ports = {"invoke": "the functions", "hubspot": "the HubSpot stand-in", "aws": "Secrets Manager and SQS"}
+    for name, of in ports.items():
         variable = f"{name.upper()}_PORT"
         parser.add_argument(
             f"--{name}-port",
@@ -75,8 +80,14 @@ def check_tools():
 # Demo
 
 
-def demo(setup):
-    wrong = samples.tell(setup)
+def demo(setup, modes, processes):
+    """Tells the story of each mode."""
+    wrong = []
+    for mode in modes:
+        print()
+        started = start_functions(setup, mode, processes, watches_changes=False)
+        wrong += samples.tell(setup) if mode == "direct" else outage.tell(setup, processes)
+        processes.stop(*started)
     if wrong:
         print(f"\n{red('Not as expected:')}\n  " + "\n  ".join(wrong), file=sys.stderr)
         return 1
@@ -86,13 +97,16 @@ def demo(setup):
 # Dev
 
 
-def dev(setup, processes):
+def dev(setup, mode, processes):
     """Says what can be done, and stays until it is told to stop."""
+    started = start_functions(setup, mode, processes, watches_changes=True)
+    logs = " ".join(os.path.relpath(process.log, ROOT) for process in started)
     case = next(case for case in samples.cases() if case.expected.get("updates"))
     print(f"""
+{ABOUT_MODE[mode]}
 Sample events were signed some time ago: the function reads .local/sources, copies of sources/ and
-sources/available/ that let any age pass.
-After a change in sources/, start `make dev` again. The logs are in .local/: tail -f .local/function.log
+sources/available/ that let any age pass. After a change in sources/, start `make dev` again.
+The logs are in .local/: tail -f {logs}
 
 {bold("A sample event")} (or with `cargo lambda invoke`, where cargo-lambda is installed)
   {shlex.join(setup.invoke_command(case.path))}
@@ -104,10 +118,38 @@ After a change in sources/, start `make dev` again. The logs are in .local/: tai
   curl -s {setup.hubspot}/_sim/tasks
   curl -s {setup.hubspot}/_sim/calls
 
-Ctrl-C stops everything.""", flush=True)
+{bold("HubSpot is down, and back")}
+  curl -s {setup.hubspot}/_sim/faults -d '{{"status": 503, "forever": true}}'
+  curl -s {setup.hubspot}/_sim/faults -X DELETE
+""", flush=True)
+    if mode == "durable":
+        dead_letters = {"QueueUrl": setup.dead_letters, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
+        print(f"""{bold("The queue")}: how many updates wait (ApproximateNumberOfMessages), are under way (...NotVisible)
+  {curl_sqs(setup, "GetQueueAttributes", dict(QueueUrl=setup.updates, AttributeNames=["All"]))}
+
+{bold("Dead letters")}: ten at most, and they stay; events/tickets/unknown-task.json makes one
+  {curl_sqs(setup, "ReceiveMessage", dead_letters)}
+""", flush=True)
+    print("Ctrl-C stops everything.", flush=True)
     while True:
         processes.check()
         time.sleep(0.5)
+
+
+ABOUT_MODE = {
+    "direct": "Direct mode: the function updates HubSpot itself. `make dev MODE=durable` puts a queue in between.",
+    "durable": "Durable mode: `webhook` queues updates and answers 202; the poller takes them to `worker`.",
+}
+
+
+def curl_sqs(setup, action, request):
+    """A curl command for moto's SQS."""
+    headers = {"X-Amz-Target": f"AmazonSQS.{action}", "Content-Type": "application/x-amz-json-1.0"}
+    user = ":".join(CREDENTIALS.values())
+    parts = [f"curl -s {setup.aws} --aws-sigv4 aws:amz:{REGION}:sqs --user {user}"]
+    parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
+    parts += [f"-d {shlex.quote(json.dumps(request))}"]
+    return " \\\n    ".join(parts)
 
 
 def curl(case, setup):

@@ -60,21 +60,26 @@ class Processes:
             if process.poll() is not None:
                 raise Trouble(f"{process.name} has ended with code {process.returncode}{last_lines(process.log)}")
 
-    def __exit__(self, *_):
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+    def stop(self, *processes):
+        """Stops these processes and all that they started."""
         # `cargo lambda watch` puts the function into a session of its own: a process group would miss it.
-        pids = descendants({process.pid for process in self.running})
+        pids = descendants({process.pid for process in processes})
         send_signal(pids, signal.SIGTERM)
         deadline = time.monotonic() + STOPS_WITHIN
         while pids and time.monotonic() < deadline:
-            for process in self.running:
+            for process in processes:
                 process.poll()
             pids = {pid for pid in pids if is_alive(pid)}
             time.sleep(0.05)
         send_signal(pids, signal.SIGKILL)
-        for process in self.running:
+        for process in processes:
             process.wait()
+            self.running.remove(process)
+
+    def __exit__(self, *_):
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        self.stop(*self.running)
 
 
 @contextmanager

@@ -98,10 +98,10 @@ def send(case, setup):
         response = json.loads(run.stdout)
         status, text = response["statusCode"], response.get("body") or ""
     except subprocess.TimeoutExpired:
-        log = last_lines(setup.function.log)
+        log = last_lines(setup.functions.log)
         raise Trouble(f"no answer to {case.name} within {INVOKE_ANSWERS_WITHIN} s{log}") from None
     except (ValueError, KeyError, TypeError):
-        log = last_lines(setup.function.log)
+        log = last_lines(setup.functions.log)
         raise Trouble(f"{shlex.join(command)} gave no answer:\n{run.stdout}{run.stderr}{log}") from None
     if response.get("isBase64Encoded"):
         text = base64.b64decode(text).decode(errors="replace")

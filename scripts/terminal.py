@@ -3,10 +3,29 @@
 import os
 import shutil
 import sys
+import time
 
 
 class Trouble(Exception):
     """What went wrong, and what to do, in words for the person at the terminal."""
+
+
+class Progress:
+    """One line that says how far it is. Where no terminal is, a line every ten seconds."""
+
+    def __init__(self):
+        self.shown = time.monotonic()
+
+    def show(self, text):
+        if sys.stdout.isatty():
+            print(f"\r\x1b[K{cut(text, width() - 1)}", end="", flush=True)
+        elif time.monotonic() - self.shown >= 10:
+            self.shown = time.monotonic()
+            print(text, flush=True)
+
+    def end(self):
+        if sys.stdout.isatty():
+            print("\r\x1b[K", end="", flush=True)
 
 
 def report(what, where, details):
