@@ -7,6 +7,8 @@ SHELL := /bin/bash
 # For `make package`: arm64, x86_64, or host.
 ARCH ?= arm64
 PYTHON ?= python3
+# For `make demo` and `make dev`: direct or durable. Without it the demo shows both, and dev runs the direct mode.
+MODE ?=
 # For `make soak`.
 CASES ?= 10000
 
@@ -43,12 +45,12 @@ build: ## build the programs for this machine
 	cargo build --locked --bins
 
 .PHONY: demo
-demo: setup build ## send every sample event through the function on this machine
-	@.venv/bin/python scripts/local.py demo
+demo: setup build ## send every sample event through the function here, and sit out an outage of HubSpot (MODE=...)
+	@.venv/bin/python scripts/local.py demo $(MODE:%=--mode %)
 
 .PHONY: dev
-dev: setup build ## the same set-up, left running for your own curl and invoke
-	@.venv/bin/python scripts/local.py dev
+dev: setup build ## the same set-up, left running for your own curl and invoke (MODE=direct or durable)
+	@.venv/bin/python scripts/local.py dev $(MODE:%=--mode %)
 
 # Clippy only checks; tests and `cargo lambda watch` share one build.
 .PHONY: test
@@ -57,7 +59,7 @@ test: setup ## all checks: format, clippy, tests, template
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
 	.venv/bin/cfn-lint template.yaml
-	.venv/bin/python -m doctest scripts/local.py
+	.venv/bin/python -m doctest scripts/*.py
 
 # Random updates meet a HubSpot with random faults; `make test` tells 300 of these stories.
 .PHONY: soak
