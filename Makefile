@@ -58,6 +58,7 @@ test: setup ## all checks: format, clippy, tests, template
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
+	cargo run -q --locked test
 	.venv/bin/cfn-lint template.yaml
 	.venv/bin/python -m doctest scripts/*.py
 

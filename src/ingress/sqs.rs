@@ -27,6 +27,9 @@ use crate::{aws, ingress};
 /// How long the first fetch of the token and the first handshake with HubSpot may take.
 const WARM_UP: Duration = Duration::from_secs(2);
 
+/// How long a batch may take whose deadline has passed before it came: `cargo lambda watch` names such ones.
+const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
+
 /// What is kept of the time for dead letters and for setting when messages come back; a quarter, if that is less.
 const FOR_THE_END: Duration = Duration::from_secs(3);
 
@@ -165,7 +168,7 @@ impl Function {
 
 /// Answers one batch: the messages that come back.
 async fn handle(function: Option<&Function>, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
-    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(WITHOUT_DEADLINE);
     let deadline = Instant::now() + left;
     let items: Vec<_> = event.payload.records.into_iter().map(Item::new).collect();
     let back = match function {

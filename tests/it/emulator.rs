@@ -25,7 +25,8 @@ async fn the_demo_sends_every_sample_through_cargo_lambda_and_sits_out_an_outage
     let demo = demo.await.expect("the demo runs; `make setup` installs what it needs");
     let (output, errors) = (String::from_utf8_lossy(&demo.stdout), String::from_utf8_lossy(&demo.stderr));
     assert!(demo.status.success(), "{output}\n{errors}");
-    for line in ["✓ github/closed ", "✓ zendesk/solved ", "✓ jira/done ", "✓ tickets/bad-signature ", "✓ nothing lost"] {
+    for line in ["✓ github/closed ", "✓ zendesk/solved ", "✓ jira/done ", "✓ tickets/bad-signature ", "✓ nothing lost"]
+    {
         assert!(output.contains(line), "no {line:?} in:\n{output}");
     }
     // The demo itself compares each reply and each task with what is expected; here it is enough that a task really
