@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Kept};
 use crate::engine;
 use crate::hubspot::{Hubspot, Schema};
-use crate::queue::{self, Content, Entry, Letter, NotSent, Queue};
+use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue};
 use crate::secrets::SecretError;
 use crate::source::{Event, Mapped, NotMapped};
 use crate::summary::{FailReason, Outcome, RetryReason, Row, Summary};
@@ -54,7 +54,7 @@ struct Story<'d> {
 }
 
 impl Dispatch {
-    /// Sends the updates of an event on their way. `headers` are those that prove nothing.
+    /// Sends the updates of an event on their way. `kept` is what a dead letter may say of the delivery.
     ///
     /// An error means that the set-up lacks what every update needs.
     pub async fn run(
@@ -62,7 +62,7 @@ impl Dispatch {
         source: &str,
         event: Event,
         delivery: &Delivery,
-        headers: Vec<(String, String)>,
+        kept: Kept,
         deadline: Instant,
     ) -> Result<Dispatched, SecretError> {
         let summary = |rows| Summary { source: source.to_owned(), event: Some(event.id.clone()), rows };
@@ -70,7 +70,7 @@ impl Dispatch {
             return Ok(Dispatched { summary: summary(Vec::new()), wait: None, unwritten: None });
         };
         let story = Story { source, event: &event.id, delivery };
-        let mut letters: Vec<_> = story.unmapped(&mapped, headers).into_iter().collect();
+        let mut letters: Vec<_> = story.unmapped(&mapped, kept).into_iter().collect();
         // A slot for each update, with its row if that is clear before anything is sent.
         let (mut updates, mut slots) = (Vec::new(), Vec::new());
         for mapped in mapped {
@@ -133,7 +133,12 @@ impl Dispatch {
 
     async fn keep(&self, letters: &[Letter], deadline: Instant) -> Result<(), String> {
         let Some(dead_letters) = &self.dead_letters else { return Ok(()) };
-        let entries: Vec<_> = letters.iter().map(Entry::letter).collect();
+        let mut entries: Vec<_> = letters.iter().map(Entry::letter).collect();
+        for (entry, letter) in entries.iter_mut().zip(letters).filter(|(entry, _)| entry.is_too_large()) {
+            // Sent again it would be as large: the beginning is better than nothing.
+            tracing::error!(event = letter.event, "a dead letter is too large, and cut");
+            *entry = Entry::letter(&letter.cut());
+        }
         let results = dead_letters.send(&entries, deadline).await;
         results.into_iter().collect::<Result<(), NotSent>>().map_err(|why| why.to_string())
     }
@@ -141,16 +146,23 @@ impl Dispatch {
 
 impl Story<'_> {
     /// The letter with the whole event, if anything of it could not be mapped.
-    fn unmapped(&self, mapped: &[Result<Update, NotMapped>], headers: Vec<(String, String)>) -> Option<Letter> {
-        let details: Vec<_> =
-            mapped.iter().filter_map(|mapped| mapped.as_ref().err()).map(|not| not.detail.as_str()).collect();
-        if details.is_empty() {
+    fn unmapped(&self, mapped: &[Result<Update, NotMapped>], kept: Kept) -> Option<Letter> {
+        let not_mapped = mapped.iter().enumerate().filter_map(|(index, mapped)| Some((index, mapped.as_ref().err()?)));
+        let (updates, details): (Vec<_>, Vec<_>) = not_mapped.map(|(index, not)| (index, not.detail.as_str())).unzip();
+        if updates.is_empty() {
             return None;
         }
-        // It was read as JSON or as a form, so it is UTF-8.
-        let body = String::from_utf8_lossy(&self.delivery.body);
-        let content = Content::Event(queue::Event::new(&body, headers, &self.delivery.query));
-        Some(self.letter(FailReason::Mapping, &details.join("; "), content))
+        let detail = details.join("; ");
+        // The others go their way: sent through again, they would overwrite what is newer by then.
+        let failed = Some(Failed { updates, of: mapped.len() }).filter(|failed| failed.updates.len() < failed.of);
+        let content = Content::Event(queue::Event {
+            // It was read as JSON or as a form, so it is UTF-8.
+            body: String::from_utf8_lossy(&self.delivery.body).into_owned(),
+            headers: kept.headers.into_iter().collect(),
+            query: kept.query,
+            failed,
+        });
+        Some(self.letter(FailReason::Mapping, &detail, content))
     }
 
     fn failed(&self, update: &Update, reason: FailReason, detail: &str) -> Letter {

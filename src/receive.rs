@@ -5,14 +5,14 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
-use crate::delivery::{Answer, Delivery, NotRead, Refused, Stage, Unreadable, Verified};
+use crate::delivery::{Answer, Delivery, Kept, NotRead, Refused, Stage, Unreadable, Verified};
 use crate::secrets::{SecretError, Secrets};
 use crate::source::{Event, Found, Source, Sources};
 
 /// A delivery that was understood.
 pub enum Received {
-    /// An event that was believed, and what its source made of it; with the headers that prove nothing.
-    Event(Event, Vec<(String, String)>),
+    /// An event that was believed, what its source made of it, and what may be kept of it.
+    Event(Event, Kept),
     /// What a sender asks before it sends events.
     Handshake(Answer),
 }
@@ -81,8 +81,7 @@ pub async fn receive(
         NotRead::Refused(why) => Rejected::Refused(why),
     })?;
     let event = sources.map(source, &verified, &json).map_err(Rejected::Unreadable)?;
-    let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    Ok(Received::Event(event, headers))
+    Ok(Received::Event(event, verified.kept()))
 }
 
 async fn verify<'d>(

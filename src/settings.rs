@@ -119,6 +119,10 @@ impl Settings {
             reader.problem("TASKHOOK_QUEUE_URL", message.to_owned());
         }
         let dead_letter_url = reader.url("TASKHOOK_DEAD_LETTER_URL", Plain::Anywhere);
+        if dead_letter_url.is_some() && dead_letter_url == queue_url {
+            let message = "it is the queue for updates; name another, or dead letters would go round and round";
+            reader.problem("TASKHOOK_DEAD_LETTER_URL", message.to_owned());
+        }
         let calls_hubspot = program == Program::Worker || reader.get("TASKHOOK_QUEUE_URL").is_none();
         let hubspot_token = if calls_hubspot {
             reader.required("HUBSPOT_TOKEN_SECRET", "set it to the name or ARN of the secret with the HubSpot token")

@@ -76,7 +76,13 @@ impl Item {
         let updates = match (&letter.content, sources) {
             (Content::Update { update }, _) => vec![(**update).clone()],
             (Content::Event(event), Some(sources)) => map_anew(letter, event, sources)?,
-            (Content::Event(_), None) | (Content::Text { .. }, _) => return Err("it can't be read".to_owned()),
+            // It may have been of a version that could not be read then.
+            (Content::Text { text }, _) => {
+                return Message::read(text)
+                    .map(|message| vec![message])
+                    .map_err(|why| format!("it can't be read: {why}"));
+            }
+            (Content::Event(_), None) | (Content::Packed { .. }, _) => return Err("it can't be read".to_owned()),
         };
         let name = |name: &Option<String>| name.clone().unwrap_or_default();
         let (source, event) = (name(&letter.source), name(&letter.event));
@@ -110,16 +116,18 @@ impl Item {
 fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Update>, String> {
     let source = payload::source(sources, letter.source.as_deref().unwrap_or_default())?;
     let mut delivery = payload::post(source.path.clone(), letter.time);
-    delivery.body = event.body()?.into();
+    delivery.body = event.body.clone().into();
     delivery.query.clone_from(&event.query);
     delivery.request_id = letter.event.clone().unwrap_or_default();
     for (name, value) in &event.headers {
         payload::insert(&mut delivery.headers, name, value)?;
     }
-    match payload::map(sources, source, delivery)?.mapped {
-        Mapped::Filtered => Ok(Vec::new()),
-        Mapped::Updates(updates) => updates.into_iter().map(|update| update.map_err(|not| not.detail)).collect(),
-    }
+    let Mapped::Updates(updates) = payload::map(sources, source, delivery)?.mapped else { return Ok(Vec::new()) };
+    // The others went their way then. If there are not as many any more, nobody knows which those are.
+    let failed = event.failed.as_ref().filter(|failed| failed.of == updates.len());
+    let is_meant = |index: &usize| failed.is_none_or(|failed| failed.updates.contains(index));
+    let meant = updates.into_iter().enumerate().filter(|(index, _)| is_meant(index));
+    meant.map(|(_, update)| update.map_err(|not| not.detail)).collect()
 }
 
 /// A row for each letter, and how many there are of each reason.

@@ -11,10 +11,16 @@ use crate::queue::{Entry, Message, Queue};
 use crate::settings::{Aws, Problem};
 use crate::summary::Outcome;
 use crate::time::Time;
-use crate::{aws, engine, outbound};
+use crate::{aws, engine, files, outbound};
 
-/// How long the letters are kept from others. Sending them through may take half of it.
+/// How long the letters are kept from others, who would send them through as well.
 const HIDDEN: Duration = Duration::from_mins(20);
+
+/// How many letters are sent through together, and deleted: if the command is stopped, no more than these come again.
+const AT_ONCE: usize = 100;
+
+/// How long it may take to send some through.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// List dead letters, and send them through again
 ///
@@ -59,99 +65,164 @@ async fn replay(arguments: &Arguments) -> Result<(), String> {
     let dead_letters = Queue::new(sqs.clone(), &arguments.queue);
     let target = match &arguments.to {
         _ if arguments.dry_run || arguments.show => None,
+        Some(url) if url.strip_suffix(".fifo").is_none() || *url == arguments.queue => {
+            return Err("--to has to be the FIFO queue for updates, whose name ends in .fifo.".to_owned());
+        }
         Some(url) => Some(Target::Queue(Queue::new(sqs, url))),
         None => Some(Target::Hubspot(Box::new(portal::connect().await?))),
     };
-    let mut kept = Vec::new();
+    let mut visit = Visit { filter: &arguments.filter, dead_letters, started: Time::now(), kept: Vec::new() };
     let result = match &target {
-        Some(target) => send_all(arguments, &dead_letters, target, &mut kept).await,
-        None => look(arguments, &dead_letters, &mut kept).await,
+        Some(target) => visit.send_all(target).await,
+        None => visit.look(arguments.show).await,
     };
     // What stays is there for everybody again.
-    let kept: Vec<_> = kept.iter().map(|item| &item.received).collect();
-    dead_letters.release(&kept, Instant::now() + HIDDEN).await;
+    let kept: Vec<_> = visit.kept.iter().map(|item| &item.received).collect();
+    visit.dead_letters.release(&kept, Instant::now() + HIDDEN).await;
     result
 }
 
-/// Everything that the queue gives out now: what is meant, in the order of time, and the rest.
-async fn take(arguments: &Arguments, dead_letters: &Queue) -> Result<(Vec<Item>, Vec<Item>), String> {
-    let received = dead_letters.receive(HIDDEN).await.map_err(|why| format!("The queue can't be read: {why}."))?;
-    let now = Time::now();
-    let (mut meant, others): (Vec<_>, Vec<_>) =
-        received.into_iter().map(Item::new).partition(|item| arguments.filter.takes(item, now));
-    meant.sort_by_key(Item::time);
-    Ok((meant, others))
+/// One look into a queue of dead letters.
+struct Visit<'a> {
+    filter: &'a Filter,
+    dead_letters: Queue,
+    started: Time,
+    /// What was taken out of the queue, and stays.
+    kept: Vec<Item>,
 }
 
-async fn look(arguments: &Arguments, dead_letters: &Queue, kept: &mut Vec<Item>) -> Result<(), String> {
-    let (meant, others) = take(arguments, dead_letters).await?;
-    let text = if arguments.show { meant.iter().map(Item::whole).collect() } else { table(&meant) };
-    kept.extend(meant.into_iter().chain(others));
-    super::print(&text)
+/// A letter, and what is to be sent of it.
+struct Job {
+    item: Item,
+    messages: Result<Vec<Message>, String>,
 }
 
-/// Round after round, since SQS gives out some messages of a group only when those before them are deleted.
-async fn send_all(
-    arguments: &Arguments,
-    dead_letters: &Queue,
-    target: &Target,
-    kept: &mut Vec<Item>,
-) -> Result<(), String> {
-    let (mut gone, mut stay) = (0, 0);
-    loop {
-        let (meant, others) = take(arguments, dead_letters).await?;
-        kept.extend(others);
-        if meant.is_empty() {
-            break;
-        }
-        let (count, fates) = (meant.len(), send(target, &meant).await);
-        let mut done = Vec::new();
-        for (item, fate) in meant.into_iter().zip(fates) {
-            super::print(&item.line(&fate))?;
-            let fate = if fate.is_ok() { &mut done } else { &mut *kept };
-            fate.push(item);
-        }
-        (gone, stay) = (gone + done.len(), stay + count - done.len());
-        let receipts: Vec<_> = done.iter().map(|item| &item.received).collect();
-        dead_letters.delete(&receipts).await.map_err(|why| {
-            format!("They went through, but can't be deleted: {why}. Sent through again, they change nothing.")
-        })?;
+impl Visit<'_> {
+    /// Everything that is meant and that the queue gives out now, in the order of time.
+    async fn take(&mut self) -> Result<Vec<Item>, String> {
+        let received = self.dead_letters.receive(HIDDEN).await;
+        let received = received.map_err(|why| format!("The queue can't be read: {why}."))?;
+        // What is sent through again may fail at once, and be a new letter: that is for the next time.
+        let is_new = |item: &Item| item.received.sent.is_some_and(|sent| sent > self.started);
+        let is_meant = |item: &Item| !is_new(item) && self.filter.takes(item, self.started);
+        let (mut meant, others): (Vec<_>, Vec<_>) = received.into_iter().map(Item::new).partition(is_meant);
+        self.kept.extend(others);
+        meant.sort_by_key(Item::time);
+        Ok(meant)
     }
-    super::print(&format!("{gone} went through, {stay} stay.\n"))?;
-    if stay == 0 { Ok(()) } else { Err("Not everything could be sent through; the reasons are above.".to_owned()) }
+
+    async fn look(&mut self, whole: bool) -> Result<(), String> {
+        let meant = self.take().await?;
+        let text = if whole { meant.iter().map(Item::whole).collect() } else { table(&meant) };
+        self.kept.extend(meant);
+        super::print(&format!("{text}{}", self.behind().await?))
+    }
+
+    /// Round after round, since SQS gives out some messages of a group only when those before them are deleted.
+    async fn send_all(&mut self, target: &Target) -> Result<(), String> {
+        let (mut gone, mut stay) = (0, 0);
+        loop {
+            let mut jobs = prepare(self.take().await?)?;
+            if jobs.is_empty() {
+                break;
+            }
+            // The order of the updates, which counts where they go into a queue.
+            jobs.sort_by_key(Job::time);
+            while !jobs.is_empty() {
+                let rest = jobs.split_off(jobs.len().min(AT_ONCE));
+                let (done, kept) = self.send(target, std::mem::replace(&mut jobs, rest)).await?;
+                (gone, stay) = (gone + done, stay + kept);
+            }
+        }
+        super::print(&format!("{gone} went through, {stay} stay.\n{}", self.behind().await?))?;
+        let all_through = "Not everything could be sent through; the reasons are above.".to_owned();
+        if stay == 0 { Ok(()) } else { Err(all_through) }
+    }
+
+    /// Sends letters through, says what became of each, and deletes what was taken. Returns how many those are, and how
+    /// many stay.
+    async fn send(&mut self, target: &Target, jobs: Vec<Job>) -> Result<(usize, usize), String> {
+        let fates = target.take(&jobs).await;
+        let (mut done, before) = (Vec::new(), self.kept.len());
+        for (Job { item, .. }, fate) in jobs.into_iter().zip(fates) {
+            super::print(&item.line(&fate))?;
+            let place = if fate.is_ok() { &mut done } else { &mut self.kept };
+            place.push(item);
+        }
+        let receipts: Vec<_> = done.iter().map(|item| &item.received).collect();
+        self.dead_letters.delete(&receipts).await.map_err(|why| {
+            format!("Those that are gone went through, but can't be deleted: {why}. They come back in twenty minutes.")
+        })?;
+        Ok((done.len(), self.kept.len() - before))
+    }
+
+    /// A line about what the queue doesn't give out as long as what was taken is there.
+    async fn behind(&self) -> Result<String, String> {
+        let waiting = self.dead_letters.waiting().await.map_err(|why| format!("The queue can't be read: {why}."))?;
+        Ok(match waiting {
+            0 => String::new(),
+            waiting => format!("About {waiting} more wait: SQS gives out ten updates of one task, and no more.\n"),
+        })
+    }
 }
 
-/// Sends letters through, all together. One result for each.
-async fn send(target: &Target, items: &[Item]) -> Vec<Fate> {
+/// Finds out what is to be sent of each letter.
+fn prepare(items: Vec<Item>) -> Result<Vec<Job>, String> {
     let needs_sources = items.iter().any(Item::needs_sources);
     let sources = if needs_sources { payload::sources().map(Some) } else { Ok(None) };
-    let (mut fates, mut messages) = (Vec::new(), Vec::new());
-    for (index, item) in items.iter().enumerate() {
-        let sources = sources.as_ref().map(Option::as_ref);
-        let found = sources.or_else(|why| if item.needs_sources() { Err(why.clone()) } else { Ok(None) });
-        let found = found.and_then(|sources| item.messages(sources));
-        fates.push(found.map(|found| {
-            let word = if found.is_empty() { "filtered" } else { "" };
-            messages.extend(found.into_iter().map(|message| (index, message)));
-            word.to_owned()
-        }));
-    }
-    let (indices, messages): (Vec<usize>, Vec<Message>) = messages.into_iter().unzip();
-    for (index, outcome) in indices.into_iter().zip(target.take(messages).await) {
-        fates[index] = match (&fates[index], outcome) {
-            (Ok(words), Ok(word)) if words.is_empty() => Ok(word),
-            (Ok(words), Ok(word)) => Ok(format!("{words}, {word}")),
-            (Err(why), _) => Err(why.clone()),
-            (Ok(_), Err(why)) => Err(why),
+    let schema = files::schema(&payload::path()).map_err(|problem| problem.to_string())?;
+    let messages = |item: &Item| {
+        let sources = match &sources {
+            Ok(sources) => sources.as_ref(),
+            Err(why) if item.needs_sources() => return Err(why.clone()),
+            Err(_) => None,
         };
+        let mut messages = item.messages(sources)?;
+        for message in &mut messages {
+            let checked = schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut message.update));
+            checked.map_err(|(_, detail)| detail)?;
+        }
+        Ok(messages)
+    };
+    Ok(items.into_iter().map(|item| Job { messages: messages(&item), item }).collect())
+}
+
+impl Job {
+    /// When the first of its changes happened.
+    fn time(&self) -> Time {
+        let times = self.messages.iter().flatten().map(|message| message.update.time);
+        times.min().unwrap_or(self.item.time())
     }
-    fates
 }
 
 impl Target {
+    /// What became of each letter. Their updates go together, in their order.
+    async fn take(&self, jobs: &[Job]) -> Vec<Fate> {
+        let all = jobs
+            .iter()
+            .enumerate()
+            .flat_map(|(index, job)| job.messages.iter().flatten().map(move |message| (index, message.clone())));
+        let (indices, messages): (Vec<usize>, Vec<Message>) = all.unzip();
+        let begin = |job: &Job| match &job.messages {
+            Ok(messages) if messages.is_empty() => Ok("filtered".to_owned()),
+            Ok(_) => Ok(String::new()),
+            Err(why) => Err(why.clone()),
+        };
+        let mut fates: Vec<Fate> = jobs.iter().map(begin).collect();
+        for (index, outcome) in indices.into_iter().zip(self.take_messages(messages).await) {
+            fates[index] = match (&fates[index], outcome) {
+                (Ok(words), Ok(word)) if words.is_empty() => Ok(word),
+                (Ok(words), Ok(word)) => Ok(format!("{words}, {word}")),
+                (Err(why), _) => Err(why.clone()),
+                (Ok(_), Err(why)) => Err(why),
+            };
+        }
+        fates
+    }
+
     /// What became of each update.
-    async fn take(&self, messages: Vec<Message>) -> Vec<Fate> {
-        let deadline = Instant::now() + HIDDEN / 2;
+    async fn take_messages(&self, messages: Vec<Message>) -> Vec<Fate> {
+        let deadline = Instant::now() + PATIENCE;
         match self {
             Self::Hubspot(hubspot) => {
                 let updates: Vec<_> = messages.into_iter().map(|message| message.update).collect();

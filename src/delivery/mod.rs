@@ -101,15 +101,46 @@ impl<'d> Verified<'d> {
         Ok(json)
     }
 
+    /// What may be kept of the delivery besides its body: its headers, and the query with the values of what seems to be
+    /// a secret taken out.
+    #[must_use]
+    pub fn kept(&self) -> Kept {
+        let redacted = |(name, value): &(String, String)| {
+            let is_secret = names_a_secret(name) || words(name).any(|word| word == "key" || word == "code");
+            (name.clone(), if is_secret { "[redacted]".to_owned() } else { value.clone() })
+        };
+        let headers = self.headers().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Kept { headers, query: self.delivery.query.iter().map(redacted).collect() }
+    }
+
     fn is_secret(&self, name: &HeaderName) -> bool {
-        // Words of such headers, whoever sends them: a sender may sign twice, or a proxy may add a token.
-        const WORDS: [&str; 9] =
-            ["api-key", "apikey", "authorization", "cookie", "hmac", "password", "secret", "signature", "token"];
         let name = name.as_str();
         self.scheme.header() == Some(name)
             || presets::signature_headers().any(|header| header == name)
-            || !name.contains("timestamp") && WORDS.iter().any(|word| name.contains(word))
+            || !name.contains("timestamp") && names_a_secret(name)
     }
+}
+
+/// Whether a header or a field has a name such as secrets have, whoever sends it: a sender may sign twice, or a proxy may
+/// add a token.
+fn names_a_secret(name: &str) -> bool {
+    const PARTS: [&str; 9] =
+        ["api-key", "apikey", "authorization", "cookie", "hmac", "password", "secret", "signature", "token"];
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    PARTS.iter().any(|part| name.contains(part)) || words(&name).any(|word| word == "auth" || word == "sig")
+}
+
+fn words(name: &str) -> impl Iterator<Item = String> {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).map(str::to_ascii_lowercase)
+}
+
+/// What may be kept of a delivery besides its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The headers that carry neither a secret nor a signature, with lower-case names.
+    pub headers: Vec<(String, String)>,
+    /// The fields of the query.
+    pub query: Vec<(String, String)>,
 }
 
 /// Why a verified delivery was not read.

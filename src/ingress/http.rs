@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::log;
 use super::reply::{self, BODY, Problem};
-use crate::delivery::{Answer, Delivery};
+use crate::delivery::{Answer, Delivery, Kept};
 use crate::dispatch::{Destination, Dispatch, Dispatched};
 use crate::hubspot::Hubspot;
 use crate::outbound;
@@ -122,7 +122,7 @@ impl Function {
             return refuse(Problem::too_large(), delivery);
         }
         match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
-            Ok(Received::Event(event, headers)) => self.apply(source, event, delivery, headers, deadline).await,
+            Ok(Received::Event(event, kept)) => self.apply(source, event, delivery, kept, deadline).await,
             Ok(Received::Handshake(answer)) => shake_hands(source, answer),
             Err(rejected) => reject(&rejected, delivery),
         }
@@ -134,10 +134,10 @@ impl Function {
         source: &Source,
         event: Event,
         delivery: &Delivery,
-        headers: Vec<(String, String)>,
+        kept: Kept,
         deadline: Instant,
     ) -> Response<Body> {
-        match self.dispatch.run(&source.name, event, delivery, headers, deadline).await {
+        match self.dispatch.run(&source.name, event, delivery, kept, deadline).await {
             Ok(dispatched) => finish(&dispatched, matches!(self.dispatch.destination, Destination::Queue(_)), delivery),
             Err(error) => {
                 tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");

@@ -30,8 +30,11 @@ const WARM_UP: Duration = Duration::from_secs(2);
 /// How long a batch may take whose deadline has passed before it came: `cargo lambda watch` names such ones.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// What is kept of the time for dead letters and for setting when messages come back; a quarter, if that is less.
-const FOR_THE_END: Duration = Duration::from_secs(3);
+/// What is kept of the time for the answer; a quarter, if that is less.
+const MARGIN: Duration = Duration::from_millis(500);
+
+/// What is kept of the time for dead letters and then for setting when messages come back; a quarter, if that is less.
+const FOR_THE_END: Duration = Duration::from_secs(4);
 
 /// After how long a message comes back that came once; each further time twice as long. An outage of seconds costs
 /// seconds.
@@ -95,7 +98,8 @@ impl Function {
     /// Works a batch off. Returns which of the messages come back.
     async fn work(&self, items: &[Item], deadline: Instant) -> Vec<bool> {
         let left = deadline.saturating_duration_since(Instant::now());
-        let working_time = deadline - FOR_THE_END.min(left / 4);
+        let for_the_end = FOR_THE_END.min(left / 4);
+        let (working_time, letters_by) = (deadline - for_the_end, deadline - for_the_end / 2);
         let messages: Vec<_> = items.iter().filter_map(|item| item.message.as_ref().ok()).collect();
         let ended = self.apply(&messages, working_time).await;
         let mut outcomes = ended.outcomes.into_iter();
@@ -103,7 +107,7 @@ impl Function {
         let outcomes: Vec<_> =
             items.iter().map(|item| item.message.as_ref().ok().and_then(|_| outcomes.next())).collect();
         let back = coming_back(items, |index| matches!(outcomes[index], Some(Outcome::Retry(..))));
-        let unwritten = self.keep(items, &outcomes, &back, deadline).await;
+        let unwritten = self.keep(items, &outcomes, &back, letters_by).await;
         let back = coming_back(items, |index| back[index] || unwritten.contains(&index));
         self.set_waits(items, &back, ended.wait, deadline).await;
         for summary in summaries(items, outcomes) {
@@ -114,19 +118,32 @@ impl Function {
 
     /// One outcome for each message.
     async fn apply(&self, messages: &[&Message], deadline: Instant) -> Ended {
-        let updates: Vec<_> = messages.iter().map(|message| message.update.clone()).collect();
-        let all = |outcome: Outcome| Ended { outcomes: vec![outcome; updates.len()], wait: None };
+        let all = |outcome: Outcome| Ended { outcomes: vec![outcome; messages.len()], wait: None };
         if let Err(error) = self.hubspot.ready(deadline).await
             && !error.is_passing()
         {
             tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");
             return all(Outcome::Retry(RetryReason::Unauthorized, error.to_string()));
         }
+        if let Some(ended) = self.run(messages, deadline).await {
+            return ended;
+        }
+        // One of them makes the engine panic; alone it can't take the others along.
+        let mut outcomes = Vec::new();
+        for message in messages {
+            let ended = self.run(&[*message], deadline).await.and_then(|mut ended| ended.outcomes.pop());
+            let panicked = || Outcome::Retry(RetryReason::Unavailable, "an internal error".to_owned());
+            outcomes.push(ended.unwrap_or_else(panicked));
+        }
+        Ended { outcomes, wait: None }
+    }
+
+    /// One run of the engine; `None` after a panic.
+    async fn run(&self, messages: &[&Message], deadline: Instant) -> Option<Ended> {
+        let updates: Vec<_> = messages.iter().map(|message| message.update.clone()).collect();
         let run = engine::run(&self.hubspot, &updates, deadline, self.settings.observe);
-        AssertUnwindSafe(run).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!("a panic while updates were applied; please report it");
-            all(Outcome::Retry(RetryReason::Unavailable, "an internal error".to_owned()))
-        })
+        let ended = AssertUnwindSafe(run).catch_unwind().await;
+        ended.inspect_err(|_| tracing::error!("a panic while updates were applied; please report it")).ok()
     }
 
     /// Writes the dead letters of what doesn't come back anyway. Returns the messages whose letters could not be
@@ -142,7 +159,7 @@ impl Function {
         let letters = letters.filter_map(|index| Some((index, letter(&items[index], outcomes[index].as_ref())?)));
         let (indices, letters): (Vec<_>, Vec<_>) = letters.unzip();
         let Some(dead_letters) = &self.dead_letters else {
-            // What failed is in the log. What can't be read is nowhere else: SQS's own redrive takes it away.
+            // Why an update failed is in the log. What can't be read is nowhere else: SQS's own redrive takes it away.
             return indices.into_iter().filter(|index| outcomes[*index].is_none()).collect();
         };
         let entries: Vec<_> = letters.iter().map(Entry::letter).collect();
@@ -169,11 +186,14 @@ impl Function {
 /// Answers one batch: the messages that come back.
 async fn handle(function: Option<&Function>, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
     let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(WITHOUT_DEADLINE);
-    let deadline = Instant::now() + left;
+    // Lambda has to have the answer by then.
+    let deadline = Instant::now() + left.saturating_sub(MARGIN.min(left / 4));
     let items: Vec<_> = event.payload.records.into_iter().map(Item::new).collect();
-    let back = match function {
-        Some(function) => function.work(&items, deadline).await,
-        None => vec![true; items.len()],
+    let back = if let Some(function) = function {
+        function.work(&items, deadline).await
+    } else {
+        tracing::error!("set-up: the worker is not set up right, as was logged at its start; the batch comes back");
+        vec![true; items.len()]
     };
     let failures = items.into_iter().zip(back).filter(|(_, back)| *back).map(|(item, _)| {
         let mut failure = BatchItemFailure::default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName};
 use tokio::time::Instant;
 
 use super::{Queue, reason};
@@ -52,6 +52,14 @@ impl Queue {
                 }
             }));
         }
+    }
+
+    /// About how many messages wait that nobody has taken.
+    pub async fn waiting(&self) -> Result<u64, String> {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let call = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer = call.send().await.map_err(|error| reason(&error))?;
+        Ok(answer.attributes().and_then(|all| all.get(&name)?.parse().ok()).unwrap_or_default())
     }
 
     /// Deletes messages that were received.

@@ -23,14 +23,14 @@ const VERSION: u64 = 1;
 /// The reason of a letter with a message that could not be read.
 const UNREADABLE: &str = "unreadable";
 
-/// A body longer than this is compressed: as JSON it grows, and the rest of the letter needs room too.
-const LONG: usize = BYTES / 2;
+/// The longest detail that is kept, in characters: thousands of bad rows shall not push the event itself out.
+const DETAIL: usize = 4000;
 
 /// How many characters are kept of what no message can hold.
 const CUT: usize = 65_536;
 
-/// The largest body that is unpacked: those of deliveries have at most 1 MiB.
-const UNPACKED: u64 = 2 * 1024 * 1024;
+/// The largest content that is unpacked: those of deliveries and messages have at most 1 MiB, and grow as JSON.
+const UNPACKED: u64 = 8 * 1024 * 1024;
 
 /// A dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,41 +67,48 @@ pub enum Content {
         /// The message.
         text: String,
     },
+    /// Any of these, where it is too large for a message as it is.
+    Packed {
+        /// Its JSON, compressed and as base64.
+        gzip: String,
+    },
 }
 
 /// A verified event, without what proved it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// The body, as it came or compressed.
-    body: String,
-    /// `gzip+base64` where the body is compressed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    encoding: Option<String>,
+    /// The body as it came.
+    pub body: String,
     /// The headers, without those that carry a secret or a signature.
     pub headers: BTreeMap<String, String>,
-    /// The decoded fields of the query.
+    /// The decoded fields of the query, without secrets.
     #[serde(default)]
     pub query: Vec<(String, String)>,
+    /// Which of its updates could not be mapped, where it has others that went their way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failed>,
+}
+
+/// Some of an event's updates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    /// Their places, from 0.
+    pub updates: Vec<usize>,
+    /// How many updates the event has.
+    pub of: usize,
 }
 
 impl Letter {
     /// A letter about what failed for this reason.
     #[must_use]
-    pub fn failed(
-        source: &str,
-        event: &str,
-        time: Time,
-        reason: FailReason,
-        detail: impl Into<String>,
-        content: Content,
-    ) -> Self {
+    pub fn failed(source: &str, event: &str, time: Time, reason: FailReason, detail: &str, content: Content) -> Self {
         Self {
             version: VERSION,
             source: Some(source.to_owned()),
             event: Some(event.to_owned()),
             time,
             reason: serde_json::json!(reason).as_str().unwrap_or_default().to_owned(),
-            detail: detail.into(),
+            detail: clip(detail),
             content,
         }
     }
@@ -113,56 +120,52 @@ impl Letter {
         Self { version: VERSION, source: None, event: None, time, reason: UNREADABLE.to_owned(), detail, content }
     }
 
-    /// The text of the message that holds it. What no message can hold is cut: the letter then says so, and can't be
-    /// sent through again.
+    /// The text of the message that holds it. What is too large for one is compressed, and may still be too large.
     #[must_use]
     pub fn to_text(&self) -> String {
         let whole = text(self);
-        if whole.len() <= BYTES {
-            return whole;
-        }
+        let is_too_large = whole.len() > BYTES;
+        let packed = Some(()).filter(|()| is_too_large).and_then(|()| pack(&text(&self.content)));
+        packed.map_or(whole, |gzip| text(&Self { content: Content::Packed { gzip }, ..self.clone() }))
+    }
+
+    /// The letter with no more than the beginning of what it is about.
+    #[must_use]
+    pub fn cut(&self) -> Self {
         let content = Content::Text { text: text(&self.content).chars().take(CUT).collect() };
-        text(&Self { detail: format!("{} (too large to be kept whole)", self.detail), content, ..self.clone() })
+        Self { detail: format!("{} (too large to be kept whole)", self.detail), content, ..self.clone() }
     }
 
     /// Reads the text of a message; the error says why it is no letter.
     pub fn read(text: &str) -> Result<Self, String> {
-        let letter: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if letter.version == VERSION { Ok(letter) } else { Err(format!("it has version {}", letter.version)) }
-    }
-}
-
-impl Event {
-    /// Takes an event, and compresses a long body.
-    #[must_use]
-    pub fn new(body: &str, headers: impl IntoIterator<Item = (String, String)>, query: &[(String, String)]) -> Self {
-        let packed = Some(body).filter(|body| body.len() > LONG).and_then(pack);
-        let encoding = packed.as_ref().map(|_| "gzip+base64".to_owned());
-        let body = packed.unwrap_or_else(|| body.to_owned());
-        Self { body, encoding, headers: headers.into_iter().collect(), query: query.to_vec() }
-    }
-
-    /// The body as it came.
-    pub fn body(&self) -> Result<String, String> {
-        match self.encoding.as_deref() {
-            None => Ok(self.body.clone()),
-            Some("gzip+base64") => unpack(&self.body).ok_or_else(|| "its body can't be unpacked".to_owned()),
-            Some(other) => Err(format!("its body has the encoding {other:?}")),
+        let mut letter: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        if letter.version != VERSION {
+            return Err(format!("it has version {}", letter.version));
         }
+        if let Content::Packed { gzip } = &letter.content {
+            let content = unpack(gzip).and_then(|content| serde_json::from_str(&content).ok());
+            letter.content = content.ok_or("its content can't be unpacked")?;
+        }
+        Ok(letter)
     }
 }
 
-fn pack(body: &str) -> Option<String> {
+/// Text of a length that leaves room for the rest.
+fn clip(detail: &str) -> String {
+    detail.chars().take(DETAIL).collect()
+}
+
+fn pack(content: &str) -> Option<String> {
     let mut packed = GzEncoder::new(Vec::new(), Compression::default());
-    packed.write_all(body.as_bytes()).ok()?;
+    packed.write_all(content.as_bytes()).ok()?;
     Some(STANDARD.encode(packed.finish().ok()?))
 }
 
-fn unpack(body: &str) -> Option<String> {
-    let packed = STANDARD.decode(body).ok()?;
-    let mut text = String::new();
-    GzDecoder::new(packed.as_slice()).take(UNPACKED).read_to_string(&mut text).ok()?;
-    Some(text)
+fn unpack(gzip: &str) -> Option<String> {
+    let packed = STANDARD.decode(gzip).ok()?;
+    let mut content = String::new();
+    GzDecoder::new(packed.as_slice()).take(UNPACKED).read_to_string(&mut content).ok()?;
+    Some(content)
 }
 
 #[cfg(test)]
@@ -180,36 +183,53 @@ mod tests {
         [("x-kind".to_owned(), "ticket".to_owned())]
     }
 
+    fn event(body: &str) -> Event {
+        Event { body: body.to_owned(), headers: headers().into(), query: vec![("q".into(), "1".into())], failed: None }
+    }
+
     #[test]
     fn a_letter_is_written_as_the_contract_says_and_read_again() {
-        let event = letter(Content::Event(Event::new("{\"a\":1}", headers(), &[("q".to_owned(), "1".to_owned())])));
+        let of_event = letter(Content::Event(event("{\"a\":1}")));
         let expected = json!({
             "version": 1, "source": "desk", "event": "d-1", "time": "2026-03-05T12:00:00.000Z", "reason": "mapping",
             "detail": "`id` is null", "body": "{\"a\":1}", "headers": {"x-kind": "ticket"}, "query": [["q", "1"]],
         });
-        assert_eq!(serde_json::from_str::<Value>(&event.to_text()).unwrap(), expected);
-        assert_eq!(Letter::read(&event.to_text()), Ok(event));
+        assert_eq!(serde_json::from_str::<Value>(&of_event.to_text()).unwrap(), expected);
+        assert_eq!(Letter::read(&of_event.to_text()), Ok(of_event));
+        let some = Event { failed: Some(Failed { updates: vec![0, 2], of: 3 }), ..event("{}") };
+        let some = letter(Content::Event(some));
+        assert_eq!(Letter::read(&some.to_text()), Ok(some));
         let text = Letter::unreadable(Time::from_milliseconds(0), "no JSON".to_owned(), "what is this?");
         assert_eq!(Letter::read(&text.to_text()), Ok(text));
     }
 
     #[test]
-    fn a_long_body_is_compressed_and_comes_out_as_it_was() {
-        let body = format!("[{}1]", "\"ä\u{ffff}\",".repeat(150_000));
-        let event = Event::new(&body, headers(), &[]);
-        let letter = letter(Content::Event(event));
-        assert!(letter.to_text().len() < BYTES);
-        let Content::Event(event) = Letter::read(&letter.to_text()).unwrap().content else { panic!("an event") };
-        assert_eq!(event.body(), Ok(body));
+    fn what_is_too_large_is_compressed_and_comes_out_as_it_was() {
+        for content in [
+            Content::Event(event(&format!("[{}1]", "\"ä\u{ffff}\",".repeat(150_000)))),
+            Content::Text { text: "\"\\".repeat(400_000) },
+        ] {
+            let letter = letter(content);
+            let written = letter.to_text();
+            assert!(written.len() < BYTES && written.contains("\"gzip\""));
+            assert_eq!(Letter::read(&written), Ok(letter));
+        }
     }
 
     #[test]
-    fn what_no_message_can_hold_is_cut() {
-        let text = "\u{1}".repeat(BYTES);
-        let Content::Text { text } = Letter::read(&letter(Content::Text { text }).to_text()).unwrap().content else {
-            panic!("text")
-        };
+    fn thousands_of_bad_rows_do_not_push_the_event_out() {
+        let details = "`hs_task_status`: \"someday\" is not one of these; ".repeat(10_000);
+        let time = Time::from_milliseconds(0);
+        let letter = Letter::failed("desk", "d", time, FailReason::Mapping, &details, Content::Event(event("{}")));
+        assert_eq!(letter.detail.chars().count(), DETAIL);
+    }
+
+    #[test]
+    fn what_no_message_can_hold_can_be_cut() {
+        let letter = letter(Content::Text { text: "\u{1}".repeat(BYTES) }).cut();
+        let Content::Text { text } = &letter.content else { panic!("{letter:?}") };
         assert_eq!(text.chars().count(), CUT);
+        assert!(letter.detail.ends_with("(too large to be kept whole)"));
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub(super) fn text(value: &impl Serialize) -> String {
 /// takes 128 ASCII characters without spaces.
 #[must_use]
 pub fn group(task: &TaskKey) -> String {
-    hash([task.id_property.as_bytes(), task.id.as_bytes()])
+    // HubSpot may take ids for the same that differ in case or in space around them.
+    hash([task.id_property.as_bytes(), task.id.trim().to_lowercase().as_bytes()])
 }
 
 /// The deduplication id of an update: within five minutes SQS takes each only once.
@@ -132,6 +133,7 @@ mod tests {
         let key = |id_property: &str, id: &str| TaskKey { id_property: id_property.to_owned(), id: id.to_owned() };
         assert_eq!(group(&key("ticket", "7")).len(), 64);
         assert_eq!(group(&key("ticket", "7")), group(&key("ticket", "7")));
+        assert_eq!(group(&key("ticket", " PROJ-7")), group(&key("ticket", "proj-7")));
         assert_ne!(group(&key("ticket", "17")), group(&key("ticket1", "7")));
         let id = |event: &str, body: &str, index| deduplication(event, body.as_bytes(), index, &update());
         assert_eq!(id("d-1", "{}", 0), id("d-1", "{}", 0));

@@ -11,7 +11,7 @@ mod plan;
 
 pub use dead::Dead;
 pub use inbox::Received;
-pub use letter::{Content, Event, Letter};
+pub use letter::{Content, Event, Failed, Letter};
 pub use message::{Message, deduplication, group};
 
 use std::fmt;
@@ -33,8 +33,9 @@ const TRIES: usize = 3;
 /// What is waited before an entry is sent again, and twice as long before the next time.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest visibility timeout. <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
-const LONGEST_WAIT: Duration = Duration::from_hours(12);
+/// The longest wait: SQS hides a message for twelve hours at most, counted from when it was received.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
+const LONGEST_WAIT: Duration = Duration::from_hours(11);
 
 /// A queue in SQS.
 #[derive(Clone, Debug)]
@@ -87,6 +88,12 @@ impl Entry {
         let id = || Some(Uuid::new_v4().to_string());
         Self { body: letter.to_text(), group: id(), deduplication: id() }
     }
+
+    /// Whether it is larger than SQS takes.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        self.body.len() > plan::BYTES
+    }
 }
 
 impl Queue {
@@ -98,7 +105,7 @@ impl Queue {
 
     /// Sends messages, those of one group in their order. One result for each, in their order.
     pub async fn send(&self, entries: &[Entry], deadline: Instant) -> Vec<Result<(), NotSent>> {
-        let too_large = |entry: &Entry| if entry.body.len() > plan::BYTES { Err(NotSent::TooLarge) } else { Ok(()) };
+        let too_large = |entry: &Entry| if entry.is_too_large() { Err(NotSent::TooLarge) } else { Ok(()) };
         let mut results: Vec<_> = entries.iter().map(too_large).collect();
         let mut pending: Vec<_> = (0..entries.len()).filter(|index| results[*index].is_ok()).collect();
         let mut tries = vec![0; entries.len()];
@@ -201,7 +208,8 @@ fn reason<E: ProvideErrorMetadata + std::error::Error + 'static>(
 ) -> String {
     let SdkError::ServiceError(refused) = error else { return outbound::causes(error) };
     let (code, status) = (refused.err().code().unwrap_or("an error"), refused.raw().status().as_u16());
-    if (400..500).contains(&status) && !code.contains("Throttl") {
+    let is_set_up = ["AccessDenied", "DoesNotExist", "InvalidAddress", "Kms", "NonExistent"];
+    if status == 403 || is_set_up.iter().any(|word| code.contains(word)) {
         tracing::error!(code, "set-up: SQS refuses the queue; check its address, and the function's permissions");
     }
     format!("SQS answered {status} {code}")

@@ -1,7 +1,7 @@
 //! The durable mode: webhooks are acknowledged at once, and every update arrives.
 
 use serde_json::{Value, json};
-use taskhook::queue::{Content, Letter};
+use taskhook::queue::{Content, Failed, Letter};
 use taskhook::sim::{Endpoint, Fault};
 
 use crate::support::event::Event;
@@ -180,6 +180,30 @@ async fn a_worker_stops_before_lambda_ends_it() {
 }
 
 #[tokio::test]
+async fn a_worker_whose_queue_is_silent_answers_in_time_all_the_same() {
+    let mut world = world().durable().start().await;
+    deliver(&world, "404", "x").await.is(202, "queued 1");
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+    world.queues().sqs.falls_silent();
+    world.worker.as_mut().unwrap().time_limit = std::time::Duration::from_secs(3);
+    assert_eq!(world.poll().await, (2, 1), "the dead letter can't be written");
+    assert_eq!(subject(&world, "1"), "a");
+}
+
+#[tokio::test]
+async fn a_refused_token_costs_nothing_but_time() {
+    let world = world().durable().start().await;
+    world.hubspot.fault(Fault { forever: true, ..Fault::status(401) });
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+    assert_eq!(world.poll().await, (1, 1));
+    world.worker.as_ref().unwrap().logs("unauthorized").await;
+    world.hubspot.clear_faults();
+    world.queues().time_passes().await;
+    assert_eq!(world.poll().await, (1, 0));
+    assert_eq!(subject(&world, "1"), "a");
+}
+
+#[tokio::test]
 async fn a_late_message_never_overwrites_a_newer_one() {
     let world = world().source("shop", &guarded()).durable().start().await;
     let at = |subject: &str, at: &str| json!({"id": "1", "subject": subject, "at": at});
@@ -213,14 +237,33 @@ async fn an_event_that_cannot_be_mapped_is_kept_whole_without_what_proved_it() {
     let world = world().durable().start().await;
     let body =
         json!({"event": "d-1", "tickets": [{"id": "1", "subject": {}}, {"id": "2", "subject": "b"}]}).to_string();
-    let event = Event::post("/shop", body.clone()).query("q=1%202").header("x-kind", "ticket").signed();
+    let event = Event::post("/shop", body.clone()).query("q=1%202&token=t0p&api_key=k3y").header("x-kind", "ticket");
+    let event = event.header("x-auth", "s3cret").header("x-proxy-token", "t0ken").signed();
     world.send(&event).await.is(202, "queued 1, failed 1").row(0, "failed mapping").row(1, "queued");
     let letters = world.queues().letters().await;
     assert_eq!(reasons(&letters), ["mapping"]);
     let Content::Event(event) = &letters[0].content else { panic!("{letters:?}") };
-    assert_eq!((event.body(), event.query.clone()), (Ok(body), vec![("q".to_owned(), "1 2".to_owned())]));
+    let query = [("q", "1 2"), ("token", "[redacted]"), ("api_key", "[redacted]")];
+    assert_eq!((&event.body, &event.query), (&body, &query.map(|(name, value)| (name.into(), value.into())).into()));
+    assert_eq!(event.failed, Some(Failed { updates: vec![0], of: 2 }));
     assert_eq!(event.headers["x-kind"], "ticket");
-    assert!(!event.headers.keys().any(|name| name.contains("signature")), "{:?}", event.headers);
+    for secret in ["x-hub-signature-256", "x-auth", "x-proxy-token"] {
+        assert!(!event.headers.contains_key(secret), "{:?}", event.headers);
+    }
+}
+
+#[tokio::test]
+async fn a_large_event_with_thousands_of_bad_rows_is_kept_whole() {
+    let world = world().durable().start().await;
+    let rows: Vec<_> = (0..4500).map(|id| json!({"id": id.to_string(), "status": "x".repeat(90)})).collect();
+    let body = json!({"event": "d-1", "tickets": rows}).to_string();
+    let reply = world.send(&Event::post("/shop", body.clone()).signed()).await;
+    assert_eq!((reply.status, &reply.body["failed"]), (200, &json!(4500)));
+    let letters = world.queues().letters().await;
+    let [Letter { content: Content::Event(event), .. }] = letters.as_slice() else {
+        panic!("{} letters", letters.len())
+    };
+    assert_eq!((event.body.len(), event.failed.is_none()), (body.len(), true));
 }
 
 #[tokio::test]
@@ -314,10 +357,15 @@ async fn a_worker_that_is_not_set_up_right_gives_everything_back() {
         ("HUBSPOT_TOKEN_SECRET", "{tests}/no-such-secret", "there is no secret"),
     ] {
         let world = world().variable(name, value).durable().start().await;
-        deliver(&world, "1", "a").await;
-        world.queues().put("group", &json!({"version": 1}).to_string()).await;
-        let (received, back) = world.poll().await;
-        assert!(received > 0 && back >= received - 1, "{name}: {back} of {received}");
+        for ticket in ["1", "2"] {
+            let message = json!({
+                "version": 1, "source": "shop", "event": "d-1",
+                "update": {"idProperty": "ticket", "id": ticket, "time": "2026-10-12T19:00:00.000Z", "onMissing": "fail",
+                           "properties": {"hs_task_subject": "a"}},
+            });
+            world.queues().put(ticket, &message.to_string()).await;
+        }
+        assert_eq!(world.poll().await, (2, 2), "{name}");
         world.worker.as_ref().unwrap().logs(log).await;
         assert_eq!(subject(&world, "1"), "before");
     }

@@ -132,12 +132,94 @@ async fn letters_can_go_into_the_queue_again_and_again() {
 }
 
 #[tokio::test]
+async fn what_comes_back_meanwhile_is_for_the_next_time() {
+    let world = with_two_letters().await;
+    let arguments = ["--to", &world.queues().updates, "--reason", "not_found"];
+    let sent = replay(&world, &arguments);
+    // The worker is at work all the while, and writes a new letter.
+    let worker = async {
+        loop {
+            world.poll().await;
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let output = tokio::select! { output = sent => output, () = worker => unreachable!("it works for ever") };
+    let said = text(&output, 0);
+    assert!(said.contains("1 went through, 0 stay."), "{said}");
+    world.drain().await;
+    assert_eq!(world.queues().letters().await.len(), 2);
+}
+
+#[tokio::test]
+async fn of_an_event_only_what_could_not_be_mapped_is_sent_again() {
+    let world = world().durable().start().await;
+    let tickets = json!([{"id": "1", "status": "someday"}, {"id": "2", "subject": "old"}]);
+    world.deliver(json!({"event": "d-1", "tickets": tickets})).await.is(202, "queued 1, failed 1");
+    world.deliver(json!({"event": "d-2", "id": "2", "subject": "newer"})).await.is(202, "queued 1");
+    world.drain().await;
+    change_source(&world, "done = \"COMPLETED\"", "done = \"COMPLETED\", someday = \"DEFERRED\"");
+    text(&replay(&world, &[]).await, 0);
+    assert_eq!(world.task("1", "hs_task_status").as_deref(), Some("DEFERRED"));
+    assert_eq!(world.task("2", "hs_task_subject").as_deref(), Some("newer"));
+}
+
+#[tokio::test]
+async fn letters_go_into_the_queue_in_the_order_of_their_changes() {
+    let world = world().durable().start().await;
+    for (subject, at) in [("newer", "2026-10-12T20:00:00Z"), ("older", "2026-10-12T19:00:00Z")] {
+        world.deliver(json!({"id": "404", "subject": subject, "at": at})).await.is(202, "queued 1");
+        world.drain().await;
+    }
+    text(&replay(&world, &["--to", &world.queues().updates]).await, 0);
+    let queued = world.queues().queued().await;
+    let subjects: Vec<_> = queued.iter().map(|message| &message["update"]["properties"]["hs_task_subject"]).collect();
+    assert_eq!(subjects, ["older", "newer"]);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_then_is_sent_if_it_can_be_now() {
+    let world = world().durable().start().await;
+    let message = json!({
+        "version": 1, "source": "shop", "event": "d-1",
+        "update": {"idProperty": "ticket", "id": "1", "time": "2026-10-12T19:00:00.000Z", "onMissing": "fail",
+                   "properties": {"hs_task_subject": "read at last"}},
+    });
+    let time = taskhook::time::Time::now();
+    for text in [message.to_string(), "never readable".to_owned()] {
+        let letter = taskhook::queue::Letter::unreadable(time, "of another version".to_owned(), &text);
+        world.queues().bury(&letter.to_text()).await;
+    }
+    let said = text(&replay(&world, &[]).await, 1);
+    assert!(said.contains("1 went through, 1 stay."), "{said}");
+    assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("read at last"));
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_checked_against_the_portals_schema() {
+    let world = with_two_letters().await;
+    change_source(&world, "done = \"COMPLETED\"", "done = \"COMPLETED\", someday = \" completed \"");
+    let properties = json!({"results": [
+        {"name": "ticket", "type": "string", "fieldType": "text", "hasUniqueValue": true},
+        {"name": "hs_task_status", "type": "enumeration", "fieldType": "select",
+         "options": [{"label": "Completed", "value": "COMPLETED"}]},
+    ]});
+    std::fs::write(world.folder().join("hubspot-schema.json"), properties.to_string()).unwrap();
+    text(&replay(&world, &["--reason", "mapping"]).await, 0);
+    assert_eq!(world.task("1", "hs_task_status").as_deref(), Some("COMPLETED"));
+}
+
+#[tokio::test]
 async fn a_queue_that_cannot_be_read_is_said_to_be_so() {
     let world = with_two_letters().await;
-    let said = text(&replay(&world, &["--queue", "http://127.0.0.1/123456789012/gone.fifo"]).await, 2);
-    assert!(said.contains("cannot be used multiple times"), "{said}");
+    let said = text(&replay(&world, &["--to", &world.queues().dead_letters.clone()]).await, 1);
+    assert!(said.contains("--to has to be the FIFO queue for updates"), "{said}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
-    command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").args(["replay", "--queue", "x", "--dry-run"]);
+    command.args(["replay", "--dry-run", "--queue", "http://127.0.0.1/123456789012/gone.fifo"]);
+    command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
     let said = text(&command.output().await.unwrap(), 1);
     assert!(said.contains("AWS_REGION"), "{said}");
+    command.env("AWS_REGION", "us-east-1").env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    command.env("AWS_ENDPOINT_URL_SQS", aws::moto().await);
+    let said = text(&command.output().await.unwrap(), 1);
+    assert!(said.contains("The queue can't be read: SQS answered 400"), "{said}");
 }

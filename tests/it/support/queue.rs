@@ -85,6 +85,13 @@ impl Queues {
         send.message_deduplication_id(uuid::Uuid::new_v4().to_string()).send().await.expect("sent");
     }
 
+    /// Puts a dead letter into its queue.
+    pub async fn bury(&self, body: &str) {
+        let id = || uuid::Uuid::new_v4().to_string();
+        let send = self.client.send_message().queue_url(&self.dead_letters).message_group_id(id()).message_body(body);
+        send.message_deduplication_id(id()).send().await.expect("sent");
+    }
+
     /// The bodies of all messages that the queue gives out now, in its order. They are under way from then on.
     pub async fn queued(&self) -> Vec<Value> {
         let mut bodies = Vec::new();
