@@ -123,12 +123,11 @@ The logs are in .local/: tail -f {logs}
   curl -s {setup.hubspot}/_sim/faults -X DELETE
 """, flush=True)
     if mode == "durable":
-        dead_letters = {"QueueUrl": setup.dead_letters, "MaxNumberOfMessages": 10, "VisibilityTimeout": 0}
         print(f"""{bold("The queue")}: how many updates wait (ApproximateNumberOfMessages), are under way (...NotVisible)
   {curl_sqs(setup, "GetQueueAttributes", dict(QueueUrl=setup.updates, AttributeNames=["All"]))}
 
-{bold("Dead letters")}: ten at most, and they stay; events/tickets/unknown-task.json makes one
-  {curl_sqs(setup, "ReceiveMessage", dead_letters)}
+{bold("Dead letters")}: events/tickets/unknown-task.json makes one. Without --dry-run they are sent through again
+  {replay(setup)}
 """, flush=True)
     print("Ctrl-C stops everything.", flush=True)
     while True:
@@ -150,6 +149,21 @@ def curl_sqs(setup, action, request):
     parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
     parts += [f"-d {shlex.quote(json.dumps(request))}"]
     return " \\\n    ".join(parts)
+
+
+def replay(setup):
+    """A command that lists dead letters."""
+    secrets = json.loads((EVENTS / "secrets.json").read_text("utf-8"))
+    env = CREDENTIALS | {
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL_SQS": setup.aws,
+        "HUBSPOT_BASE_URL": setup.hubspot,
+        "HUBSPOT_TOKEN": secrets["taskhook/hubspot"],
+        "TASKHOOK_SOURCES": os.path.relpath(setup.sources, ROOT),
+    }
+    command = [os.path.relpath(TASKHOOK, ROOT), "replay", "--queue", setup.dead_letters, "--dry-run"]
+    parts = [f"{name}={shlex.quote(value)}" for name, value in env.items()]
+    return " \\\n    ".join([" ".join(parts[:4]), " ".join(parts[4:]), shlex.join(command)])
 
 
 def curl(case, setup):

@@ -36,6 +36,8 @@ THROUGH_WITHIN = 120
 
 def tell(setup, processes):
     """Tells the story. Returns what is not as expected."""
+    if not (setup.sources / "tickets.toml").exists():
+        raise Trouble("the outage needs sources/tickets.toml; `make demo MODE=direct` does without it")
     secrets = json.loads((EVENTS / "secrets.json").read_text("utf-8"))
     create_tasks(setup, secrets["taskhook/hubspot"])
     webhooks = make_webhooks()
