@@ -77,10 +77,17 @@ impl Json {
         Ok(Self(serde_json::Value::Object(fields).to_string()))
     }
 
+    /// The JSON at the end of these keys, one object in the other.
+    pub(super) fn raw(&self, keys: &[&str]) -> Option<&str> {
+        keys.iter().try_fold(self.0.as_str(), |object, key| {
+            let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(object).ok()?;
+            fields.get(*key).map(|value| value.get())
+        })
+    }
+
     /// The text of a number or a string in a field of the outermost object.
     pub(super) fn field(&self, name: &str) -> Option<String> {
-        let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(&self.0).ok()?;
-        let value = fields.get(name)?.get();
+        let value = self.raw(&[name])?;
         serde_json::from_str::<String>(value)
             .ok()
             .or_else(|| value.starts_with(|first: char| first.is_ascii_digit()).then(|| value.to_owned()))

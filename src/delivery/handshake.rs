@@ -53,6 +53,15 @@ pub(super) enum Reply {
     Secret,
 }
 
+/// A delivery that says nothing, such as a test or a heartbeat: once verified, it ends as filtered.
+#[derive(Clone, Copy, Debug)]
+pub enum NoOp {
+    /// A header has this value.
+    Header(&'static str, &'static str),
+    /// A field of the body, found through these keys, is this JSON.
+    Field(&'static [&'static str], &'static str),
+}
+
 /// The reply to a handshake.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -64,6 +73,17 @@ pub enum Answer {
     Json(String),
     /// An empty reply. The sender told its secret, which a person has to store.
     Secret(SecretString),
+}
+
+impl NoOp {
+    /// Whether a verified delivery is one; `json` is its body.
+    #[must_use]
+    pub fn is(&self, delivery: &Delivery, json: &Json) -> bool {
+        match self {
+            Self::Header(name, value) => delivery.headers.get(*name).is_some_and(|found| found == value),
+            Self::Field(keys, value) => json.raw(keys).is_some_and(|found| found == *value),
+        }
+    }
 }
 
 impl Handshake {

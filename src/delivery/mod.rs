@@ -14,7 +14,7 @@ mod template;
 mod tests;
 
 pub use body::{Json, Unreadable};
-pub use handshake::{Answer, Handshake, Stage};
+pub use handshake::{Answer, Handshake, NoOp, Stage};
 pub use presets::{Preset, preset, preset_names};
 pub use scheme::{Algorithm, Encoding, Hmac, Refused, Scheme, TimeFormat, Tolerance};
 pub use template::Template;

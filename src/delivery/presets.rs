@@ -2,7 +2,7 @@
 //!
 //! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never code.
 
-use super::handshake::{Ask, Handshake, Reply, Stage};
+use super::handshake::{Ask, Handshake, NoOp, Reply, Stage};
 use super::scheme::{Algorithm, Encoding, TimeFormat};
 
 /// A named scheme.
@@ -18,6 +18,8 @@ pub struct Preset {
     pub published_secret: Option<&'static str>,
     /// What the sender asks before it sends events.
     pub handshake: Option<Handshake>,
+    /// What the sender sends to see whether anybody is there.
+    pub no_op: Option<NoOp>,
     /// Whether its events carry only what changed, and not the whole ticket. Then a late one isn't stale: what it says
     /// of one field is not in a newer one about another.
     pub partial_events: bool,
@@ -87,7 +89,7 @@ const STANDARD: HmacPreset = HmacPreset {
 };
 
 const fn row(name: &'static str, id_header: Option<&'static str>, kind: Kind) -> Preset {
-    Preset { name, kind, id_header, published_secret: None, handshake: None, partial_events: false }
+    Preset { name, kind, id_header, published_secret: None, handshake: None, no_op: None, partial_events: false }
 }
 
 const fn asks(ask: Ask, stage: Stage, reply: Reply) -> Handshake {
@@ -96,11 +98,14 @@ const fn asks(ask: Ask, stage: Stage, reply: Reply) -> Handshake {
 
 static PRESETS: [Preset; 22] = [
     // <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
-    row(
-        "github",
-        Some("x-github-delivery"),
-        Kind::Hmac(HmacPreset { header: "x-hub-signature-256", prefix: "sha256=", ..COMMON }),
-    ),
+    Preset {
+        no_op: Some(NoOp::Header("x-github-event", "ping")),
+        ..row(
+            "github",
+            Some("x-github-delivery"),
+            Kind::Hmac(HmacPreset { header: "x-hub-signature-256", prefix: "sha256=", ..COMMON }),
+        )
+    },
     // <https://developer.atlassian.com/cloud/jira/platform/webhooks/#secure-admin-webhooks>
     row(
         "jira",
@@ -142,20 +147,27 @@ static PRESETS: [Preset; 22] = [
         Kind::Hmac(HmacPreset { header: "svix-signature", timestamp_header: Some("svix-timestamp"), ..STANDARD }),
     ),
     // <https://developer.pagerduty.com/docs/verifying-webhook-signatures>
-    row(
-        "pagerduty",
-        Some("x-webhook-id"),
-        Kind::Hmac(HmacPreset { header: "x-pagerduty-signature", prefix: "v1=", separator: Some(","), ..COMMON }),
-    ),
+    Preset {
+        no_op: Some(NoOp::Field(&["event", "event_type"], "\"pagey.ping\"")),
+        ..row(
+            "pagerduty",
+            Some("x-webhook-id"),
+            Kind::Hmac(HmacPreset { header: "x-pagerduty-signature", prefix: "v1=", separator: Some(","), ..COMMON }),
+        )
+    },
     // <https://developers.intercom.com/docs/webhooks>
-    row(
-        "intercom",
-        None,
-        Kind::Hmac(HmacPreset { header: "x-hub-signature", algorithm: Algorithm::Sha1, prefix: "sha1=", ..COMMON }),
-    ),
+    Preset {
+        no_op: Some(NoOp::Field(&["topic"], "\"ping\"")),
+        ..row(
+            "intercom",
+            None,
+            Kind::Hmac(HmacPreset { header: "x-hub-signature", algorithm: Algorithm::Sha1, prefix: "sha1=", ..COMMON }),
+        )
+    },
     // <https://developers.asana.com/docs/webhooks-guide>
     Preset {
         handshake: Some(asks(Ask::Header("x-hook-secret"), Stage::BeforeSecret, Reply::Header)),
+        no_op: Some(NoOp::Field(&["events"], "[]")),
         partial_events: true,
         ..row("asana", None, Kind::Hmac(HmacPreset { header: "x-hook-signature", ..COMMON }))
     },
@@ -179,16 +191,19 @@ static PRESETS: [Preset; 22] = [
     // Its timestamp header is not signed. <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>
     row("sentry", Some("request-id"), Kind::Hmac(HmacPreset { header: "sentry-hook-signature", ..COMMON })),
     // <https://developer.helpscout.com/webhooks/>
-    row(
-        "helpscout",
-        None,
-        Kind::Hmac(HmacPreset {
-            header: "x-helpscout-signature",
-            algorithm: Algorithm::Sha1,
-            encoding: Encoding::Base64,
-            ..COMMON
-        }),
-    ),
+    Preset {
+        no_op: Some(NoOp::Header("x-helpscout-event", "helpscout.test")),
+        ..row(
+            "helpscout",
+            None,
+            Kind::Hmac(HmacPreset {
+                header: "x-helpscout-signature",
+                algorithm: Algorithm::Sha1,
+                encoding: Encoding::Base64,
+                ..COMMON
+            }),
+        )
+    },
     // <https://dev.frontapp.com/docs/application-webhooks>
     Preset {
         handshake: Some(asks(Ask::Header("x-front-challenge"), Stage::Unverified, Reply::Text)),

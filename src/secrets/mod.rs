@@ -39,7 +39,7 @@ pub struct SecretError {
 enum Kind {
     /// It may pass.
     Passing,
-    /// There is no such secret.
+    /// There is no such secret, or not yet.
     Missing,
     /// Somebody has to change the set-up.
     SetUp,
@@ -206,19 +206,22 @@ fn text(id: &str, value: Option<&str>) -> Result<SecretString, SecretError> {
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors>
 fn refusal(id: &str, code: &str, status: u16) -> SecretError {
     match code {
-        "ResourceNotFoundException" => SecretError {
-            kind: Kind::Missing,
-            message: format!("there is no secret {id} in this region; create it, or correct the name"),
-        },
+        // Also of one that was created without a value.
+        "ResourceNotFoundException" => SecretError::missing(format!(
+            "there is no secret {id} in this region, or it has no value yet; create it, or correct the name"
+        )),
+        "InvalidRequestException" => {
+            SecretError::missing(format!("the secret {id} can't be read; it seems to be marked for deletion"))
+        }
         "DecryptionFailure" => {
             SecretError::set_up(format!("the secret {id} can't be decrypted; allow kms:Decrypt for its key"))
         }
-        "InvalidRequestException" | "InvalidParameterException" | "ValidationException" => {
-            SecretError::set_up(format!("the secret {id} can't be read ({code}); it may be marked for deletion"))
+        "InvalidParameterException" | "ValidationException" => {
+            SecretError::set_up(format!("the secret {id} can't be read ({code}); correct the name"))
         }
         _ if code == "AccessDeniedException" || status == 403 => SecretError::set_up(format!(
-            "reading the secret {id} is not allowed; allow secretsmanager:GetSecretValue for it, and kms:Decrypt for its \
-             key if it has one of its own"
+            "reading the secret {id} is not allowed; name it in the stack's parameter WebhookSecrets, or allow \
+             secretsmanager:GetSecretValue for it, and kms:Decrypt for its key if it has one of its own"
         )),
         _ => SecretError::passing(format!("Secrets Manager answered {status} {code} for the secret {id}")),
     }
@@ -268,6 +271,10 @@ impl SecretError {
     #[must_use]
     pub fn is_missing(&self) -> bool {
         self.kind == Kind::Missing
+    }
+
+    fn missing(message: String) -> Self {
+        Self { kind: Kind::Missing, message }
     }
 
     pub(crate) fn set_up(message: String) -> Self {

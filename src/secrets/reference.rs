@@ -54,7 +54,7 @@ impl SecretRef {
             (None, Some(json)) => json,
             (Some(field), Some(serde_json::Value::Object(mut fields))) => match fields.remove(field) {
                 Some(value) => value,
-                None => return Err(SecretError::set_up(format!("the secret {} has no field {field:?}", self.id))),
+                None => return Err(SecretError::missing(format!("the secret {} has no field {field:?}", self.id))),
             },
             (Some(field), _) => {
                 return Err(SecretError::set_up(format!(

@@ -131,7 +131,8 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
     let scheme = known.filter(|_| reader.problems() == before)?;
     let published = preset.and_then(|preset| preset.published_secret);
     let handshake = preset.and_then(|preset| preset.handshake.as_ref());
-    Some(Verify { name: name.to_owned(), scheme, secret, tolerance, published, handshake })
+    let no_op = preset.and_then(|preset| preset.no_op.as_ref());
+    Some(Verify { name: name.to_owned(), scheme, secret, tolerance, published, handshake, no_op })
 }
 
 fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRef> {

@@ -9,10 +9,18 @@ use crate::update::{TaskKey, Unknown, Update, Value};
 /// The most updates that one event may give: more is a mistake in `each`, and would not fit into an invocation.
 const UPDATES: usize = 10_000;
 
-/// Maps an event. `default_id` is the sender's own delivery id, or what we call the delivery otherwise.
-pub(super) fn event(source: &Source, scope: &Scope<'_>, body: &Val, default_id: &str, arrived: Time) -> Event {
+/// Maps an event. A no-op is filtered. `default_id` is the sender's own delivery id, or what we call the delivery
+/// otherwise.
+pub(super) fn event(
+    source: &Source,
+    scope: &Scope<'_>,
+    body: &Val,
+    is_no_op: bool,
+    default_id: &str,
+    arrived: Time,
+) -> Event {
     let mut event = Event { id: default_id.to_owned(), time: None, mapped: Mapped::Filtered };
-    match updates(source, scope, body, arrived, &mut event) {
+    match updates(source, scope, body, is_no_op, arrived, &mut event) {
         Ok(mapped) => event.mapped = mapped,
         Err(detail) => {
             let not_mapped = NotMapped { id: None, id_property: source.task.id_property.clone(), detail };
@@ -23,8 +31,15 @@ pub(super) fn event(source: &Source, scope: &Scope<'_>, body: &Val, default_id: 
 }
 
 /// The updates of an event, or what is wrong with the event as a whole.
-fn updates(source: &Source, scope: &Scope<'_>, body: &Val, arrived: Time, event: &mut Event) -> Result<Mapped, String> {
-    let passes = source.when.map_or(Ok(true), |when| passes(scope, when, body));
+fn updates(
+    source: &Source,
+    scope: &Scope<'_>,
+    body: &Val,
+    is_no_op: bool,
+    arrived: Time,
+    event: &mut Event,
+) -> Result<Mapped, String> {
+    let passes = source.when.filter(|_| !is_no_op).map_or(Ok(!is_no_op), |when| passes(scope, when, body));
     let passes = passes.map_err(|error| format!("[event] when: {error}"))?;
     match source.id.map_or(Ok(None), |id| event_id(scope, id, body)) {
         Ok(Some(id)) => event.id = id,

@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use jq::{Expression, Expressions, Program, Val};
 use reader::{Notes, Reader};
 
-use crate::delivery::{Handshake, Json, Scheme, Tolerance, Unreadable, Verified};
+use crate::delivery::{Handshake, Json, NoOp, Scheme, Tolerance, Unreadable, Verified};
 use crate::secrets::SecretRef;
 use crate::time::{Time, Zone};
 use crate::update::{OnMissing, Unknown, Update};
@@ -68,6 +68,8 @@ pub struct Verify {
     pub published: Option<&'static str>,
     /// What the sender asks before it sends events.
     pub handshake: Option<&'static Handshake>,
+    /// What the sender sends to see whether anybody is there.
+    pub no_op: Option<&'static NoOp>,
 }
 
 struct TaskRules {
@@ -214,7 +216,8 @@ impl Sources {
         let query = delivery.query.iter().cloned();
         let scope = self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
         let default_id = verified.id().unwrap_or(&delivery.request_id);
-        Ok(map::event(source, &scope, &body, default_id, delivery.arrived))
+        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, json));
+        Ok(map::event(source, &scope, &body, is_no_op, default_id, delivery.arrived))
     }
 }
 

@@ -28,6 +28,58 @@ async fn asanas_secret_is_said_back_while_there_is_none() {
 }
 
 #[tokio::test]
+async fn a_secret_without_a_value_or_without_the_field_is_as_good_as_none() {
+    let world = with("asana").without_secret("shop").start().await;
+    world.secrets.create_empty(&format!("{}/shop", world.tests)).await;
+    let reply = send(&world, Some(("x-hook-secret", "b537207f20cbfa02")), json!({})).await;
+    assert_eq!((reply.status, reply.headers["x-hook-secret"].as_str()), (200, "b537207f20cbfa02"));
+    let text = SOURCE.replace("\"github\"", "\"asana\"").replace("{tests}/shop", "{tests}/all#asana");
+    let field = world_with_one_of_several(&text).await;
+    assert_eq!(send(&field, Some(("x-hook-secret", "b537207f20cbfa02")), json!({})).await.status, 200);
+}
+
+async fn world_with_one_of_several(text: &str) -> World {
+    world().source("shop", text).secret("all", r#"{"github": "x"}"#).start().await
+}
+
+#[tokio::test]
+async fn tests_and_heartbeats_of_a_sender_are_filtered_whatever_the_source_says() {
+    for (scheme, header, body) in [
+        ("github", Some(("x-github-event", "ping")), json!({"zen": "Keep it logically awesome."})),
+        ("pagerduty", None, json!({"event": {"event_type": "pagey.ping", "data": {"message": "Hello"}}})),
+        ("intercom", None, json!({"type": "notification_event", "topic": "ping", "data": {}})),
+        ("helpscout", Some(("x-helpscout-event", "helpscout.test")), json!({"test": true})),
+        ("asana", None, json!({"events": []})),
+    ] {
+        let text = SOURCE.replace("\"github\"", &format!("{scheme:?}")).replace("when = '.kind != \"noise\"'", "");
+        let text = text.replace("id = '.event'\n", "");
+        let world = world().source("shop", &text).start().await;
+        let body = body.to_string();
+        let signed = taskhook_signs(&world, &body).await;
+        let event = signed["headers"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .fold(Event::post("/shop", body), |event, (name, value)| event.header(name, value.as_str().unwrap()));
+        let no_op = header.map_or(event.clone(), |(name, value)| event.clone().header(name, value));
+        world.send(&no_op).await.is(200, "filtered 1");
+        if header.is_some() {
+            world.send(&event).await.is(200, "failed 1");
+        }
+    }
+}
+
+/// What a sender sends, as the tool of the command line signs it.
+async fn taskhook_signs(world: &World, body: &str) -> Value {
+    let payload = world.folder().join("payload.json");
+    std::fs::write(&payload, body).unwrap();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskhook"));
+    command.args(["event", "shop", payload.to_str().unwrap(), "--secret", SECRET]);
+    let output = command.env("TASKHOOK_SOURCES", world.folder()).output().await.unwrap();
+    serde_json::from_slice(&output.stdout).expect("a signed event")
+}
+
+#[tokio::test]
 async fn notions_token_is_logged_once_while_there_is_none() {
     let first = with("notion").without_secret("shop").start().await;
     for _ in 0..3 {

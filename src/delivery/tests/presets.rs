@@ -140,7 +140,8 @@ fn a_header_that_is_missing_repeated_or_not_text_is_refused() {
 #[test]
 fn a_time_of_signing_may_be_five_minutes_off_in_both_directions() {
     for sender in senders() {
-        if sender.row.timestamp_header.is_none() && sender.row.timestamp_field.is_none() {
+        let row = &sender.row;
+        if row.timestamp_header.or(row.timestamp_field).or(row.timestamp_prefix).is_none() {
             continue;
         }
         for (offset, right) in [
@@ -166,13 +167,33 @@ fn a_time_of_signing_may_be_five_minutes_off_in_both_directions() {
 
 #[test]
 fn a_signed_time_that_is_no_time_is_refused() {
-    for sender in senders().filter(|sender| sender.row.timestamp_header.is_some()) {
-        for timestamp in ["soon", "0", "-1", "1e99", "99999999999999999999", "2026-03-05T25:00:00Z"] {
+    for sender in senders() {
+        let beside = sender.row.timestamp_prefix.map(|_| sender.row.header);
+        let Some(header) = sender.row.timestamp_header.or(beside) else { continue };
+        for timestamp in ["soon", "", "0", "-1", "1e99", "99999999999999999999", "2026-03-05T25:00:00Z"] {
             let sender = Sender { timestamp: timestamp.to_owned(), ..sender.clone() };
-            let header = sender.row.timestamp_header.unwrap().to_owned();
-            assert_eq!(sender.is_believed(&sender.right()), Err(Refused::Malformed(header)), "{timestamp}");
+            let refused = Err(Refused::Malformed(header.to_owned()));
+            assert_eq!(sender.is_believed(&sender.right()), refused, "{}: {timestamp}", sender.name);
         }
     }
+}
+
+#[test]
+fn stripes_time_of_signing_stands_beside_the_signature() {
+    let stripe = Sender::of("stripe").unwrap();
+    let (time, signature) = (&stripe.timestamp, stripe.signature());
+    let refused = |value: &str| {
+        let mut delivery = stripe.right();
+        delivery.headers.insert("stripe-signature", value.parse().unwrap());
+        stripe.is_believed(&delivery)
+    };
+    assert_eq!(refused(&format!("t={time},v1={signature}")), Ok(()));
+    assert_eq!(refused(&format!("v1={signature},t={time}")), Ok(()));
+    for value in [format!("v1={signature}"), format!("v1={signature},t"), format!("T={time},v1={signature}")] {
+        assert_eq!(refused(&value), Err(Refused::Missing("t= of stripe-signature".to_owned())), "{value}");
+    }
+    let twice = refused(&format!("t={time},t={time},v1={signature}"));
+    assert_eq!(twice, Err(Refused::Repeated("t= of stripe-signature".to_owned())));
 }
 
 #[test]

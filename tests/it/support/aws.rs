@@ -139,6 +139,11 @@ impl SecretsManager {
         }
     }
 
+    /// Makes a secret that has no value yet.
+    pub async fn create_empty(&self, name: &str) {
+        self.client.create_secret().name(name).send().await.expect("created");
+    }
+
     pub async fn delete(&self, name: &str) {
         let delete = self.client.delete_secret().secret_id(name).force_delete_without_recovery(true);
         delete.send().await.expect("deleted");
