@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::lambda::Function;
 use crate::support::template::{facts, stack};
 use crate::support::world;
 
@@ -278,17 +279,28 @@ async fn what_the_alarms_count_is_what_the_functions_log() {
         BTreeMap::from([
             ("ErrorLines".to_owned(), filter("{ $.level = \"ERROR\" }", "1")),
             ("Failures".to_owned(), filter("{ $.failed > 0 }", "$.failed")),
-            ("WebhookRetries".to_owned(), filter("{ $.retry > 0 }", "$.retry")),
+            ("WebhookRetries".to_owned(), filter("{ $.status = 503 }", "1")),
             ("WorkerRetries".to_owned(), filter("{ $.retry > 0 }", "$.retry")),
         ])
     );
-    let world = world().variable("AWS_LAMBDA_LOG_FORMAT", "JSON").start().await;
-    world.deliver(json!({"tickets": [{"id": "1", "subject": "a"}, {"id": "404", "subject": "b"}]})).await;
-    world.function.logs("\"delivery\"").await;
-    let log = world.function.log();
-    let line = log.lines().find(|line| line.contains("\"delivery\"")).unwrap();
-    let line: Value = serde_json::from_str(line).unwrap();
+    let world = world().variable("AWS_LAMBDA_LOG_FORMAT", "JSON").durable().start().await;
+    let tickets = json!([{"id": "1", "subject": "a"}, {"id": "404", "subject": "b"}, {"id": "2", "subject": {}}]);
+    world.deliver(json!({"tickets": tickets})).await.is(202, "queued 2, failed 1");
+    let line = logged(&world.function, "\"delivery\"").await;
+    assert_eq!((&line["status"], &line["retry"], &line["failed"]), (&json!(202), &json!(0), &json!(1)), "{line}");
+    world.drain().await;
+    let line = logged(world.worker.as_ref().unwrap(), "\"delivery\"").await;
     assert_eq!((&line["retry"], &line["failed"], &line["level"]), (&json!(0), &json!(1), &json!("WARN")), "{line}");
+    world.queues().sqs.fails_with(Some(500));
+    world.deliver(json!({"id": "1", "subject": "a"})).await.is(503, "retry 1");
+    assert_eq!(logged(&world.function, "\"status\":503").await["retry"], json!(1));
+}
+
+/// The first line of a log with these words.
+async fn logged(function: &Function, words: &str) -> Value {
+    function.logs(words).await;
+    let log = function.log();
+    serde_json::from_str(log.lines().find(|line| line.contains(words)).unwrap()).unwrap()
 }
 
 #[tokio::test]
