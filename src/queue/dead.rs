@@ -76,3 +76,48 @@ impl Dead {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::summary::FailReason;
+    use crate::update::{OnMissing, TaskKey, Update, Value};
+
+    fn update() -> Update {
+        Update {
+            task: TaskKey { id_property: "ticket".to_owned(), id: "7".to_owned() },
+            time: Time::from_milliseconds(1_772_712_000_123),
+            on_missing: OnMissing::Fail,
+            updated_at_property: None,
+            properties: vec![("hs_task_subject".to_owned(), Value::Text("ä".to_owned()))],
+        }
+    }
+
+    #[test]
+    fn a_letter_and_a_queued_update_are_told_apart() {
+        let message = Message::new("desk", "d-1", update());
+        let text = super::super::message::text(&message);
+        assert_eq!(Dead::read(&text), Dead::GivenUp(message));
+        let content = Content::Update { update: Box::new(update()) };
+        let letter =
+            Letter::failed("desk", "d-1", Time::from_milliseconds(0), FailReason::NotFound, "no such task", content);
+        let dead = Dead::read(&letter.to_text());
+        assert_eq!((dead.reason(), dead.detail()), ("not_found", "ticket 7: no such task".to_owned()));
+        assert_eq!(Dead::read("{}"), Dead::Unknown);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_reading_panic(text in ".{0,60}", at in any::<prop::sample::Index>(), with in any::<char>()) {
+            let _ = Dead::read(&text);
+            let content = Content::Packed { gzip: text.clone() };
+            let letter = Letter::failed("desk", &text, Time::from_milliseconds(0), FailReason::Mapping, &text, content);
+            let mut written: Vec<char> = letter.to_text().chars().collect();
+            let at = at.index(written.len());
+            written[at] = with;
+            let _ = Dead::read(&written.into_iter().collect::<String>());
+        }
+    }
+}
