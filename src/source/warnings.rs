@@ -26,6 +26,7 @@ fn of_file((SourceFile { file, .. }, text): (&SourceFile, &str)) -> Vec<Warning>
     let trial = Trial::of(task.iter().chain(&properties).map(|written| written.text).chain(parts.iter().copied()));
     let mut found = Vec::new();
     found.extend(stale(table));
+    found.extend(placeholder(table));
     found.extend(id.and_then(|id| doubtful_id(id, &parts, &trial)));
     found.extend(task.iter().filter_map(|written| needless(*written, &trial)));
     found.extend(properties.iter().filter_map(|written| clearing(*written, &trial)));
@@ -97,6 +98,13 @@ fn stale(table: &DeTable<'_>) -> Option<Remark> {
              newer one about another field; leave `updated_at_property` out"
         ))
     })
+}
+
+/// The address of the shipped samples, where the sender's own is to be written.
+fn placeholder(table: &DeTable<'_>) -> Option<Remark> {
+    let url = written(table, &["verify", "url"])?;
+    let (_, host) = url.text.split_once("://")?;
+    host.starts_with("taskhooklocal").then(|| url.remark("write the address that you registered with the sender"))
 }
 
 /// A task's id that an event without its fields, or without one of them, has as well, such as `acme/shop#null`.

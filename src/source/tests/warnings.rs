@@ -196,6 +196,19 @@ fn an_id_that_one_missing_part_does_not_keep_from_being_made_is_doubtful() {
 }
 
 #[test]
+fn the_address_of_the_samples_is_not_the_one_that_was_registered() {
+    let toml = |url: &str| {
+        let verify = format!("[verify]\nscheme = \"trello\"\nsecret = \"s\"\nurl = \"{url}\"\n");
+        unverified(&format!("{verify}[task]\nid = '.id'\nid_property = \"ticket\"\n"))
+    };
+    let placeholder = "https://taskhooklocaltaskhooklocal000000.lambda-url.eu-central-1.on.aws/trello";
+    assert_eq!(warns(&toml(placeholder)), ["4:7: warning: write the address that you registered with the sender"]);
+    for url in ["https://desk.example/trello", "https://desk.example/taskhooklocal"] {
+        assert_eq!(warns(&toml(url)), [""; 0], "{url}");
+    }
+}
+
+#[test]
 fn files_with_problems_have_the_warnings_that_can_be_told() {
     let broken = "[task]\nid = '.a |'\n[properties]\na = '.a // \"\"'\nb = 7\nc = '.c )'\n";
     let unreadable = Err("can't be read: denied".to_owned());
