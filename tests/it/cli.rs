@@ -93,6 +93,20 @@ async fn check_has_no_warning_about_any_shipped_source_but_what_is_known() {
 }
 
 #[tokio::test]
+async fn check_comes_to_an_end_when_an_expression_does_not() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("endless.toml");
+    let endless = "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"t\"\n\
+                   [properties]\np = 'until(false; .)'\nq = 'repeat(.)'\n";
+    std::fs::write(&file, endless).unwrap();
+    let output = taskhook(&file, &["check"]).await;
+    assert!(output.status.success());
+    let said = text(&output.stderr);
+    assert!(
+        said.ends_with("endless.toml: warning: an expression of this file doesn't end on an event without fields\n")
+    );
+}
+
+#[tokio::test]
 async fn check_tells_warnings_beside_problems_and_fails_for_problems_alone() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("doubtful.toml");
     let doubtful = "[verify]\nscheme = \"none\"\n[task]\nid = '\"\\(.a)#\\(.b)\"'\nid_property = \"t\"\n\
