@@ -1,11 +1,13 @@
 //! `taskhook check`: is everything right with the source files?
 
 use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use super::check_portal::Portal;
 use super::payload;
 use crate::files;
-use crate::source::{Problem, Source, Sources, warnings};
+use crate::source::{Problem, Source, SourceFile, Sources, warnings};
 
 /// Read every source file and compile every expression
 ///
@@ -20,17 +22,34 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     let path = payload::path();
-    let files = files::read(&path).map_err(|problem| problem.to_string())?;
+    let files: Arc<[_]> = files::read(&path).map_err(|problem| problem.to_string())?.into();
     let sources = Sources::read(&files);
-    for warning in warnings(&files) {
-        eprintln!("{warning}");
-    }
+    warn(&files);
     let mut problems: Vec<_> = sources.problems().iter().map(Problem::to_string).collect();
     problems.extend(arguments.portal.check(&path, &files).err());
     if !problems.is_empty() {
         return Err(problems.join("\n"));
     }
     super::print(&format!("{}{}", live(&sources.iter().collect::<Vec<_>>()), ready(&path, &sources)))
+}
+
+/// How long the expressions of a file may take on an event that has nothing. Some milliseconds are usual.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Tells the warnings about each file.
+///
+/// They come from running its expressions, and nothing interrupts one that never ends: a thread with such an
+/// expression is left behind, and ends with the process.
+fn warn(files: &Arc<[SourceFile]>) {
+    for (at, SourceFile { file, .. }) in files.iter().enumerate() {
+        let (sender, receiver) = mpsc::channel();
+        let files = Arc::clone(files);
+        std::thread::spawn(move || sender.send(warnings(&files[at..=at])));
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("{warning}")),
+            Err(_) => eprintln!("{file}: warning: an expression of this file doesn't end on an event without fields"),
+        }
+    }
 }
 
 /// The sources that work, one a line: name, path, scheme, and the name of the secret.

@@ -13,6 +13,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod text;
+mod trial;
 mod value;
 mod warnings;
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Stage, problems, unverified};
+use super::super::warnings;
+use super::{Stage, file, problems, unverified};
 
 const PAGE: &str = include_str!("../../../docs/expressions.md");
 
@@ -114,6 +115,23 @@ fn check_says(expression: &str) -> String {
     let problems = problems(&unverified(&format!("[properties]\np = {}", toml(expression))));
     let without_place = |problem: &String| problem.split_once(": ").map_or("", |(_, message)| message).to_owned();
     problems.iter().map(without_place).collect::<Vec<_>>().join("; ")
+}
+
+/// Whether `check` warns of a row's expression, in the words of the page.
+fn check_warns(row: &Row) -> &'static str {
+    let lines = match (row.code("expression"), row.code("id")) {
+        (Some(expression), _) => format!("[properties]\np = {}", toml(expression)),
+        (None, Some(id)) => format!("[task]\nid = {}\nid_property = \"ticket\"", toml(id)),
+        (None, None) => return "",
+    };
+    if warnings(&[file("desk", &unverified(&lines))]).is_empty() { "" } else { "warns" }
+}
+
+#[test]
+fn check_warns_of_the_examples_of_which_the_page_says_so_and_of_no_others() {
+    for row in rows() {
+        assert_eq!(check_warns(&row), row.cell("`check`").unwrap_or_default(), "line {}", row.line);
+    }
 }
 
 #[test]
