@@ -82,7 +82,7 @@ pub(super) fn map(sources: &Sources, source: &Source, mut delivery: Delivery) ->
     let secret = if scheme.unusable(&secret).is_some() { SecretString::from("a:b".to_owned()) } else { secret };
     scheme.sign(&mut delivery, &secret)?;
     let verified = scheme.verify(&delivery, &[secret], source.verify.tolerance).map_err(|why| why.to_string())?;
-    let json = verified.read(source.verify.tolerance).map_err(|why| format!("{why:?}"))?;
+    let json = verified.read(source.verify.tolerance).map_err(|why| format!("It can't be read: {why}."))?;
     sources.map(source, &verified, &json).map_err(|why| why.to_string())
 }
 

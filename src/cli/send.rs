@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     Err(format!("{url} answered {status}: {what_to_do}"))
 }
 
-/// The address as it is given if it has a path, else with that of the source.
+/// The address as it is given if it has a path, else with that of the source and, besides its own, the event's query.
 fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String, String> {
     let (Some("http" | "https"), Some(authority)) = (given.scheme_str(), given.authority()) else {
         return Err(format!("--url is {given}; write an address with https:// or http://."));
@@ -62,7 +62,8 @@ fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String
         return Ok(given.to_string());
     }
     let base = format!("{}://{authority}{path}", given.scheme_str().unwrap_or_default());
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    let asked = given.query().unwrap_or_default().to_owned();
+    let query = form_urlencoded::Serializer::new(asked).extend_pairs(query).finish();
     Ok(if query.is_empty() { base } else { format!("{base}?{query}") })
 }
 

@@ -151,3 +151,12 @@ pub enum NotRead {
     /// The time of signing in the body is missing or out of tolerance.
     Refused(Refused),
 }
+
+impl fmt::Display for NotRead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => why.fmt(f),
+            Self::Refused(why) => why.fmt(f),
+        }
+    }
+}

@@ -1,9 +1,12 @@
 //! Signing as a sender does, for trying things out: a delivery that verifies.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::value::RawValue;
 
 use super::jwt;
 use super::scheme::{Encoding, Hmac, Scheme, TimeFormat};
@@ -81,12 +84,12 @@ fn insert(delivery: &mut Delivery, header: &HeaderName, value: &str) -> Result<(
     Ok(())
 }
 
-/// Sets the time of signing in a JSON body.
+/// Sets the time of signing in a JSON body. The other fields keep their text, long numbers to the last digit.
 fn set_field(delivery: &mut Delivery, field: &str) -> Result<(), String> {
-    let body: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_slice(&delivery.body);
-    let mut body =
-        body.map_err(|_| format!("the body is no JSON object, and the time of signing has to be its {field:?}"))?;
-    body.insert(field.to_owned(), delivery.arrived.milliseconds().into());
-    delivery.body = Bytes::from(serde_json::Value::Object(body).to_string());
+    let unusable = |_| format!("the body is no JSON object, and the time of signing has to be its {field:?}");
+    let mut body: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&delivery.body).map_err(unusable)?;
+    let time = serde_json::value::to_raw_value(&delivery.arrived.milliseconds()).map_err(unusable)?;
+    body.insert(field.to_owned(), time);
+    delivery.body = Bytes::from(serde_json::to_vec(&body).map_err(unusable)?);
     Ok(())
 }

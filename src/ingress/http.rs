@@ -172,7 +172,10 @@ async fn handle(function: Option<&Function>, request: Request) -> Response<Body>
 /// The request as a delivery: its path without the stage, its body without Lambda's base64.
 fn delivery(request: Request, request_id: String) -> Delivery {
     let query = request.query_string_parameters_ref();
-    let query = query.map(|query| query.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
+    let fields = query.iter().flat_map(|query| query.iter());
+    let mut query: Vec<_> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // `lambda_http` keeps no order of the names.
+    query.sort_by(|(one, _), (other, _)| one.cmp(other));
     let path = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => without_stage(request.raw_http_path(), context),
         _ => request.raw_http_path(),
@@ -187,7 +190,7 @@ fn delivery(request: Request, request_id: String) -> Delivery {
     Delivery {
         method: parts.method,
         path,
-        query: query.unwrap_or_default(),
+        query,
         headers: parts.headers,
         body: body.into(),
         arrived: Time::now(),

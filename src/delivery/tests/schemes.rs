@@ -161,3 +161,16 @@ fn a_body_that_cannot_be_read_is_told_from_one_that_is_refused() {
     assert_eq!(read(&[form], deep.as_bytes()), Err(NotRead::Unreadable(Unreadable::TooDeep)));
     assert_eq!(read(&[form], b"a=1").as_deref(), Ok(r#"{"a":"1"}"#));
 }
+
+#[test]
+fn a_time_of_signing_is_set_in_the_body_without_touching_its_other_fields() {
+    let body = r#"{"amount":12345678901234567890.123456789012345678,"data":{"b":1.0,"a":[1e400]}}"#;
+    let mut signed = delivery(&[], body);
+    named("linear").sign(&mut signed, &SECRET.to_owned().into()).unwrap();
+    assert_eq!(take(&named("linear"), &signed, &[SECRET]), Ok(()));
+    let time = format!("}},\"webhookTimestamp\":{}}}", signed.arrived.milliseconds());
+    assert_eq!(signed.body, body.replace("}}", &time));
+    let mut list = delivery(&[], "[]");
+    let refused = named("linear").sign(&mut list, &SECRET.to_owned().into()).unwrap_err();
+    assert_eq!(refused, "the body is no JSON object, and the time of signing has to be its \"webhookTimestamp\"");
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use taskhook::sim::{Seed, Sim};
 
 use super::{root, taskhook, taskhook_with, text};
-use crate::support::TOKEN;
+use crate::support::{TOKEN, shipped};
 
 async fn portal() -> Sim {
     let properties = json!([
@@ -148,9 +148,9 @@ async fn the_shipped_sources_fit_the_portal_of_the_samples() {
     let seed: Seed = serde_json::from_str(&seed).unwrap();
     let token = seed.token.clone().unwrap();
     let sim = Sim::start(seed, 0).await.unwrap();
-    for folder in ["sources", "sources/available"] {
+    for file in shipped::sources().values() {
         let variables = [("HUBSPOT_TOKEN", token.as_str()), ("HUBSPOT_BASE_URL", &sim.url())];
-        let output = taskhook_with(&variables, &root().join(folder), &["check", "--online"]).await;
+        let output = taskhook_with(&variables, file, &["check", "--online"]).await;
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
 }

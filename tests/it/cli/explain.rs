@@ -93,3 +93,17 @@ async fn an_event_that_is_filtered_sends_nothing() {
     let shown = text(&output.stdout);
     assert!(output.status.success() && shown.contains("filtered") && !shown.contains("POST"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_body_that_can_not_be_read_is_told_in_words() {
+    for (body, problem) in
+        [("{\"id\": 1", "It can't be read: the body is not JSON: "), ("", "It can't be read: the body is empty.")]
+    {
+        let (sources, payload) = files("explain-broken", SOURCE, &Value::Null);
+        std::fs::write(&payload, body).unwrap();
+        let output = taskhook(&sources, &["explain", "shop", &payload]).await;
+        let said = text(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(problem), "{said}");
+        assert!(!said.contains("Unreadable") && !said.contains("NotJson"), "{said}");
+    }
+}

@@ -7,6 +7,7 @@ pub mod lambda;
 pub mod portal;
 pub mod queue;
 pub mod server;
+pub mod shipped;
 pub mod template;
 
 use std::collections::BTreeMap;
