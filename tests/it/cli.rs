@@ -37,6 +37,7 @@ fn text(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn check_lists_the_live_sources_and_those_that_lie_ready() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("enabled");
+    let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(folder.join("available")).unwrap();
     let source = |scheme: &str, name: &str| {
         SOURCE.replace("{tests}/shop", &format!("desk/{name}")).replace("\"github\"", &format!("\"{scheme}\""))
