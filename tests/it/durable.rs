@@ -341,6 +341,16 @@ async fn entries_that_sqs_refuses_are_sent_again_in_their_order() {
 }
 
 #[tokio::test]
+async fn many_updates_of_one_task_keep_their_order() {
+    let world = world().variable("TASKHOOK_REPLY_WITHIN", "29s").durable().start().await;
+    let tickets: Vec<_> = (0..100).map(|n| json!({"id": "1", "subject": n.to_string()})).collect();
+    world.deliver(json!({"event": "d-1", "tickets": tickets})).await.is(202, "queued 100");
+    let queued = world.queues().queued().await;
+    let number = |message: &Value| message["update"]["properties"]["hs_task_subject"].as_str().unwrap().parse().ok();
+    assert_eq!(queued.iter().map(number).collect::<Vec<_>>(), (0..100).map(Some).collect::<Vec<Option<i32>>>());
+}
+
+#[tokio::test]
 async fn without_a_queue_permanent_failures_become_dead_letters_too() {
     let world = world().with_dead_letters().start().await;
     let tickets = json!([{"id": "404", "subject": "x"}, {"id": "1", "subject": "a"}, {"id": "2", "subject": {}}]);
