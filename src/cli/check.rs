@@ -47,7 +47,11 @@ fn warn(files: &Arc<[SourceFile]>) {
         std::thread::spawn(move || sender.send(warnings(&files[at..=at])));
         match receiver.recv_timeout(PATIENCE) {
             Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("{warning}")),
-            Err(_) => eprintln!("{file}: warning: an expression of this file doesn't end on an event without fields"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                eprintln!("{file}: warning: an expression of this file doesn't end on an event without fields");
+            }
+            // A panic, whose message stands above.
+            Err(mpsc::RecvTimeoutError::Disconnected) => eprintln!("{file}: warning: this file can't be judged"),
         }
     }
 }

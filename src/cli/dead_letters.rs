@@ -98,10 +98,13 @@ impl Item {
         format!("{mark:5}  {}  {text}\n", self.cells().join("  "))
     }
 
-    /// The letter as JSON for a person.
+    /// The letter as JSON for a person; unpacked, if it is compressed.
     pub(super) fn whole(&self) -> String {
         let text = &self.received.text;
-        let json: Result<serde_json::Value, _> = serde_json::from_str(text);
+        let json = match &self.dead {
+            Dead::Letter(letter) => serde_json::to_value(letter),
+            _ => serde_json::from_str(text),
+        };
         json.map_or_else(|_| format!("{text}\n"), |json| format!("{json:#}\n"))
     }
 
@@ -124,8 +127,14 @@ fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Upd
     }
     let Mapped::Updates(updates) = payload::map(sources, source, delivery)?.mapped else { return Ok(Vec::new()) };
     // The others went their way then. If there are not as many any more, nobody knows which those are.
-    let failed = event.failed.as_ref().filter(|failed| failed.of == updates.len());
-    let is_meant = |index: &usize| failed.is_none_or(|failed| failed.updates.contains(index));
+    if let Some(failed) = event.failed.as_ref().filter(|failed| failed.of != updates.len()) {
+        return Err(format!(
+            "the event gave {} updates then and gives {} now: which failed?",
+            failed.of,
+            updates.len()
+        ));
+    }
+    let is_meant = |index: &usize| event.failed.as_ref().is_none_or(|failed| failed.updates.contains(index));
     let meant = updates.into_iter().enumerate().filter(|(index, _)| is_meant(index));
     meant.map(|(_, update)| update.map_err(|not| not.detail)).collect()
 }

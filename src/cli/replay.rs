@@ -1,5 +1,6 @@
 //! `taskhook replay`: dead letters are looked at, and sent through again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 use super::dead_letters::{Filter, Item, table};
 use super::{payload, portal};
 use crate::hubspot::Hubspot;
-use crate::queue::{Entry, Message, Queue};
+use crate::queue::{Entry, Message, Queue, Received, group};
 use crate::settings::{Aws, Problem};
 use crate::summary::Outcome;
 use crate::time::Time;
@@ -71,14 +72,15 @@ async fn replay(arguments: &Arguments) -> Result<(), String> {
         Some(url) => Some(Target::Queue(Queue::new(sqs, url))),
         None => Some(Target::Hubspot(Box::new(portal::connect().await?))),
     };
-    let mut visit = Visit { filter: &arguments.filter, dead_letters, started: Time::now(), kept: Vec::new() };
+    let (held, blocked) = (Vec::new(), HashSet::new());
+    let mut visit = Visit { filter: &arguments.filter, dead_letters, began: Instant::now(), held, blocked };
     let result = match &target {
         Some(target) => visit.send_all(target).await,
         None => visit.look(arguments.show).await,
     };
-    // What stays is there for everybody again.
-    let kept: Vec<_> = visit.kept.iter().map(|item| &item.received).collect();
-    visit.dead_letters.release(&kept, Instant::now() + HIDDEN).await;
+    // What stays is there for everybody again, whatever happened.
+    let held: Vec<_> = visit.held.iter().collect();
+    visit.dead_letters.release(&held, Instant::now() + HIDDEN).await;
     result
 }
 
@@ -86,83 +88,126 @@ async fn replay(arguments: &Arguments) -> Result<(), String> {
 struct Visit<'a> {
     filter: &'a Filter,
     dead_letters: Queue,
-    started: Time,
-    /// What was taken out of the queue, and stays.
-    kept: Vec<Item>,
+    began: Instant,
+    /// What was taken out of the queue and is not deleted.
+    held: Vec<Received>,
+    /// The groups of the updates that stay: later ones of the same tasks may not overtake them.
+    blocked: HashSet<String>,
 }
 
 /// A letter, and what is to be sent of it.
 struct Job {
     item: Item,
     messages: Result<Vec<Message>, String>,
+    /// The message groups of its tasks.
+    groups: Vec<String>,
+}
+
+/// How many letters went through, and how many stay.
+#[derive(Default)]
+struct Count {
+    gone: usize,
+    stay: usize,
 }
 
 impl Visit<'_> {
-    /// Everything that is meant and that the queue gives out now, in the order of time.
+    /// Everything that is meant, that was not seen before, and that the queue gives out now; in the order of time.
     async fn take(&mut self) -> Result<Vec<Item>, String> {
-        let received = self.dead_letters.receive(HIDDEN).await;
-        let received = received.map_err(|why| format!("The queue can't be read: {why}."))?;
-        // What is sent through again may fail at once, and be a new letter: that is for the next time.
-        let is_new = |item: &Item| item.received.sent.is_some_and(|sent| sent > self.started);
-        let is_meant = |item: &Item| !is_new(item) && self.filter.takes(item, self.started);
-        let (mut meant, others): (Vec<_>, Vec<_>) = received.into_iter().map(Item::new).partition(is_meant);
-        self.kept.extend(others);
+        let seen: HashSet<String> = self.held.iter().map(|received| received.id.clone()).collect();
+        let known = self.held.len();
+        let received = self.dead_letters.receive(HIDDEN, &mut self.held).await;
+        received.map_err(|why| format!("The queue can't be read: {why}."))?;
+        let now = Time::now();
+        let new = self.held[known..].iter().filter(|received| !seen.contains(&received.id));
+        let items = new.cloned().map(Item::new);
+        let mut meant: Vec<_> = items.filter(|item| self.filter.takes(item, now)).collect();
         meant.sort_by_key(Item::time);
         Ok(meant)
     }
 
     async fn look(&mut self, whole: bool) -> Result<(), String> {
         let meant = self.take().await?;
-        let text = if whole { meant.iter().map(Item::whole).collect() } else { table(&meant) };
-        self.kept.extend(meant);
-        super::print(&format!("{text}{}", self.behind().await?))
+        super::print(&if whole { meant.iter().map(Item::whole).collect() } else { table(&meant) })?;
+        self.tell_behind().await
     }
 
     /// Round after round, since SQS gives out some messages of a group only when those before them are deleted.
     async fn send_all(&mut self, target: &Target) -> Result<(), String> {
-        let (mut gone, mut stay) = (0, 0);
-        loop {
-            let mut jobs = prepare(self.take().await?)?;
+        let (started, mut newer) = (Time::now(), 0);
+        let (mut count, mut result) = (Count::default(), Ok(()));
+        'rounds: loop {
+            // What fails again in the worker is a new letter, and for the next time.
+            let is_new = |item: &Item| {
+                matches!(target, Target::Queue(_)) && item.received.sent.is_some_and(|sent| sent > started)
+            };
+            let (new, old): (Vec<_>, Vec<_>) = self.take().await?.into_iter().partition(is_new);
+            newer += new.len();
+            let mut jobs = prepare(old)?;
             if jobs.is_empty() {
                 break;
             }
             // The order of the updates, which counts where they go into a queue.
             jobs.sort_by_key(Job::time);
             while !jobs.is_empty() {
+                if self.began.elapsed() > HIDDEN / 2 {
+                    result = Err("The letters can't be kept from others for longer: run the command again.".to_owned());
+                    count.stay += jobs.len();
+                    break 'rounds;
+                }
                 let rest = jobs.split_off(jobs.len().min(AT_ONCE));
-                let (done, kept) = self.send(target, std::mem::replace(&mut jobs, rest)).await?;
-                (gone, stay) = (gone + done, stay + kept);
+                let deleted = self.send(target, std::mem::replace(&mut jobs, rest), &mut count).await?;
+                result = result.and(deleted);
             }
         }
-        super::print(&format!("{gone} went through, {stay} stay.\n{}", self.behind().await?))?;
-        let all_through = "Not everything could be sent through; the reasons are above.".to_owned();
-        if stay == 0 { Ok(()) } else { Err(all_through) }
+        let newer =
+            if newer > 0 { format!(" {newer} came meanwhile, and are for the next time.") } else { String::new() };
+        super::print(&format!("{} went through, {} stay.{newer}\n", count.gone, count.stay))?;
+        self.tell_behind().await?;
+        result?;
+        let not_all = "Not everything could be sent through; the reasons are above.".to_owned();
+        if count.stay == 0 { Ok(()) } else { Err(not_all) }
     }
 
-    /// Sends letters through, says what became of each, and deletes what was taken. Returns how many those are, and how
-    /// many stay.
-    async fn send(&mut self, target: &Target, jobs: Vec<Job>) -> Result<(usize, usize), String> {
-        let fates = target.take(&jobs).await;
-        let (mut done, before) = (Vec::new(), self.kept.len());
-        for (Job { item, .. }, fate) in jobs.into_iter().zip(fates) {
-            super::print(&item.line(&fate))?;
-            let place = if fate.is_ok() { &mut done } else { &mut self.kept };
-            place.push(item);
+    /// Sends letters through, says what became of each, and deletes what was taken. Returns whether all of it could be
+    /// deleted.
+    async fn send(
+        &mut self,
+        target: &Target,
+        mut jobs: Vec<Job>,
+        count: &mut Count,
+    ) -> Result<Result<(), String>, String> {
+        for job in jobs.iter_mut().filter(|job| job.groups.iter().any(|group| self.blocked.contains(group))) {
+            job.messages = Err("an earlier change of the same task stays".to_owned());
         }
-        let receipts: Vec<_> = done.iter().map(|item| &item.received).collect();
-        self.dead_letters.delete(&receipts).await.map_err(|why| {
-            format!("Those that are gone went through, but can't be deleted: {why}. They come back in twenty minutes.")
-        })?;
-        Ok((done.len(), self.kept.len() - before))
+        let fates = target.take(&jobs).await;
+        let mut done = Vec::new();
+        for (job, fate) in jobs.into_iter().zip(fates) {
+            super::print(&job.item.line(&fate))?;
+            if fate.is_ok() {
+                done.push(job.item.received);
+                count.gone += 1;
+            } else {
+                self.blocked.extend(job.groups);
+                count.stay += 1;
+            }
+        }
+        let deleted = self.dead_letters.delete(&done.iter().collect::<Vec<_>>()).await.map_err(|why| {
+            format!("Not all that went through could be deleted: {why}. The rest comes back in twenty minutes.")
+        });
+        self.held.retain(|held| !done.iter().any(|done| done.id == held.id));
+        Ok(deleted)
     }
 
-    /// A line about what the queue doesn't give out as long as what was taken is there.
-    async fn behind(&self) -> Result<String, String> {
-        let waiting = self.dead_letters.waiting().await.map_err(|why| format!("The queue can't be read: {why}."))?;
-        Ok(match waiting {
-            0 => String::new(),
-            waiting => format!("About {waiting} more wait: SQS gives out ten updates of one task, and no more.\n"),
-        })
+    /// Says how much the queue doesn't give out as long as what was taken is there.
+    async fn tell_behind(&self) -> Result<(), String> {
+        match self.dead_letters.waiting().await {
+            Ok(0) => Ok(()),
+            Ok(waiting) => super::print(&format!("About {waiting} more wait that SQS doesn't give out now.\n")),
+            Err(why) => {
+                eprintln!("How many more wait is not known: {why}.");
+                Ok(())
+            }
+        }
     }
 }
 
@@ -184,7 +229,12 @@ fn prepare(items: Vec<Item>) -> Result<Vec<Job>, String> {
         }
         Ok(messages)
     };
-    Ok(items.into_iter().map(|item| Job { messages: messages(&item), item }).collect())
+    let job = |item: Item| {
+        let messages = messages(&item);
+        let groups = messages.iter().flatten().map(|message| group(&message.update.task)).collect();
+        Job { item, messages, groups }
+    };
+    Ok(items.into_iter().map(job).collect())
 }
 
 impl Job {

@@ -25,11 +25,10 @@ pub struct Received {
 }
 
 impl Queue {
-    /// Everything that the queue gives out now, in its order, kept from others for `hidden`. Of messages of one group,
-    /// SQS may give out some only when those before them are deleted.
-    pub async fn receive(&self, hidden: Duration) -> Result<Vec<Received>, String> {
+    /// Adds everything that the queue gives out now to `all`, in its order, kept from others for `hidden`. Of messages of
+    /// one group, SQS may give out some only when those before them are deleted.
+    pub async fn receive(&self, hidden: Duration, all: &mut Vec<Received>) -> Result<(), String> {
         let seconds = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
-        let mut all = Vec::new();
         loop {
             let call = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
             let call = call.message_system_attribute_names(MessageSystemAttributeName::SentTimestamp);
@@ -37,7 +36,7 @@ impl Queue {
             let answer = call.visibility_timeout(seconds).wait_time_seconds(1).send().await;
             let messages = answer.map_err(|error| reason(&error))?.messages.unwrap_or_default();
             if messages.is_empty() {
-                return Ok(all);
+                return Ok(());
             }
             all.extend(messages.into_iter().map(|message| {
                 Received {
@@ -62,20 +61,25 @@ impl Queue {
         Ok(answer.attributes().and_then(|all| all.get(&name)?.parse().ok()).unwrap_or_default())
     }
 
-    /// Deletes messages that were received.
+    /// Deletes messages that were received. The error is about some of them; the others are deleted.
     pub async fn delete(&self, messages: &[&Received]) -> Result<(), String> {
+        let mut result = Ok(());
         for batch in messages.chunks(BATCH) {
             let entries = batch.iter().enumerate().map(|(index, message)| {
                 DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(&message.receipt).build()
             });
             let entries = entries.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
             let call = self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
-            let answer = call.send().await.map_err(|error| reason(&error))?;
-            if let Some(failed) = answer.failed().first() {
-                return Err(format!("SQS refuses to delete a message: {}", failed.code()));
+            match call.send().await {
+                Err(error) => result = Err(reason(&error)),
+                Ok(answer) => {
+                    if let Some(failed) = answer.failed().first() {
+                        result = Err(format!("SQS refuses to delete a message: {}", failed.code()));
+                    }
+                }
             }
         }
-        Ok(())
+        result
     }
 
     /// Gives messages that were received back to everybody. What fails comes back by itself.

@@ -164,6 +164,29 @@ async fn of_an_event_only_what_could_not_be_mapped_is_sent_again() {
 }
 
 #[tokio::test]
+async fn an_event_that_gives_other_updates_than_then_stays() {
+    let world = world().durable().start().await;
+    let tickets = json!([{"id": "1", "status": "someday"}, {"id": "2", "subject": "old"}]);
+    world.deliver(json!({"event": "d-1", "tickets": tickets})).await.is(202, "queued 1, failed 1");
+    world.drain().await;
+    change_source(&world, ".tickets[]", "(.tickets[] | select(.status != \"someday\"))");
+    let said = text(&replay(&world, &[]).await, 1);
+    assert!(said.contains("the event gave 2 updates then and gives 1 now"), "{said}");
+}
+
+#[tokio::test]
+async fn an_error_in_the_middle_hides_nothing() {
+    let world = with_two_letters().await;
+    let schema = world.folder().join("hubspot-schema.json");
+    std::fs::write(&schema, "").unwrap();
+    let said = text(&replay(&world, &[]).await, 1);
+    assert!(said.contains("hubspot-schema.json"), "{said}");
+    std::fs::remove_file(schema).unwrap();
+    let table = text(&replay(&world, &["--dry-run"]).await, 0);
+    assert!(table.contains("2 in all"), "{table}");
+}
+
+#[tokio::test]
 async fn letters_go_into_the_queue_in_the_order_of_their_changes() {
     let world = world().durable().start().await;
     for (subject, at) in [("newer", "2026-10-12T20:00:00Z"), ("older", "2026-10-12T19:00:00Z")] {
