@@ -31,7 +31,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What is kept of the time for the answer; a quarter, if that is less.
-const MARGIN: Duration = Duration::from_millis(500);
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// What is kept of the time for dead letters and then for setting when messages come back; a quarter, if that is less.
 const FOR_THE_END: Duration = Duration::from_secs(4);

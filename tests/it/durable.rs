@@ -174,7 +174,7 @@ async fn a_worker_stops_before_lambda_ends_it() {
     let mut world = world().durable().start().await;
     deliver(&world, "1", "a").await.is(202, "queued 1");
     world.hubspot.fault(Fault { on: Endpoint::Update, delay_ms: 60_000, forever: true, ..Fault::default() });
-    world.worker.as_mut().unwrap().time_limit = std::time::Duration::from_secs(2);
+    world.worker.as_mut().unwrap().time_limit = std::time::Duration::from_secs(4);
     assert_eq!(world.poll().await, (1, 1));
     assert_eq!(world.queues().sqs.calls().last().map(String::as_str), Some("ChangeMessageVisibilityBatch"));
 }
@@ -185,7 +185,7 @@ async fn a_worker_whose_queue_is_silent_answers_in_time_all_the_same() {
     deliver(&world, "404", "x").await.is(202, "queued 1");
     deliver(&world, "1", "a").await.is(202, "queued 1");
     world.queues().sqs.falls_silent();
-    world.worker.as_mut().unwrap().time_limit = std::time::Duration::from_secs(3);
+    world.worker.as_mut().unwrap().time_limit = std::time::Duration::from_secs(4);
     assert_eq!(world.poll().await, (2, 1), "the dead letter can't be written");
     assert_eq!(subject(&world, "1"), "a");
 }
