@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
 use super::scheme::single;
-use super::{Refused, Tolerance, scheme};
+use super::{Refused, Tolerance};
 use crate::time::Time;
 
 /// How long a token is good that we make ourselves, in seconds: as long as monday.com's are.
@@ -97,7 +97,7 @@ impl Hs256 {
 
 impl Signer<Vec<u8>> for Hs256 {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(scheme::Algorithm::Sha256.sign(&self.key, &[message]))
+        Ok(super::Algorithm::Sha256.sign(&self.key, &[message]))
     }
 }
 

@@ -9,6 +9,7 @@ mod jwt;
 mod presets;
 mod scheme;
 mod sign;
+mod signature;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ mod tests;
 pub use body::{Json, Unreadable};
 pub use handshake::{Answer, Handshake, NoOp, Stage};
 pub use presets::{Preset, preset, preset_names};
-pub use scheme::{Algorithm, Encoding, Hmac, Refused, Scheme, TimeFormat, Tolerance};
+pub use scheme::{Refused, Scheme, Tolerance};
+pub use signature::{Algorithm, Encoding, Hmac, TimeFormat};
 pub use template::Template;
 
 use std::fmt;

@@ -3,7 +3,7 @@
 //! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never code.
 
 use super::handshake::{Ask, Handshake, NoOp, Reply, Stage};
-use super::scheme::{Algorithm, Encoding, TimeFormat};
+use super::signature::{Algorithm, Encoding, TimeFormat};
 
 /// A named scheme.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::value::RawValue;
 
 use super::jwt;
-use super::scheme::{Encoding, Hmac, Scheme, TimeFormat};
+use super::scheme::Scheme;
+use super::signature::{Encoding, Hmac, TimeFormat};
 use super::template::Values;
 use super::{Delivery, Refused};
 use crate::time::Time;
