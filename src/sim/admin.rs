@@ -75,9 +75,20 @@ PUT    /_sim/behaviour   sets the habits that last; what is left out goes back t
 
 A fault:     {"on": "update", "times": 2, "skip": 1, "status": 429, "policy": "SECONDLY"}
   on         any | create | read | update | upsert | owners | properties
+  holding    only calls that hold this: an input's or task's id, or a value
   how often  times (1), forever (false), skip (0)
-  instead    status (with policy, headers, body), html, drop: "before"
-  besides    drop: "after", delay_ms, half_body, reverse, omit, ignore, no_echo, empty
-Behaviour:   {"trace_ids": "never" | "upsert" | "always", "errors_in_200": false, "echo_id_property": true,
-              "terse_validation": false, "incomplete_errors": false, "order": "as_is" | "reversed"}
+  instead    status (with policy, category, headers, body), html, drop: "before"
+  besides    drop: "after", delay_ms, half_body, reverse, omit, ignore, no_echo, empty, race,
+             state ("PENDING" | "PROCESSING" | "CANCELED"), warning (a text)
+Behaviour:   {"trace_ids": "never" | "upsert" | "always", "echo_trace_ids": false, "errors_in_200": false,
+              "echo_id_property": true, "terse_validation": false, "incomplete_errors": false,
+              "order": "as_is" | "reversed", "empty_due_date": "clears" | "invalid" | "required",
+              "taken_value": "invalid" | "conflict" | "already_exists", "merged": {"102": "101"},
+              "latency_ms": 0, "rules": [...]}
+A rule:      {"property": "code", "takes": "letters" | "digits" | "letters_and_digits"}
+             {"property": "code", "refuses": ["9"], "code": "INVALID_OWNER_ID",
+              "message": "Owner {value} does not exist"}
+             {"property": "code", "keeps": "number" | "trimmed" | "lower_case" | "clean_html"}
+             {"property": "code", "required": true, "when": {"hs_task_status": "COMPLETED"},
+              "in_every_version": false}
 "#;

@@ -56,6 +56,18 @@ impl Request {
         pairs.collect()
     }
 
+    /// Whether it names this id, in the path or in an input, or carries this value of a property.
+    pub(super) fn holds(&self, text: &str) -> bool {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let single = std::slice::from_ref(&body);
+        let mut inputs = body["inputs"].as_array().map_or(single, Vec::as_slice).iter();
+        let in_input = |input: &Value| {
+            let properties = input["properties"].as_object();
+            input["id"] == text || properties.is_some_and(|values| values.values().any(|value| value == text))
+        };
+        self.path.rsplit('/').next() == Some(text) || inputs.any(in_input)
+    }
+
     /// The first value of one parameter of the query.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         self.parameters(name).into_iter().next()

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::{
     draft::{Draft, Failure},
@@ -10,7 +11,9 @@ use super::{
     outcome::Outcome,
     portal::Portal,
     refusal::{self, Detail, Refusal},
-    seed::Behaviour,
+    seed::{Behaviour, TakenValue},
+    values::Invalid,
+    version::Version,
     view,
 };
 
@@ -18,6 +21,7 @@ use super::{
 pub(super) fn write(
     portal: &mut Portal,
     operation: Operation,
+    version: Version,
     body: &[u8],
     fault: &Fault,
     now: Timestamp,
@@ -27,14 +31,13 @@ pub(super) fn write(
     let traced = batch.fails_alone(portal.behaviour.trace_ids, operation);
     let inputs = &batch.inputs[..kept(batch.inputs.len(), fault)];
 
-    let echo = portal.behaviour.echo_id_property && !fault.no_echo;
-    let detail = detail(&portal.behaviour);
-    let mut draft = Draft::new(&portal.schema, &portal.owners, &portal.tasks, now);
+    let behaviour = &portal.behaviour;
+    let mut draft = Draft::new(portal, version, now);
     let mut written = Vec::new();
     let mut missing = Vec::new();
     let mut failures = Vec::new();
     for input in inputs {
-        match write_one(&mut draft, operation, id_property.as_deref(), input) {
+        match write_one(&mut draft, operation, id_property.as_deref(), input, fault) {
             Ok(Some((id, new))) => written.push((id, new, input)),
             Ok(None) => missing.push(input.id().to_owned()),
             Err(failure) => failures.push((input, failure)),
@@ -42,9 +45,10 @@ pub(super) fn write(
     }
     if !failures.is_empty() && !traced {
         let failures = failures.into_iter().map(|(_, failure)| failure);
-        return Err(refuse(failures, detail));
+        return Err(refuse(failures, behaviour));
     }
 
+    let echo = behaviour.echo_id_property && !fault.no_echo;
     let mut outcome = Outcome::default();
     for (id, new, input) in written {
         let Some(task) = draft.get(&id) else { continue };
@@ -57,20 +61,31 @@ pub(super) fn write(
         if operation == Operation::Upsert {
             result["new"] = new.into();
         }
+        if let (true, Some(trace_id)) = (behaviour.echo_trace_ids, &input.object_write_trace_id) {
+            result["objectWriteTraceId"] = trace_id.as_str().into();
+        }
+        if let Some(warning) = fault.warning.as_ref().filter(|_| version.has_warnings()) {
+            result["warnings"] = json!([{"category": "VALIDATION_ERROR", "message": warning, "context": {}}]);
+        }
         outcome.results.push(result);
     }
     outcome.missing(&missing);
     for (input, failure) in failures {
         let trace_id = input.object_write_trace_id.as_slice();
-        let refusal = refuse([failure], detail).context("objectWriteTraceId", trace_id);
-        outcome.errors.push(refusal.error);
+        outcome.refuse(refuse([failure], behaviour).context("objectWriteTraceId", trace_id));
     }
     portal.tasks = draft.finish();
     Ok(outcome)
 }
 
 /// Reads a batch: `batch/read`.
-pub(super) fn read(portal: &Portal, body: &[u8], fault: &Fault, now: Timestamp) -> Result<Outcome, Refusal> {
+pub(super) fn read(
+    portal: &Portal,
+    version: Version,
+    body: &[u8],
+    fault: &Fault,
+    now: Timestamp,
+) -> Result<Outcome, Refusal> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Read {
@@ -88,7 +103,7 @@ pub(super) fn read(portal: &Portal, body: &[u8], fault: &Fault, now: Timestamp) 
     let id_property = batch.id_property.as_deref();
     portal.check_id_property(id_property, "read")?;
 
-    let mut draft = Draft::new(&portal.schema, &portal.owners, &portal.tasks, now);
+    let mut draft = Draft::new(portal, version, now);
     let mut outcome = Outcome::default();
     let mut missing = Vec::new();
     for Id { id } in batch.inputs.iter().take(kept(batch.inputs.len(), fault)) {
@@ -108,16 +123,26 @@ pub(super) fn detail(behaviour: &Behaviour) -> Detail {
 }
 
 /// One refusal for all that is wrong: HubSpot doesn't say with which input.
-pub(super) fn refuse(failures: impl IntoIterator<Item = Failure>, detail: Detail) -> Refusal {
+pub(super) fn refuse(failures: impl IntoIterator<Item = Failure>, behaviour: &Behaviour) -> Refusal {
     let mut invalid = Vec::new();
-    let mut required = Vec::new();
+    let mut required = None;
     for failure in failures {
         match failure {
             Failure::Values(values) => invalid.extend(values),
-            Failure::Required(names) => required = names,
+            Failure::Required { creating, names } => required = Some((creating, names)),
         }
     }
-    if invalid.is_empty() { refusal::missing_required(&required) } else { refusal::invalid_values(&invalid, detail) }
+    let category = match behaviour.taken_value {
+        TakenValue::Invalid => None,
+        TakenValue::Conflict => Some("CONFLICT"),
+        TakenValue::AlreadyExists => Some("OBJECT_ALREADY_EXISTS"),
+    };
+    let taken = invalid.iter().find(|value| value.is_conflict());
+    match (category, taken, required) {
+        (Some(category), Some(taken), _) => Refusal::new(409, category, &taken.message),
+        (_, _, Some((creating, names))) if invalid.is_empty() => refusal::missing_required(creating, &names),
+        _ => refusal::invalid_values(&invalid, detail(behaviour)),
+    }
 }
 
 /// Returns the record id and whether it is new, or nothing if there is no such task.
@@ -126,6 +151,7 @@ fn write_one(
     operation: Operation,
     id_property: Option<&str>,
     input: &Input,
+    fault: &Fault,
 ) -> Result<Option<(String, bool)>, Failure> {
     if operation == Operation::Create {
         return Ok(Some((draft.create(&input.properties)?, true)));
@@ -139,6 +165,10 @@ fn write_one(
         draft.check("", &input.properties)?;
         return Ok(None);
     };
+    if fault.race {
+        let taken = Invalid::conflict(name, input.id(), "0", "another task");
+        return Err(Failure::Values(vec![taken]));
+    }
     let mut properties = input.properties.clone();
     properties.entry(name.into()).or_insert_with(|| input.id().into());
     Ok(Some((draft.create(&properties)?, true)))

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    answer::{Answer, Body},
+    answer::{Answer, Body, Request},
     canned,
 };
 
@@ -20,6 +20,8 @@ use super::{
 pub struct Fault {
     /// The calls that it strikes.
     pub on: Endpoint,
+    /// It strikes only calls that hold this: the id of an input or of the task in the path, or a property's value.
+    pub holding: Option<String>,
     /// How many calls it strikes; default: 1.
     pub times: Option<u32>,
     /// It strikes every call, for ever.
@@ -30,6 +32,8 @@ pub struct Fault {
     pub status: Option<u16>,
     /// Which limit a 429 names.
     pub policy: Policy,
+    /// With `status`: the category in HubSpot's own body, in place of the usual one.
+    pub category: Option<String>,
     /// Headers to add, or to put in place of others.
     pub headers: BTreeMap<String, String>,
     /// With `status`: the body instead of HubSpot's own. A string is sent as HTML, anything else as JSON.
@@ -52,6 +56,12 @@ pub struct Fault {
     pub empty: bool,
     /// Answers 200 with a page of HTML.
     pub html: bool,
+    /// What a batch says of itself, in place of `COMPLETE`.
+    pub state: Option<BatchState>,
+    /// Every result carries a warning with this message. Version 2026-09 has none.
+    pub warning: Option<String>,
+    /// Somebody else creates each task of an upsert that isn't there, just before it is.
+    pub race: bool,
 }
 
 /// The calls that a fault strikes.
@@ -98,6 +108,18 @@ pub enum Moment {
     After,
 }
 
+/// The states of a batch that isn't complete.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum BatchState {
+    /// It has not begun.
+    Pending,
+    /// It is under way.
+    Processing,
+    /// It was called off.
+    Canceled,
+}
+
 impl Fault {
     /// One call answers with this status and the body that HubSpot sends with it.
     #[must_use]
@@ -109,6 +131,9 @@ impl Fault {
     pub(super) fn answer(&self, now: Timestamp) -> Option<Answer> {
         if let Some(status) = self.status {
             let mut answer = canned::answer(status, self.policy, now);
+            if let (Some(category), Body::Json(body)) = (&self.category, &mut answer.body) {
+                body["category"] = category.as_str().into();
+            }
             match &self.body {
                 Some(Value::String(text)) => answer.body = Body::Html(text.clone()),
                 Some(body) => answer.body = Body::Json(body.clone()),
@@ -150,11 +175,12 @@ impl Faults {
     }
 
     /// The fault that strikes a call of this endpoint; the harmless default if none does.
-    pub(super) fn strike(&mut self, endpoint: Endpoint) -> Fault {
+    pub(super) fn strike(&mut self, endpoint: Endpoint, request: &Request) -> Fault {
         for index in 0..self.0.len() {
             let fault = &mut self.0[index];
             let over = fault.times == Some(0) && !fault.forever;
-            if over || fault.on != Endpoint::Any && fault.on != endpoint {
+            let meant = fault.on == Endpoint::Any || fault.on == endpoint;
+            if over || !meant || fault.holding.as_ref().is_some_and(|text| !request.holds(text)) {
                 continue;
             }
             if fault.skip > 0 {

@@ -8,6 +8,7 @@ use super::{
     fault::Fault,
     portal::Portal,
     refusal::{self, Refusal},
+    rules,
     seed::TraceIds,
 };
 
@@ -62,16 +63,22 @@ impl Batch {
             // Nobody knows what HubSpot does. The stricter way keeps clients honest.
             return Err(refusal::several_id_properties());
         }
+        let id_property = names.into_iter().next().flatten();
         let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
         for input in &self.inputs {
-            if !seen.insert(input.id()) {
-                twice.insert(input.id().to_owned());
+            // HubSpot compares ids as it keeps them.
+            let id = match &id_property {
+                Some(name) => rules::kept(&portal.behaviour.rules, name, input.id()),
+                None => input.id().to_owned(),
+            };
+            if !seen.insert(id.clone()) {
+                twice.insert(id);
             }
         }
         if !twice.is_empty() {
             return Err(refusal::duplicate_ids(&Vec::from_iter(twice)));
         }
-        Ok(names.into_iter().next().flatten())
+        Ok(id_property)
     }
 
     /// Whether a bad input fails alone: each input must carry a trace id of its own.

@@ -8,11 +8,11 @@
 //! | --- | --- |
 //! | `http`, `admin` | the socket; `/_sim` for scripts |
 //! | `state`, `fault` | the calls so far, and what goes wrong with the next ones |
-//! | `portal`, `route`, `limits` | one request becomes one answer |
+//! | `portal`, `route`, `version`, `limits` | one request becomes one answer |
 //! | `inputs`, `batch`, `outcome` | a batch call: what it asks, does and comes to |
 //! | `record` | a call that concerns one task |
 //! | `tasks`, `draft`, `view` | the tasks, changes to them that all happen or none, and how HubSpot shows them |
-//! | `schema`, `property`, `values` | property definitions, and which values they take |
+//! | `schema`, `property`, `values`, `rules` | property definitions, and which values they take |
 //! | `owners` | the people that tasks are assigned to |
 //! | `refusal`, `canned` | HubSpot's error bodies: for what a request did, and out of the blue |
 
@@ -32,11 +32,13 @@ mod property;
 mod record;
 mod refusal;
 mod route;
+mod rules;
 mod schema;
 mod seed;
 mod state;
 mod tasks;
 mod values;
+mod version;
 mod view;
 
 #[cfg(test)]
@@ -51,9 +53,10 @@ use std::{
 use jiff::Timestamp;
 use tokio::{net::TcpListener, task::AbortHandle};
 
-pub use fault::{Endpoint, Fault, Moment, Policy};
+pub use fault::{BatchState, Endpoint, Fault, Moment, Policy};
 pub use property::{Choice, ModificationMetadata, Property};
-pub use seed::{Behaviour, Order, Owner, Seed, SeedTask, TraceIds};
+pub use rules::{Characters, Form, Rule};
+pub use seed::{Behaviour, EmptyDueDate, Order, Owner, Seed, SeedTask, TakenValue, TraceIds};
 pub use state::Call;
 pub use tasks::Task;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     answer::Answer,
     fault::Fault,
-    refusal,
+    refusal::{self, Refusal},
     seed::{Behaviour, Order},
 };
 
@@ -21,8 +21,19 @@ impl Outcome {
     /// Adds the one error that names every id that was not found.
     pub(super) fn missing(&mut self, ids: &[String]) {
         if !ids.is_empty() {
-            self.errors.push(refusal::tasks_not_found(ids).error);
+            self.refuse(refusal::tasks_not_found(ids));
         }
+    }
+
+    /// Adds an error, with the fields that an error of a batch has to have.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        let mut error = refusal.error;
+        for (name, nothing) in [("context", json!({})), ("errors", json!([])), ("links", json!({}))] {
+            if error.get(name).is_none() {
+                error[name] = nothing;
+            }
+        }
+        self.errors.push(error);
     }
 
     /// The answer with the status `success` if nothing failed, else with the status `partial`.
@@ -41,7 +52,7 @@ impl Outcome {
         self.results.truncate(told);
         let at = format!("{now:.3}");
         let mut body = json!({
-            "status": "COMPLETE",
+            "status": fault.state.map_or_else(|| "COMPLETE".into(), |state| json!(state)),
             "results": self.results,
             "requestedAt": at,
             "startedAt": at,

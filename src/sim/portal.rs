@@ -95,23 +95,23 @@ impl Portal {
 
     fn handle(&mut self, request: &Request, fault: &Fault, now: Timestamp) -> Result<Answer, Refusal> {
         self.authorize(request, now)?;
-        let Some(Route { place, drops_207 }) = Route::of(&request.method, &request.path) else {
+        let Some(Route { place, version }) = Route::of(&request.method, &request.path) else {
             return Err(refusal::no_such_path(&request.path));
         };
         match place {
             Place::Batch(operation) => {
                 let body = &request.body;
                 let (outcome, success) = match operation {
-                    Operation::Read => (batch::read(self, body, fault, now)?, 200),
-                    Operation::Create => (batch::write(self, operation, body, fault, now)?, 201),
-                    _ => (batch::write(self, operation, body, fault, now)?, 200),
+                    Operation::Read => (batch::read(self, version, body, fault, now)?, 200),
+                    Operation::Create => (batch::write(self, operation, version, body, fault, now)?, 201),
+                    _ => (batch::write(self, operation, version, body, fault, now)?, 200),
                 };
-                let keeps_207 = !drops_207 && !self.behaviour.errors_in_200;
-                let partial = if keeps_207 { 207 } else { success };
+                let has_207 = version.has_207() && !self.behaviour.errors_in_200;
+                let partial = if has_207 { 207 } else { success };
                 Ok(outcome.answer(success, partial, &self.behaviour, fault, now))
             }
-            Place::ReadTask(id) => record::read(self, &id, request, now),
-            Place::UpdateTask(id) => record::update(self, &id, request, now),
+            Place::ReadTask(id) => record::read(self, &id, version, request, now),
+            Place::UpdateTask(id) => record::update(self, &id, version, request, now),
             Place::Owners => owners::list(&self.owners, request),
             Place::Owner(id) => owners::show(&self.owners, &id),
             Place::Properties => Ok(schema::list(&self.schema)),

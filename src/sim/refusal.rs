@@ -83,8 +83,9 @@ pub(super) fn invalid_values(invalid: &[Invalid], detail: Detail) -> Refusal {
     validation(format!("{summary}: {named}")).with("errors", errors)
 }
 
-pub(super) fn missing_required(names: &[String]) -> Refusal {
-    validation("Error creating TASK. Some required properties were not set.").context("properties", names)
+pub(super) fn missing_required(creating: bool, names: &[String]) -> Refusal {
+    let verb = if creating { "creating" } else { "updating" };
+    validation(format!("Error {verb} TASK. Some required properties were not set.")).context("properties", names)
 }
 
 pub(super) fn duplicate_ids(ids: &[String]) -> Refusal {

@@ -1,13 +1,12 @@
 //! Which call a method and a path mean.
 
-use super::{fault::Endpoint, inputs::Operation};
+use super::{fault::Endpoint, inputs::Operation, version::Version};
 
 /// A call that the stand-in knows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Route {
     pub(super) place: Place,
-    /// The version of the API in the path has no 207.
-    pub(super) drops_207: bool,
+    pub(super) version: Version,
 }
 
 /// What is called.
@@ -24,14 +23,10 @@ pub(super) enum Place {
 }
 
 impl Route {
-    /// Reads `/crm/v3/<room>/…` and `/crm/<room>/<YYYY-MM>/…`, which go by the same names.
+    /// Reads the path of a version; all versions go by the same names.
     pub(super) fn of(method: &str, path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let (room, version, rest) = match segments.as_slice() {
-            ["crm", "v3", room, rest @ ..] => (*room, "v3", rest),
-            ["crm", room, date, rest @ ..] if is_version(date) => (*room, *date, rest),
-            _ => return None,
-        };
+        let (version, room, rest) = Version::of(&segments)?;
         let place = match (method, room, rest) {
             ("POST", "objects", ["tasks", "batch", "create"]) => Place::Batch(Operation::Create),
             ("POST", "objects", ["tasks", "batch", "read"]) => Place::Batch(Operation::Read),
@@ -46,9 +41,7 @@ impl Route {
             ("GET", "properties", ["tasks", name]) => Place::Property((*name).into()),
             _ => return None,
         };
-        // "v3" sorts after every date, but keeps its 207.
-        let drops_207 = version != "v3" && version >= FIRST_WITHOUT_207;
-        Some(Self { place, drops_207 })
+        Some(Self { place, version })
     }
 
     /// What a fault calls it.
@@ -63,12 +56,3 @@ impl Route {
         }
     }
 }
-
-/// `2026-03`
-fn is_version(text: &str) -> bool {
-    let digits = |part: &str, length| part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
-    text.split_once('-').is_some_and(|(year, month)| digits(year, 4) && digits(month, 2))
-}
-
-/// HubSpot's changelog: from this version on a partial failure answers 200.
-const FIRST_WITHOUT_207: &str = "2026-09";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::property::Property;
+use super::{property::Property, rules::Rule};
 
 /// The portal as the stand-in finds it. Every field may be left out.
 ///
@@ -80,6 +80,18 @@ pub struct Behaviour {
     pub incomplete_errors: bool,
     /// The order of `results`.
     pub order: Order,
+    /// Results carry the `objectWriteTraceId` of their inputs.
+    pub echo_trace_ids: bool,
+    /// Rules about properties.
+    pub rules: Vec<Rule>,
+    /// What becomes of `hs_timestamp: ""`.
+    pub empty_due_date: EmptyDueDate,
+    /// Record ids of tasks that were merged, and of those that they were merged into, which answer in their place.
+    pub merged: BTreeMap<String, String>,
+    /// What a create or upsert answers whose value another task has already.
+    pub taken_value: TakenValue,
+    /// Every answer comes this many milliseconds late.
+    pub latency_ms: u64,
 }
 
 /// Where a bad input that carries an `objectWriteTraceId` fails alone instead of taking the batch with it.
@@ -106,6 +118,32 @@ pub enum Order {
     Reversed,
 }
 
+/// What becomes of an empty due date: nobody knows what HubSpot does.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmptyDueDate {
+    /// It clears the due date.
+    #[default]
+    Clears,
+    /// It is refused like a time that isn't one.
+    Invalid,
+    /// It is refused like a property that has to be set.
+    Required,
+}
+
+/// What a create or upsert answers whose value must be unique and is another task's.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TakenValue {
+    /// 400, `CONFLICTING_UNIQUE_VALUE` among the values that are not valid.
+    #[default]
+    Invalid,
+    /// 409, `CONFLICT`.
+    Conflict,
+    /// 409, `OBJECT_ALREADY_EXISTS`.
+    AlreadyExists,
+}
+
 impl Default for Behaviour {
     fn default() -> Self {
         Self {
@@ -115,6 +153,12 @@ impl Default for Behaviour {
             terse_validation: false,
             incomplete_errors: false,
             order: Order::default(),
+            echo_trace_ids: false,
+            rules: Vec::new(),
+            empty_due_date: EmptyDueDate::default(),
+            merged: BTreeMap::new(),
+            taken_value: TakenValue::default(),
+            latency_ms: 0,
         }
     }
 }

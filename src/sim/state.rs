@@ -56,7 +56,7 @@ impl State {
     pub(super) fn call(&mut self, request: &Request, now: Timestamp) -> Reply {
         let route = Route::of(&request.method, &request.path);
         let endpoint = route.map_or(Endpoint::Any, |route| route.endpoint());
-        let fault = self.faults.strike(endpoint);
+        let fault = self.faults.strike(endpoint, request);
         let mut answer = match fault.drop {
             Some(Moment::Before) => None,
             _ => Some(self.portal.answer(request, &fault, now)),
@@ -71,7 +71,8 @@ impl State {
             status: answer.as_ref().map_or(0, |answer| answer.status),
             authorization_present: request.authorization.is_some(),
         });
-        Reply { answer, delay: Duration::from_millis(fault.delay_ms), half: fault.half_body }
+        let delay = Duration::from_millis(self.portal.behaviour.latency_ms + fault.delay_ms);
+        Reply { answer, delay, half: fault.half_body }
     }
 }
 

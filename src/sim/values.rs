@@ -10,7 +10,7 @@ pub(super) struct Invalid {
     /// The property's name.
     pub(super) name: String,
     /// HubSpot's code, such as `INVALID_OPTION`.
-    pub(super) code: &'static str,
+    pub(super) code: String,
     /// HubSpot's sentence; most begin with the value.
     pub(super) message: String,
 }
@@ -30,11 +30,16 @@ impl Invalid {
         let message = format!(
             "Cannot set PropertyValueCoordinates{{propertyName={name}, value={value}}} on {id}. {holder} already has that value."
         );
-        Self::new(name, "CONFLICTING_UNIQUE_VALUE", message)
+        Self::new(name, CONFLICT, message)
     }
 
-    fn new(name: &str, code: &'static str, message: String) -> Self {
-        Self { name: name.into(), code, message }
+    /// Whether the value must be unique and is another task's.
+    pub(super) fn is_conflict(&self) -> bool {
+        self.code == CONFLICT
+    }
+
+    pub(super) fn new(name: &str, code: &str, message: String) -> Self {
+        Self { name: name.into(), code: code.into(), message }
     }
 }
 
@@ -145,3 +150,6 @@ fn day(value: &str) -> Result<Date, Option<String>> {
     let shape = value.len() == 10 && value.as_bytes().get(4) == Some(&b'-');
     shape.then(|| value.parse().ok()).flatten().ok_or(None)
 }
+
+/// HubSpot's code for a value that must be unique and is another task's.
+const CONFLICT: &str = "CONFLICTING_UNIQUE_VALUE";

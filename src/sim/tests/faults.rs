@@ -25,6 +25,7 @@ fn a_status_answers_in_hubspots_words_and_writes_nothing() {
         (json!({"status": 429, "policy": "SECONDLY"}), "/message", "You have reached your secondly limit."),
         (json!({"status": 429, "policy": "DAILY"}), "/errorType", "RATE_LIMIT"),
         (json!({"status": 477}), "/category", "MIGRATION_IN_PROGRESS"),
+        (json!({"status": 409, "category": "OBJECT_ALREADY_EXISTS"}), "/category", "OBJECT_ALREADY_EXISTS"),
         (json!({"status": 400, "body": {"message": "mine"}}), "/message", "mine"),
     ];
     for (fault, pointer, expected) in rows {
@@ -100,6 +101,48 @@ fn a_fault_strikes_the_calls_it_is_meant_for() {
     let mut owners = || stage.get("/crm/v3/owners").0;
     assert_eq!([owners(), owners(), owners()], [500, 500, 500]);
     assert_eq!(stage.get("/crm/v3/properties/tasks").0, 200);
+}
+
+#[test]
+fn a_fault_strikes_whoever_holds_a_certain_row() {
+    for holding in ["2", "urgent one"] {
+        let mut stage = Stage::new().fault(json!({"holding": holding, "status": 403, "forever": true}));
+        let (one, two) = (zid("1", json!({})), zid("2", json!({"hs_task_subject": "urgent one"})));
+        let statuses = [json!([one, two]), json!([one]), json!([two])].map(|inputs| stage.update(inputs).0);
+        assert_eq!(statuses, [403, 200, 403], "{holding}");
+    }
+    let mut stage = Stage::new().fault(json!({"holding": "102", "status": 403, "forever": true}));
+    assert_eq!(["101", "102"].map(|id| stage.get(&format!("/crm/v3/objects/tasks/{id}")).0), [200, 403]);
+}
+
+#[test]
+fn a_batch_may_still_be_under_way() {
+    for state in ["PENDING", "PROCESSING", "CANCELED"] {
+        let (status, body, written) = under(json!({"state": state, "omit": 2}));
+        assert_eq!((status, &body["status"], ids(&body), written), (200, &json!(state), vec![], true));
+        let (_, _, written) = under(json!({"state": state, "empty": true}));
+        assert!(!written);
+    }
+}
+
+#[test]
+fn results_may_carry_a_warning_in_versions_that_have_them() {
+    let (_, body, _) = under(json!({"warning": "Cut"}));
+    assert_eq!(body["results"][1]["warnings"][0]["message"], "Cut");
+    let mut stage = Stage::new().fault(json!({"warning": "Cut"}));
+    let inputs = json!({"inputs": [zid("1", json!({}))]});
+    let (_, body) = stage.call("POST", "/crm/objects/2026-09/tasks/batch/update", inputs);
+    assert_eq!((ids(&body), body["results"][0].get("warnings")), (vec!["101"], None));
+}
+
+#[test]
+fn somebody_else_may_create_the_task_of_an_upsert_first() {
+    let mut stage = Stage::new().fault(json!({"on": "upsert", "race": true}));
+    let inputs = json!([zid("1", json!({})), zid("9", json!({"hs_timestamp": "1770091506789"}))]);
+    let (status, body) = stage.batch("upsert", inputs.clone());
+    assert_eq!((status, &body["errors"][0]["code"]), (400, &json!("CONFLICTING_UNIQUE_VALUE")));
+    assert_eq!(body["errors"][0]["context"]["propertyName"], json!(["zid"]));
+    assert_eq!(stage.batch("upsert", inputs).0, 200);
 }
 
 #[test]
