@@ -57,7 +57,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
 }
 
 fn done() -> Answer {
-    Answer { status: 204, headers: Vec::new(), body: Body::Empty }
+    Answer::empty()
 }
 
 fn problem(status: u16, message: &str) -> Answer {

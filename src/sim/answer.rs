@@ -1,6 +1,10 @@
 //! A request and an answer without their transport.
 
-use serde_json::Value;
+use std::str::FromStr;
+
+use serde_json::{Value, json};
+
+use super::refusal::{self, Refusal};
 
 /// A request as the portal sees it.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +60,21 @@ impl Request {
         pairs.collect()
     }
 
+    /// A number in the query.
+    pub(super) fn number(&self, name: &str, default: usize) -> Result<usize, Refusal> {
+        self.parse(name, default, "a number")
+    }
+
+    /// `true` or `false` in the query; false if it isn't there.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        self.parse(name, false, "true or false")
+    }
+
+    fn parse<T: FromStr>(&self, name: &str, default: T, kind: &str) -> Result<T, Refusal> {
+        let Some(text) = self.parameter(name) else { return Ok(default) };
+        text.parse().map_err(|_| refusal::validation(format!("{name} must be {kind}, not {text}")))
+    }
+
     /// Whether it names this id, in the path or in an input, or carries this value of a property.
     pub(super) fn holds(&self, text: &str) -> bool {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
@@ -77,6 +96,20 @@ impl Request {
 impl Answer {
     pub(super) fn json(status: u16, body: Value) -> Self {
         Self { status, headers: Vec::new(), body: Body::Json(body) }
+    }
+
+    pub(super) fn empty() -> Self {
+        Self { status: 204, headers: Vec::new(), body: Body::Empty }
+    }
+
+    /// A page of results, and where the next one begins.
+    pub(super) fn page(results: Vec<Value>, next: Option<usize>, limit: usize) -> Self {
+        let mut body = json!({ "results": results });
+        if let Some(next) = next {
+            body["paging"] =
+                json!({"next": {"after": next.to_string(), "link": format!("?after={next}&limit={limit}")}});
+        }
+        Self::json(200, body)
     }
 
     pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Self {

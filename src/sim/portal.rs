@@ -47,6 +47,7 @@ impl Portal {
             limits: Limits::default(),
             errors: 0,
         };
+        owners::complete(&mut portal.owners);
         for property in built_in().into_iter().chain(seed.properties) {
             let property = property.complete();
             portal.schema.insert(property.name.clone(), property);
@@ -113,7 +114,7 @@ impl Portal {
             Place::ReadTask(id) => record::read(self, &id, version, request, now),
             Place::UpdateTask(id) => record::update(self, &id, version, request, now),
             Place::Owners => owners::list(&self.owners, request),
-            Place::Owner(id) => owners::show(&self.owners, &id),
+            Place::Owner(id) => owners::show(&self.owners, &id, request),
             Place::Properties => Ok(schema::list(&self.schema)),
             Place::Property(name) => schema::show(&self.schema, &name),
             Place::CreateProperty => schema::create(&mut self.schema, &request.body),

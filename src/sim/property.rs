@@ -91,12 +91,28 @@ impl Property {
         fill(&mut self.rest, "description", "".into());
         fill(&mut self.rest, "groupName", "task".into());
         fill(&mut self.rest, "archived", false.into());
+        fill(&mut self.rest, "dataSensitivity", "non_sensitive".into());
         self
     }
 
     /// Whether the property holds the id of one of the portal's owners.
     pub(super) fn holds_owner(&self) -> bool {
         self.rest.get("referencedObjectType") == Some(&json!("OWNER"))
+    }
+
+    /// Whether its options are kept elsewhere, such as owners and queues.
+    pub(super) fn has_external_options(&self) -> bool {
+        self.rest.get("externalOptions") == Some(&json!(true))
+    }
+
+    /// Whether it was archived.
+    pub(super) fn is_archived(&self) -> bool {
+        self.rest.get("archived") == Some(&json!(true))
+    }
+
+    /// `non_sensitive`, `sensitive` or `highly_sensitive`.
+    pub(super) fn sensitivity(&self) -> &str {
+        self.rest.get("dataSensitivity").and_then(Value::as_str).unwrap_or("non_sensitive")
     }
 
     fn new(name: &str, label: &str, kind: &str, field_type: &str) -> Self {
@@ -127,8 +143,11 @@ pub(super) fn built_in() -> Vec<Property> {
     let mut owner = Property::new("hubspot_owner_id", "Assigned to", "enumeration", "select");
     owner.rest.insert("externalOptions".into(), true.into());
     owner.rest.insert("referencedObjectType".into(), "OWNER".into());
+    let mut queues = Property::new("hs_queue_membership_ids", "Queue", "enumeration", "checkbox");
+    queues.rest.insert("externalOptions".into(), true.into());
     vec![
         owner,
+        queues,
         Property::new("hs_task_subject", "Task Title", "string", "text"),
         Property::new("hs_task_body", "Notes", "string", "html"),
         Property::new("hs_task_status", "Task Status", "enumeration", "select").with_options(&[
@@ -148,11 +167,14 @@ pub(super) fn built_in() -> Vec<Property> {
             "LINKED_IN_MESSAGE",
         ]),
         Property::new("hs_timestamp", "Due date", "datetime", "date"),
+        Property::new("hs_task_completion_date", "Completed at", "datetime", "date"),
         Property::new("hs_task_reminders", "Task Reminders", "string", "text"),
         Property::new("hs_object_id", "Record ID", "number", "number").read_only(),
         Property::new("hs_createdate", "Created at", "datetime", "date").read_only(),
         Property::new("hs_lastmodifieddate", "Last modified", "datetime", "date").read_only(),
         Property::new("hs_body_preview", "Body preview", "string", "text").read_only(),
+        Property::new("hs_task_is_overdue", "Is overdue", "bool", "booleancheckbox").read_only(),
+        Property::new("hubspot_owner_assigneddate", "Owner assigned date", "datetime", "date").read_only(),
         Property::new("hs_created_by", "Created by", "number", "number").read_only(),
         Property::new("hs_updated_by_user_id", "Updated by", "number", "number").read_only(),
     ]

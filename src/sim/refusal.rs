@@ -54,33 +54,22 @@ pub(super) fn invalid_values(invalid: &[Invalid], detail: Detail) -> Refusal {
     if detail.terse {
         return validation(summary);
     }
-    let named: Value = invalid
-        .iter()
-        .map(|Invalid { name, code, message }| {
-            json!({
-                "isValid": false,
-                "message": message,
-                "error": code,
-                "name": name,
-                "localizedErrorMessage": message,
-            })
-        })
-        .collect();
-    let listed = if detail.incomplete { 1 } else { invalid.len() };
-    let errors: Value = invalid
-        .iter()
-        .take(listed)
-        .map(
-            |Invalid {
-                 name,
-                 code,
-                 message,
-             }| {
-                json!({"message": message, "code": code, "context": {"propertyName": [name]}})
-            },
-        )
-        .collect();
-    validation(format!("{summary}: {named}")).with("errors", errors)
+    let mut named = Vec::new();
+    let mut errors = Vec::new();
+    for value in invalid {
+        let Invalid { name, code, message } = value;
+        let mut entry = json!({"isValid": false, "message": message, "error": code, "name": name});
+        if value.is_listed() {
+            entry["localizedErrorMessage"] = message.as_str().into();
+            errors.push(json!({"message": message, "code": code, "context": {"propertyName": [name]}}));
+        }
+        named.push(entry);
+    }
+    if detail.incomplete {
+        errors.truncate(1);
+    }
+    let refusal = validation(format!("{summary}: {}", json!(named)));
+    if errors.is_empty() { refusal } else { refusal.with("errors", errors.into()) }
 }
 
 pub(super) fn missing_required(creating: bool, names: &[String]) -> Refusal {

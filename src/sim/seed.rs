@@ -21,6 +21,8 @@ use super::{property::Property, rules::Rule};
 pub struct Seed {
     /// The token that every request must carry as `Authorization: Bearer …`; without one, any request is let in.
     pub token: Option<String>,
+    /// The scopes that the token was granted; without a list, all.
+    pub scopes: Option<Vec<String>>,
     /// Tokens that answer `EXPIRED_AUTHENTICATION`.
     pub expired_tokens: Vec<String>,
     /// Task properties besides the built-in ones, or in their place.
@@ -39,9 +41,15 @@ pub struct Seed {
 pub struct Owner {
     /// What `hubspot_owner_id` holds.
     pub id: String,
-    /// What the look-up goes by.
-    #[serde(default)]
+    /// What the look-up goes by; some have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub email: String,
+    /// The number of the user, which is another one than the owner's; default: any free one.
+    #[serde(default)]
+    pub user_id: u64,
+    /// Whether the user was removed. Tasks can't be assigned to them any more.
+    #[serde(default)]
+    pub archived: bool,
     /// Given name.
     #[serde(default)]
     pub first_name: String,

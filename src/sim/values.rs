@@ -33,6 +33,22 @@ impl Invalid {
         Self::new(name, CONFLICT, message)
     }
 
+    /// Word for word as HubSpot's changelog shows it.
+    fn white_space(name: &str, value: &str) -> Self {
+        Self::new(name, WHITE_SPACE, format!("\"{value}\" includes leading or trailing whitespace."))
+    }
+
+    /// HubSpot's own words are not known.
+    fn too_long(name: &str) -> Self {
+        let message = format!("Property values can have at most {MOST_CHARACTERS} characters");
+        Self::new(name, "INVALID_LENGTH", message)
+    }
+
+    /// Whether `errors[]` of a refusal names it, as it does all but white space.
+    pub(super) fn is_listed(&self) -> bool {
+        self.code != WHITE_SPACE
+    }
+
     /// Whether the value must be unique and is another task's.
     pub(super) fn is_conflict(&self) -> bool {
         self.code == CONFLICT
@@ -52,13 +68,14 @@ pub(super) fn accept(
     owners: &[Owner],
 ) -> Result<String, Invalid> {
     let refuse = |code, ending: &str| Err(Invalid::new(&property.name, code, format!("{value} {ending}")));
-    let is_text = matches!(property.kind.as_str(), "string" | "phone_number");
     if value.is_empty() {
         return Ok(String::new());
     }
-    if !is_text && value.trim() != value {
-        let ending = "has leading or trailing whitespace.";
-        return refuse("LEADING_TRAILING_WHITESPACE", ending);
+    if property.kind != "string" && has_white_edge(property, value) {
+        return Err(Invalid::white_space(&property.name, value));
+    }
+    if value.chars().count() > MOST_CHARACTERS {
+        return Err(Invalid::too_long(&property.name));
     }
     // Typed as text by HubSpot, but documented as milliseconds.
     if property.name == "hs_task_reminders" && !value.split(';').all(is_whole_number) {
@@ -76,7 +93,8 @@ pub(super) fn accept(
             Err(None) => refuse("INVALID_LONG", "was not a valid long."),
         },
         "enumeration" if property.holds_owner() => {
-            let known = owners.is_empty() || owners.iter().any(|owner| owner.id == value);
+            let is_known = |owner: &Owner| owner.id == value && !owner.archived;
+            let known = owners.is_empty() || owners.iter().any(is_known);
             if is_whole_number(value) && known {
                 Ok(value.into())
             } else {
@@ -93,7 +111,10 @@ pub(super) fn accept(
 
 /// The options as chosen, or `None` if one of them isn't allowed.
 fn choose(property: &Property, value: &str, held: Option<&str>) -> Option<String> {
-    let is_option = |part: &str| property.options.iter().any(|option| option.value == part);
+    let is_option = |part: &str| match property.has_external_options() {
+        true => is_whole_number(part),
+        false => property.options.iter().any(|option| option.value == part),
+    };
     if property.field_type != "checkbox" {
         return is_option(value).then(|| value.into());
     }
@@ -111,6 +132,13 @@ fn choose(property: &Property, value: &str, held: Option<&str>) -> Option<String
         }
     }
     Some(chosen.join(";"))
+}
+
+/// Whether the value, or one of several checkboxes, begins or ends with white space or a character that nobody sees.
+fn has_white_edge(property: &Property, value: &str) -> bool {
+    let is_white = |c: char| c.is_whitespace() || c.is_control() || INVISIBLE.contains(&c);
+    let has_edge = |part: &str| part.starts_with(is_white) || part.ends_with(is_white);
+    if property.field_type == "checkbox" { value.split(';').any(has_edge) } else { has_edge(value) }
 }
 
 fn allowed(property: &Property) -> String {
@@ -153,3 +181,16 @@ fn day(value: &str) -> Result<Date, Option<String>> {
 
 /// HubSpot's code for a value that must be unique and is another task's.
 const CONFLICT: &str = "CONFLICTING_UNIQUE_VALUE";
+
+const WHITE_SPACE: &str = "LEADING_TRAILING_WHITESPACE";
+
+/// The longest text that a property takes, in characters.
+const MOST_CHARACTERS: usize = 65_536;
+
+/// Characters without a shape that Unicode doesn't count as white space: soft hyphen, Mongolian vowel separator, those of
+/// no width, marks of direction, invisible operators, and the byte order mark.
+const INVISIBLE: [char; 22] = [
+    '\u{ad}', '\u{180e}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}',
+    '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}', '\u{2061}', '\u{2062}', '\u{2063}', '\u{2064}', '\u{2066}',
+    '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}',
+];

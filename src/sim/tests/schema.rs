@@ -83,3 +83,43 @@ fn owners_are_found_by_their_exact_address() {
     assert_eq!(stage.get("/crm/v3/owners?limit=501").0, 400);
     assert_eq!(stage.get("/crm/v3/owners/12").1["email"], "bob+x@example.com");
 }
+
+#[test]
+fn owners_have_two_numbers_and_some_are_archived() {
+    let mut stage = Stage::with(json!({"owners": [
+        {"id": "11", "email": "ada@example.com", "userId": 12},
+        {"id": "12"},
+        {"id": "13", "email": "gone@example.com", "archived": true},
+    ]}));
+    let mut owner = |path: &str| {
+        let (status, body) = stage.get(&format!("/crm/owners/2026-03{path}"));
+        (status, body)
+    };
+    assert_eq!(super::ids(&owner("").1), ["11", "12"]);
+    assert_eq!(super::ids(&owner("?archived=true").1), ["13"]);
+    assert_eq!(super::ids(&owner("?email=gone@example.com").1), [""; 0]);
+    assert_eq!(owner("?archived=maybe").0, 400);
+    assert_eq!(owner("/12").1["id"], "12");
+    assert_eq!(owner("/12?idProperty=userId").1["id"], "11");
+    assert_eq!(owner("/12?idProperty=email").0, 400);
+    let (_, without_email) = owner("/12");
+    assert_eq!((without_email.get("email"), without_email["userId"].as_u64()), (None, Some(70_000_002)));
+    assert_eq!(owner("/13").0, 404);
+    let (_, gone) = owner("/13?archived=true");
+    assert_eq!((gone.get("userId"), gone["archived"].as_bool()), (None, Some(true)));
+    let inputs = json!([{"id": "101", "properties": {"hubspot_owner_id": "13"}}]);
+    assert_eq!(stage.update(inputs).1["errors"][0]["code"], "INVALID_OWNER_ID");
+}
+
+#[test]
+fn owners_come_in_pages_of_up_to_500() {
+    let owners: Vec<Value> = (1..=501).map(|id| json!({"id": id.to_string()})).collect();
+    let mut stage = Stage::with(json!({ "owners": owners }));
+    let mut count = |query: &str| {
+        let (_, body) = stage.get(&format!("/crm/v3/owners{query}"));
+        (super::ids(&body).len(), body["paging"]["next"]["after"].clone())
+    };
+    assert_eq!(count(""), (100, json!("100")));
+    assert_eq!(count("?limit=500"), (500, json!("500")));
+    assert_eq!(count("?limit=500&after=500"), (1, Value::Null));
+}

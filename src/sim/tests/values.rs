@@ -24,6 +24,8 @@ fn right_values_are_kept_as_hubspot_keeps_them() {
         ("tags", "blue;two words", "blue;two words"),
         ("tags", ";blue", "red;blue"),
         ("tags", ";red", "red"),
+        ("hs_task_completion_date", "1770091506789", "2026-02-03T04:05:06.789Z"),
+        ("hs_queue_membership_ids", "132;77", "132;77"),
     ];
     for (property, sent, kept) in rows {
         let mut stage = Stage::new();
@@ -40,7 +42,6 @@ fn wrong_values_are_refused_with_code_and_sentence() {
     let rows = [
         ("points", "many", "INVALID_NUMBER", "many was not a valid number."),
         ("points", "NaN", "INVALID_NUMBER", "NaN was not a valid number."),
-        ("points", " 1", "LEADING_TRAILING_WHITESPACE", " 1 has"),
         ("urgent", "yes", "INVALID_OPTION", "yes was not one of the allowed options: [true, false]"),
         ("day", "1770076800001", "INVALID_DATE", "1770076800001 is at 00:00:00.001 UTC, not midnight!"),
         ("day", "03.02.2026", long, "03.02.2026 was not a valid long."),
@@ -48,7 +49,6 @@ fn wrong_values_are_refused_with_code_and_sentence() {
         ("seen_at", "2026-02-03", long, "2026-02-03 was not a valid long."),
         ("seen_at", "2026-02-03T04:05:06", long, "2026-02-03T04:05:06 was not a valid long."),
         ("seen_at", "2026-02-03T04:05:06+01:00", long, "2026-02-03T04:05:06+01:00 was not a valid long."),
-        ("seen_at", "2026-02-03T04:05:06Z\n", "LEADING_TRAILING_WHITESPACE", "2026"),
         ("hs_task_reminders", "2026-02-03T04:05:06Z", long, "2026-02-03T04:05:06Z was not a valid long."),
         (
             "hs_task_priority",
@@ -57,11 +57,12 @@ fn wrong_values_are_refused_with_code_and_sentence() {
             "high was not one of the allowed options: [NONE, LOW, MEDIUM, HIGH]",
         ),
         ("hs_task_priority", "LOW;HIGH", "INVALID_OPTION", "LOW;HIGH was not one"),
-        ("hs_task_priority", "HIGH ", "LEADING_TRAILING_WHITESPACE", "HIGH  has"),
         ("tags", "red;green", "INVALID_OPTION", "red;green was not one of the allowed options: [red, blue, two words]"),
         ("tags", "red;;blue", "INVALID_OPTION", "red;;blue was not one"),
-        ("hubspot_owner_id", "13", "INVALID_OWNER_ID", "13 was not a valid owner id."),
         ("hubspot_owner_id", "ada@example.com", "INVALID_OWNER_ID", "ada@example.com was not"),
+        ("hubspot_owner_id", "13", "INVALID_OWNER_ID", "13 was not a valid owner id."),
+        ("hs_queue_membership_ids", "mine", "INVALID_OPTION", "mine was not one of the allowed options: []"),
+        ("hs_task_is_overdue", "true", "READ_ONLY_VALUE", "\"hs_task_is_overdue\" is a read only property"),
         ("nowhere", "x", "PROPERTY_DOESNT_EXIST", "Property \"nowhere\" does not exist"),
         (
             "hs_createdate",
@@ -87,6 +88,41 @@ fn wrong_values_are_refused_with_code_and_sentence() {
         assert_eq!(error["context"]["propertyName"], json!([property]));
         let message = error["message"].as_str().expect("a message");
         assert!(message.starts_with(sentence), "{message}");
+    }
+}
+
+#[test]
+fn white_space_around_what_is_not_text_is_refused_in_words_of_its_own() {
+    let rows = [
+        ("points", " 1"),
+        ("urgent", "true\t"),
+        ("day", "2026-02-03\n"),
+        ("seen_at", "\u{a0}2026-02-03T04:05:06Z"),
+        ("hs_task_priority", "HIGH\u{200b}"),
+        ("hs_task_priority", "\u{feff}HIGH"),
+        ("hubspot_owner_id", " 11"),
+        ("tags", "red; blue"),
+        ("tags", "red ;blue"),
+        ("tags", ";blue "),
+    ];
+    for (property, sent) in rows {
+        let (status, body) = Stage::new().update(json!([zid("1", json!({property: sent}))]));
+        let sentence = format!("\"{sent}\" includes leading or trailing whitespace.");
+        let entry =
+            json!([{"isValid": false, "message": sentence, "error": "LEADING_TRAILING_WHITESPACE", "name": property}]);
+        let message = body["message"].as_str().expect("a message");
+        let named = message.strip_prefix("Property values were not valid: ").expect("a prefix");
+        assert_eq!(serde_json::from_str::<Value>(named).expect("JSON"), entry);
+        assert_eq!((status, body.get("errors")), (400, None), "{property} = {sent:?}");
+    }
+}
+
+#[test]
+fn a_text_has_at_most_65536_characters() {
+    for (length, expected) in [(65_536, 200), (65_537, 400)] {
+        let long = "ä".repeat(length);
+        let (status, _) = Stage::new().update(json!([zid("1", json!({"hs_task_body": long}))]));
+        assert_eq!(status, expected, "{length}");
     }
 }
 
