@@ -74,7 +74,7 @@ DELETE /_sim/faults      takes back those that still wait
 PUT    /_sim/behaviour   sets the habits that last; what is left out goes back to its default
 
 A fault:     {"on": "update", "times": 2, "skip": 1, "status": 429, "policy": "SECONDLY"}
-  on         any | create | read | update | upsert | owners | properties
+  on         any | create | read | update | upsert | archive | search | owners | properties
   holding    only calls that hold this: an input's or task's id, or a value
   how often  times (1), forever (false), skip (0)
   instead    status (with policy, category, headers, body), html, drop: "before"

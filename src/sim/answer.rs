@@ -103,7 +103,7 @@ impl Answer {
     }
 
     /// A page of results, and where the next one begins.
-    pub(super) fn page(results: Vec<Value>, next: Option<usize>, limit: usize) -> Self {
+    pub(super) fn page(results: &[Value], next: Option<usize>, limit: usize) -> Self {
         let mut body = json!({ "results": results });
         if let Some(next) = next {
             body["paging"] =

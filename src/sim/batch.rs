@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
+    answer::{Answer, Request},
     draft::{Draft, Failure},
     fault::Fault,
     inputs::{Batch, Input, Operation, check_size, kept},
@@ -82,7 +83,7 @@ pub(super) fn write(
 pub(super) fn read(
     portal: &Portal,
     version: Version,
-    body: &[u8],
+    request: &Request,
     fault: &Fault,
     now: Timestamp,
 ) -> Result<Outcome, Refusal> {
@@ -94,27 +95,49 @@ pub(super) fn read(
         #[serde(default)]
         properties: Vec<String>,
     }
-    #[derive(Deserialize)]
-    struct Id {
-        id: String,
-    }
-    let batch: Read = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
+    let archived = request.flag("archived")?;
+    let batch: Read = serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
     check_size(batch.inputs.len())?;
     let id_property = batch.id_property.as_deref();
     portal.check_id_property(id_property, "read")?;
 
+    let names = portal.readable(&batch.properties);
     let mut draft = Draft::new(portal, version, now);
     let mut outcome = Outcome::default();
     let mut missing = Vec::new();
     for Id { id } in batch.inputs.iter().take(kept(batch.inputs.len(), fault)) {
-        let found = draft.find(id_property, id);
-        match found.and_then(|found| portal.tasks.get(&found)) {
-            Some(task) => outcome.results.push(view::read(task, &batch.properties)),
+        let found = if archived { Some(id.clone()) } else { draft.find(id_property, id) };
+        match found.and_then(|found| portal.tasks.of(archived).get(&found)) {
+            Some(task) => {
+                let mut result = view::read(task, &names);
+                result["archived"] = archived.into();
+                outcome.results.push(result);
+            }
             None => missing.push(id.clone()),
         }
     }
     outcome.missing(&missing);
     Ok(outcome)
+}
+
+/// Archives a batch: `batch/archive`. Ids of no task do no harm.
+pub(super) fn archive(portal: &mut Portal, body: &[u8]) -> Result<Answer, Refusal> {
+    #[derive(Deserialize)]
+    struct Archive {
+        inputs: Vec<Id>,
+    }
+    let batch: Archive = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
+    check_size(batch.inputs.len())?;
+    for Id { id } in &batch.inputs {
+        portal.tasks.archive(id);
+    }
+    Ok(Answer::empty())
+}
+
+/// An input that is nothing but an id.
+#[derive(Deserialize)]
+struct Id {
+    id: String,
 }
 
 /// How much refused values tell.

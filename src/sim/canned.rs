@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, Body},
     fault::Policy,
-    refusal::{Refusal, expired},
+    refusal::{self, Refusal, expired},
 };
 
 /// What HubSpot, or the proxy before it, says with a status that no request of ours brought about.
@@ -15,7 +15,7 @@ pub(super) fn answer(status: u16, policy: Policy, now: Timestamp) -> Answer {
     let refusal = match status {
         ..=399 => return Answer::json(status, json!({})),
         401 => expired(now - SignedDuration::from_hours(3), now),
-        403 => missing_scopes(),
+        403 => refusal::missing_scopes(&SCOPES),
         409 => error("CONFLICT", "Conflict: another write to one of these objects is under way"),
         423 => error("LOCKED", "This resource is locked, try again later"),
         429 => return Answer::json(429, rate_limit(policy)),
@@ -38,18 +38,12 @@ pub(super) fn answer(status: u16, policy: Policy, now: Timestamp) -> Answer {
     refusal.into()
 }
 
-fn missing_scopes() -> Refusal {
-    let message = "This app hasn't been granted all required scopes to make this call. Read more about required \
-                   scopes here: https://developers.hubspot.com/scopes.";
-    let scopes = ["crm.objects.contacts.write", "crm.objects.contacts.read", "crm.objects.owners.read"];
-    Refusal::new(403, "MISSING_SCOPES", message)
-        .with("links", json!({"scopes": "https://developers.hubspot.com/scopes"}))
-        .with("errors", json!([{"message": "One or more of the following scopes are required.", "context": {"requiredGranularScopes": scopes}}]))
-}
-
 /// Unlike the others this body has an `errorType` and no `category`.
 fn rate_limit(policy: Policy) -> Value {
     let name = policy.name();
     let message = format!("You have reached your {} limit.", name.to_lowercase());
     json!({"status": "error", "message": message, "errorType": "RATE_LIMIT", "policyName": name})
 }
+
+/// What a token needs for everything that Taskhook does.
+const SCOPES: [&str; 3] = ["crm.objects.contacts.write", "crm.objects.contacts.read", "crm.objects.owners.read"];

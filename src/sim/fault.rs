@@ -71,17 +71,21 @@ pub enum Endpoint {
     /// Every call.
     #[default]
     Any,
-    /// `batch/create`.
+    /// `batch/create`, and `POST` of one task.
     Create,
-    /// `batch/read`, and `GET` of one task.
+    /// `batch/read`, and `GET` of one task or of the list.
     Read,
     /// `batch/update`, and `PATCH` of one task.
     Update,
     /// `batch/upsert`.
     Upsert,
+    /// `batch/archive`, and `DELETE` of one task.
+    Archive,
+    /// `search`.
+    Search,
     /// Owners.
     Owners,
-    /// Property definitions.
+    /// Property definitions and their groups.
     Properties,
 }
 

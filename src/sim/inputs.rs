@@ -15,6 +15,7 @@ use super::{
 /// What a batch call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
+    Archive,
     Create,
     Read,
     Update,

@@ -10,18 +10,21 @@
 //! | `state`, `fault` | the calls so far, and what goes wrong with the next ones |
 //! | `portal`, `route`, `version`, `limits` | one request becomes one answer |
 //! | `inputs`, `batch`, `outcome` | a batch call: what it asks, does and comes to |
-//! | `record` | a call that concerns one task |
+//! | `record`, `search` | a call that concerns one task, the list of all, and those that are looked for |
 //! | `tasks`, `draft`, `view` | the tasks, changes to them that all happen or none, and how HubSpot shows them |
-//! | `schema`, `property`, `values`, `rules` | property definitions, and which values they take |
-//! | `owners` | the people that tasks are assigned to |
+//! | `definitions`, `groups`, `schema`, `property` | property definitions: the calls, and what they change |
+//! | `values`, `rules` | which values properties take |
+//! | `owners`, `scopes` | the people that tasks are assigned to, and what the token may do |
 //! | `refusal`, `canned` | HubSpot's error bodies: for what a request did, and out of the blue |
 
 mod admin;
 mod answer;
 mod batch;
 mod canned;
+mod definitions;
 mod draft;
 mod fault;
+mod groups;
 mod http;
 mod inputs;
 mod limits;
@@ -34,6 +37,8 @@ mod refusal;
 mod route;
 mod rules;
 mod schema;
+mod scopes;
+mod search;
 mod seed;
 mod state;
 mod tasks;

@@ -33,7 +33,7 @@ pub(super) fn list(owners: &[Owner], request: &Request) -> Result<Answer, Refusa
     let page = found.iter().skip(after).take(limit);
     let results: Vec<Value> = page.map(|owner| view(owner)).collect();
     let next = after.saturating_add(limit);
-    Ok(Answer::page(results, (next < found.len()).then_some(next), limit))
+    Ok(Answer::page(&results, (next < found.len()).then_some(next), limit))
 }
 
 /// Shows one owner; `idProperty=userId` goes by the number of the user.

@@ -2,31 +2,38 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::{
     answer::{Answer, Body, Request},
-    batch,
+    batch, definitions,
     fault::Fault,
+    groups,
     inputs::Operation,
     limits::Limits,
+    outcome::Outcome,
     owners,
-    property::{Property, built_in},
+    property::built_in,
     record,
     refusal::{self, Refusal},
-    route::{Place, Route},
-    schema,
+    route::{Definitions, Place, Route},
+    schema::Schema,
+    scopes::Scopes,
+    search,
     seed::{Behaviour, Owner, Seed, SeedTask},
     tasks::{Task, Tasks},
     values::{Invalid, accept},
+    version::Version,
 };
-use jiff::Timestamp;
 
 /// The state of a portal.
 #[derive(Debug)]
 pub(super) struct Portal {
-    pub(super) schema: BTreeMap<String, Property>,
+    pub(super) schema: Schema,
     pub(super) owners: Vec<Owner>,
     pub(super) tasks: Tasks,
     pub(super) behaviour: Behaviour,
+    pub(super) scopes: Scopes,
     token: Option<String>,
     expired_tokens: Vec<String>,
     limits: Limits,
@@ -38,10 +45,11 @@ impl Portal {
     /// Returns a sentence about the first thing that is wrong with the seed.
     pub(super) fn new(seed: Seed, now: Timestamp) -> Result<Self, String> {
         let mut portal = Self {
-            schema: BTreeMap::new(),
+            schema: Schema::default(),
             owners: seed.owners,
             tasks: Tasks::default(),
             behaviour: seed.behaviour,
+            scopes: Scopes(seed.scopes),
             token: seed.token,
             expired_tokens: seed.expired_tokens,
             limits: Limits::default(),
@@ -49,8 +57,7 @@ impl Portal {
         };
         owners::complete(&mut portal.owners);
         for property in built_in().into_iter().chain(seed.properties) {
-            let property = property.complete();
-            portal.schema.insert(property.name.clone(), property);
+            portal.schema.put(property.complete());
         }
         for (task, position) in seed.tasks.into_iter().zip(1..) {
             portal.plant(task, now).map_err(|problem| format!("task {position}: {problem}"))?;
@@ -99,26 +106,84 @@ impl Portal {
         let Some(Route { place, version }) = Route::of(&request.method, &request.path) else {
             return Err(refusal::no_such_path(&request.path));
         };
+        self.scopes.check(&place, request, &self.schema)?;
         match place {
-            Place::Batch(operation) => {
-                let body = &request.body;
-                let (outcome, success) = match operation {
-                    Operation::Read => (batch::read(self, version, body, fault, now)?, 200),
-                    Operation::Create => (batch::write(self, operation, version, body, fault, now)?, 201),
-                    _ => (batch::write(self, operation, version, body, fault, now)?, 200),
-                };
-                let has_207 = version.has_207() && !self.behaviour.errors_in_200;
-                let partial = if has_207 { 207 } else { success };
-                Ok(outcome.answer(success, partial, &self.behaviour, fault, now))
-            }
+            Place::Batch(operation) => self.batch(operation, version, request, fault, now),
+            Place::ListTasks => record::list(self, request),
+            Place::SearchTasks => search::answer(self, &request.body),
+            Place::CreateTask => record::create(self, version, request, now),
             Place::ReadTask(id) => record::read(self, &id, version, request, now),
             Place::UpdateTask(id) => record::update(self, &id, version, request, now),
+            Place::ArchiveTask(id) => record::archive(self, &id),
             Place::Owners => owners::list(&self.owners, request),
             Place::Owner(id) => owners::show(&self.owners, &id, request),
-            Place::Properties => Ok(schema::list(&self.schema)),
-            Place::Property(name) => schema::show(&self.schema, &name),
-            Place::CreateProperty => schema::create(&mut self.schema, &request.body),
+            Place::Definitions(call) => self.definitions(call, version, request, fault, now),
         }
+    }
+
+    fn batch(
+        &mut self,
+        operation: Operation,
+        version: Version,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let outcome = match operation {
+            Operation::Archive => return batch::archive(self, &request.body),
+            Operation::Read => batch::read(self, version, request, fault, now)?,
+            _ => batch::write(self, operation, version, &request.body, fault, now)?,
+        };
+        let success = if operation == Operation::Create { 201 } else { 200 };
+        Ok(self.told(outcome, success, version, fault, now))
+    }
+
+    fn definitions(
+        &mut self,
+        call: Definitions,
+        version: Version,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let (schema, body) = (&mut self.schema, &request.body);
+        match call {
+            Definitions::List => definitions::list(self, request),
+            Definitions::Show(name) => definitions::show(self, &name, request),
+            Definitions::Create => definitions::create(schema, body),
+            Definitions::Update(name) => definitions::update(schema, &name, body),
+            Definitions::Archive(name) => definitions::archive(schema, &name),
+            Definitions::BatchCreate => {
+                let outcome = definitions::create_batch(schema, body)?;
+                Ok(self.told(outcome, 201, version, fault, now))
+            }
+            Definitions::BatchRead => {
+                let outcome = definitions::read_batch(self, body)?;
+                Ok(self.told(outcome, 200, version, fault, now))
+            }
+            Definitions::BatchArchive => definitions::archive_batch(schema, body),
+            Definitions::Groups => Ok(groups::list(schema)),
+            Definitions::ShowGroup(name) => groups::show(schema, &name),
+            Definitions::CreateGroup => groups::create(schema, body),
+            Definitions::UpdateGroup(name) => groups::update(schema, &name, body),
+            Definitions::ArchiveGroup(name) => groups::archive(schema, &name),
+        }
+    }
+
+    /// The answer to a batch: 207 if something failed, where the version has it.
+    fn told(&self, outcome: Outcome, success: u16, version: Version, fault: &Fault, now: Timestamp) -> Answer {
+        let has_207 = version.has_207() && !self.behaviour.errors_in_200;
+        let partial = if has_207 { 207 } else { success };
+        outcome.answer(success, partial, &self.behaviour, fault, now)
+    }
+
+    /// The properties among these whose values the token may read.
+    pub(super) fn readable(&self, names: &[String]) -> Vec<String> {
+        let may_read = |name: &&String| {
+            let property = self.schema.get(name);
+            property.is_none_or(|it| self.scopes.require_sensitive(it.sensitivity(), "read").is_ok())
+        };
+        names.iter().filter(may_read).cloned().collect()
     }
 
     fn authorize(&self, request: &Request, now: Timestamp) -> Result<(), Refusal> {

@@ -105,6 +105,16 @@ impl Property {
         self.rest.get("externalOptions") == Some(&json!(true))
     }
 
+    /// The group that it is in.
+    pub(super) fn group(&self) -> &str {
+        self.rest.get("groupName").and_then(Value::as_str).unwrap_or("task")
+    }
+
+    /// Whether it is one of HubSpot's own.
+    pub(super) fn is_hubspots(&self) -> bool {
+        self.rest.get("hubspotDefined") == Some(&json!(true))
+    }
+
     /// Whether it was archived.
     pub(super) fn is_archived(&self) -> bool {
         self.rest.get("archived") == Some(&json!(true))

@@ -1,9 +1,10 @@
-//! `/crm/v3/objects/tasks/{taskId}`: one task.
+//! `objects/tasks`: the calls that concern one task, and the list of all.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     answer::{Answer, Request},
@@ -11,11 +12,41 @@ use super::{
     draft::Draft,
     portal::Portal,
     refusal::{self, Refusal},
+    tasks::Task,
     version::Version,
     view,
 };
 
-/// Shows one task; the parameter `properties` names what to show, as a list with commas or again and again.
+/// Lists tasks by their record ids; `archived` lists those that were archived.
+pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal> {
+    let limit = request.number("limit", 10)?;
+    let after = request.number("after", 0)?;
+    let archived = request.flag("archived")?;
+    if !(1..=MOST_TASKS).contains(&limit) {
+        return Err(refusal::validation(format!("limit must be between 1 and {MOST_TASKS}, not {limit}")));
+    }
+    let tasks = portal.tasks.of(archived);
+    let page = tasks.values().skip(after).take(limit);
+    let results: Vec<Value> = page.map(|task| shown(portal, task, archived, request)).collect();
+    let next = after.saturating_add(limit);
+    Ok(Answer::page(&results, (next < tasks.len()).then_some(next), limit))
+}
+
+/// Creates one task.
+pub(super) fn create(
+    portal: &mut Portal,
+    version: Version,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Answer, Refusal> {
+    let Values { properties } = serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
+    let mut draft = Draft::new(portal, version, now);
+    let id = draft.create(&properties).map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
+    portal.tasks = draft.finish();
+    written(portal, &id, &properties, 201)
+}
+
+/// Shows one task; `archived` shows one that was archived.
 pub(super) fn read(
     portal: &Portal,
     id: &str,
@@ -23,13 +54,11 @@ pub(super) fn read(
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
-    let found = find(portal, id, version, request, "read", now)?;
-    let task = portal.tasks.get(&found);
+    let archived = request.flag("archived")?;
+    let found = if archived { id.to_owned() } else { find(portal, id, version, request, "read", now)? };
+    let task = portal.tasks.of(archived).get(&found);
     let task = task.ok_or_else(|| refusal::task_not_found(id))?;
-    let lists = request.parameters("properties");
-    let names = lists.iter().flat_map(|list| list.split(','));
-    let names: Vec<String> = names.map(str::to_owned).collect();
-    Ok(Answer::json(200, view::read(task, &names)))
+    Ok(Answer::json(200, shown(portal, task, archived, request)))
 }
 
 /// Writes to one task.
@@ -40,19 +69,27 @@ pub(super) fn update(
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
-    #[derive(Deserialize)]
-    struct Update {
-        properties: BTreeMap<String, String>,
-    }
-    let update: Update = serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
+    let Values { properties } = serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
     let found = find(portal, id, version, request, "update/upsert", now)?;
     let mut draft = Draft::new(portal, version, now);
-    draft.update(&found, &update.properties).map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
+    draft.update(&found, &properties).map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
     portal.tasks = draft.finish();
-    let task = portal.tasks.get(&found);
-    let task = task.ok_or_else(|| refusal::task_not_found(id))?;
-    let names = update.properties.keys().map(String::as_str);
-    Ok(Answer::json(200, view::written(task, names)))
+    written(portal, &found, &properties, 200)
+}
+
+/// Archives one task.
+pub(super) fn archive(portal: &mut Portal, id: &str) -> Result<Answer, Refusal> {
+    if portal.tasks.get(id).is_none() {
+        return Err(refusal::task_not_found(id));
+    }
+    portal.tasks.archive(id);
+    Ok(Answer::empty())
+}
+
+/// What is written to one task.
+#[derive(Deserialize)]
+struct Values {
+    properties: BTreeMap<String, String>,
 }
 
 /// The record id of the task that the path and the parameter `idProperty` name.
@@ -68,3 +105,22 @@ fn find(
     portal.check_id_property(id_property.as_deref(), verb)?;
     Draft::new(portal, version, now).find(id_property.as_deref(), id).ok_or_else(|| refusal::task_not_found(id))
 }
+
+/// The parameter `properties` names what to show, as a list with commas or again and again.
+fn shown(portal: &Portal, task: &Task, archived: bool, request: &Request) -> Value {
+    let lists = request.parameters("properties");
+    let names = lists.iter().flat_map(|list| list.split(','));
+    let names: Vec<String> = names.map(str::to_owned).collect();
+    let mut shown = view::read(task, &portal.readable(&names));
+    shown["archived"] = archived.into();
+    shown
+}
+
+fn written(portal: &Portal, id: &str, properties: &BTreeMap<String, String>, status: u16) -> Result<Answer, Refusal> {
+    let task = portal.tasks.get(id).ok_or_else(|| refusal::task_not_found(id))?;
+    let names = properties.keys().map(String::as_str);
+    Ok(Answer::json(status, view::written(task, names)))
+}
+
+/// HubSpot's most tasks on one page.
+const MOST_TASKS: usize = 100;

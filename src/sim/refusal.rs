@@ -120,6 +120,28 @@ pub(super) fn task_not_found(id: &str) -> Refusal {
     Refusal::new(404, "OBJECT_NOT_FOUND", message).context("id", &[id])
 }
 
+pub(super) fn no_such_property(name: &str) -> Refusal {
+    let message = format!("Property \"{name}\" does not exist");
+    Refusal::new(404, "OBJECT_NOT_FOUND", message).context("propertyName", &[name])
+}
+
+pub(super) fn no_such_group(name: &str) -> Refusal {
+    let message = format!("Property group \"{name}\" does not exist");
+    Refusal::new(404, "OBJECT_NOT_FOUND", message).context("groupName", &[name])
+}
+
+pub(super) fn missing_scopes(any: &[&str]) -> Refusal {
+    let message = "This app hasn't been granted all required scopes to make this call. Read more about required \
+                   scopes here: https://developers.hubspot.com/scopes.";
+    let error = json!({
+        "message": "One or more of the following scopes are required.",
+        "context": {"requiredGranularScopes": any},
+    });
+    Refusal::new(403, "MISSING_SCOPES", message)
+        .with("links", json!({"scopes": "https://developers.hubspot.com/scopes"}))
+        .with("errors", json!([error]))
+}
+
 pub(super) fn no_such_path(path: &str) -> Refusal {
     Refusal::new(404, "OBJECT_NOT_FOUND", "resource not found").context("path", &[path])
 }

@@ -1,6 +1,6 @@
 //! Which call a method and a path mean.
 
-use super::{fault::Endpoint, inputs::Operation, version::Version};
+use super::{TASK_TYPE, fault::Endpoint, inputs::Operation, version::Version};
 
 /// A call that the stand-in knows.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,13 +13,33 @@ pub(super) struct Route {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Batch(Operation),
+    ListTasks,
+    SearchTasks,
+    CreateTask,
     ReadTask(String),
     UpdateTask(String),
+    ArchiveTask(String),
     Owners,
     Owner(String),
-    Properties,
-    Property(String),
-    CreateProperty,
+    Definitions(Definitions),
+}
+
+/// What is called of the definitions of properties and of their groups.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Definitions {
+    List,
+    Create,
+    Show(String),
+    Update(String),
+    Archive(String),
+    BatchCreate,
+    BatchRead,
+    BatchArchive,
+    Groups,
+    CreateGroup,
+    ShowGroup(String),
+    UpdateGroup(String),
+    ArchiveGroup(String),
 }
 
 impl Route {
@@ -27,18 +47,10 @@ impl Route {
     pub(super) fn of(method: &str, path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (version, room, rest) = Version::of(&segments)?;
-        let place = match (method, room, rest) {
-            ("POST", "objects", ["tasks", "batch", "create"]) => Place::Batch(Operation::Create),
-            ("POST", "objects", ["tasks", "batch", "read"]) => Place::Batch(Operation::Read),
-            ("POST", "objects", ["tasks", "batch", "update"]) => Place::Batch(Operation::Update),
-            ("POST", "objects", ["tasks", "batch", "upsert"]) => Place::Batch(Operation::Upsert),
-            ("GET", "objects", ["tasks", id]) => Place::ReadTask((*id).into()),
-            ("PATCH", "objects", ["tasks", id]) => Place::UpdateTask((*id).into()),
-            ("GET", "owners", []) => Place::Owners,
-            ("GET", "owners", [id]) => Place::Owner((*id).into()),
-            ("GET", "properties", ["tasks"]) => Place::Properties,
-            ("POST", "properties", ["tasks"]) => Place::CreateProperty,
-            ("GET", "properties", ["tasks", name]) => Place::Property((*name).into()),
+        let place = match (room, rest) {
+            ("objects", ["tasks" | TASK_TYPE, rest @ ..]) => Place::of_tasks(method, rest)?,
+            ("properties", ["tasks" | TASK_TYPE, rest @ ..]) => Place::Definitions(Definitions::of(method, rest)?),
+            ("owners", rest) => Place::of_owners(method, rest)?,
             _ => return None,
         };
         Some(Self { place, version })
@@ -47,12 +59,64 @@ impl Route {
     /// What a fault calls it.
     pub(super) fn endpoint(&self) -> Endpoint {
         match self.place {
-            Place::Batch(Operation::Create) => Endpoint::Create,
-            Place::Batch(Operation::Read) | Place::ReadTask(_) => Endpoint::Read,
+            Place::Batch(Operation::Create) | Place::CreateTask => Endpoint::Create,
+            Place::Batch(Operation::Read) | Place::ReadTask(_) | Place::ListTasks => Endpoint::Read,
             Place::Batch(Operation::Update) | Place::UpdateTask(_) => Endpoint::Update,
             Place::Batch(Operation::Upsert) => Endpoint::Upsert,
+            Place::Batch(Operation::Archive) | Place::ArchiveTask(_) => Endpoint::Archive,
+            Place::SearchTasks => Endpoint::Search,
             Place::Owners | Place::Owner(_) => Endpoint::Owners,
-            Place::Properties | Place::Property(_) | Place::CreateProperty => Endpoint::Properties,
+            Place::Definitions(_) => Endpoint::Properties,
         }
+    }
+}
+
+impl Place {
+    fn of_tasks(method: &str, rest: &[&str]) -> Option<Self> {
+        let place = match (method, rest) {
+            ("POST", ["batch", "archive"]) => Self::Batch(Operation::Archive),
+            ("POST", ["batch", "create"]) => Self::Batch(Operation::Create),
+            ("POST", ["batch", "read"]) => Self::Batch(Operation::Read),
+            ("POST", ["batch", "update"]) => Self::Batch(Operation::Update),
+            ("POST", ["batch", "upsert"]) => Self::Batch(Operation::Upsert),
+            ("POST", ["search"]) => Self::SearchTasks,
+            ("GET", []) => Self::ListTasks,
+            ("POST", []) => Self::CreateTask,
+            ("GET", [id]) => Self::ReadTask((*id).into()),
+            ("PATCH", [id]) => Self::UpdateTask((*id).into()),
+            ("DELETE", [id]) => Self::ArchiveTask((*id).into()),
+            _ => return None,
+        };
+        Some(place)
+    }
+
+    fn of_owners(method: &str, rest: &[&str]) -> Option<Self> {
+        match (method, rest) {
+            ("GET", []) => Some(Self::Owners),
+            ("GET", [id]) => Some(Self::Owner((*id).into())),
+            _ => None,
+        }
+    }
+}
+
+impl Definitions {
+    fn of(method: &str, rest: &[&str]) -> Option<Self> {
+        let definitions = match (method, rest) {
+            ("GET", []) => Self::List,
+            ("POST", []) => Self::Create,
+            ("POST", ["batch", "create"]) => Self::BatchCreate,
+            ("POST", ["batch", "read"]) => Self::BatchRead,
+            ("POST", ["batch", "archive"]) => Self::BatchArchive,
+            ("GET", ["groups"]) => Self::Groups,
+            ("POST", ["groups"]) => Self::CreateGroup,
+            ("GET", ["groups", name]) => Self::ShowGroup((*name).into()),
+            ("PATCH", ["groups", name]) => Self::UpdateGroup((*name).into()),
+            ("DELETE", ["groups", name]) => Self::ArchiveGroup((*name).into()),
+            ("GET", [name]) => Self::Show((*name).into()),
+            ("PATCH", [name]) => Self::Update((*name).into()),
+            ("DELETE", [name]) => Self::Archive((*name).into()),
+            _ => return None,
+        };
+        Some(definitions)
     }
 }

@@ -18,6 +18,7 @@ pub struct Task {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tasks {
     by_id: BTreeMap<String, Arc<Task>>,
+    archived: BTreeMap<String, Arc<Task>>,
     created: u64,
 }
 
@@ -28,6 +29,18 @@ impl Tasks {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Task> {
         self.by_id.values().map(Arc::as_ref)
+    }
+
+    /// The tasks that are archived, or those that aren't.
+    pub(super) fn of(&self, archived: bool) -> &BTreeMap<String, Arc<Task>> {
+        if archived { &self.archived } else { &self.by_id }
+    }
+
+    /// Archives a task, if there is one with this id.
+    pub(super) fn archive(&mut self, id: &str) {
+        if let Some(task) = self.by_id.remove(id) {
+            self.archived.insert(id.into(), task);
+        }
     }
 
     /// A record id that no task has.

@@ -111,10 +111,8 @@ pub(super) fn accept(
 
 /// The options as chosen, or `None` if one of them isn't allowed.
 fn choose(property: &Property, value: &str, held: Option<&str>) -> Option<String> {
-    let is_option = |part: &str| match property.has_external_options() {
-        true => is_whole_number(part),
-        false => property.options.iter().any(|option| option.value == part),
-    };
+    let is_listed = |part: &str| property.options.iter().any(|option| option.value == part);
+    let is_option = |part: &str| if property.has_external_options() { is_whole_number(part) } else { is_listed(part) };
     if property.field_type != "checkbox" {
         return is_option(value).then(|| value.into());
     }

@@ -10,6 +10,7 @@
 mod behaviour;
 mod faults;
 mod http;
+mod operations;
 mod portal;
 mod refusals;
 mod schema;

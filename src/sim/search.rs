@@ -1,0 +1,202 @@
+//! `objects/tasks/search`: tasks by their values.
+
+use std::cmp::Ordering;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    answer::Answer,
+    portal::Portal,
+    refusal::{self, Refusal},
+    tasks::Task,
+    view,
+};
+
+/// What is looked for. Only `filterGroups` matters to HubSpot; its own examples leave the rest out.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Search {
+    filter_groups: Vec<FilterGroup>,
+    /// Words that must be in a task's title or text.
+    query: String,
+    /// `"property"`, `"-property"`, or `{"propertyName": …, "direction": "DESCENDING"}`.
+    sorts: Vec<Value>,
+    properties: Vec<String>,
+    limit: usize,
+    after: Value,
+}
+
+/// Filters that must all let a task through; one group of several is enough.
+#[derive(Debug, Deserialize)]
+struct FilterGroup {
+    filters: Vec<Filter>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Filter {
+    property_name: String,
+    operator: String,
+    value: String,
+    high_value: String,
+    values: Vec<String>,
+}
+
+/// Answers a search.
+pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<Answer, Refusal> {
+    let search: Search = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
+    check(portal, &search)?;
+    let mut found: Vec<&Task> = portal.tasks.all().filter(|task| search.finds(task)).collect();
+    for sort in search.sorts.iter().rev() {
+        let (name, descends) = direction(sort);
+        found.sort_by(|one, other| {
+            let order = compare(value(one, name), value(other, name));
+            if descends { order.reverse() } else { order }
+        });
+    }
+    let after = match &search.after {
+        Value::String(text) => text.parse().unwrap_or(0),
+        other => usize::try_from(other.as_u64().unwrap_or(0)).unwrap_or(usize::MAX),
+    };
+    let page = found.iter().skip(after).take(search.limit);
+    let results: Vec<Value> = page.map(|task| view::read(task, &portal.readable(&search.properties))).collect();
+    let mut body = json!({"total": found.len(), "results": results});
+    let next = after.saturating_add(search.limit);
+    if next < found.len() {
+        body["paging"] = json!({"next": {"after": next.to_string()}});
+    }
+    Ok(Answer::json(200, body))
+}
+
+fn check(portal: &Portal, search: &Search) -> Result<(), Refusal> {
+    if !(1..=MOST_RESULTS).contains(&search.limit) {
+        return Err(refusal::validation(format!("limit must be between 1 and {MOST_RESULTS}, not {}", search.limit)));
+    }
+    let filters: Vec<&Filter> = search.filter_groups.iter().flat_map(|group| &group.filters).collect();
+    if search.filter_groups.len() > MOST_GROUPS || filters.len() > MOST_FILTERS {
+        let message = format!("A search can have at most {MOST_GROUPS} filter groups and {MOST_FILTERS} filters");
+        return Err(refusal::validation(message));
+    }
+    for Filter { property_name, operator, .. } in filters {
+        if portal.schema.get(property_name).is_none() {
+            return Err(refusal::validation(format!("Property \"{property_name}\" does not exist")));
+        }
+        if !OPERATORS.contains(&operator.as_str()) {
+            return Err(refusal::validation(format!("{operator} is not an operator of a filter")));
+        }
+    }
+    Ok(())
+}
+
+impl Search {
+    fn finds(&self, task: &Task) -> bool {
+        let text = [value(task, "hs_task_subject"), value(task, "hs_task_body")].map(Option::unwrap_or_default);
+        let text = text.join(" ").to_lowercase();
+        let has_words = self.query.to_lowercase().split_whitespace().all(|word| text.contains(word));
+        let passes = |group: &FilterGroup| group.filters.iter().all(|filter| filter.passes(task));
+        has_words && (self.filter_groups.is_empty() || self.filter_groups.iter().any(passes))
+    }
+}
+
+impl Filter {
+    fn passes(&self, task: &Task) -> bool {
+        let value = value(task, &self.property_name);
+        let order = |other: &str| value.map(|value| compare(Some(value), Some(other)));
+        let is_one = || self.values.iter().any(|other| order(other) == Some(Ordering::Equal));
+        let has_word = || value.is_some_and(|value| has_token(value, &self.value));
+        match self.operator.as_str() {
+            "EQ" => order(&self.value) == Some(Ordering::Equal),
+            "NEQ" => order(&self.value) != Some(Ordering::Equal),
+            "LT" => order(&self.value).is_some_and(Ordering::is_lt),
+            "LTE" => order(&self.value).is_some_and(Ordering::is_le),
+            "GT" => order(&self.value).is_some_and(Ordering::is_gt),
+            "GTE" => order(&self.value).is_some_and(Ordering::is_ge),
+            "BETWEEN" => {
+                order(&self.value).is_some_and(Ordering::is_ge) && order(&self.high_value).is_some_and(Ordering::is_le)
+            }
+            "IN" => is_one(),
+            "NOT_IN" => value.is_some() && !is_one(),
+            "HAS_PROPERTY" => value.is_some(),
+            "NOT_HAS_PROPERTY" => value.is_none(),
+            "CONTAINS_TOKEN" => has_word(),
+            _ => !has_word(),
+        }
+    }
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self {
+            filter_groups: Vec::new(),
+            query: String::new(),
+            sorts: Vec::new(),
+            properties: Vec::new(),
+            limit: 10,
+            after: Value::Null,
+        }
+    }
+}
+
+fn value<'a>(task: &'a Task, name: &str) -> Option<&'a str> {
+    task.properties.get(name).map(String::as_str)
+}
+
+/// The property of a sort, and whether it goes down.
+fn direction(sort: &Value) -> (&str, bool) {
+    match sort.as_str() {
+        Some(text) => text.strip_prefix('-').map_or((text, false), |name| (name, true)),
+        None => (sort["propertyName"].as_str().unwrap_or_default(), sort["direction"] == "DESCENDING"),
+    }
+}
+
+/// Compares numbers and times as such, and everything else as text.
+fn compare(one: Option<&str>, other: Option<&str>) -> Ordering {
+    match (one.and_then(number), other.and_then(number)) {
+        (Some(one), Some(other)) => one.total_cmp(&other),
+        _ => one.cmp(&other),
+    }
+}
+
+/// A number, or a point in time as milliseconds.
+fn number(value: &str) -> Option<f64> {
+    if let Ok(number) = value.parse() {
+        return Some(number);
+    }
+    let time: jiff::Timestamp = value.parse().ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of this age fit")]
+    Some(time.as_millisecond() as f64)
+}
+
+/// Whether a word of the text is this one; `*` stands for its beginning or its end.
+fn has_token(text: &str, token: &str) -> bool {
+    let (text, token) = (text.to_lowercase(), token.to_lowercase());
+    let bare = token.trim_matches('*');
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| match (token.starts_with('*'), token.ends_with('*')) {
+        (true, true) => word.contains(bare),
+        (true, false) => word.ends_with(bare),
+        (false, true) => word.starts_with(bare),
+        (false, false) => word == bare,
+    })
+}
+
+// https://developers.hubspot.com/docs/api-reference/search/guide
+const MOST_RESULTS: usize = 200;
+const MOST_GROUPS: usize = 5;
+const MOST_FILTERS: usize = 18;
+
+const OPERATORS: [&str; 13] = [
+    "BETWEEN",
+    "CONTAINS_TOKEN",
+    "EQ",
+    "GT",
+    "GTE",
+    "HAS_PROPERTY",
+    "IN",
+    "LT",
+    "LTE",
+    "NEQ",
+    "NOT_CONTAINS_TOKEN",
+    "NOT_HAS_PROPERTY",
+    "NOT_IN",
+];
