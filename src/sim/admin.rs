@@ -84,6 +84,7 @@ Behaviour:   {"trace_ids": "never" | "upsert" | "always", "echo_trace_ids": fals
               "echo_id_property": true, "terse_validation": false, "incomplete_errors": false,
               "order": "as_is" | "reversed", "empty_due_date": "clears" | "invalid" | "required",
               "taken_value": "invalid" | "conflict" | "already_exists", "merged": {"102": "101"},
+              "limits": {"ten_secondly": 190, "secondly": 5, "daily": 650000} (null: no limit),
               "latency_ms": 0, "rules": [...]}
 A rule:      {"property": "code", "takes": "letters" | "digits" | "letters_and_digits"}
              {"property": "code", "refuses": ["9"], "code": "INVALID_OWNER_ID",

@@ -59,6 +59,7 @@ use jiff::Timestamp;
 use tokio::{net::TcpListener, task::AbortHandle};
 
 pub use fault::{BatchState, Endpoint, Fault, Moment, Policy};
+pub use limits::RateLimits;
 pub use property::{Choice, ModificationMetadata, Property};
 pub use rules::{Characters, Form, Rule};
 pub use seed::{Behaviour, EmptyDueDate, Order, Owner, Seed, SeedTask, TakenValue, TraceIds};

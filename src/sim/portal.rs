@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use super::{
     answer::{Answer, Body, Request},
-    batch, definitions,
+    batch, canned, definitions,
     fault::Fault,
     groups,
     inputs::Operation,
-    limits::Limits,
+    limits::Used,
     outcome::Outcome,
     owners,
     property::built_in,
@@ -36,7 +36,7 @@ pub(super) struct Portal {
     pub(super) scopes: Scopes,
     token: Option<String>,
     expired_tokens: Vec<String>,
-    limits: Limits,
+    used: Used,
     /// How many errors were answered: each has a correlation id of its own.
     errors: u64,
 }
@@ -52,7 +52,7 @@ impl Portal {
             scopes: Scopes(seed.scopes),
             token: seed.token,
             expired_tokens: seed.expired_tokens,
-            limits: Limits::default(),
+            used: Used::default(),
             errors: 0,
         };
         owners::complete(&mut portal.owners);
@@ -67,9 +67,13 @@ impl Portal {
 
     /// Answers one request, which the fault may spoil.
     pub(super) fn answer(&mut self, request: &Request, fault: &Fault, now: Timestamp) -> Answer {
-        let mut answer = match fault.answer(now) {
-            Some(answer) => answer,
-            None => self.handle(request, fault, now).unwrap_or_else(Answer::from),
+        let route = Route::of(&request.method, &request.path);
+        let is_search = route.as_ref().is_some_and(|route| route.place == Place::SearchTasks);
+        let limits = self.behaviour.limits;
+        let mut answer = match (self.used.count(&limits, is_search, now), fault.answer(now)) {
+            (Err(policy), _) => canned::answer(429, policy, now),
+            (Ok(()), Some(answer)) => answer,
+            (Ok(()), None) => self.handle(route, request, fault, now).unwrap_or_else(Answer::from),
         };
         if let Body::Json(body) = &mut answer.body
             && body["status"] == "error"
@@ -79,7 +83,9 @@ impl Portal {
             let id = format!("5eed0000-0000-4000-8000-{:012x}", self.errors);
             body["correlationId"] = id.into();
         }
-        self.limits.stamp(&mut answer, now);
+        if !is_search {
+            self.used.stamp(&mut answer, &limits);
+        }
         for (name, value) in &fault.headers {
             answer.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
             answer = answer.header(name, value);
@@ -101,9 +107,15 @@ impl Portal {
         }
     }
 
-    fn handle(&mut self, request: &Request, fault: &Fault, now: Timestamp) -> Result<Answer, Refusal> {
+    fn handle(
+        &mut self,
+        route: Option<Route>,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
         self.authorize(request, now)?;
-        let Some(Route { place, version }) = Route::of(&request.method, &request.path) else {
+        let Some(Route { place, version }) = route else {
             return Err(refusal::no_such_path(&request.path));
         };
         self.scopes.check(&place, request, &self.schema)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{property::Property, rules::Rule};
+use super::{limits::RateLimits, property::Property, rules::Rule};
 
 /// The portal as the stand-in finds it. Every field may be left out.
 ///
@@ -98,6 +98,8 @@ pub struct Behaviour {
     pub merged: BTreeMap<String, String>,
     /// What a create or upsert answers whose value another task has already.
     pub taken_value: TakenValue,
+    /// How many calls are let through.
+    pub limits: RateLimits,
     /// Every answer comes this many milliseconds late.
     pub latency_ms: u64,
 }
@@ -166,6 +168,7 @@ impl Default for Behaviour {
             empty_due_date: EmptyDueDate::default(),
             merged: BTreeMap::new(),
             taken_value: TakenValue::default(),
+            limits: RateLimits::default(),
             latency_ms: 0,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Stage, ids, now, request, traced, zid};
+use super::{Body, Stage, ids, now, request, traced, zid};
 
 fn stage(behaviour: Value) -> Stage {
     Stage::with(json!({ "behaviour": behaviour }))
@@ -196,4 +196,46 @@ fn every_answer_may_come_late() {
     let request = request("GET", "/crm/v3/owners", "");
     let mut delay = || stage.state.call(&request, now()).delay.as_millis();
     assert_eq!([delay(), delay()], [705, 700]);
+}
+
+#[test]
+fn limits_are_enforced_and_told() {
+    let mut stage = stage(json!({"limits": {"ten_secondly": 3, "secondly": 1, "daily": 5}}));
+    let start = now().as_millisecond();
+    let mut call = |path: &str, after: i64| {
+        let method = if path.ends_with("search") { "POST" } else { "GET" };
+        let at = jiff::Timestamp::from_millisecond(start + after).expect("a time");
+        let answer = stage.state.call(&request(method, path, "{}"), at).answer.expect("an answer");
+        let policy = match &answer.body {
+            Body::Json(body) => body["policyName"].as_str().unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        let left = answer.headers.iter().find(|(name, _)| name == "X-HubSpot-RateLimit-Remaining");
+        (answer.status, policy, left.map(|(_, value)| value.clone()).unwrap_or_default())
+    };
+    let (owners, search) = ("/crm/v3/owners", "/crm/v3/objects/tasks/search");
+    let rows = [
+        (search, 0, 200, "", ""),
+        (search, 999, 429, "SECONDLY", ""),
+        (search, 1_000, 200, "", ""),
+        (owners, 2_000, 200, "", "0"),
+        (owners, 9_999, 429, "TEN_SECONDLY_ROLLING", "0"),
+        (owners, 10_000, 200, "", "0"),
+        (owners, 30_000, 200, "", "2"),
+        (owners, 60_000, 429, "DAILY", "3"),
+    ];
+    for (path, after, status, policy, left) in rows {
+        let expected = (status, policy.to_owned(), left.to_owned());
+        assert_eq!(call(path, after), expected, "{path} after {after} ms");
+    }
+}
+
+#[test]
+fn without_limits_nobody_is_refused_or_told() {
+    let mut stage = stage(json!({"limits": {"ten_secondly": null, "daily": null}}));
+    let request = request("GET", "/crm/v3/owners", "");
+    for _ in 0..300 {
+        let answer = stage.state.call(&request, now()).answer.expect("an answer");
+        assert_eq!((answer.status, answer.headers), (200, Vec::new()));
+    }
 }

@@ -55,7 +55,7 @@ fn a_batch_is_archived() {
 
 #[test]
 fn tasks_are_searched() {
-    let mut stage = Stage::with(json!({"tasks": [
+    let mut stage = Stage::with(json!({"behaviour": {"limits": {"secondly": null}}, "tasks": [
         {"id": "1", "properties": {"zid": "a", "points": "9", "hs_task_subject": "Broken kettle", "seen_at": "2026-01-01T00:00:00Z"}},
         {"id": "2", "properties": {"zid": "b", "points": "10", "hs_task_subject": "Broken pan"}},
         {"id": "3", "properties": {"zid": "c", "hs_task_subject": "Wrong colour"}},
