@@ -5,8 +5,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use jiff::{Timestamp, civil, tz};
+use jiff::{SignedDuration, Timestamp, civil, tz};
 use serde::{Deserialize, Serialize};
+
+/// Where a computer's time begins.
+const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// A point in time with the precision that HubSpot keeps: milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +29,10 @@ pub struct Written {
 /// The time zone of times that are written without an offset.
 #[derive(Clone, Debug)]
 pub struct Zone(tz::TimeZone);
+
+/// A time of day, for dates that are written without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock(civil::Time);
 
 impl Time {
     /// Reads the clock. For the edges of the program; everything else takes the time as an argument.
@@ -69,9 +76,10 @@ impl TryFrom<String> for Time {
 impl fmt::Display for Time {
     /// ISO 8601 in UTC with milliseconds and `Z`, as HubSpot's `datetime` properties take it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_millisecond(self.milliseconds) {
-            Ok(timestamp) => write!(f, "{timestamp:.3}"),
-            Err(_) => write!(f, "{}", self.milliseconds),
+        // Not by `Timestamp`, which ends a day before the year 9999 does.
+        match EPOCH.checked_add(SignedDuration::from_millis(self.milliseconds)) {
+            Ok(utc) if utc.year() >= 1 => write!(f, "{utc:.3}Z"),
+            _ => write!(f, "{}", self.milliseconds),
         }
     }
 }
@@ -93,20 +101,41 @@ impl Zone {
     }
 }
 
+impl Clock {
+    /// The beginning of the day.
+    #[must_use]
+    pub fn midnight() -> Self {
+        Self(civil::Time::midnight())
+    }
+
+    /// Reads `hh:mm`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (hour, minute) = text.split_once(':')?;
+        civil::Time::new(two_digits(hour)?, two_digits(minute)?, 0, 0).ok().map(Self)
+    }
+}
+
 impl Written {
-    /// Reads a time from text.
+    /// Reads a time from text, as [`Written::parse_at`] does; a date alone is its midnight.
+    pub fn parse(text: &str, zone: &Zone) -> Result<Self, String> {
+        Self::parse_at(text, zone, Clock::midnight())
+    }
+
+    /// Reads a time from text: years 1 to 9999.
     ///
-    /// Digits (with an optional fraction): 9 to 11 before the point are seconds since 1970, 12 to 14 milliseconds.
+    /// Digits (with an optional fraction): 9 to 11 before the point are seconds since 1970, 12 to 14 milliseconds,
+    /// 15 to 17 microseconds, 18 and 19 nanoseconds.
     /// Otherwise `YYYY-MM-DD`, or that with `T` or a space, `hh:mm[:ss[.fraction]]`, and `Z`, `UTC`, `GMT`,
-    /// `±hh:mm`, `±hhmm`, `±hh` or nothing, which means `zone`.
+    /// `±hh:mm`, `±hhmm`, `±hh` or nothing, which means `zone`. A date alone is its `clock` in `zone`.
     ///
     /// The error is a sentence fit for a report.
-    pub fn parse(text: &str, zone: &Zone) -> Result<Self, String> {
+    pub fn parse_at(text: &str, zone: &Zone, clock: Clock) -> Result<Self, String> {
         let problem = || format!("{:?} is not a time", clip(text));
         if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
             return Self::from_digits(text, zone).ok_or_else(problem);
         }
-        Self::from_calendar(text, zone).ok_or_else(problem)
+        Self::from_calendar(text, zone, clock).ok_or_else(problem)
     }
 
     /// `YYYY-MM-DD`: the date as it was written; that of a number in `zone`.
@@ -121,9 +150,13 @@ impl Written {
         if fraction.is_empty() || fraction.contains('.') {
             return None;
         }
+        // 19 digits may be more than an i64 holds.
+        let number: u64 = whole.parse().ok()?;
         let milliseconds = match whole.len() {
-            9..=11 => whole.parse::<i64>().ok()?.checked_mul(1000)? + thousandths(fraction)?,
-            12..=14 => whole.parse().ok()?,
+            9..=11 => i64::try_from(number).ok()? * 1000 + thousandths(fraction)?,
+            12..=14 => i64::try_from(number).ok()?,
+            15..=17 => i64::try_from(number / 1000).ok()?,
+            18 | 19 => i64::try_from(number / 1_000_000).ok()?,
             _ => return None,
         };
         let timestamp = Timestamp::from_millisecond(milliseconds).ok()?;
@@ -131,31 +164,42 @@ impl Written {
         Some(Self { time: Time { milliseconds }, date })
     }
 
-    fn from_calendar(text: &str, zone: &Zone) -> Option<Self> {
+    fn from_calendar(text: &str, zone: &Zone, clock: Clock) -> Option<Self> {
         let (date, rest) = text.split_at_checked(10)?;
         let date = calendar_date(date)?;
         let (clock, zone) = match rest.split_at_checked(1) {
-            None => (civil::Time::midnight(), zone.0.clone()),
+            None => (clock.0, zone.0.clone()),
             Some(("T" | " ", rest)) => clock_and_zone(rest, zone)?,
             Some(_) => return None,
         };
-        let timestamp = date.to_datetime(clock).to_zoned(zone).ok()?.timestamp();
-        Some(Self { time: Time::from_milliseconds(timestamp.as_millisecond()), date })
+        Some(Self { time: in_utc(date.to_datetime(clock), &zone)?, date })
     }
 }
 
+/// The point in time that clocks of the zone show so; `None` outside the years 1 to 9999 of UTC.
+fn in_utc(local: civil::DateTime, zone: &tz::TimeZone) -> Option<Time> {
+    // A time that clocks skip is read as before the change, one that they show twice is the first.
+    let offset = match zone.to_ambiguous_timestamp(local).offset() {
+        tz::AmbiguousOffset::Unambiguous { offset } => offset,
+        tz::AmbiguousOffset::Gap { before, .. } | tz::AmbiguousOffset::Fold { before, .. } => before,
+    };
+    // By arithmetic on calendars, since `Timestamp` ends a day before the year 9999 does.
+    let utc = local.checked_sub(SignedDuration::from_secs(i64::from(offset.seconds()))).ok()?;
+    let nanoseconds = utc.duration_since(EPOCH).as_nanos();
+    let milliseconds = i64::try_from(nanoseconds.div_euclid(1_000_000)).ok()?;
+    (utc.year() >= 1).then_some(Time { milliseconds })
+}
+
+/// `YYYY-MM-DD`, from the year 1 on.
 fn calendar_date(text: &str) -> Option<civil::Date> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
     if year.len() != 4 || parts.next().is_some() {
         return None;
     }
-    civil::Date::new(
-        i16::from(two_digits(year.get(..2)?)?) * 100 + i16::from(two_digits(year.get(2..)?)?),
-        two_digits(month)?,
-        two_digits(day)?,
-    )
-    .ok()
+    let year = i16::from(two_digits(year.get(..2)?)?) * 100 + i16::from(two_digits(year.get(2..)?)?);
+    let date = civil::Date::new(year, two_digits(month)?, two_digits(day)?).ok()?;
+    (year >= 1).then_some(date)
 }
 
 /// `hh:mm[:ss[.fraction]]` and what follows it.
@@ -204,8 +248,9 @@ fn offset_zone(text: &str, zone: &Zone) -> Option<tz::TimeZone> {
         5 => digits.split_once(':')?,
         _ => return None,
     };
+    let hours = two_digits(hours).filter(|hours| *hours < 24)?;
     let minutes = two_digits(minutes).filter(|minutes| *minutes < 60)?;
-    let seconds = sign * (i32::from(two_digits(hours)?) * 3600 + i32::from(minutes) * 60);
+    let seconds = sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60);
     tz::Offset::from_seconds(seconds).ok().map(tz::TimeZone::fixed)
 }
 
@@ -239,6 +284,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn utc(text: &str) -> Option<String> {
@@ -260,6 +307,18 @@ mod tests {
             ("1565574553", "2019-08-12T01:49:13.000Z"),
             ("1565574553.5", "2019-08-12T01:49:13.500Z"),
             ("1565574553414", "2019-08-12T01:49:13.414Z"),
+            ("100000000000000", "1973-03-03T09:46:40.000Z"),
+            ("1565574553414999", "2019-08-12T01:49:13.414Z"),
+            ("99999999999999999", "5138-11-16T09:46:39.999Z"),
+            ("100000000000000000", "1973-03-03T09:46:40.000Z"),
+            ("1565574553414999999", "2019-08-12T01:49:13.414Z"),
+            ("9999999999999999999", "2286-11-20T17:46:39.999Z"),
+            ("1969-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.999Z"),
+            ("0001-01-01", "0001-01-01T00:00:00.000Z"),
+            ("0001-01-01T00:00:00-01:00", "0001-01-01T01:00:00.000Z"),
+            ("9999-12-31", "9999-12-31T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999Z"),
+            ("9999-12-31T23:59:59+14:00", "9999-12-31T09:59:59.000Z"),
         ] {
             assert_eq!(utc(text).as_deref(), Some(expected), "{text}");
         }
@@ -272,7 +331,13 @@ mod tests {
             "soon",
             "2026",
             "12345678",
-            "123456789012345",
+            "12345678901234567890",
+            "0000-01-01T00:00:00+01:00",
+            "0001-01-01T00:00:00+01:00",
+            "0000-12-31T23:30:00-01:00",
+            "0000-06-01",
+            "9999-12-31T23:30:00-01:00",
+            "2026-01-02T10:00+24:00",
             "2026-02-30",
             "26-02-03",
             "2026-1-02",
@@ -313,6 +378,67 @@ mod tests {
         let offset = Written::parse("2026-07-01T23:30:00-05:00", &berlin).unwrap();
         assert_eq!(offset.date(), "2026-07-01");
         assert!(Zone::named("Mars/Olympus").is_none());
+    }
+
+    #[test]
+    fn a_date_without_a_time_is_at_the_clock_in_the_zone() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        let five = Clock::parse("17:00").unwrap();
+        for (text, expected) in [
+            ("2026-07-01", "2026-07-01T15:00:00.000Z"),
+            ("2026-12-01", "2026-12-01T16:00:00.000Z"),
+            ("2026-12-01T00:00", "2026-11-30T23:00:00.000Z"),
+            ("1565574553", "2019-08-12T01:49:13.000Z"),
+        ] {
+            assert_eq!(Written::parse_at(text, &berlin, five).unwrap().time.to_string(), expected, "{text}");
+        }
+        for text in ["", "17", "5pm", "7:00", "24:00", "17:60", "17:00:00", "17:00Z"] {
+            assert!(Clock::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_clocks_skip_or_show_twice_is_read_by_the_clock_before_the_change() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        for (text, expected) in [
+            ("2026-03-29 02:30", "2026-03-29T01:30:00.000Z"),
+            ("2026-10-25 02:30", "2026-10-25T00:30:00.000Z"),
+            ("9999-12-31 23:30", "9999-12-31T22:30:00.000Z"),
+        ] {
+            assert_eq!(Written::parse(text, &berlin).unwrap().time.to_string(), expected, "{text}");
+        }
+    }
+
+    proptest! {
+        /// What is written into a queue, into HubSpot or into a letter is read again there.
+        #[test]
+        fn an_accepted_time_survives_being_written(
+            (year, month, day) in (0..10_000, 1..=12, 1..=31),
+            (hour, minute, second) in (0..24, 0..60, 0..=60),
+            fraction in "(\\.[0-9]{1,12})?",
+            offset in "Z|| UTC|[+-](0[0-9]|1[0-9]|2[0-3])(:?[0-5][0-9])?",
+        ) {
+            let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{offset}");
+            for zone in ["UTC", "America/St_Johns", "Pacific/Kiritimati"] {
+                survives(&text, &Zone::named(zone).unwrap())?;
+            }
+        }
+
+        #[test]
+        fn an_accepted_number_survives_being_written(text in "[0-9]{8,20}(\\.[0-9]{1,6})?") {
+            survives(&text, &Zone::utc())?;
+            if (9..=19).contains(&text.split('.').next().unwrap().len()) {
+                prop_assert!(Time::parse(&text).is_ok(), "{}", text);
+            }
+        }
+    }
+
+    fn survives(text: &str, zone: &Zone) -> Result<(), TestCaseError> {
+        let Ok(Written { time, date }) = Written::parse(text, zone) else { return Ok(()) };
+        prop_assert_eq!(Time::parse(&time.to_string()), Ok(time), "{} in UTC is {}", text, time);
+        prop_assert_eq!(time.to_string().len(), "2026-03-05T14:02:11.123Z".len(), "{}", text);
+        prop_assert!(date.year() >= 1);
+        Ok(())
     }
 
     #[test]
