@@ -73,7 +73,7 @@ impl Steps<'_> {
         let mut demand = |start, asks| reader.demand(start, property, asks);
         match self.input.value {
             // What comes before these steps is not what is written.
-            Input::DateTime => demand(self.input.start, Asks::DateTime),
+            Input::DateTime(_) => demand(self.input.start, Asks::DateTime),
             Input::Date => demand(self.input.start, Asks::Date),
             Input::Owner => {}
             Input::Text => match (self.map, self.from) {

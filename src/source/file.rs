@@ -11,7 +11,7 @@ use super::reader::{Found, Reader, Section, article};
 use super::{Input, Property, Source, TaskRules, Verify};
 use crate::delivery::{self, Algorithm, Encoding, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance, preset};
 use crate::secrets::SecretRef;
-use crate::time::Zone;
+use crate::time::{Clock, Zone};
 use crate::update::{OnMissing, RECORD_ID, Unknown};
 
 /// What `tolerance` is when a file doesn't say: what Slack, Stripe and the Standard Webhooks recommend.
@@ -326,6 +326,15 @@ fn property(name: &str, start: usize, value: &Spanned<DeValue<'_>>, reader: &mut
     }
 }
 
+/// The hour of a date without one.
+fn clock(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Clock> {
+    let clock = Clock::parse(&found.value);
+    if clock.is_none() {
+        reader.problem(found.start, format!("`at` is {:?}; write an hour such as \"17:00\"", found.value));
+    }
+    clock
+}
+
 fn steps(name: Option<String>, mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Property> {
     let start = section.start();
     let (has_from, owner) = (section.has("from"), section.has("owner"));
@@ -333,8 +342,9 @@ fn steps(name: Option<String>, mut section: Section<'_>, reader: &mut Reader<'_,
     let expression = from.as_ref().and_then(|found| reader.expression(found));
     let expression = section.expression(reader, "owner").or(expression);
     let map = section.texts(reader, "map");
-    let forms = [("datetime", Input::DateTime), ("date", Input::Date)];
+    let forms = [("datetime", Input::DateTime(Clock::midnight())), ("date", Input::Date)];
     let (written_as, as_given) = (section.place("as"), section.choice(reader, "as", &forms));
+    let at = section.text(reader, "at").and_then(|found| clock(&found, reader));
     let otherwise = section.text(reader, "otherwise");
     let unmapped = section.choice(reader, "unmapped", &[("fail", Unknown::Fail), ("skip", Unknown::Skip)]);
     let label = name.clone().unwrap_or_default();
@@ -345,11 +355,22 @@ fn steps(name: Option<String>, mut section: Section<'_>, reader: &mut Reader<'_,
     } else if !owner && !has_from {
         reader.problem(start, format!("`{label}` lacks `from` (an expression) or `owner` (an e-mail address)"));
     }
-    if unmapped.is_some() && map.is_none() && !owner {
-        reader.problem(start, format!("`unmapped` of `{label}` goes with `map` or `owner`; leave it out"));
+    if unmapped.is_some() && map.is_none() && !owner && written_as.is_none() {
+        reader.problem(start, format!("`unmapped` of `{label}` goes with `map`, `as` or `owner`; leave it out"));
+    }
+    if at.is_some() && !matches!(as_given, Some(Input::DateTime(_))) {
+        let message = format!(
+            "`at` of `{label}` goes with `as = \"datetime\"`: it is the hour of a date that comes without one; leave it out"
+        );
+        reader.problem(start, message);
     }
     section.finish(reader);
-    let input = if owner { Input::Owner } else { as_given.unwrap_or(Input::Text) };
+    let input = match (as_given, at) {
+        _ if owner => Input::Owner,
+        (Some(Input::DateTime(_)), Some(clock)) => Input::DateTime(clock),
+        (Some(form), _) => form,
+        (None, _) => Input::Text,
+    };
     let name = name?;
     let found = Found { value: input, start: written_as.unwrap_or(start) };
     Steps { from: from.as_ref(), map: map.as_deref(), input: found, otherwise: otherwise.as_ref() }

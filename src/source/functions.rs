@@ -9,7 +9,7 @@ use jaq_core::{Bind, Cv, Error, RunPtr, ValT as _, ValXs};
 use jaq_std::ValT as _;
 
 use super::jq::{self, Kind, Val};
-use super::text;
+use super::{rich_text, text};
 use crate::delivery::Json;
 
 /// All of them, by name, arguments and implementation.
@@ -100,10 +100,8 @@ fn from_json(value: &Val) -> Result<Val, Error<Val>> {
 
 /// `plain`: HTML or Atlassian rich text as text; what is neither passes unchanged.
 fn plain(value: Val) -> Val {
-    if let Val::Obj(object) = &value
-        && object.contains_key(&Val::from("content".to_owned()))
-    {
-        return Val::from(text::tidy(&rich_text(&value)));
+    if rich_text::is_rich_text(&value) {
+        return Val::from(rich_text::to_text(&value));
     }
     with_text(value, text::from_html)
 }
@@ -112,36 +110,5 @@ fn with_text(value: Val, convert: impl FnOnce(&str) -> String) -> Val {
     match value.as_utf8_bytes().map(std::str::from_utf8) {
         Some(Ok(text)) => Val::from(convert(text)),
         _ => value,
-    }
-}
-
-/// Atlassian Document Format: nodes with a `type`, and `text`, `attrs` or more nodes as `content`.
-/// <https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/>
-fn rich_text(node: &Val) -> String {
-    let Val::Obj(object) = node else { return String::new() };
-    let field = |name: &str| object.get(&Val::from(name.to_owned()));
-    let words = |value: Option<&Val>| match value.map(|value| value.as_utf8_bytes()) {
-        Some(Some(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
-        _ => String::new(),
-    };
-    let attribute = |name: &str| match field("attrs") {
-        Some(Val::Obj(attributes)) => words(attributes.get(&Val::from(name.to_owned()))),
-        _ => String::new(),
-    };
-    let inside = || match field("content") {
-        Some(Val::Arr(nodes)) => nodes.iter().map(rich_text).collect(),
-        _ => String::new(),
-    };
-    match words(field("type")).as_str() {
-        "text" => words(field("text")),
-        "hardBreak" => "\n".to_owned(),
-        "mention" | "emoji" | "status" | "date" => [attribute("text"), attribute("shortName"), attribute("timestamp")]
-            .into_iter()
-            .find(|text| !text.is_empty())
-            .unwrap_or_default(),
-        "inlineCard" | "blockCard" | "embedCard" => attribute("url"),
-        "listItem" | "taskItem" => format!("\n- {}", inside().trim_start()),
-        "doc" => inside(),
-        _ => format!("\n{}\n", inside()),
     }
 }

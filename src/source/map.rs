@@ -180,13 +180,21 @@ fn value(source: &Source, scope: &Scope<'_>, property: &Property, item: &Val) ->
     if mapped.is_empty() || is_blank {
         return Ok(Some(Value::Text(String::new())));
     }
-    let written = || Written::parse(&mapped, &source.zone);
-    Ok(Some(match property.input {
-        Input::Text => Value::Text(mapped),
-        Input::DateTime => Value::Text(written()?.time.to_string()),
-        Input::Date => Value::Text(written()?.date()),
-        Input::Owner => Value::Owner { email: mapped.trim().to_owned(), unknown: property.unknown.clone() },
-    }))
+    let written = match property.input {
+        Input::Text => Ok(mapped),
+        Input::Owner => {
+            let email = mapped.trim().to_owned();
+            return Ok(Some(Value::Owner { email, unknown: property.unknown.clone() }));
+        }
+        Input::DateTime(clock) => {
+            Written::parse_at(&mapped, &source.zone, clock).map(|written| written.time.to_string())
+        }
+        Input::Date => Written::parse(&mapped, &source.zone).map(|written| written.date()),
+    };
+    match written {
+        Err(_) if property.unknown == Unknown::Skip => Ok(None),
+        written => written.map(|text| Some(Value::Text(text))),
+    }
 }
 
 /// The row of a map: exactly, else ignoring case and outer space.

@@ -9,6 +9,7 @@ mod jq;
 mod map;
 mod problem;
 mod reader;
+mod rich_text;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,7 @@ use reader::{Notes, Reader};
 
 use crate::delivery::{Handshake, Json, NoOp, Scheme, Tolerance, Unreadable, Verified};
 use crate::secrets::SecretRef;
-use crate::time::{Time, Zone};
+use crate::time::{Clock, Time, Zone};
 use crate::update::{OnMissing, Unknown, Update};
 
 /// Every source, by its path, with one program for all their expressions.
@@ -96,7 +97,8 @@ struct Property {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Input {
     Text,
-    DateTime,
+    /// A point in time; a date without one is at this hour.
+    DateTime(Clock),
     Date,
     Owner,
 }

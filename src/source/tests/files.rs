@@ -288,7 +288,20 @@ fn steps_that_contradict_each_other_are_refused() {
         assert_eq!(problems(&RIGHT.replace("'.a'", step)), [format!("7:5: `a` {problem}")], "{step}");
     }
     for (step, problem) in [
-        ("{ from = '.', unmapped = \"skip\" }", "7:5: `unmapped` of `a` goes with `map` or `owner`; leave it out"),
+        (
+            "{ from = '.', unmapped = \"skip\" }",
+            "7:5: `unmapped` of `a` goes with `map`, `as` or `owner`; leave it out",
+        ),
+        (
+            "{ from = '.', as = \"date\", at = \"17:00\" }",
+            "7:5: `at` of `a` goes with `as = \"datetime\"`: it is the hour of a date that comes without one; leave it out",
+        ),
+        (
+            "{ from = '.', at = \"17:00\" }",
+            "7:5: `at` of `a` goes with `as = \"datetime\"`: it is the hour of a date that comes without one; leave it out",
+        ),
+        ("{ from = '.', as = \"datetime\", at = \"5 pm\" }", "7:41: `at` is \"5 pm\"; write an hour such as \"17:00\""),
+        ("{ from = '.', as = \"datetime\", at = 17:00 }", "7:41: `at` of `a` has to be text in quotes, not a date"),
         ("{ from = '.', as = \"time\" }", "7:24: `as` of `a` is \"time\"; write one of \"datetime\", \"date\""),
         (
             "{ from = '.', map = {}, unmapped = \"x\" }",

@@ -1,6 +1,6 @@
 //! From or owner, then map, then as or the look-up.
 
-use super::property;
+use super::{Stage, property};
 
 fn of(step: &str, value: &str) -> String {
     property(step, &format!(r#"{{"v": {value}}}"#))
@@ -81,4 +81,31 @@ fn otherwise_is_written_as_it_stands() {
 fn a_time_that_cannot_be_read_fails_whatever_otherwise_says() {
     let step = "{ from = '.v', as = \"date\", otherwise = \"\" }";
     assert_eq!(of(step, r#""soon""#), "1 failed: p: \"soon\" is not a time");
+}
+
+#[test]
+fn a_time_that_cannot_be_read_is_skipped_where_the_file_says_so() {
+    for form in ["date", "datetime"] {
+        let step = format!("{{ from = '.v', as = \"{form}\", otherwise = \"\", unmapped = \"skip\" }}");
+        assert_eq!(of(&step, r#""soon""#), "");
+        assert_eq!(of(&step, "null"), "p=");
+        let step = step.replace("skip", "fail");
+        assert_eq!(of(&step, r#""soon""#), "1 failed: p: \"soon\" is not a time");
+    }
+}
+
+#[test]
+fn a_date_without_a_time_is_at_the_hour_that_the_file_says() {
+    let toml = "zone = \"America/New_York\"\n[properties]\n\
+                p = { from = 'given(.v)', as = \"datetime\", at = \"17:00\", otherwise = \"\" }";
+    for (json, expected) in [
+        (r#""2026-07-05""#, "1: p=2026-07-05T21:00:00.000Z"),
+        (r#""2026-12-05""#, "1: p=2026-12-05T22:00:00.000Z"),
+        (r#""2026-07-05T00:00""#, "1: p=2026-07-05T04:00:00.000Z"),
+        (r#""2026-07-05T10:00:00Z""#, "1: p=2026-07-05T10:00:00.000Z"),
+        ("1772712000", "1: p=2026-03-05T12:00:00.000Z"),
+        ("null", "1: p="),
+    ] {
+        assert_eq!(Stage::with(toml).gives(&format!(r#"{{"id": 1, "v": {json}}}"#)), [expected], "{json}");
+    }
 }

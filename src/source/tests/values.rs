@@ -188,3 +188,43 @@ fn rich_text_of_atlassian_becomes_text() {
     assert_eq!(property("'plain'", document), "p=Title\nAsk @ada\na < b\n- one\n- https://x.example");
     assert_eq!(property("'plain'", r#"{"type": "doc", "content": []}"#), "p=");
 }
+
+/// What each of these nodes reads like, between two paragraphs.
+#[test]
+fn dates_code_and_tables_of_rich_text_read_as_typed() {
+    let paragraph =
+        |text: &str| format!(r#"{{"type": "paragraph", "content": [{{"type": "text", "text": "{text}"}}]}}"#);
+    let cell = |content: &str| format!(r#"{{"type": "tableCell", "content": [{content}]}}"#);
+    let row = |cells: &[String]| format!(r#"{{"type": "tableRow", "content": [{}]}}"#, cells.join(","));
+    let item = |content: &str| format!(r#"{{"type": "listItem", "content": [{content}]}}"#);
+    let date = |timestamp: &str| {
+        format!(r#"{{"type": "paragraph", "content": [{{"type": "date", "attrs": {{"timestamp": {timestamp}}}}}]}}"#)
+    };
+    let code = |text: &str| format!(r#"{{"type": "codeBlock", "content": [{{"type": "text", "text": "{text}"}}]}}"#);
+    let list = format!(r#"{{"type": "bulletList", "content": [{}]}}"#, item(&(paragraph("one") + "," + &code("  x"))));
+    let empty_row = row(&[cell(""), cell(&paragraph(""))]);
+    for (node, expected) in [
+        (date("\"1796342400000\""), "2026-12-04"),
+        (date("1796342400000"), "2026-12-04"),
+        (date("\"-86400000\""), "1969-12-31"),
+        (date("\"0\""), "1970-01-01"),
+        (date("\"soon\""), "soon"),
+        (code("{\\n  \\\"a\\\": 1,\\n\\n\\tb\\n}\\n"), "{\n  \"a\": 1,\n\n\tb\n}"),
+        (code("-"), "-"),
+        (row(&[cell(&paragraph("A-1")), cell(&paragraph("9.90"))]), "A-1 | 9.90"),
+        (row(&[cell(&(paragraph("A") + "," + &paragraph("B"))), cell(""), cell(&list)]), "A B |  | - one x"),
+        (empty_row, ""),
+        (list.clone(), "- one\n  x"),
+        (r#"{"type": "taskItem", "content": [{"type": "text", "text": "call"}]}"#.to_owned(), "- call"),
+        (r#"{"type": "rule"}"#.to_owned(), ""),
+        (r#"{"type": "expand", "attrs": {"title": "More"}, "content": []}"#.to_owned(), "More"),
+        (r#"{"type": "paragraph", "content": [{"type": "status", "attrs": {"text": "URGENT"}}]}"#.to_owned(), "URGENT"),
+        (r#"{"type": "text", "text": 7}"#.to_owned(), "7"),
+        ("7".to_owned(), ""),
+    ] {
+        let document =
+            format!(r#"{{"type": "doc", "content": [{}, {node}, {}]}}"#, paragraph("before"), paragraph("after"));
+        let inner = if expected.is_empty() { String::new() } else { format!("{expected}\n") };
+        assert_eq!(property("'plain'", &document), format!("p=before\n{inner}after"), "{node}");
+    }
+}

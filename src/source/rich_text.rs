@@ -1,0 +1,155 @@
+//! Atlassian Document Format as text: nodes with a `type`, and `text`, `attrs` or more nodes as `content`.
+//! <https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/>
+
+use super::jq::Val;
+use super::value::string_or_number;
+use crate::time::Time;
+
+/// What stands between the cells of a table's row.
+const BETWEEN_CELLS: &str = " | ";
+
+/// Whether the value is a node of rich text.
+pub(super) fn is_rich_text(value: &Val) -> bool {
+    field(value, "content").is_some()
+}
+
+/// The text that a document shows, without empty lines.
+pub(super) fn to_text(document: &Val) -> String {
+    let mut page = Page::default();
+    page.node(document);
+    page.finish().join("\n")
+}
+
+#[derive(Default)]
+struct Page {
+    lines: Vec<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    text: String,
+    /// Nothing stands on it yet but the mark of a list's item.
+    is_bare: bool,
+    /// A line of code, whose white space counts.
+    is_code: bool,
+}
+
+impl Page {
+    fn node(&mut self, node: &Val) {
+        match word(field(node, "type")).as_str() {
+            "doc" => self.inside(node),
+            "text" => self.words(&word(field(node, "text"))),
+            "hardBreak" => self.lines.push(Line::default()),
+            "mention" | "status" | "placeholder" | "inlineExtension" => self.words(&attribute(node, "text")),
+            "emoji" => match attribute(node, "text") {
+                text if text.is_empty() => self.words(&attribute(node, "shortName")),
+                text => self.words(&text),
+            },
+            "date" => self.words(&date(&attribute(node, "timestamp"))),
+            "inlineCard" => self.words(&attribute(node, "url")),
+            "blockCard" | "embedCard" => self.block(|page| page.words(&attribute(node, "url"))),
+            "mediaInline" => {}
+            "codeBlock" => self.code(node),
+            "tableRow" => self.row(node),
+            "listItem" | "taskItem" => {
+                self.lines.push(Line { text: "- ".to_owned(), is_bare: true, is_code: false });
+                self.inside(node);
+                self.lines.push(Line::default());
+            }
+            "expand" | "nestedExpand" => {
+                self.block(|page| page.words(&attribute(node, "title")));
+                self.block(|page| page.inside(node));
+            }
+            _ => self.block(|page| page.inside(node)),
+        }
+    }
+
+    fn inside(&mut self, node: &Val) {
+        for child in children(node) {
+            self.node(child);
+        }
+    }
+
+    /// Something that stands on lines of its own.
+    fn block(&mut self, content: impl FnOnce(&mut Self)) {
+        if self.lines.last().is_some_and(|line| !line.is_bare) {
+            self.lines.push(Line::default());
+        }
+        content(self);
+        self.lines.push(Line::default());
+    }
+
+    fn words(&mut self, text: &str) {
+        for (index, part) in text.split('\n').enumerate() {
+            if index > 0 || self.lines.is_empty() {
+                self.lines.push(Line::default());
+            }
+            if let Some(line) = self.lines.last_mut() {
+                line.text.push_str(part);
+                line.is_bare &= part.is_empty();
+            }
+        }
+    }
+
+    /// Code keeps its indentation and its empty lines.
+    fn code(&mut self, node: &Val) {
+        let typed: String = children(node).iter().map(|child| word(field(child, "text"))).collect();
+        let lines = typed.trim_end_matches(['\r', '\n']).lines();
+        self.lines.extend(lines.map(|line| Line { text: line.to_owned(), is_bare: false, is_code: true }));
+        self.lines.push(Line::default());
+    }
+
+    /// A row of a table is one line, whatever its cells hold.
+    fn row(&mut self, node: &Val) {
+        let mut cells = Vec::new();
+        for cell in children(node) {
+            let mut page = Self::default();
+            page.inside(cell);
+            let lines = page.finish();
+            cells.push(lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "));
+        }
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            self.block(|page| page.words(&cells.join(BETWEEN_CELLS)));
+        }
+    }
+
+    fn finish(self) -> Vec<String> {
+        let mut finished = Vec::new();
+        for line in self.lines {
+            let text = if line.is_code { line.text.as_str() } else { line.text.trim_matches([' ', '\t']) };
+            if line.is_code || !(text.is_empty() || line.is_bare) {
+                finished.push(text.to_owned());
+            }
+        }
+        finished
+    }
+}
+
+fn field<'v>(node: &'v Val, name: &str) -> Option<&'v Val> {
+    let Val::Obj(object) = node else { return None };
+    object.get(&Val::from(name.to_owned()))
+}
+
+fn children(node: &Val) -> &[Val] {
+    match field(node, "content") {
+        Some(Val::Arr(nodes)) => nodes,
+        _ => &[],
+    }
+}
+
+fn attribute(node: &Val, name: &str) -> String {
+    word(field(node, "attrs").and_then(|attributes| field(attributes, name)))
+}
+
+fn word(value: Option<&Val>) -> String {
+    value.and_then(string_or_number).unwrap_or_default()
+}
+
+/// The day of a date, which is kept as milliseconds of its midnight in UTC.
+fn date(milliseconds: &str) -> String {
+    let time = milliseconds.parse().map(|milliseconds| Time::from_milliseconds(milliseconds).to_string());
+    match time.as_ref().map(|time| time.split_once('T')) {
+        Ok(Some((day, _))) => day.to_owned(),
+        _ => milliseconds.to_owned(),
+    }
+}
