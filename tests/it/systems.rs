@@ -30,6 +30,32 @@ fn every_system_has_a_row_in_the_docs() {
     }
 }
 
+/// A cell reads `STATUS (samples)`, after words of its own.
+#[test]
+fn every_source_makes_of_its_end_states_what_the_docs_say() {
+    let page = read("docs/sources.md");
+    let table = page.split("### End states").nth(1).and_then(|rest| rest.split("\n### ").next()).unwrap();
+    let shipped = sources();
+    for name in PROMISED {
+        let row = table.lines().find(|line| line.starts_with(&format!("| `{name}`")));
+        let row = row.unwrap_or_else(|| panic!("docs/sources.md says nothing of the end states of {name}"));
+        let mut samples = 0;
+        for (before, group) in row.split(')').filter_map(|part| part.rsplit_once(" (`")) {
+            let status = before.rsplit(' ').next().unwrap();
+            for sample in group.split(['`', ',', ' ']).filter(|sample| !sample.is_empty()) {
+                samples += 1;
+                if shipped.contains_key(name) {
+                    let path = format!("events/{name}/{sample}.expected.json");
+                    let expected: Value = serde_json::from_str(&read(&path)).unwrap();
+                    let given = &expected["updates"][0]["properties"]["hs_task_status"];
+                    assert_eq!(given, status, "{path} isn't what docs/sources.md says");
+                }
+            }
+        }
+        assert!(samples > 0, "{name}: no sample stands for an end state");
+    }
+}
+
 /// Of those that were deleted nothing is demanded.
 #[test]
 fn every_source_file_says_where_to_click_and_has_samples_of_every_kind() {
