@@ -39,7 +39,7 @@ impl Page {
         match word(field(node, "type")).as_str() {
             "doc" => self.inside(node),
             "text" => self.words(&word(field(node, "text"))),
-            "hardBreak" => self.lines.push(Line::default()),
+            "hardBreak" => self.break_line(),
             "mention" | "status" | "placeholder" | "inlineExtension" => self.words(&attribute(node, "text")),
             "emoji" => match attribute(node, "text") {
                 text if text.is_empty() => self.words(&attribute(node, "shortName")),
@@ -52,9 +52,9 @@ impl Page {
             "codeBlock" => self.code(node),
             "tableRow" => self.row(node),
             "listItem" | "taskItem" => {
-                self.lines.push(Line { text: "- ".to_owned(), is_bare: true, is_code: false });
+                self.start(Line { text: "- ".to_owned(), is_bare: true, is_code: false });
                 self.inside(node);
-                self.lines.push(Line::default());
+                self.start(Line::default());
             }
             "expand" | "nestedExpand" => {
                 self.block(|page| page.words(&attribute(node, "title")));
@@ -72,17 +72,30 @@ impl Page {
 
     /// Something that stands on lines of its own.
     fn block(&mut self, content: impl FnOnce(&mut Self)) {
-        if self.lines.last().is_some_and(|line| !line.is_bare) {
-            self.lines.push(Line::default());
-        }
+        self.break_line();
         content(self);
-        self.lines.push(Line::default());
+        self.break_line();
+    }
+
+    /// Goes to the next line, unless the mark of an item still waits for its words.
+    fn break_line(&mut self) {
+        if self.lines.last().is_none_or(|line| !line.is_bare) {
+            self.start(Line::default());
+        }
+    }
+
+    /// Starts a line, in place of an empty one.
+    fn start(&mut self, line: Line) {
+        match self.lines.last_mut() {
+            Some(last) if last.text.is_empty() && !last.is_code => *last = line,
+            _ => self.lines.push(line),
+        }
     }
 
     fn words(&mut self, text: &str) {
         for (index, part) in text.split('\n').enumerate() {
-            if index > 0 || self.lines.is_empty() {
-                self.lines.push(Line::default());
+            if index > 0 || self.lines.last().is_none_or(|line| line.is_code) {
+                self.start(Line::default());
             }
             if let Some(line) = self.lines.last_mut() {
                 line.text.push_str(part);
@@ -96,7 +109,6 @@ impl Page {
         let typed: String = children(node).iter().map(|child| word(field(child, "text"))).collect();
         let lines = typed.trim_end_matches(['\r', '\n']).lines();
         self.lines.extend(lines.map(|line| Line { text: line.to_owned(), is_bare: false, is_code: true }));
-        self.lines.push(Line::default());
     }
 
     /// A row of a table is one line, whatever its cells hold.
