@@ -253,6 +253,23 @@ async fn an_event_that_cannot_be_mapped_is_kept_whole_without_what_proved_it() {
     }
 }
 
+/// The worker could not read such a time again.
+#[tokio::test]
+async fn a_time_outside_the_years_that_there_are_is_a_letter_and_never_queued() {
+    let world = world().durable().start().await;
+    for (time, outcome) in [
+        ("0000-01-01T00:00:00+01:00", "failed 1"),
+        ("0001-01-01T00:00:00+01:00", "failed 1"),
+        ("0001-01-01T00:00:00Z", "queued 1"),
+    ] {
+        let body = json!({"event": time, "at": time, "tickets": [{"id": "1", "subject": "a"}]}).to_string();
+        let status = if outcome == "queued 1" { 202 } else { 200 };
+        world.send(&Event::post("/shop", body).signed()).await.is(status, outcome);
+    }
+    assert_eq!(reasons(&world.queues().letters().await), ["mapping", "mapping"]);
+    assert_eq!(world.poll().await, (1, 0));
+}
+
 #[tokio::test]
 async fn a_large_event_with_thousands_of_bad_rows_is_kept_whole() {
     let world = world().durable().start().await;
