@@ -65,14 +65,14 @@ impl Request {
         self.parse(name, default, "a number")
     }
 
-    /// `true` or `false` in the query; false if it isn't there.
+    /// `true` or `false` in the query; false if it isn't there. HubSpot's client for Python writes `True`.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
         self.parse(name, false, "true or false")
     }
 
     fn parse<T: FromStr>(&self, name: &str, default: T, kind: &str) -> Result<T, Refusal> {
         let Some(text) = self.parameter(name) else { return Ok(default) };
-        text.parse().map_err(|_| refusal::validation(format!("{name} must be {kind}, not {text}")))
+        text.to_lowercase().parse().map_err(|_| refusal::validation(format!("{name} must be {kind}, not {text}")))
     }
 
     /// Whether it names this id, in the path or in an input, or carries this value of a property.
