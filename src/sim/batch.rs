@@ -142,7 +142,11 @@ struct Id {
 
 /// How much refused values tell.
 pub(super) fn detail(behaviour: &Behaviour) -> Detail {
-    Detail { terse: behaviour.terse_validation, incomplete: behaviour.incomplete_errors }
+    Detail {
+        terse: behaviour.terse_validation,
+        vague: behaviour.vague_validation,
+        incomplete: behaviour.incomplete_errors,
+    }
 }
 
 /// One refusal for all that is wrong: HubSpot doesn't say with which input.

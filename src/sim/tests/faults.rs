@@ -105,13 +105,13 @@ fn a_fault_strikes_the_calls_it_is_meant_for() {
 
 #[test]
 fn a_fault_strikes_whoever_holds_a_certain_row() {
-    for holding in ["2", "urgent one"] {
-        let mut stage = Stage::new().fault(json!({"holding": holding, "status": 403, "forever": true}));
+    for text in ["\"id\":\"2\"", "urgent one"] {
+        let mut stage = Stage::new().fault(json!({"holds": ["none", text], "status": 403, "forever": true}));
         let (one, two) = (zid("1", json!({})), zid("2", json!({"hs_task_subject": "urgent one"})));
         let statuses = [json!([one, two]), json!([one]), json!([two])].map(|inputs| stage.update(inputs).0);
-        assert_eq!(statuses, [403, 200, 403], "{holding}");
+        assert_eq!(statuses, [403, 200, 403], "{text}");
     }
-    let mut stage = Stage::new().fault(json!({"holding": "102", "status": 403, "forever": true}));
+    let mut stage = Stage::new().fault(json!({"holds": ["102"], "status": 403, "forever": true}));
     assert_eq!(["101", "102"].map(|id| stage.get(&format!("/crm/v3/objects/tasks/{id}")).0), [200, 403]);
 }
 
