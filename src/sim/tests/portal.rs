@@ -72,6 +72,26 @@ fn a_read_shows_what_was_asked_for() {
 }
 
 #[test]
+fn a_read_carries_all_that_the_specification_requires_but_for_v3() {
+    let without = json!({"properties": ["tags"], "inputs": [{"id": "101"}]});
+    let mut with = without.clone();
+    with["propertiesWithHistory"] = json!(["tags"]);
+    for (path, expected) in [
+        ("/crm/v3/objects/tasks/batch/read", 200),
+        ("/crm/objects/2026-03/tasks/batch/read", 400),
+        ("/crm/objects/2026-09/tasks/batch/read", 400),
+    ] {
+        let (status, body) = Stage::new().call("POST", path, &without);
+        assert_eq!(status, expected, "{path}");
+        let sentence = "Invalid input JSON: Some required fields were not set: [propertiesWithHistory]";
+        assert!(expected == 200 || body["message"] == sentence, "{body}");
+        let (status, body) = Stage::new().call("POST", path, &with);
+        let newest = &body["results"][0]["propertiesWithHistory"]["tags"][0]["value"];
+        assert_eq!((status, newest), (200, &json!("red")), "{path}");
+    }
+}
+
+#[test]
 fn one_task_can_be_read_and_written() {
     let mut stage = Stage::new();
     let path = "/crm/v3/objects/tasks/1?idProperty=zid&properties=tags,mail";
