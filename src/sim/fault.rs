@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Body, Request},
@@ -33,7 +33,7 @@ pub struct Fault {
     pub status: Option<u16>,
     /// Which limit a 429 names.
     pub policy: Policy,
-    /// With `status`: the category in HubSpot's own body, in place of the usual one.
+    /// With `status`: the category in HubSpot's own body, in place of the usual one and of the details that go with it.
     pub category: Option<String>,
     /// Headers to add, or to put in place of others.
     pub headers: BTreeMap<String, String>,
@@ -137,7 +137,7 @@ impl Fault {
         if let Some(status) = self.status {
             let mut answer = canned::answer(status, self.policy, now);
             if let (Some(category), Body::Json(body)) = (&self.category, &mut answer.body) {
-                body["category"] = category.as_str().into();
+                *body = json!({"status": "error", "message": body["message"], "category": category});
             }
             match &self.body {
                 Some(Value::String(text)) => answer.body = Body::Html(text.clone()),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Stage, ids, now, request, zid};
+use super::{Answer, Body, Stage, ids, now, request, zid};
 
 /// Sends both tasks an update under this fault; returns status, body and whether task 102 was written.
 fn under(fault: Value) -> (u16, Value, bool) {
@@ -56,6 +56,23 @@ fn headers_are_added_or_replaced() {
     assert_eq!(header("Retry-After"), ["3600"]);
     assert_eq!(header("X-HubSpot-RateLimit-Max"), ["1"]);
     assert_eq!(header("X-HubSpot-RateLimit-Remaining"), ["187"]);
+}
+
+#[test]
+fn an_answer_of_hubspots_has_an_id() {
+    let mut stage = Stage::new()
+        .fault(json!({"status": 403, "category": "USER_DOES_NOT_HAVE_PERMISSIONS"}))
+        .fault(json!({"status": 502}));
+    let mut answer = || stage.state.call(&request("GET", "/crm/v3/owners", ""), now()).answer.expect("an answer");
+    let id = |answer: &Answer| {
+        let header = answer.headers.iter().find(|(name, _)| name == "X-HubSpot-Correlation-Id");
+        header.map(|(_, id)| id.clone())
+    };
+    let refused = answer();
+    let Body::Json(body) = &refused.body else { panic!("not JSON") };
+    assert_eq!((body["correlationId"].as_str(), body.get("errors")), (id(&refused).as_deref(), None));
+    assert_eq!(id(&answer()), None, "a proxy's page has none");
+    assert!(id(&answer()).is_some());
 }
 
 #[test]
