@@ -9,14 +9,11 @@ import sys
 from types import SimpleNamespace
 
 import hubspot
-from hubspot.crm.objects import tasks
 from hubspot.crm import owners, properties
+from hubspot.crm.objects import tasks
 
 url, token = sys.argv[1:]
-client = hubspot.Client.create(access_token=token, api_factory=None)
-for key, value in {"host": url}.items():
-    client.config[key] = value
-
+client = hubspot.Client.create(access_token=token, host=url)
 facts = {}
 
 
