@@ -36,6 +36,29 @@ fn record_ids_and_date_versions_work_alike() {
 }
 
 #[test]
+fn every_version_serves_tasks_properties_and_owners() {
+    let mut stage = Stage::new();
+    for (objects, properties, owners) in [
+        ("/crm/v3/objects", "/crm/v3/properties", "/crm/v3/owners"),
+        ("/crm/objects/2026-03", "/crm/properties/2026-03", "/crm/owners/2026-03"),
+        ("/crm/objects/2026-09", "/crm/properties/2026-09", "/crm/owners/2026-09"),
+    ] {
+        for path in [
+            format!("{objects}/tasks"),
+            format!("{objects}/0-27/101"),
+            format!("{properties}/tasks"),
+            format!("{properties}/tasks/groups/task"),
+            format!("{owners}/"),
+        ] {
+            assert_eq!(stage.get(&path).0, 200, "{path}");
+        }
+    }
+    for path in ["/crm/v4/objects/tasks", "/crm/objects/2025-09/tasks", "/crm/objects/tasks", "/crm/objects/v3/tasks"] {
+        assert_eq!(stage.get(path).0, 404, "{path}");
+    }
+}
+
+#[test]
 fn an_upsert_updates_or_creates_and_says_which() {
     let mut stage = Stage::new();
     let due = "2026-02-03T04:05:06.789Z";
