@@ -1,4 +1,5 @@
-# Needs Rust, Python 3.10 or newer, and make. All else goes into .venv and target/.
+# Needs Rust, Python 3.10 or newer, and make; the tests need Node 18 or newer, too. All else goes into .venv, .local and
+# target/.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -30,7 +31,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: .venv/.ready ## install the tools into .venv (once)
+setup: .venv/.ready .local/node/.ready ## install the tools into .venv, and what the tests need of npm into .local/node (once)
 
 # The stamp comes last, so that a broken installation is made again.
 .venv/.ready: tests/requirements.txt
@@ -40,16 +41,24 @@ setup: .venv/.ready ## install the tools into .venv (once)
 	.venv/bin/python -m pip install --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
+# HubSpot's client for Node, which only the tests run.
+.local/node/.ready: tests/package.json tests/package-lock.json
+	@node -e 'process.exit(Number(parseInt(process.versions.node) < 18))' && npm --version > /dev/null || \
+		{ echo "Node 18 or newer, with npm, is needed: the tests run HubSpot's own client for Node (https://nodejs.org)" >&2; exit 1; }
+	@mkdir -p $(@D) && cp tests/package.json tests/package-lock.json $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 .PHONY: build
 build: ## build the programs for this machine
 	cargo build --locked --bins
 
 .PHONY: demo
-demo: setup build ## send every sample event through the function here, and sit out an outage of HubSpot (MODE=...)
+demo: .venv/.ready build ## send every sample event through the function here, and sit out an outage of HubSpot (MODE=...)
 	@.venv/bin/python scripts/local.py demo $(MODE:%=--mode %)
 
 .PHONY: dev
-dev: setup build ## the same set-up, left running for your own curl and invoke (MODE=direct or durable)
+dev: .venv/.ready build ## the same set-up, left running for your own curl and invoke (MODE=direct or durable)
 	@.venv/bin/python scripts/local.py dev $(MODE:%=--mode %)
 
 # Clippy only checks; tests and `cargo lambda watch` share one build.
@@ -74,7 +83,7 @@ bench: ## measure start, warm events, memory and size (some minutes)
 	cargo bench --locked --bench lambda
 
 .PHONY: package
-package: setup ## the zips that template.yaml deploys (ARCH=arm64, x86_64 or host)
+package: .venv/.ready ## the zips that template.yaml deploys (ARCH=arm64, x86_64 or host)
 	.venv/bin/cargo-lambda lambda build --locked --release $(FUNCTIONS:%=--bin %) --output-format zip \
 		--lambda-dir $(LAMBDA_DIR) $(BUILD_FLAGS_$(ARCH))
 	@ls -l $(ZIPS)

@@ -11,13 +11,15 @@ use crate::sim::{Seed, Sim};
 
 /// Run a stand-in for HubSpot's tasks API until it is stopped
 ///
-/// Point `HUBSPOT_BASE_URL` at the address that it prints. `GET /_sim` there lists what scripts can ask of it.
+/// It serves the calls of HubSpot's own clients for tasks, their properties and owners, in the versions v3, 2026-03 and
+/// 2026-09, and refuses what HubSpot refuses, calls beyond its rate limits included. Point `HUBSPOT_BASE_URL` at the
+/// address that it prints. `GET /_sim` there lists what scripts can ask of it: what goes wrong, rules, habits, latency.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Port on 127.0.0.1; 0 takes any free one
     #[arg(long, default_value_t = 8787)]
     port: u16,
-    /// JSON file with the portal to start with: token, properties, owners, tasks, behaviour
+    /// JSON file with the portal to start with: token, scopes, properties, owners, tasks, behaviour
     #[arg(long, value_name = "FILE")]
     seed: Option<PathBuf>,
 }

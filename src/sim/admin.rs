@@ -75,13 +75,13 @@ PUT    /_sim/behaviour   sets the habits that last; what is left out goes back t
 
 A fault:     {"on": "update", "times": 2, "skip": 1, "status": 429, "policy": "SECONDLY"}
   on         any | create | read | update | upsert | archive | search | owners | properties
-  holding    only calls that hold this: an input's or task's id, or a value
-  how often  times (1), forever (false), skip (0)
+  how often  times (1), forever (false), skip (0), holds (any of these texts in the body, or at the path's end)
   instead    status (with policy, category, headers, body), html, drop: "before"
   besides    drop: "after", delay_ms, half_body, reverse, omit, ignore, no_echo, empty, race,
              state ("PENDING" | "PROCESSING" | "CANCELED"), warning (a text)
 Behaviour:   {"trace_ids": "never" | "upsert" | "always", "echo_trace_ids": false, "errors_in_200": false,
-              "echo_id_property": true, "terse_validation": false, "incomplete_errors": false,
+              "echo_id_property": true, "terse_validation": false, "vague_validation": false,
+              "incomplete_errors": false,
               "order": "as_is" | "reversed", "empty_due_date": "clears" | "invalid" | "required",
               "taken_value": "invalid" | "conflict" | "already_exists", "merged": {"102": "101"},
               "limits": {"ten_secondly": 190, "secondly": 5, "daily": 650000} (null: no limit),

@@ -65,26 +65,19 @@ impl Request {
         self.parse(name, default, "a number")
     }
 
-    /// `true` or `false` in the query; false if it isn't there.
+    /// `true` or `false` in the query; false if it isn't there. HubSpot's client for Python writes `True`.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
         self.parse(name, false, "true or false")
     }
 
     fn parse<T: FromStr>(&self, name: &str, default: T, kind: &str) -> Result<T, Refusal> {
         let Some(text) = self.parameter(name) else { return Ok(default) };
-        text.parse().map_err(|_| refusal::validation(format!("{name} must be {kind}, not {text}")))
+        text.to_lowercase().parse().map_err(|_| refusal::validation(format!("{name} must be {kind}, not {text}")))
     }
 
-    /// Whether it names this id, in the path or in an input, or carries this value of a property.
+    /// Whether the body holds this text, or the path ends with it.
     pub(super) fn holds(&self, text: &str) -> bool {
-        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let single = std::slice::from_ref(&body);
-        let mut inputs = body["inputs"].as_array().map_or(single, Vec::as_slice).iter();
-        let in_input = |input: &Value| {
-            let properties = input["properties"].as_object();
-            input["id"] == text || properties.is_some_and(|values| values.values().any(|value| value == text))
-        };
-        self.path.rsplit('/').next() == Some(text) || inputs.any(in_input)
+        String::from_utf8_lossy(&self.body).contains(text) || self.path.rsplit('/').next() == Some(text)
     }
 
     /// The first value of one parameter of the query.

@@ -92,16 +92,23 @@ pub(super) fn read(
     struct Read {
         inputs: Vec<Id>,
         id_property: Option<String>,
-        #[serde(default)]
-        properties: Vec<String>,
+        properties: Option<Vec<String>>,
+        properties_with_history: Option<Vec<String>>,
     }
     let archived = request.flag("archived")?;
     let batch: Read = serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
+    for (field, names) in [("properties", &batch.properties), ("propertiesWithHistory", &batch.properties_with_history)]
+    {
+        if names.is_none() && version.is_strict_about_reads() {
+            return Err(refusal::required_field(field));
+        }
+    }
     check_size(batch.inputs.len())?;
     let id_property = batch.id_property.as_deref();
     portal.check_id_property(id_property, "read")?;
 
-    let names = portal.readable(&batch.properties);
+    let names = portal.readable(&batch.properties.unwrap_or_default());
+    let with_history = portal.readable(&batch.properties_with_history.unwrap_or_default());
     let mut draft = Draft::new(portal, version, now);
     let mut outcome = Outcome::default();
     let mut missing = Vec::new();
@@ -111,6 +118,9 @@ pub(super) fn read(
             Some(task) => {
                 let mut result = view::read(task, &names);
                 result["archived"] = archived.into();
+                if !with_history.is_empty() {
+                    result["propertiesWithHistory"] = view::history(task, &with_history);
+                }
                 outcome.results.push(result);
             }
             None => missing.push(id.clone()),
@@ -142,7 +152,11 @@ struct Id {
 
 /// How much refused values tell.
 pub(super) fn detail(behaviour: &Behaviour) -> Detail {
-    Detail { terse: behaviour.terse_validation, incomplete: behaviour.incomplete_errors }
+    Detail {
+        terse: behaviour.terse_validation,
+        vague: behaviour.vague_validation,
+        incomplete: behaviour.incomplete_errors,
+    }
 }
 
 /// One refusal for all that is wrong: HubSpot doesn't say with which input.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Body, Request},
@@ -20,19 +20,20 @@ use super::{
 pub struct Fault {
     /// The calls that it strikes.
     pub on: Endpoint,
-    /// It strikes only calls that hold this: the id of an input or of the task in the path, or a property's value.
-    pub holding: Option<String>,
     /// How many calls it strikes; default: 1.
     pub times: Option<u32>,
     /// It strikes every call, for ever.
     pub forever: bool,
     /// How many calls it lets pass first. Calls that an earlier fault struck don't count.
     pub skip: u32,
+    /// It strikes only calls whose body, as compact JSON, holds one of these texts, or whose path ends with one; default:
+    /// any call.
+    pub holds: Vec<String>,
     /// Answers with this status, and with the body that HubSpot sends with it.
     pub status: Option<u16>,
     /// Which limit a 429 names.
     pub policy: Policy,
-    /// With `status`: the category in HubSpot's own body, in place of the usual one.
+    /// With `status`: the category in HubSpot's own body, in place of the usual one and of the details that go with it.
     pub category: Option<String>,
     /// Headers to add, or to put in place of others.
     pub headers: BTreeMap<String, String>,
@@ -136,7 +137,7 @@ impl Fault {
         if let Some(status) = self.status {
             let mut answer = canned::answer(status, self.policy, now);
             if let (Some(category), Body::Json(body)) = (&self.category, &mut answer.body) {
-                body["category"] = category.as_str().into();
+                *body = json!({"status": "error", "message": body["message"], "category": category});
             }
             match &self.body {
                 Some(Value::String(text)) => answer.body = Body::Html(text.clone()),
@@ -184,7 +185,8 @@ impl Faults {
             let fault = &mut self.0[index];
             let over = fault.times == Some(0) && !fault.forever;
             let meant = fault.on == Endpoint::Any || fault.on == endpoint;
-            if over || !meant || fault.holding.as_ref().is_some_and(|text| !request.holds(text)) {
+            let holds = fault.holds.is_empty() || fault.holds.iter().any(|text| request.holds(text));
+            if over || !meant || !holds {
                 continue;
             }
             if fault.skip > 0 {

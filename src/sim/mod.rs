@@ -1,8 +1,8 @@
 //! A stateful stand-in for HubSpot's tasks API: for tests, in their own process, and for trying Taskhook out offline.
 //!
-//! It refuses what HubSpot refuses, in HubSpot's words, and is the stricter of the two where nobody knows. Its heart,
-//! the portal, does no I/O: a request and the time go in, an answer comes out. Faults spoil single calls, a [`Behaviour`]
-//! sets what lasts.
+//! It refuses what HubSpot refuses, in HubSpot's words, and is the stricter of the two where nobody knows. HubSpot's own
+//! clients run against it. Its heart, the portal, does no I/O: a request and the time go in, an answer comes out. Faults
+//! spoil single calls, a [`Behaviour`] sets what lasts.
 //!
 //! | module | holds |
 //! | --- | --- |

@@ -37,8 +37,8 @@ pub(super) struct Portal {
     token: Option<String>,
     expired_tokens: Vec<String>,
     used: Used,
-    /// How many errors were answered: each has a correlation id of its own.
-    errors: u64,
+    /// How many answers were given: each has a correlation id of its own.
+    answers: u64,
 }
 
 impl Portal {
@@ -53,7 +53,7 @@ impl Portal {
             token: seed.token,
             expired_tokens: seed.expired_tokens,
             used: Used::default(),
-            errors: 0,
+            answers: 0,
         };
         owners::complete(&mut portal.owners);
         for property in built_in().into_iter().chain(seed.properties) {
@@ -75,14 +75,7 @@ impl Portal {
             (Ok(()), Some(answer)) => answer,
             (Ok(()), None) => self.handle(route, request, fault, now).unwrap_or_else(Answer::from),
         };
-        if let Body::Json(body) = &mut answer.body
-            && body["status"] == "error"
-            && body.get("correlationId").is_none()
-        {
-            self.errors += 1;
-            let id = format!("5eed0000-0000-4000-8000-{:012x}", self.errors);
-            body["correlationId"] = id.into();
-        }
+        self.identify(&mut answer);
         if !is_search {
             self.used.stamp(&mut answer, &limits);
         }
@@ -91,6 +84,17 @@ impl Portal {
             answer = answer.header(name, value);
         }
         answer
+    }
+
+    /// Gives what HubSpot says, not a proxy before it, an id of its own.
+    fn identify(&mut self, answer: &mut Answer) {
+        let Body::Json(body) = &mut answer.body else { return };
+        self.answers += 1;
+        let id = format!("5eed0000-0000-4000-8000-{:012x}", self.answers);
+        if body["status"] == "error" && body.get("correlationId").is_none() {
+            body["correlationId"] = id.as_str().into();
+        }
+        answer.headers.push(("X-HubSpot-Correlation-Id".into(), id));
     }
 
     /// Refuses an `idProperty` whose values are not unique. `hs_object_id` is refused too: leave `idProperty` out.

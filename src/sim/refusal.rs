@@ -45,6 +45,8 @@ impl From<Refusal> for Answer {
 pub(super) struct Detail {
     /// Names nothing.
     pub(super) terse: bool,
+    /// Names no value.
+    pub(super) vague: bool,
     /// `errors[]` names only the first property.
     pub(super) incomplete: bool,
 }
@@ -58,10 +60,11 @@ pub(super) fn invalid_values(invalid: &[Invalid], detail: Detail) -> Refusal {
     let mut errors = Vec::new();
     for value in invalid {
         let Invalid { name, code, message } = value;
-        let mut entry = json!({"isValid": false, "message": message, "error": code, "name": name});
+        let told = if detail.vague && value.is_about_value() { "Enter a valid value" } else { message };
+        let mut entry = json!({"isValid": false, "message": told, "error": code, "name": name});
         if value.is_listed() {
-            entry["localizedErrorMessage"] = message.as_str().into();
-            errors.push(json!({"message": message, "code": code, "context": {"propertyName": [name]}}));
+            entry["localizedErrorMessage"] = told.into();
+            errors.push(json!({"message": told, "code": code, "context": {"propertyName": [name]}}));
         }
         named.push(entry);
     }

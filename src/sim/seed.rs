@@ -84,6 +84,8 @@ pub struct Behaviour {
     pub echo_id_property: bool,
     /// A refused batch names no property, neither in `errors[]` nor in `message`.
     pub terse_validation: bool,
+    /// A refused batch names properties and codes, but no value, as HubSpot does for the rules that people set.
+    pub vague_validation: bool,
     /// `errors[]` of a refused batch names only the first property; `message` names all.
     pub incomplete_errors: bool,
     /// The order of `results`.
@@ -161,6 +163,7 @@ impl Default for Behaviour {
             errors_in_200: false,
             echo_id_property: true,
             terse_validation: false,
+            vague_validation: false,
             incomplete_errors: false,
             order: Order::default(),
             echo_trace_ids: false,

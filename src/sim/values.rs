@@ -44,6 +44,11 @@ impl Invalid {
         Self::new(name, "INVALID_LENGTH", message)
     }
 
+    /// Whether another value of the same property could be right.
+    pub(super) fn is_about_value(&self) -> bool {
+        !["PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"].contains(&self.code.as_str())
+    }
+
     /// Whether `errors[]` of a refusal names it, as it does all but white space.
     pub(super) fn is_listed(&self) -> bool {
         self.code != WHITE_SPACE

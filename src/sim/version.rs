@@ -34,4 +34,10 @@ impl Version {
     pub(super) fn enforces_rules(self) -> bool {
         self >= Self::September2026
     }
+
+    /// Whether a `batch/read` has to carry all that its schema requires. The schema of v3 requires it as well, but
+    /// HubSpot's own examples for v3 leave it out.
+    pub(super) fn is_strict_about_reads(self) -> bool {
+        self > Self::V3
+    }
 }

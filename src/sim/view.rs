@@ -16,6 +16,19 @@ pub(super) fn read(task: &Task, names: &[String]) -> Value {
     show(task, names.iter().map(String::as_str), &Value::Null)
 }
 
+/// The history of these properties, of which only the newest values are kept.
+pub(super) fn history(task: &Task, names: &[String]) -> Value {
+    let mut histories = Map::new();
+    for name in names {
+        if let Some(value) = task.properties.get(name) {
+            let timestamp = &task.properties["hs_lastmodifieddate"];
+            let newest = json!({"value": value, "timestamp": timestamp, "sourceType": "INTEGRATION"});
+            histories.insert(name.clone(), json!([newest]));
+        }
+    }
+    histories.into()
+}
+
 fn show<'a>(task: &Task, names: impl Iterator<Item = &'a str>, nothing: &Value) -> Value {
     let value = |name: &str| match task.properties.get(name) {
         Some(value) => value.as_str().into(),

@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod cli;
+mod clients;
 mod durable;
 mod emulator;
 mod engine;

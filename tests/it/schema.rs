@@ -32,7 +32,10 @@ fn portal() -> (Builder, Value) {
     let names = ["hs_task_body", "hs_timestamp", "hs_createdate", "hs_task_reminders", "amount", "paid", "day", "tags"];
     let rules = names.map(|name| format!("{name} = '.{name} // empty'\n")).concat();
     let source = format!("{SOURCE}{rules}no_such = '.no_such // empty'\n");
-    let world = world().source("shop", &source).seed(|seed| seed["properties"] = properties.clone());
+    let world = world().source("shop", &source).seed(|seed| {
+        seed["properties"] = properties.clone();
+        seed["behaviour"] = json!({"limits": {"ten_secondly": null}});
+    });
     (world, json!({"properties": properties}))
 }
 

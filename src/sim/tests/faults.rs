@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Stage, ids, now, request, zid};
+use super::{Answer, Body, Stage, ids, now, request, zid};
 
 /// Sends both tasks an update under this fault; returns status, body and whether task 102 was written.
 fn under(fault: Value) -> (u16, Value, bool) {
@@ -59,6 +59,23 @@ fn headers_are_added_or_replaced() {
 }
 
 #[test]
+fn an_answer_of_hubspots_has_an_id() {
+    let mut stage = Stage::new()
+        .fault(json!({"status": 403, "category": "USER_DOES_NOT_HAVE_PERMISSIONS"}))
+        .fault(json!({"status": 502}));
+    let mut answer = || stage.state.call(&request("GET", "/crm/v3/owners", ""), now()).answer.expect("an answer");
+    let id = |answer: &Answer| {
+        let header = answer.headers.iter().find(|(name, _)| name == "X-HubSpot-Correlation-Id");
+        header.map(|(_, id)| id.clone())
+    };
+    let refused = answer();
+    let Body::Json(body) = &refused.body else { panic!("not JSON") };
+    assert_eq!((body["correlationId"].as_str(), body.get("errors")), (id(&refused).as_deref(), None));
+    assert_eq!(id(&answer()), None, "a proxy's page has none");
+    assert!(id(&answer()).is_some());
+}
+
+#[test]
 fn results_can_be_turned_left_out_or_stripped() {
     let (_, body, written) = under(json!({"reverse": true}));
     assert_eq!((ids(&body), written), (vec!["102", "101"], true));
@@ -105,13 +122,13 @@ fn a_fault_strikes_the_calls_it_is_meant_for() {
 
 #[test]
 fn a_fault_strikes_whoever_holds_a_certain_row() {
-    for holding in ["2", "urgent one"] {
-        let mut stage = Stage::new().fault(json!({"holding": holding, "status": 403, "forever": true}));
+    for text in ["\"id\":\"2\"", "urgent one"] {
+        let mut stage = Stage::new().fault(json!({"holds": ["none", text], "status": 403, "forever": true}));
         let (one, two) = (zid("1", json!({})), zid("2", json!({"hs_task_subject": "urgent one"})));
         let statuses = [json!([one, two]), json!([one]), json!([two])].map(|inputs| stage.update(inputs).0);
-        assert_eq!(statuses, [403, 200, 403], "{holding}");
+        assert_eq!(statuses, [403, 200, 403], "{text}");
     }
-    let mut stage = Stage::new().fault(json!({"holding": "102", "status": 403, "forever": true}));
+    let mut stage = Stage::new().fault(json!({"holds": ["102"], "status": 403, "forever": true}));
     assert_eq!(["101", "102"].map(|id| stage.get(&format!("/crm/v3/objects/tasks/{id}")).0), [200, 403]);
 }
 

@@ -18,7 +18,12 @@ mod values;
 
 use serde_json::{Value, json};
 
-use super::{Fault, answer::Body, answer::Request, portal::Portal, state::State};
+use super::{
+    Fault,
+    answer::{Answer, Body, Request},
+    portal::Portal,
+    state::State,
+};
 
 /// A portal with two tasks: `zid` 1 (record 101) and `zid` 2 (record 102).
 struct Stage {

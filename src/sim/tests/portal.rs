@@ -36,6 +36,29 @@ fn record_ids_and_date_versions_work_alike() {
 }
 
 #[test]
+fn every_version_serves_tasks_properties_and_owners() {
+    let mut stage = Stage::new();
+    for (objects, properties, owners) in [
+        ("/crm/v3/objects", "/crm/v3/properties", "/crm/v3/owners"),
+        ("/crm/objects/2026-03", "/crm/properties/2026-03", "/crm/owners/2026-03"),
+        ("/crm/objects/2026-09", "/crm/properties/2026-09", "/crm/owners/2026-09"),
+    ] {
+        for path in [
+            format!("{objects}/tasks"),
+            format!("{objects}/0-27/101"),
+            format!("{properties}/tasks"),
+            format!("{properties}/tasks/groups/task"),
+            format!("{owners}/"),
+        ] {
+            assert_eq!(stage.get(&path).0, 200, "{path}");
+        }
+    }
+    for path in ["/crm/v4/objects/tasks", "/crm/objects/2025-09/tasks", "/crm/objects/tasks", "/crm/objects/v3/tasks"] {
+        assert_eq!(stage.get(path).0, 404, "{path}");
+    }
+}
+
+#[test]
 fn an_upsert_updates_or_creates_and_says_which() {
     let mut stage = Stage::new();
     let due = "2026-02-03T04:05:06.789Z";
@@ -69,6 +92,26 @@ fn a_read_shows_what_was_asked_for() {
     assert_eq!([&properties["tags"], &properties["points"]], [&json!("red"), &Value::Null]);
     assert_eq!(properties.get("zid"), None);
     assert_eq!(body["errors"][0]["context"]["ids"], json!(["9"]));
+}
+
+#[test]
+fn a_read_carries_all_that_the_specification_requires_but_for_v3() {
+    let without = json!({"properties": ["tags"], "inputs": [{"id": "101"}]});
+    let mut with = without.clone();
+    with["propertiesWithHistory"] = json!(["tags"]);
+    for (path, expected) in [
+        ("/crm/v3/objects/tasks/batch/read", 200),
+        ("/crm/objects/2026-03/tasks/batch/read", 400),
+        ("/crm/objects/2026-09/tasks/batch/read", 400),
+    ] {
+        let (status, body) = Stage::new().call("POST", path, &without);
+        assert_eq!(status, expected, "{path}");
+        let sentence = "Invalid input JSON: Some required fields were not set: [propertiesWithHistory]";
+        assert!(expected == 200 || body["message"] == sentence, "{body}");
+        let (status, body) = Stage::new().call("POST", path, &with);
+        let newest = &body["results"][0]["propertiesWithHistory"]["tags"][0]["value"];
+        assert_eq!((status, newest), (200, &json!("red")), "{path}");
+    }
 }
 
 #[test]

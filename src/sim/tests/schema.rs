@@ -96,7 +96,7 @@ fn owners_have_two_numbers_and_some_are_archived() {
         (status, body)
     };
     assert_eq!(super::ids(&owner("").1), ["11", "12"]);
-    assert_eq!(super::ids(&owner("?archived=true").1), ["13"]);
+    assert_eq!(super::ids(&owner("?archived=True").1), ["13"]);
     assert_eq!(super::ids(&owner("?email=gone@example.com").1), [""; 0]);
     assert_eq!(owner("?archived=maybe").0, 400);
     assert_eq!(owner("/12").1["id"], "12");
