@@ -17,7 +17,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The field of `lambda_runtime`'s span by which Lambda, support and our replies call an invocation.
+/// The field of the Lambda runtime's span by which Lambda, support and our replies call an invocation.
 const REQUEST_ID: &str = "requestId";
 
 /// The longest panic that is logged, in characters.
@@ -38,7 +38,7 @@ pub fn init() {
     let asked = variable("RUST_LOG").and_then(|directives| directives.parse::<Targets>().ok());
     let asked = asked.unwrap_or_else(|| Targets::new().with_default(level));
     // Whatever the level is, since the span has the request id.
-    let invocation = filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("lambda_runtime"))
+    let invocation = filter_fn(|metadata| metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some())
         .with_max_level_hint(LevelFilter::INFO);
     let capped = filter_fn(|metadata| *metadata.level() <= Level::DEBUG || metadata.target().starts_with("taskhook"));
     let format = tracing_subscriber::fmt::layer().with_ansi(false);
@@ -195,7 +195,7 @@ mod tests {
             return;
         }
         init();
-        let span = tracing::info_span!(target: "lambda_runtime::layers", "Lambda runtime invoke", requestId = "r-1");
+        let span = tracing::info_span!("Lambda runtime invoke", requestId = "r-1");
         let _invocation = span.entered();
         let _call = tracing::info_span!("a call inside").entered();
         tracing::warn!(level = 7, message = "a field", timestamp = true, requestId = "r-2", "the message");

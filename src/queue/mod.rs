@@ -119,6 +119,8 @@ enum RefusalKind {
     Passing,
     /// The queue isn't there, or may not be used: somebody has to change the set-up.
     SetUp,
+    /// A whole call is refused for what is in it, and SQS doesn't say for which message.
+    OneOfThem,
     /// The message itself is refused.
     Final,
 }
@@ -136,7 +138,7 @@ impl Queue {
         let mut results: Vec<_> = entries.iter().map(too_large).collect();
         let mut pending: Vec<_> = (0..entries.len()).filter(|index| results[*index].is_ok()).collect();
         let mut tries = vec![0; entries.len()];
-        // Fewer, once SQS has refused a whole call for what is in it: the others shall not pay for one.
+        // One in a call, once SQS has refused a whole call for what is in it: the others shall not pay for one.
         let mut most = plan::ENTRIES;
         // Logged at the end, once: what was repeated with success is no error.
         let mut given_up = None;
@@ -147,15 +149,14 @@ impl Queue {
             let answers = join_all(calls.map(|call| self.send_batch(entries, call, deadline))).await;
             let mut pause = Duration::ZERO;
             for call in answers {
-                let is_whole_call = call.len() > 1 && call.iter().all(|(_, result)| is_final(result));
+                let is_alone = call.len() == 1;
                 for (index, result) in call {
                     tries[index] += 1;
                     let is_over = tries[index] == TRIES || Instant::now() >= deadline;
                     match result {
                         Ok(()) => pending.retain(|other| *other != index),
-                        Err(_) if is_whole_call && !is_over => {}
                         // Sent again it would be refused again. What is behind it goes on.
-                        Err(refusal) if refusal.kind == RefusalKind::Final => {
+                        Err(refusal) if refusal.is_final(is_alone) => {
                             results[index] = Err(NotSent::Refused(refusal.why));
                             pending.retain(|other| *other != index);
                         }
@@ -168,11 +169,9 @@ impl Queue {
                             }
                             given_up = Some(refusal);
                         }
+                        Err(refusal) if refusal.kind == RefusalKind::OneOfThem => most = 1,
                         Err(_) => pause = PAUSE * (1 << (tries[index] - 1)),
                     }
-                }
-                if is_whole_call {
-                    most = 1;
                 }
             }
             if !pending.is_empty() {
@@ -250,10 +249,6 @@ impl fmt::Display for NotSent {
     }
 }
 
-fn is_final(result: &Result<(), Refusal>) -> bool {
-    result.as_ref().is_err_and(|refusal| refusal.kind == RefusalKind::Final)
-}
-
 impl Refusal {
     /// Codes, or parts of them, that are about the queue or who calls it. Those of a key are `KMS.` with a word, or `Kms`.
     const SET_UP: [&str; 8] = [
@@ -308,11 +303,16 @@ impl Refusal {
         } else if is(&Self::SET_UP) || status == 403 {
             RefusalKind::SetUp
         } else if is(&Self::OF_CONTENT) {
-            RefusalKind::Final
+            RefusalKind::OneOfThem
         } else {
             RefusalKind::Passing
         };
         Self { why: format!("SQS answered {status} {code}"), kind }
+    }
+
+    /// Whether the message is refused for good; `is_alone` in its call, it is what a call is refused for.
+    fn is_final(&self, is_alone: bool) -> bool {
+        self.kind == RefusalKind::Final || self.kind == RefusalKind::OneOfThem && is_alone
     }
 
     /// Logs what somebody has to put right.

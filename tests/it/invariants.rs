@@ -106,7 +106,8 @@ fn no_field_of_a_log_line_has_a_name_that_lines_have_themselves() {
             if !["error", "warn", "info", "debug", "trace", "$level"].contains(&level) {
                 continue;
             }
-            let fields = rest.split('"').next().unwrap().split(',').map(|field| field.split('=').next().unwrap().trim());
+            let fields =
+                rest.split('"').next().unwrap().split(',').map(|field| field.split('=').next().unwrap().trim());
             for field in fields {
                 let name = field.trim_start_matches(['%', '?']);
                 let own = ["message", "timestamp", "level", "target", "requestId"];

@@ -65,6 +65,8 @@ struct State {
     slow: u64,
     /// Whether answers never come.
     silent: bool,
+    /// With what code calls with this text in a message are refused as a whole.
+    poison: Option<(&'static str, &'static str)>,
     /// How many entries of the next batches of messages are refused, while the others are taken.
     refused: usize,
     /// What SQS says of them: the code, and whether it is the sender's fault.
@@ -131,6 +133,11 @@ impl Gateway {
         (state.refused, state.refusal) = (count, (code, is_senders_fault));
     }
 
+    /// From now on calls with this text in a message are refused as a whole, with this code.
+    pub fn refuses_calls_with(&self, text: &'static str, code: &'static str) {
+        self.state.lock().expect("no panic").poison = Some((text, code));
+    }
+
     /// From now on no call is answered.
     pub fn falls_silent(&self) {
         self.state.lock().expect("no panic").silent = true;
@@ -178,7 +185,7 @@ impl std::ops::Deref for SecretsManager {
 async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http: &reqwest::Client) -> Response<Bytes> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let (failing, silent, slow, refused, refusal) = {
+    let (failing, silent, slow, refused, refusal, poison) = {
         let mut state = state.lock().expect("no panic");
         let body = serde_json::from_slice(request.body()).unwrap_or_default();
         let operation_sends = operation == "SendMessageBatch";
@@ -195,7 +202,7 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
             }
             None => state.failing,
         };
-        (failing, state.silent, std::mem::take(&mut state.slow), refused, state.refusal)
+        (failing, state.silent, std::mem::take(&mut state.slow), refused, state.refusal, state.poison)
     };
     tokio::time::sleep(std::time::Duration::from_millis(slow)).await;
     if silent {
@@ -204,6 +211,10 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
     if let Some(status) = failing {
         let body = Bytes::from_static(br#"{"__type": "InternalServiceError"}"#);
         return Response::builder().status(status).body(body).expect("a response");
+    }
+    let has = |text: &str| request.body().windows(text.len()).any(|part| part == text.as_bytes());
+    if let Some((_, code)) = poison.filter(|(text, _)| has(text)) {
+        return answer(400, &serde_json::json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "no"}));
     }
     let mut body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let refused: Vec<_> = body["Entries"].as_array_mut().map(|all| all.drain(..refused).collect()).unwrap_or_default();
