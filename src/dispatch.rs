@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::delivery::{Delivery, Kept};
 use crate::engine;
 use crate::hubspot::{Hubspot, Schema};
-use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue};
+use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue, letter_of_delivery};
 use crate::secrets::SecretError;
 use crate::source::{Event, Mapped, NotMapped};
 use crate::summary::{FailReason, Outcome, RetryReason, Row, Summary};
@@ -71,8 +71,9 @@ impl Dispatch {
         };
         let story = Story { source, event: &event.id, delivery };
         let mut letters: Vec<_> = story.unmapped(&mapped, kept).into_iter().collect();
-        // A slot for each update, with its row if that is clear before anything is sent.
-        let (mut updates, mut slots) = (Vec::new(), Vec::new());
+        // A slot for each update, with its row if that is clear before anything is sent. `places` says which of them the
+        // updates to send have.
+        let (mut updates, mut places, mut slots) = (Vec::new(), Vec::new(), Vec::new());
         for mapped in mapped {
             let mut update = match mapped {
                 Ok(update) => update,
@@ -82,17 +83,18 @@ impl Dispatch {
                 }
             };
             if let Some((reason, detail)) = self.schema.as_ref().and_then(|schema| schema.check(&mut update).err()) {
-                letters.push(story.failed(&update, reason, &detail));
+                letters.push(story.failed(&update, slots.len(), reason, &detail));
                 slots.push(Some(row(update.task, Outcome::Failed(reason, detail))));
             } else {
                 updates.push(update);
+                places.push(slots.len());
                 slots.push(None);
             }
         }
         let (outcomes, wait) = self.send(&story, &updates, self.working_time(deadline)).await?;
-        for (update, outcome) in updates.iter().zip(&outcomes) {
+        for ((update, place), outcome) in updates.iter().zip(places).zip(&outcomes) {
             if let Outcome::Failed(reason, detail) = outcome {
-                letters.push(story.failed(update, *reason, detail));
+                letters.push(story.failed(update, place, *reason, detail));
             }
         }
         let unwritten = self.keep(&letters, deadline).await.err();
@@ -131,28 +133,49 @@ impl Dispatch {
         if self.dead_letters.is_some() { deadline - FOR_LETTERS.min(left / 4) } else { deadline }
     }
 
-    async fn keep(&self, letters: &[Letter], deadline: Instant) -> Result<(), String> {
+    /// Writes dead letters. One that the queue never takes as it is gets another form: in ASCII, and at last cut.
+    async fn keep(&self, letters: &[Addressed], deadline: Instant) -> Result<(), String> {
         let Some(dead_letters) = &self.dead_letters else { return Ok(()) };
-        let mut entries: Vec<_> = letters.iter().map(Entry::letter).collect();
-        for (entry, letter) in entries.iter_mut().zip(letters).filter(|(entry, _)| entry.is_too_large()) {
-            // Sent again it would be as large: the beginning is better than nothing.
-            tracing::error!(event = letter.event, "a dead letter is too large, and cut");
-            *entry = Entry::letter(&letter.cut());
+        let mut unwritten: Vec<_> = letters.iter().collect();
+        let forms: [fn(&Letter) -> String; 3] = [Letter::to_text, Letter::to_ascii, cut];
+        for (index, form) in forms.into_iter().enumerate() {
+            let entries: Vec<_> = unwritten.iter().map(|to| Entry::letter(&to.id, form(&to.letter))).collect();
+            let results = dead_letters.send(&entries, deadline).await;
+            let mut refused = Vec::new();
+            for (to, result) in unwritten.into_iter().zip(results) {
+                match result {
+                    Ok(()) => {}
+                    Err(why) if why.is_final() && index + 1 < forms.len() => refused.push(to),
+                    Err(why) => return Err(why.to_string()),
+                }
+            }
+            unwritten = refused;
         }
-        let results = dead_letters.send(&entries, deadline).await;
-        results.into_iter().collect::<Result<(), NotSent>>().map_err(|why| why.to_string())
+        Ok(())
     }
+}
+
+/// A dead letter, and what the queue knows it by.
+struct Addressed {
+    id: String,
+    letter: Letter,
+}
+
+/// The beginning of a letter that can't be kept whole: better than nothing.
+fn cut(letter: &Letter) -> String {
+    tracing::error!(event = letter.event, "a dead letter is too large, and cut");
+    letter.cut().to_ascii()
 }
 
 impl Story<'_> {
     /// The letter with the whole event, if anything of it could not be mapped.
-    fn unmapped(&self, mapped: &[Result<Update, NotMapped>], kept: Kept) -> Option<Letter> {
+    fn unmapped(&self, mapped: &[Result<Update, NotMapped>], kept: Kept) -> Option<Addressed> {
         let not_mapped = mapped.iter().enumerate().filter_map(|(index, mapped)| Some((index, mapped.as_ref().err()?)));
         let (updates, details): (Vec<_>, Vec<_>) = not_mapped.map(|(index, not)| (index, not.detail.as_str())).unzip();
         if updates.is_empty() {
             return None;
         }
-        let detail = details.join("; ");
+        let (detail, places) = (details.join("; "), updates.clone());
         // The others go their way: sent through again, they would overwrite what is newer by then.
         let failed = Some(Failed { updates, of: mapped.len() }).filter(|failed| failed.updates.len() < failed.of);
         let content = Content::Event(queue::Event {
@@ -162,15 +185,18 @@ impl Story<'_> {
             query: kept.query,
             failed,
         });
-        Some(self.letter(FailReason::Mapping, &detail, content))
+        Some(self.letter(&places, FailReason::Mapping, &detail, content))
     }
 
-    fn failed(&self, update: &Update, reason: FailReason, detail: &str) -> Letter {
-        self.letter(reason, detail, Content::Update { update: Box::new(update.clone()) })
+    /// The letter about the update at this place of the event.
+    fn failed(&self, update: &Update, place: usize, reason: FailReason, detail: &str) -> Addressed {
+        self.letter(&[place], reason, detail, Content::Update { update: Box::new(update.clone()) })
     }
 
-    fn letter(&self, reason: FailReason, detail: &str, content: Content) -> Letter {
-        Letter::failed(self.source, self.event, self.delivery.arrived, reason, detail, content)
+    fn letter(&self, places: &[usize], reason: FailReason, detail: &str, content: Content) -> Addressed {
+        let letter = Letter::failed(self.source, self.event, self.delivery.arrived, reason, detail, content);
+        let id = letter_of_delivery(self.source, self.event, &self.delivery.body, &letter.reason, places);
+        Addressed { id, letter }
     }
 }
 
@@ -181,7 +207,7 @@ fn row(task: TaskKey, outcome: Outcome) -> Row {
 fn queued(result: Result<(), NotSent>) -> Outcome {
     match result {
         Ok(()) => Outcome::Queued,
-        Err(why @ NotSent::TooLarge) => Outcome::Failed(FailReason::Rejected, why.to_string()),
         Err(NotSent::Later(why)) => Outcome::Retry(RetryReason::Unavailable, why),
+        Err(why) => Outcome::Failed(FailReason::Rejected, why.to_string()),
     }
 }

@@ -1,13 +1,30 @@
 //! Logs: what Lambda's own settings ask for, and nothing that a stranger sent.
 
-use tracing::Level;
+use std::any::Any;
+use std::fmt;
+use std::panic::PanicHookInfo;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{Targets, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts logging to standard output, as `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say.
+/// The field of the Lambda runtime's span by which Lambda, support and our replies call an invocation.
+const REQUEST_ID: &str = "requestId";
+
+/// The longest panic that is logged, in characters.
+const PANIC: usize = 1000;
+
+/// Starts logging to standard output, as `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say. A panic
+/// becomes a line of the log, too.
 ///
 /// Other crates are capped at debug, whatever `RUST_LOG` says: at trace, `lambda_runtime` logs whole events, and HTTP
 /// clients log headers. Nothing happens when logging was started before.
@@ -20,14 +37,189 @@ pub fn init() {
     };
     let asked = variable("RUST_LOG").and_then(|directives| directives.parse::<Targets>().ok());
     let asked = asked.unwrap_or_else(|| Targets::new().with_default(level));
+    // Whatever the level is, since the span has the request id.
+    let invocation = filter_fn(|metadata| metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some())
+        .with_max_level_hint(LevelFilter::INFO);
     let capped = filter_fn(|metadata| *metadata.level() <= Level::DEBUG || metadata.target().starts_with("taskhook"));
     let format = tracing_subscriber::fmt::layer().with_ansi(false);
     let layer = if variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json")) {
-        format.json().flatten_event(true).with_span_list(false).boxed()
+        format.event_format(JsonLine).fmt_fields(JsonFields::new()).boxed()
     } else {
         // CloudWatch adds the time itself.
         format.without_time().boxed()
     };
+    let layer = layer.with_filter(capped).with_filter(asked.or(invocation));
     // An error means that logging was started before, as in a test.
-    let _ = tracing_subscriber::registry().with(layer.with_filter(capped).with_filter(asked)).try_init();
+    if tracing_subscriber::registry().with(layer).try_init().is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+}
+
+/// Text of somebody else for the log: cut to so many characters, and on one line, so that nobody writes lines of ours.
+#[must_use]
+pub fn one_line(text: &str, longest: usize) -> String {
+    let breaks_the_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    text.chars().take(longest).map(|c| if breaks_the_line(c) { ' ' } else { c }).collect()
+}
+
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, reason = panic_text(panic.payload()), "a panic; please report it");
+}
+
+/// What a panic says. Of a text that was put together only the part before the first quotation mark: what is quoted
+/// may be a ticket's.
+fn panic_text(payload: &dyn Any) -> String {
+    let literal = payload.downcast_ref::<&'static str>().copied();
+    let formatted = || Some(payload.downcast_ref::<String>()?.split(['`', '"', '\'']).next().unwrap_or_default());
+    one_line(literal.or_else(formatted).unwrap_or("it says nothing").trim_end(), PANIC)
+}
+
+/// An event as one line of JSON: `timestamp`, `level`, the `requestId` of the invocation, `target`, and the event's own
+/// fields, among them `message`. No name stands there twice, whatever a crate calls its fields.
+struct JsonLine;
+
+impl<S, N> FormatEvent<S, N> for JsonLine
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    N: for<'writer> FormatFields<'writer> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let metadata = event.metadata();
+        let mut line = Fields::default();
+        line.add("timestamp", time.into());
+        line.add("level", metadata.level().as_str().into());
+        let spans = context.event_scope().into_iter().flatten();
+        let request_id = spans.into_iter().find_map(|span| {
+            let fields = span.extensions().get::<FormattedFields<N>>()?.fields.clone();
+            serde_json::from_str::<Map<String, Value>>(&fields).ok()?.remove(REQUEST_ID)
+        });
+        if let Some(request_id) = request_id {
+            line.add(REQUEST_ID, request_id);
+        }
+        line.add("target", metadata.target().into());
+        event.record(&mut line);
+        line.0.entry("message").or_insert_with(|| metadata.name().into());
+        writeln!(writer, "{}", Value::Object(line.0))
+    }
+}
+
+/// The fields of a line.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Adds a field; one whose name is taken gets an underscore.
+    fn add(&mut self, name: &str, value: Value) {
+        let mut name = name.to_owned();
+        while self.0.contains_key(&name) {
+            name.push('_');
+        }
+        self.0.insert(name, value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field.name(), format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field.name(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field.name(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field.name(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field.name(), value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field.name(), value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_is_cut_and_stays_on_its_line() {
+        assert_eq!(one_line("/a\r\nERROR\u{2028}b\u{85}\u{1b}[2J", 200), "/a  ERROR b  [2J");
+        assert_eq!(one_line(&"é".repeat(300), 200), "é".repeat(200));
+    }
+
+    /// A text that the compiler can't put into a literal.
+    fn formatted(text: &str) -> String {
+        text.to_owned()
+    }
+
+    #[test]
+    fn a_panic_says_what_is_ours_and_quotes_nobody() {
+        let said = |panic: fn()| panic_text(&*std::panic::catch_unwind(panic).unwrap_err());
+        assert_eq!(said(|| panic!("it's \"over\"")), "it's \"over\"");
+        assert_eq!(said(|| panic!("index {}\nof a `{}`", formatted("3"), "ticket's")), "index 3 of a");
+        assert_eq!(said(|| std::panic::panic_any(7)), "it says nothing");
+    }
+
+    /// The lines that a process of its own logs, since logging and the panic hook are of a whole process.
+    fn logged(level: &str) -> Vec<Map<String, Value>> {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "telemetry::tests::a_story_for_the_log", "--nocapture"])
+            .env("TASKHOOK_TELLS_ITS_STORY", "1")
+            .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+            .env("AWS_LAMBDA_LOG_LEVEL", level)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "", "nothing goes past the log");
+        let lines = text.lines().filter(|line| line.starts_with('{'));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_story_for_the_log() {
+        if std::env::var_os("TASKHOOK_TELLS_ITS_STORY").is_none() {
+            return;
+        }
+        init();
+        let span = tracing::info_span!("Lambda runtime invoke", requestId = "r-1");
+        let _invocation = span.entered();
+        let _call = tracing::info_span!("a call inside").entered();
+        tracing::warn!(level = 7, message = "a field", timestamp = true, requestId = "r-2", "the message");
+        let _ = std::panic::catch_unwind(|| panic!("out of {}\n\"words\"", formatted("luck")));
+    }
+
+    #[test]
+    fn a_line_has_each_name_once_and_the_request_id_and_a_panic_is_a_line() {
+        let [line, panic] = &logged("INFO")[..] else { panic!("two lines") };
+        let own: Vec<_> = line.iter().filter(|(name, _)| *name != "timestamp" && *name != "target").collect();
+        let expected = json!({
+            "level": "WARN", "requestId": "r-1", "message": "the message", "level_": 7, "message_": "a field",
+            "timestamp_": true, "requestId_": "r-2",
+        });
+        assert_eq!(own.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Value>(), expected);
+        assert!(line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')));
+        assert_eq!((&panic["level"], &panic["requestId"]), (&json!("ERROR"), &json!("r-1")));
+        assert_eq!((&panic["message"], &panic["reason"]), (&json!("a panic; please report it"), &json!("out of luck")));
+        assert!(panic["place"].as_str().is_some_and(|place| place.starts_with("src/telemetry.rs:")), "{panic:?}");
+    }
+
+    #[test]
+    fn errors_know_their_request_at_every_level() {
+        let [panic] = &logged("ERROR")[..] else { panic!("one line") };
+        assert_eq!(panic["requestId"], json!("r-1"));
+    }
 }

@@ -96,6 +96,7 @@ pub(super) fn post(path: String, arrived: Time) -> Delivery {
         body: bytes::Bytes::new(),
         arrived,
         request_id: "local".to_owned(),
+        source_ip: None,
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Delivery {
     pub arrived: Time,
     /// The Lambda request id: what support and logs call this delivery by.
     pub request_id: String,
+    /// The address that it came from, if that is known: for the log alone.
+    pub source_ip: Option<String>,
 }
 
 /// A delivery whose sender knows the secret.

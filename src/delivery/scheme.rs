@@ -145,7 +145,9 @@ impl Scheme {
         }
     }
 
-    pub(super) fn id_header(&self) -> Option<&HeaderName> {
+    /// The header with the sender's id of a delivery, if the scheme knows one.
+    #[must_use]
+    pub fn id_header(&self) -> Option<&HeaderName> {
         match self {
             Self::Hmac(hmac) => hmac.id_header.as_ref(),
             Self::Token { id_header, .. } => id_header.as_ref(),

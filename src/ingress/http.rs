@@ -26,7 +26,7 @@ use crate::secrets::Secrets;
 use crate::settings::{Program, Settings};
 use crate::source::{Event, Source, Sources};
 use crate::time::Time;
-use crate::{aws, files};
+use crate::{aws, files, telemetry};
 
 /// How long the first fetch of the secrets and the first handshake with HubSpot may take. What isn't ready then is done
 /// by the first delivery, whose sender waits for both and may give up after ten seconds.
@@ -34,6 +34,12 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The most secrets of handshakes that are logged by one process.
 const HANDSHAKES: usize = 10;
+
+/// The longest text of a stranger in the log, such as a path, in characters.
+const STRANGERS: usize = 200;
+
+/// The longest reason in the log, in characters.
+const REASON: usize = 1000;
 
 /// What is kept free of a time limit for writing the reply.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -110,21 +116,23 @@ impl Function {
     async fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Response<Body> {
         let source = match receive::find(&self.sources, delivery) {
             Ok(source) => source,
-            Err(rejected) => return reject(&rejected, delivery),
+            Err(rejected) => return reject(&rejected, None, delivery),
         };
         if delivery.method == Method::HEAD {
             return reply::probe();
         }
         if delivery.method != Method::POST {
-            return refuse(Problem::method(), delivery);
+            let reason = format!("webhooks are sent by POST, and this is {}", delivery.method);
+            return refuse(Problem::method(), &reason, Some(source), delivery);
         }
         if delivery.body.len() > BODY {
-            return refuse(Problem::too_large(), delivery);
+            let reason = format!("the body has {} bytes, and {BODY} are the most", delivery.body.len());
+            return refuse(Problem::too_large(), &reason, Some(source), delivery);
         }
         match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
             Ok(Received::Event(event, kept)) => self.apply(source, event, delivery, kept, deadline).await,
             Ok(Received::Handshake(answer)) => shake_hands(source, answer),
-            Err(rejected) => reject(&rejected, delivery),
+            Err(rejected) => reject(&rejected, Some(source), delivery),
         }
     }
 
@@ -140,8 +148,8 @@ impl Function {
         match self.dispatch.run(&source.name, event, delivery, kept, deadline).await {
             Ok(dispatched) => finish(&dispatched, matches!(self.dispatch.destination, Destination::Queue(_)), delivery),
             Err(error) => {
-                tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");
-                refuse(Problem::set_up(), delivery)
+                let reason = format!("set-up: the HubSpot token can't be had: {error}");
+                refuse(Problem::set_up(), &reason, Some(source), delivery)
             }
         }
     }
@@ -153,19 +161,20 @@ async fn handle(function: Option<&Function>, request: Request) -> Response<Body>
     let lambda = request.lambda_context_ref();
     let request_id = lambda.map(|context| context.request_id.clone()).unwrap_or_default();
     let left = lambda.and_then(|context| context.deadline().duration_since(SystemTime::now()).ok());
-    let delivery = delivery(request, request_id.clone());
+    let delivery = delivery(request, request_id);
     let Some(function) = function else {
-        return refuse(Problem::set_up(), &delivery);
+        let reason = "set-up: the settings or the source files have problems, which were logged at the start";
+        return refuse(Problem::set_up(), reason, None, &delivery);
     };
     if delivery.path == "/health" && matches!(delivery.method, Method::GET | Method::HEAD) {
         return reply::health();
     }
     let deadline = function.deadline(start, left);
-    // One bad event must not take the others down; the panic's message is on standard error.
+    // One bad event must not take the others down; the panic itself has its own line in the log.
     let answer = AssertUnwindSafe(function.deliver(&delivery, deadline)).catch_unwind().await;
     answer.unwrap_or_else(|_| {
-        tracing::error!("a panic while a delivery was handled; please report it");
-        Problem::internal().reply(&request_id)
+        let source = receive::find(&function.sources, &delivery).ok();
+        refuse(Problem::internal(), "a panic while the delivery was handled", source, &delivery)
     })
 }
 
@@ -181,6 +190,10 @@ fn delivery(request: Request, request_id: String) -> Delivery {
         _ => request.raw_http_path(),
     };
     let path = path.to_owned();
+    let source_ip = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+        _ => None,
+    };
     let (parts, body) = request.into_parts();
     let body = match body {
         Body::Text(text) => text.into_bytes(),
@@ -195,6 +208,7 @@ fn delivery(request: Request, request_id: String) -> Delivery {
         body: body.into(),
         arrived: Time::now(),
         request_id,
+        source_ip,
     }
 }
 
@@ -239,19 +253,37 @@ fn finish(dispatched: &Dispatched, is_queue: bool, delivery: &Delivery) -> Respo
     response
 }
 
-fn reject(rejected: &Rejected, delivery: &Delivery) -> Response<Body> {
-    let problem = Problem::rejected(rejected);
-    let status = problem.status().as_u16();
-    if problem.status() == StatusCode::INTERNAL_SERVER_ERROR {
-        tracing::error!(status, path = delivery.path, reason = %rejected, "delivery not taken");
-    } else {
-        tracing::warn!(status, path = delivery.path, reason = %rejected, "delivery not taken");
-    }
-    problem.reply(&delivery.request_id)
+fn reject(rejected: &Rejected, source: Option<&Source>, delivery: &Delivery) -> Response<Body> {
+    refuse(Problem::rejected(rejected), &rejected.to_string(), source, delivery)
 }
 
-fn refuse(problem: Problem, delivery: &Delivery) -> Response<Body> {
-    let method = delivery.method.as_str();
-    tracing::warn!(status = problem.status().as_u16(), path = delivery.path, method, "delivery not taken");
+/// Answers a delivery that is not taken, and logs why, once. A set-up that costs a delivery is an error with each that it
+/// costs: an alarm that only the start could ring would go out while everything is lost.
+fn refuse(problem: Problem, reason: &str, source: Option<&Source>, delivery: &Delivery) -> Response<Body> {
+    let status = problem.status();
+    let id_header = source.and_then(|source| source.verify.scheme.id_header());
+    let id = id_header.and_then(|name| delivery.headers.get(name)?.to_str().ok()).unwrap_or_default();
+    let name = source.map(|source| source.name.as_str());
+    let event = Some(telemetry::one_line(id, STRANGERS)).filter(|id| !id.is_empty());
+    let address = delivery.source_ip.as_ref().map(|address| telemetry::one_line(address, STRANGERS));
+    let (path, reason) = (telemetry::one_line(&delivery.path, STRANGERS), telemetry::one_line(reason, REASON));
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                status = status.as_u16(),
+                reason,
+                path,
+                source = name,
+                event = event.as_deref(),
+                sourceIp = address.as_deref(),
+                "refused"
+            )
+        };
+    }
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        line!(error);
+    } else {
+        line!(warn);
+    }
     problem.reply(&delivery.request_id)
 }

@@ -17,12 +17,12 @@ use tokio::time::Instant;
 use crate::engine::{self, Ended};
 use crate::hubspot::Hubspot;
 use crate::outbound;
-use crate::queue::{Content, Entry, Letter, Message, NotSent, Queue};
+use crate::queue::{Arrived, Content, Entry, Letter, Message, NotSent, Queue, letter_of_message};
 use crate::secrets::Secrets;
 use crate::settings::{Program, Settings};
 use crate::summary::{Outcome, RetryReason, Row, Summary};
 use crate::time::Time;
-use crate::{aws, ingress};
+use crate::{aws, ingress, telemetry};
 
 /// How long the first fetch of the token and the first handshake with HubSpot may take.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -44,6 +44,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// which is as many as SQS counts, last for more than a day.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
+/// The longest reason in the log, in characters.
+const REASON: usize = 1000;
+
 /// The function, set up.
 struct Function {
     settings: Settings,
@@ -62,7 +65,7 @@ struct Item {
     /// How often it was received, this time included.
     receives: u32,
     text: String,
-    message: Result<Message, String>,
+    arrived: Arrived,
 }
 
 /// Runs the function until Lambda ends it. With a broken set-up every batch comes back.
@@ -100,12 +103,11 @@ impl Function {
         let left = deadline.saturating_duration_since(Instant::now());
         let for_the_end = FOR_THE_END.min(left / 4);
         let (working_time, letters_by) = (deadline - for_the_end, deadline - for_the_end / 2);
-        let messages: Vec<_> = items.iter().filter_map(|item| item.message.as_ref().ok()).collect();
+        let messages: Vec<_> = items.iter().filter_map(Item::message).collect();
         let ended = self.apply(&messages, working_time).await;
         let mut outcomes = ended.outcomes.into_iter();
-        // `None` for what can't be read.
-        let outcomes: Vec<_> =
-            items.iter().map(|item| item.message.as_ref().ok().and_then(|_| outcomes.next())).collect();
+        // `None` for what is no update.
+        let outcomes: Vec<_> = items.iter().map(|item| item.message().and_then(|_| outcomes.next())).collect();
         let back = coming_back(items, |index| matches!(outcomes[index], Some(Outcome::Retry(..))));
         let unwritten = self.keep(items, &outcomes, &back, letters_by).await;
         let back = coming_back(items, |index| back[index] || unwritten.contains(&index));
@@ -155,21 +157,30 @@ impl Function {
         back: &[bool],
         deadline: Instant,
     ) -> HashSet<usize> {
-        let letters = (0..items.len()).filter(|index| !back[*index]);
-        let letters = letters.filter_map(|index| Some((index, letter(&items[index], outcomes[index].as_ref())?)));
-        let (indices, letters): (Vec<_>, Vec<_>) = letters.unzip();
+        let dead = (0..items.len()).filter(|index| !back[*index]);
+        let dead = dead.filter_map(|index| Some((index, Dead::of(&items[index], outcomes[index].as_ref())?)));
+        let (indices, dead): (Vec<_>, Vec<_>) = dead.unzip();
         let Some(dead_letters) = &self.dead_letters else {
-            // Why an update failed is in the log. What can't be read is nowhere else: SQS's own redrive takes it away.
+            // Why an update failed is in the log. What is no update is nowhere else: SQS's own redrive takes it away.
             return indices.into_iter().filter(|index| outcomes[*index].is_none()).collect();
         };
-        let entries: Vec<_> = letters.iter().map(Entry::letter).collect();
-        let results = dead_letters.send(&entries, deadline).await;
-        let unwritten = indices.into_iter().zip(results).filter_map(|(index, result)| Some((index, result.err()?)));
-        let report = |(index, why): (usize, NotSent)| {
-            tracing::error!(message = items[index].id, reason = %why, "a dead letter could not be written");
-            index
-        };
-        unwritten.map(report).collect()
+        let ids: Vec<_> = indices.iter().map(|index| letter_of_message(&items[*index].id)).collect();
+        let entries: Vec<_> = ids.iter().zip(&dead).map(|(id, dead)| Entry::letter(id, dead.text())).collect();
+        let mut results = dead_letters.send(&entries, deadline).await;
+        for ((result, id), dead) in results.iter_mut().zip(&ids).zip(&dead) {
+            if let (Err(NotSent::Refused(_)), Dead::Letter(letter)) = (&*result, dead) {
+                let plain = [Entry::letter(id, letter.to_ascii())];
+                *result = dead_letters.send(&plain, deadline).await.remove(0);
+            }
+        }
+        let mut unwritten = HashSet::new();
+        for (index, result) in indices.into_iter().zip(results) {
+            if let Err(why) = result {
+                tracing::error!(messageId = items[index].id, reason = %why, "a dead letter could not be written");
+                unwritten.insert(index);
+            }
+        }
+        unwritten
     }
 
     /// Lets what comes back come back in time, instead of after the whole visibility timeout.
@@ -214,10 +225,15 @@ impl Item {
             group: attribute("MessageGroupId").unwrap_or(&id).clone(),
             receives: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
             receipt: record.receipt_handle,
-            message: Message::read(&text),
+            arrived: Arrived::read(&text),
             text,
             id,
         }
+    }
+
+    /// The update, if it is one.
+    fn message(&self) -> Option<&Message> {
+        if let Arrived::Update(message) = &self.arrived { Some(message) } else { None }
     }
 }
 
@@ -234,19 +250,43 @@ fn coming_back(items: &[Item], has_to: impl Fn(usize) -> bool) -> Vec<bool> {
     items.iter().enumerate().map(&mut comes_back).collect()
 }
 
-/// The dead letter of a message, if it can't succeed as it is.
-fn letter(item: &Item, outcome: Option<&Outcome>) -> Option<Letter> {
-    let now = Time::now();
-    match (&item.message, outcome) {
-        (Err(why), _) => {
-            tracing::error!(message = item.id, reason = why, "a message can't be read");
-            Some(Letter::unreadable(now, why.clone(), &item.text))
+/// What goes to the dead letters of a message that can't succeed as it is.
+enum Dead<'i> {
+    /// A new letter about it.
+    Letter(Letter),
+    /// A letter that was moved into the queue of updates, as it came: in another letter `replay` would not find it.
+    Moved(&'i str),
+}
+
+impl<'i> Dead<'i> {
+    fn of(item: &'i Item, outcome: Option<&Outcome>) -> Option<Self> {
+        let now = Time::now();
+        match (&item.arrived, outcome) {
+            (Arrived::Unknown(why), _) => {
+                let reason = telemetry::one_line(why, REASON);
+                tracing::error!(messageId = item.id, reason, "a message can't be read");
+                Some(Self::Letter(Letter::unreadable(now, why.clone(), &item.text)))
+            }
+            (Arrived::Letter, _) => {
+                let hint =
+                    "a dead letter was moved into the queue of updates, and goes back; `taskhook replay` sends it";
+                tracing::warn!(messageId = item.id, "{hint}");
+                Some(Self::Moved(&item.text))
+            }
+            (Arrived::Update(message), Some(Outcome::Failed(reason, detail))) => {
+                let content = Content::Update { update: Box::new(message.update.clone()) };
+                let letter = Letter::failed(&message.source, &message.event, now, *reason, detail, content);
+                Some(Self::Letter(letter))
+            }
+            _ => None,
         }
-        (Ok(message), Some(Outcome::Failed(reason, detail))) => {
-            let content = Content::Update { update: Box::new(message.update.clone()) };
-            Some(Letter::failed(&message.source, &message.event, now, *reason, detail, content))
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Letter(letter) => letter.to_text(),
+            Self::Moved(text) => (*text).to_owned(),
         }
-        _ => None,
     }
 }
 
@@ -259,7 +299,7 @@ fn backoff(receives: u32) -> Duration {
 fn summaries(items: &[Item], outcomes: Vec<Option<Outcome>>) -> impl Iterator<Item = Summary> {
     let mut deliveries: BTreeMap<(&str, &str), Vec<Row>> = BTreeMap::new();
     for (item, outcome) in items.iter().zip(outcomes) {
-        if let (Ok(message), Some(outcome)) = (&item.message, outcome) {
+        if let (Some(message), Some(outcome)) = (item.message(), outcome) {
             let task = message.update.task.clone();
             let row = Row { id: Some(task.id), id_property: task.id_property, outcome };
             deliveries.entry((&message.source, &message.event)).or_default().push(row);
@@ -285,7 +325,7 @@ mod tests {
             group: group.to_owned(),
             receives: 1,
             text: String::new(),
-            message: Err(String::new()),
+            arrived: Arrived::Letter,
         };
         let items = ["a", "b", "a", "c", "b", "a"].map(item);
         let back = coming_back(&items, |index| index == 2 || index == 3);

@@ -1,4 +1,5 @@
-//! What lies in the queue of dead letters: letters, and what SQS moved there by itself. Pure.
+//! What lies in the queue of dead letters: letters, and what SQS moved there by itself; and what of it lies in the queue
+//! of updates, when somebody had it moved there. Pure.
 
 use super::{Content, Letter, Message};
 use crate::time::Time;
@@ -12,6 +13,42 @@ pub enum Dead {
     GivenUp(Message),
     /// Something else.
     Unknown,
+}
+
+/// A message in the queue of updates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// An update, queued or in a dead letter that AWS's own "Start DLQ redrive" moved there.
+    Update(Message),
+    /// Another dead letter that was moved there: nobody but `replay` can do anything with it.
+    Letter,
+    /// Something else, and why it can't be read.
+    Unknown(String),
+}
+
+impl Arrived {
+    /// What a text is.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let why = match Message::read(text) {
+            Ok(message) => return Self::Update(message),
+            Err(why) => why,
+        };
+        match Letter::read(text) {
+            Ok(Letter { source, event, content: Content::Update { update }, .. }) => {
+                Self::Update(Message::new(&source.unwrap_or_default(), &event.unwrap_or_default(), *update))
+            }
+            Ok(_) => Self::Letter,
+            Err(_) if is_letter(text) => Self::Letter,
+            Err(_) => Self::Unknown(why),
+        }
+    }
+}
+
+/// Whether a text is a dead letter, be it of a version that is not known here.
+fn is_letter(text: &str) -> bool {
+    let json: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    json["version"].is_u64() && json["reason"].is_string() && json["detail"].is_string()
 }
 
 impl Dead {
@@ -108,16 +145,36 @@ mod tests {
         assert_eq!(Dead::read("{}"), Dead::Unknown);
     }
 
+    #[test]
+    fn of_what_was_moved_into_the_queue_of_updates_only_updates_are_taken() {
+        let message = Message::new("desk", "d-1", update());
+        assert_eq!(Arrived::read(&super::super::message::text(&message)), Arrived::Update(message.clone()));
+        let time = Time::from_milliseconds(0);
+        let content = Content::Update { update: Box::new(update()) };
+        let letter = Letter::failed("desk", "d-1", time, FailReason::NotFound, "no such task", content);
+        for text in [letter.to_text(), letter.to_ascii()] {
+            assert_eq!(Arrived::read(&text), Arrived::Update(message.clone()), "{text}");
+        }
+        let unreadable = Letter::unreadable(time, "no JSON".to_owned(), "?").to_text();
+        for text in [unreadable.as_str(), &letter.to_text().replace("\"version\":1", "\"version\":2")] {
+            assert_eq!(Arrived::read(text), Arrived::Letter, "{text}");
+        }
+        for text in ["?", "{}", "[1]", "{\"version\":7}"] {
+            assert!(matches!(Arrived::read(text), Arrived::Unknown(_)), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_reading_panic(text in ".{0,60}", at in any::<prop::sample::Index>(), with in any::<char>()) {
-            let _ = Dead::read(&text);
+            let _ = (Dead::read(&text), Arrived::read(&text));
             let content = Content::Packed { gzip: text.clone() };
             let letter = Letter::failed("desk", &text, Time::from_milliseconds(0), FailReason::Mapping, &text, content);
             let mut written: Vec<char> = letter.to_text().chars().collect();
             let at = at.index(written.len());
             written[at] = with;
-            let _ = Dead::read(&written.into_iter().collect::<String>());
+            let written: String = written.into_iter().collect();
+            let _ = (Dead::read(&written), Arrived::read(&written));
         }
     }
 }

@@ -12,7 +12,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::message::text;
+use super::message::{ascii, text};
 use super::plan::BYTES;
 use crate::summary::FailReason;
 use crate::time::Time;
@@ -129,6 +129,13 @@ impl Letter {
         packed.map_or(whole, |gzip| text(&Self { content: Content::Packed { gzip }, ..self.clone() }))
     }
 
+    /// The same, compressed and in ASCII alone, with nothing in it that a queue may refuse.
+    #[must_use]
+    pub fn to_ascii(&self) -> String {
+        let packed = pack(&text(&self.content)).map(|gzip| Self { content: Content::Packed { gzip }, ..self.clone() });
+        ascii(&text(packed.as_ref().unwrap_or(self)))
+    }
+
     /// The letter with no more than the beginning of what it is about.
     #[must_use]
     pub fn cut(&self) -> Self {
@@ -214,6 +221,15 @@ mod tests {
             assert!(written.len() < BYTES && written.contains("\"gzip\""));
             assert_eq!(Letter::read(&written), Ok(letter));
         }
+    }
+
+    #[test]
+    fn what_a_queue_refuses_can_be_written_in_ascii() {
+        let letter = letter(Content::Event(event("{\"a\": \"ä\u{fffe}\u{1}😀\"}")));
+        let letter = Letter { detail: "`ä` is null".to_owned(), ..letter };
+        let written = letter.to_ascii();
+        assert!(written.chars().all(|c| (' '..='~').contains(&c)), "{written}");
+        assert_eq!(Letter::read(&written), Ok(letter));
     }
 
     #[test]

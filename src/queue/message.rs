@@ -45,6 +45,19 @@ pub(super) fn text(value: &impl Serialize) -> String {
     text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
+/// JSON in ASCII alone. Outside of its texts JSON has no other characters, and there each can be escaped.
+pub(super) fn ascii(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() && c != '\u{7f}' {
+            text.push(c);
+        } else {
+            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    text
+}
+
 /// The message group of a task: its updates keep their order, those of other tasks go in parallel. A hash, since SQS
 /// takes 128 ASCII characters without spaces.
 #[must_use]
@@ -60,6 +73,23 @@ pub fn group(task: &TaskKey) -> String {
 #[must_use]
 pub fn deduplication(event: &str, body: &[u8], index: usize, update: &Update) -> String {
     hash([event.as_bytes(), body, index.to_string().as_bytes(), text(update).as_bytes()])
+}
+
+/// The message group and deduplication id of the webhook's dead letter about some of an event's updates: a delivery that
+/// is repeated within five minutes doesn't write its letters again. `event` is as in [`deduplication`], `places` are the
+/// places of the updates in the event; none for a letter about the delivery as a whole.
+#[must_use]
+pub fn letter_of_delivery(source: &str, event: &str, body: &[u8], reason: &str, places: &[usize]) -> String {
+    let places = places.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    hash([source.as_bytes(), event.as_bytes(), body, reason.as_bytes(), places.as_bytes()])
+}
+
+/// The message group and deduplication id of the worker's dead letter about a message: one that is received again, since
+/// the worker died before it was acknowledged, doesn't write its letter again. What is replayed is another message, so
+/// that one that fails again is a letter again.
+#[must_use]
+pub fn letter_of_message(message_id: &str) -> String {
+    hash([b"message", message_id.as_bytes()])
 }
 
 /// SHA-256 of parts, each with its length, so that no two lists of parts are the same bytes.
@@ -119,6 +149,14 @@ mod tests {
     }
 
     #[test]
+    fn json_in_ascii_says_the_same() {
+        let json = json!({"ä\u{7f}": ["\u{fffe}", "😀 \n", "\\u00e4"]});
+        let written = ascii(&json.to_string());
+        assert!(written.chars().all(|c| (' '..='~').contains(&c)), "{written}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), json);
+    }
+
+    #[test]
     fn a_message_of_another_version_or_form_is_not_misread() {
         let written = text(&Message::new("desk", "d-1", update()));
         let other = Message::read(&written.replacen("\"version\":1", "\"version\":2", 1));
@@ -126,6 +164,26 @@ mod tests {
         for text in ["", "{}", "[]", "null", &written[1..], &written.replacen("\"id\":\"7\"", "\"id\":7", 1)] {
             assert!(Message::read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_letter_is_known_by_its_delivery_and_place_or_by_its_message() {
+        let of = |source, event, body: &str, places: &[usize]| {
+            letter_of_delivery(source, event, body.as_bytes(), "mapping", places)
+        };
+        let letter = of("desk", "d-1", "{}", &[0, 2]);
+        assert_eq!(letter, of("desk", "d-1", "{}", &[0, 2]));
+        for other in [
+            of("shop", "d-1", "{}", &[0, 2]),
+            of("desk", "d-2", "{}", &[0, 2]),
+            of("desk", "d-1", "{ }", &[0, 2]),
+            of("desk", "d-1", "{}", &[0]),
+            letter_of_message("m-1"),
+        ] {
+            assert_ne!(letter, other);
+        }
+        assert_eq!(letter_of_message("m-1"), letter_of_message("m-1"));
+        assert_ne!(letter_of_message("m-1"), letter_of_message("m-2"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::Entry;
 
 /// The most entries of one call. <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-const ENTRIES: usize = 10;
+pub(super) const ENTRIES: usize = 10;
 
 /// The most bytes of all bodies of one call, and so of one body.
 pub(super) const BYTES: usize = 1024 * 1024;
@@ -13,11 +13,12 @@ pub(super) const BYTES: usize = 1024 * 1024;
 /// How many calls are under way at once.
 const AT_ONCE: usize = 8;
 
-/// The calls that can be made at once now, each a list of indices of `pending`, which lists entries in their order.
+/// The calls that can be made at once now, each a list of at most `most` indices of `pending`, which lists entries in
+/// their order.
 ///
 /// No two entries of one group are under way together: if the first failed, the second would overtake it. So an
 /// entry waits until those of its group before it are gone.
-pub(super) fn calls(pending: &[&Entry]) -> Vec<Vec<usize>> {
+pub(super) fn calls(pending: &[&Entry], most: usize) -> Vec<Vec<usize>> {
     let mut groups = HashSet::new();
     let mut calls: Vec<Vec<usize>> = Vec::new();
     let (mut open, mut bytes) = (Vec::new(), 0);
@@ -25,7 +26,7 @@ pub(super) fn calls(pending: &[&Entry]) -> Vec<Vec<usize>> {
         if entry.group.as_ref().is_some_and(|group| !groups.insert(group)) {
             continue;
         }
-        if open.len() == ENTRIES || bytes + entry.body.len() > BYTES {
+        if open.len() == most || bytes + entry.body.len() > BYTES {
             calls.extend(Some(std::mem::take(&mut open)).filter(|call| !call.is_empty()));
             bytes = 0;
             if calls.len() == AT_ONCE {
@@ -58,7 +59,7 @@ mod tests {
             let entries: Vec<_> = entries.iter().map(entry).collect();
             let mut pending: Vec<_> = entries.iter().collect();
             while !pending.is_empty() {
-                let calls = calls(&pending);
+                let calls = calls(&pending, ENTRIES);
                 prop_assert!(!calls.is_empty() && calls.len() <= AT_ONCE);
                 let mut groups = HashSet::new();
                 for call in &calls {
@@ -82,8 +83,9 @@ mod tests {
     fn a_hundred_tasks_are_ten_calls_and_one_task_is_one_after_another() {
         let entry = |group: usize| Entry { body: "{}".to_owned(), group: Some(group.to_string()), deduplication: None };
         let tasks: Vec<_> = (0..100).map(entry).collect();
-        assert_eq!(calls(&tasks.iter().collect::<Vec<_>>()).len(), AT_ONCE);
+        assert_eq!(calls(&tasks.iter().collect::<Vec<_>>(), ENTRIES).len(), AT_ONCE);
         let same: Vec<_> = [entry(1), entry(1), entry(2)].into();
-        assert_eq!(calls(&same.iter().collect::<Vec<_>>()), [[0, 2]]);
+        assert_eq!(calls(&same.iter().collect::<Vec<_>>(), ENTRIES), [[0, 2]]);
+        assert_eq!(calls(&same.iter().collect::<Vec<_>>(), 1), [[0], [2]]);
     }
 }

@@ -356,6 +356,125 @@ async fn entries_that_sqs_refuses_are_sent_again_in_their_order() {
 }
 
 #[tokio::test]
+async fn what_sqs_refuses_for_good_is_a_dead_letter_and_its_neighbours_are_queued() {
+    let world = world().durable().start().await;
+    let tickets = json!([{"id": "1", "subject": "a"}, {"id": "1", "subject": "b"}, {"id": "2", "subject": "c"}]);
+    world.queues().sqs.refuses_entries_with(2, "InvalidMessageContents", true);
+    let reply = world.deliver(json!({"event": "d-1", "tickets": tickets})).await;
+    let letters = world.queues().letters().await;
+    assert_eq!(reasons(&letters), ["rejected", "rejected"]);
+    reply.is(202, "queued 1, failed 2").row(0, "failed rejected").row(1, "queued").row(2, "failed rejected");
+    assert_eq!(world.queues().queued().await.len(), 1);
+    // The entry is refused, and then the letter about it as well, until it is written in ASCII.
+    world.queues().sqs.refuses_entries_with(2, "InvalidMessageContents", true);
+    let reply = world.deliver(json!({"event": "d-2", "id": "1", "subject": "ä"})).await;
+    reply.is(200, "failed 1").row(0, "failed rejected");
+    assert_eq!(reply.detail(0), "SQS refuses it: InvalidMessageContents");
+    assert_eq!(reasons(&world.queues().letters().await), ["rejected"]);
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_for_one_message_costs_the_others_nothing() {
+    let world = world().durable().start().await;
+    world.queues().sqs.refuses_calls_with("poison", "BatchRequestTooLong");
+    let tickets = json!([{"id": "1", "subject": "a"}, {"id": "2", "subject": "poison"}, {"id": "3", "subject": "c"}]);
+    let reply = world.deliver(json!({"event": "d-1", "tickets": tickets})).await;
+    reply.is(202, "queued 2, failed 1").row(1, "failed rejected");
+    assert_eq!(world.queues().queued().await.len(), 2);
+    // In ASCII and compressed it gets through.
+    assert_eq!(reasons(&world.queues().letters().await), ["rejected"]);
+}
+
+#[tokio::test]
+async fn what_sqs_refuses_for_now_is_sent_again_whosever_fault_it_is_said_to_be() {
+    let world = world().durable().start().await;
+    world.queues().sqs.refuses_entries_with(1, "RequestThrottled", true);
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+    assert!(world.queues().letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn characters_that_no_message_may_have_get_through() {
+    let world = world().durable().start().await;
+    let subject = "\u{0}\u{1f}\u{7f}\u{fffd}\u{fffe}\u{ffff}\u{1f600}\u{10ffff}";
+    deliver(&world, "1", subject).await.is(202, "queued 1");
+    assert_eq!(world.queues().queued().await[0]["update"]["properties"]["hs_task_subject"], json!(subject));
+    deliver(&world, "404", subject).await.is(202, "queued 1");
+    world.deliver(json!({"id": {}, "subject": subject})).await.is(200, "failed 1");
+    world.drain().await;
+    let sent = world.queues().sqs.told("SendMessageBatch");
+    let bodies = sent.iter().flat_map(|call| call["Entries"].as_array().unwrap()).map(|entry| &entry["MessageBody"]);
+    let bodies: Vec<_> = bodies.map(|body| body.as_str().unwrap()).collect();
+    assert_eq!(bodies.len(), 4);
+    // https://www.w3.org/TR/REC-xml/#charsets, to which the reference of SendMessage points.
+    let may_be_sent = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(bodies.iter().all(|body| body.chars().all(may_be_sent)));
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_repeated_writes_its_letters_once() {
+    let world = world().with_dead_letters().start().await;
+    let tickets = json!([{"id": "404", "subject": "x"}, {"id": "405", "subject": "x"}, {"id": "2", "subject": {}}]);
+    for _ in 0..3 {
+        world.deliver(json!({"event": "d-1", "tickets": tickets})).await.is(200, "failed 3");
+    }
+    let mut letters = world.queues().letters().await;
+    letters.sort_by(|one, other| one.reason.cmp(&other.reason));
+    assert_eq!(reasons(&letters), ["mapping", "not_found", "not_found"]);
+    world.deliver(json!({"event": "d-2", "tickets": tickets})).await.is(200, "failed 3");
+    assert_eq!(world.queues().letters().await.len(), 3, "another delivery has letters of its own");
+}
+
+#[tokio::test]
+async fn a_message_that_is_handed_out_twice_writes_its_letter_once() {
+    let world = world().durable().start().await;
+    let record = |id: &str, ticket: &str| {
+        let body = json!({
+            "version": 1, "source": "shop", "event": "d-1",
+            "update": {"idProperty": "ticket", "id": ticket, "time": "2026-10-12T19:00:00.000Z", "onMissing": "fail",
+                       "properties": {"hs_task_subject": "a"}},
+        });
+        json!({"messageId": id, "receiptHandle": id, "body": body.to_string(),
+               "attributes": {"MessageGroupId": ticket, "ApproximateReceiveCount": "1"}})
+    };
+    let worker = world.worker.as_ref().unwrap();
+    for (id, ticket) in [("m-1", "404"), ("m-2", "405"), ("m-1", "404")] {
+        let answer = worker.invoke(&json!({"Records": [record(id, ticket)]})).await;
+        assert_eq!(answer["batchItemFailures"], json!([]));
+    }
+    assert_eq!(reasons(&world.queues().letters().await), ["not_found", "not_found"]);
+    // Sent through again it is another message, and fails again.
+    worker.invoke(&json!({"Records": [record("m-3", "404")]})).await;
+    assert_eq!(reasons(&world.queues().letters().await), ["not_found"]);
+}
+
+/// "Start DLQ redrive" of the console knows no source but the queue of updates.
+#[tokio::test]
+async fn letters_that_aws_moved_into_the_queue_of_updates_are_applied_or_go_back_unchanged() {
+    let world = world().durable().start().await;
+    world.deliver(json!({"event": "d-1", "id": "404", "subject": "for whom?"})).await.is(202, "queued 1");
+    world.drain().await;
+    world.deliver(json!({"event": "d-2", "id": "1", "status": "someday"})).await.is(200, "failed 1");
+    world.queues().put("group", "what is this?").await;
+    world.drain().await;
+    let mut dead = world.queues().dead().await;
+    dead.sort();
+    assert_eq!(dead.len(), 3, "{dead:#?}");
+    let update = dead.iter().find(|text| text.contains("not_found")).unwrap().replace("\"404\"", "\"1\"");
+    dead.retain(|text| !text.contains("not_found"));
+    world.queues().put("1", &update).await;
+    for (group, text) in dead.iter().enumerate() {
+        world.queues().put(&format!("letter-{group}"), text).await;
+    }
+    assert_eq!(world.poll().await, (3, 0));
+    assert_eq!(subject(&world, "1"), "for whom?");
+    let mut back = world.queues().dead().await;
+    back.sort();
+    assert_eq!(back, dead);
+}
+
+#[tokio::test]
 async fn many_updates_of_one_task_keep_their_order() {
     let world = world().variable("TASKHOOK_REPLY_WITHIN", "29s").durable().start().await;
     let tickets: Vec<_> = (0..100).map(|n| json!({"id": "1", "subject": n.to_string()})).collect();

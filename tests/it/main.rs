@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod alarms;
 mod bad_input;
 mod cli;
 mod clients;

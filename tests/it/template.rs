@@ -282,7 +282,17 @@ async fn what_the_alarms_count_is_what_the_functions_log() {
         BTreeMap::from([
             ("ErrorLines".to_owned(), filter("{ $.level = \"ERROR\" }", "1")),
             ("Failures".to_owned(), filter("{ $.failed > 0 }", "$.failed")),
-            ("WebhookRetries".to_owned(), filter("{ $.status = 503 }", "1")),
+            (
+                "Refused".to_owned(),
+                filter(
+                    "{ ($.message = \"refused\") && (($.status = 400) || ($.status = 401) || ($.status = 413)) }",
+                    "1"
+                )
+            ),
+            (
+                "WebhookRetries".to_owned(),
+                filter("{ ($.status = 503) && (($.message = \"delivery\") || ($.message = \"refused\")) }", "1")
+            ),
             ("WorkerRetries".to_owned(), filter("{ $.retry > 0 }", "$.retry")),
         ])
     );
@@ -316,7 +326,9 @@ async fn every_alarm_says_what_it_means_and_tells_the_topic() {
             "DeadLettersAlarm",
             "ErrorLinesAlarm",
             "FailuresAlarm",
+            "RefusedAlarm",
             "UpdatesAgeAlarm",
+            "UpdatesWaitAlarm",
             "WebhookErrorsAlarm",
             "WebhookInvocationsAlarm",
             "WebhookRetriesAlarm",
@@ -329,8 +341,10 @@ async fn every_alarm_says_what_it_means_and_tells_the_topic() {
     let tells = json!({"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]});
     let filters = resources(&facts, "AWS::Logs::MetricFilter").into_values();
     let metrics: Vec<_> = filters.map(|filter| &filter["MetricTransformations"][0]).collect();
+    let readme = read("README.md");
     for (name, alarm) in alarms {
         assert_eq!(alarm["AlarmActions"], tells, "{name}");
+        assert!(readme.contains(&format!("| `{name}` |")), "{name} is not in the README");
         assert!(alarm["AlarmDescription"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
         assert!(["ignore", "notBreaching"].contains(&alarm["TreatMissingData"].as_str().unwrap()), "{name}");
         let is_counted = |metric: &&Value| {

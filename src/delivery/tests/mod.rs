@@ -181,6 +181,7 @@ fn delivery(headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> Delivery
         body: body.into(),
         arrived: Time::from_milliseconds(ARRIVED),
         request_id: "request-1".to_owned(),
+        source_ip: None,
     }
 }
 

@@ -59,12 +59,18 @@ struct State {
     calls: Vec<(String, Value)>,
     /// A status to answer with instead of asking moto.
     failing: Option<u16>,
+    /// How many calls more are answered so; `None`: all.
+    failing_times: Option<usize>,
     /// How long the next answer takes, in milliseconds.
     slow: u64,
     /// Whether answers never come.
     silent: bool,
+    /// With what code calls with this text in a message are refused as a whole.
+    poison: Option<(&'static str, &'static str)>,
     /// How many entries of the next batches of messages are refused, while the others are taken.
     refused: usize,
+    /// What SQS says of them: the code, and whether it is the sender's fault.
+    refusal: (&'static str, bool),
 }
 
 impl Gateway {
@@ -101,7 +107,14 @@ impl Gateway {
 
     /// From now on every call is answered with this status; `None`: by moto again.
     pub fn fails_with(&self, status: Option<u16>) {
-        self.state.lock().expect("no panic").failing = status;
+        let mut state = self.state.lock().expect("no panic");
+        (state.failing, state.failing_times) = (status, None);
+    }
+
+    /// The next calls, so many, are answered with this status.
+    pub fn fails_times(&self, times: usize, status: u16) {
+        let mut state = self.state.lock().expect("no panic");
+        (state.failing, state.failing_times) = (Some(status), Some(times));
     }
 
     /// The next answer takes this many milliseconds.
@@ -111,7 +124,18 @@ impl Gateway {
 
     /// So many entries of the next batches of messages are refused, while the others are taken.
     pub fn refuses_entries(&self, count: usize) {
-        self.state.lock().expect("no panic").refused = count;
+        self.refuses_entries_with(count, "InternalError", false);
+    }
+
+    /// The same, with this code, as the sender's fault or not.
+    pub fn refuses_entries_with(&self, count: usize, code: &'static str, is_senders_fault: bool) {
+        let mut state = self.state.lock().expect("no panic");
+        (state.refused, state.refusal) = (count, (code, is_senders_fault));
+    }
+
+    /// From now on calls with this text in a message are refused as a whole, with this code.
+    pub fn refuses_calls_with(&self, text: &'static str, code: &'static str) {
+        self.state.lock().expect("no panic").poison = Some((text, code));
     }
 
     /// From now on no call is answered.
@@ -161,7 +185,7 @@ impl std::ops::Deref for SecretsManager {
 async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http: &reqwest::Client) -> Response<Bytes> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let (failing, silent, slow, refused) = {
+    let (failing, silent, slow, refused, refusal, poison) = {
         let mut state = state.lock().expect("no panic");
         let body = serde_json::from_slice(request.body()).unwrap_or_default();
         let operation_sends = operation == "SendMessageBatch";
@@ -170,7 +194,15 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
         let entries = entries["Entries"].as_array().map_or(0, Vec::len);
         let refused = if operation_sends { entries.min(state.refused) } else { 0 };
         state.refused -= refused;
-        (state.failing, state.silent, std::mem::take(&mut state.slow), refused)
+        let failing = match &mut state.failing_times {
+            Some(0) => None,
+            Some(times) => {
+                *times -= 1;
+                state.failing
+            }
+            None => state.failing,
+        };
+        (failing, state.silent, std::mem::take(&mut state.slow), refused, state.refusal, state.poison)
     };
     tokio::time::sleep(std::time::Duration::from_millis(slow)).await;
     if silent {
@@ -180,10 +212,14 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
         let body = Bytes::from_static(br#"{"__type": "InternalServiceError"}"#);
         return Response::builder().status(status).body(body).expect("a response");
     }
+    let has = |text: &str| request.body().windows(text.len()).any(|part| part == text.as_bytes());
+    if let Some((_, code)) = poison.filter(|(text, _)| has(text)) {
+        return answer(400, &serde_json::json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "no"}));
+    }
     let mut body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let refused: Vec<_> = body["Entries"].as_array_mut().map(|all| all.drain(..refused).collect()).unwrap_or_default();
     if !refused.is_empty() && body["Entries"] == serde_json::json!([]) {
-        return answer(200, &refusals(&refused, serde_json::json!({"Successful": []})));
+        return answer(200, &refusals(&refused, refusal, serde_json::json!({"Successful": []})));
     }
     let mut forwarded =
         http.post(moto).body(if refused.is_empty() { request.body().clone() } else { body.to_string().into() });
@@ -195,7 +231,7 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
     if refused.is_empty() {
         return Response::builder().status(status).body(body).expect("a response");
     }
-    answer(status, &refusals(&refused, serde_json::from_slice(&body).expect("JSON")))
+    answer(status, &refusals(&refused, refusal, serde_json::from_slice(&body).expect("JSON")))
 }
 
 fn answer(status: u16, body: &Value) -> Response<Bytes> {
@@ -203,9 +239,9 @@ fn answer(status: u16, body: &Value) -> Response<Bytes> {
 }
 
 /// An answer of SQS that says of some entries that they were refused.
-fn refusals(entries: &[Value], mut answer: Value) -> Value {
-    let refusal = |entry: &Value| serde_json::json!({"Id": entry["Id"], "Code": "InternalError", "SenderFault": false});
-    answer["Failed"] = entries.iter().map(refusal).collect();
+fn refusals(entries: &[Value], (code, is_senders_fault): (&str, bool), mut answer: Value) -> Value {
+    let failed = |entry: &Value| serde_json::json!({"Id": entry["Id"], "Code": code, "SenderFault": is_senders_fault});
+    answer["Failed"] = entries.iter().map(failed).collect();
     answer
 }
 

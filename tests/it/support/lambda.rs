@@ -94,6 +94,32 @@ impl Function {
         self.log.lock().expect("no panic").clone()
     }
 
+    /// The lines that the function has logged so far as JSON. Each has no name twice, and says when, how bad, and what.
+    pub fn lines(&self) -> Vec<Value> {
+        let log = self.log();
+        // The last one may not be complete.
+        let complete = log.rfind('\n').map_or("", |end| &log[..end]);
+        let read = |line: &str| {
+            let Line(line) = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            for name in ["timestamp", "level", "message"] {
+                assert!(line[name].is_string(), "no {name} in {line}");
+            }
+            line
+        };
+        complete.lines().map(read).collect()
+    }
+
+    /// Waits until the function has logged more than now.
+    pub async fn logs_more(&self) {
+        let before = self.log().len();
+        let wait = async {
+            while self.log().len() == before {
+                tokio::task::yield_now().await;
+            }
+        };
+        assert!(tokio::time::timeout(HANGS, wait).await.is_ok(), "nothing more is logged:\n{}", self.log());
+    }
+
     /// Waits until the log has a text: the process writes it before it answers, but through a pipe.
     pub async fn logs(&self, text: &str) {
         let wait = async {
@@ -102,6 +128,33 @@ impl Function {
             }
         };
         assert!(tokio::time::timeout(HANGS, wait).await.is_ok(), "{text:?} is not in the log:\n{}", self.log());
+    }
+}
+
+/// A JSON object in which no name stands twice.
+struct Line(Value);
+
+impl<'de> serde::Deserialize<'de> for Line {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> serde::de::Visitor<'de> for Names {
+            type Value = Line;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<Line, A::Error> {
+                let mut line = serde_json::Map::new();
+                while let Some((name, value)) = entries.next_entry::<String, Value>()? {
+                    if line.insert(name.clone(), value).is_some() {
+                        return Err(serde::de::Error::custom(format!("{name} stands there twice")));
+                    }
+                }
+                Ok(Line(line.into()))
+            }
+        }
+        from.deserialize_map(Names)
     }
 }
 

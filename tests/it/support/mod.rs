@@ -4,6 +4,7 @@
 pub mod aws;
 pub mod event;
 pub mod lambda;
+pub mod metrics;
 pub mod portal;
 pub mod queue;
 pub mod server;

@@ -1,0 +1,284 @@
+//! What somebody is told: log lines of the built functions, counted by the metric filters of `template.yaml`, and what
+//! its alarms make of them.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::support::event::Event;
+use crate::support::lambda::Function;
+use crate::support::metrics::{counted, matches, rings};
+use crate::support::template::facts;
+use crate::support::{Builder, SOURCE, World, world};
+
+/// The stack, as far as it counts and rings.
+struct Stack(Value);
+
+impl Stack {
+    async fn new(name: &str) -> Self {
+        Self(facts(name, &[]).await)
+    }
+
+    fn resources(&self, kind: &str) -> BTreeMap<&str, &Value> {
+        let resources = self.0["template"]["Resources"].as_object().unwrap().iter();
+        let of_kind = resources.filter(|(_, resource)| resource["Type"] == kind);
+        of_kind.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
+    }
+
+    /// What is counted in the webhook's log.
+    fn webhook(&self, lines: &[Value]) -> BTreeMap<String, f64> {
+        counted(&self.resources("AWS::Logs::MetricFilter"), "WebhookLogGroup", lines)
+    }
+
+    /// What is counted in the worker's log.
+    fn worker(&self, lines: &[Value]) -> BTreeMap<String, f64> {
+        counted(&self.resources("AWS::Logs::MetricFilter"), "WorkerLogGroup", lines)
+    }
+
+    /// Whether the alarm about a metric rings after each five minutes of a story.
+    fn rings(&self, alarm: &str, story: &[Option<f64>]) -> Vec<bool> {
+        let alarm = self.resources("AWS::CloudWatch::Alarm")[alarm];
+        let parameter = || &self.0["template"]["Parameters"][alarm["Threshold"]["Ref"].as_str().unwrap()]["Default"];
+        let threshold = alarm["Threshold"].as_f64().or_else(|| parameter().as_f64());
+        rings(alarm, threshold.unwrap(), story)
+    }
+}
+
+/// A world whose functions log as on Lambda.
+fn logging() -> Builder {
+    world().variable("AWS_LAMBDA_LOG_FORMAT", "JSON")
+}
+
+fn at<'l>(lines: &'l [Value], level: &str) -> Vec<&'l Value> {
+    lines.iter().filter(|line| line["level"] == level).collect()
+}
+
+/// The lines since the log had this many, once it has `count` of them with this message.
+async fn lines_since(function: &Function, begin: usize, message: &str, count: usize) -> Vec<Value> {
+    let is_meant = |line: &&Value| line["message"] == message;
+    let wait = async {
+        loop {
+            let lines = function.lines().split_off(begin);
+            if lines.iter().filter(is_meant).count() >= count {
+                return lines;
+            }
+            function.logs_more().await;
+        }
+    };
+    // Only ends a test that hangs.
+    let lines = tokio::time::timeout(std::time::Duration::from_mins(1), wait).await;
+    lines.unwrap_or_else(|_| panic!("not {count} lines {message}:\n{}", function.log()))
+}
+
+async fn wrongly_signed(world: &World) {
+    world.send(&Event::post("/shop", "{}").signed_with("another secret")).await.is_problem(401);
+}
+
+fn counts(metrics: &[(&str, u32)]) -> BTreeMap<String, f64> {
+    metrics.iter().map(|(name, count)| ((*name).to_owned(), f64::from(*count))).collect()
+}
+
+#[test]
+fn a_filter_pattern_is_read_as_cloudwatch_reads_it() {
+    let line = json!({"status": 401, "message": "refused", "failed": 0, "retry": "1"});
+    for (pattern, expected) in [
+        ("{ $.status = 401 }", true),
+        ("{ $.status = 503 }", false),
+        ("{ $.failed > 0 }", false),
+        ("{ $.retry > 0 }", false),
+        ("{ $.none = 1 }", false),
+        ("{ ($.status = 400) || ($.status = 401) }", true),
+        ("{ ($.message = \"refused\") && (($.status = 400) || ($.status = 401)) }", true),
+        ("{ ($.message = \"delivery\") && (($.status = 400) || ($.status = 401)) }", false),
+    ] {
+        assert_eq!(matches(pattern, &line), expected, "{pattern}");
+    }
+}
+
+#[tokio::test]
+async fn fifty_wrong_signatures_are_an_alarm_and_a_few_are_not() {
+    let stack = Stack::new("told-refused").await;
+    let world = logging().durable().start().await;
+    for _ in 0..50 {
+        wrongly_signed(&world).await;
+    }
+    let lines = lines_since(&world.function, 0, "refused", 50).await;
+    assert_eq!(stack.webhook(&lines), counts(&[("Refused", 50)]));
+    assert_eq!(stack.rings("RefusedAlarm", &[Some(50.0)]), [true]);
+    assert_eq!(stack.rings("RefusedAlarm", &[Some(1.0), None, Some(1.0)]), [false; 3]);
+    // A secret that differs refuses whatever comes, and not much comes.
+    let slow = [Some(1.0), None].repeat(12);
+    let states = stack.rings("RefusedAlarm", &slow);
+    assert!(states[9..].iter().all(|rings| *rings), "{states:?}");
+    let text = &stack.resources("AWS::CloudWatch::Alarm")["RefusedAlarm"]["AlarmDescription"];
+    assert!(text.as_str().unwrap().contains("anybody who does can ring this alarm"), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_counted_and_what_scanners_ask_for_is_not() {
+    let stack = Stack::new("told-scanners").await;
+    let world = logging().start().await;
+    for path in ["/", "/.env", "/wp-login.php"] {
+        world.send(&Event::new("GET", path)).await.is_problem(404);
+        world.send(&Event::post(path, "{}")).await.is_problem(404);
+    }
+    world.send(&Event::new("GET", "/shop")).await.is_problem(405);
+    let lines = lines_since(&world.function, 0, "refused", 7).await;
+    assert_eq!(stack.webhook(&lines), counts(&[]));
+    world.send(&Event::post("/shop", "x".repeat(1024 * 1024 + 1)).signed()).await.is_problem(413);
+    let lines = lines_since(&world.function, 0, "refused", 8).await;
+    assert_eq!(stack.webhook(&lines), counts(&[("Refused", 1)]));
+}
+
+#[tokio::test]
+async fn each_delivery_that_a_broken_set_up_costs_is_an_error() {
+    let stack = Stack::new("told-broken").await;
+    let broken = "[verify]\nscheme = \"github\"\n";
+    let no_secret = SOURCE.replace("{tests}/shop", "{tests}/missing");
+    for (path, world) in [
+        ("/shop", logging().variable("HUBSPOT_API_VERSION", "v4")),
+        ("/shop", logging().variable("TASKHOOK_SOURCES", "/nowhere")),
+        ("/shop", logging().without_secret("hubspot")),
+        ("/shop", logging().secret("shop", " ")),
+        ("/broken", logging().source("broken", broken)),
+        ("/other", logging().source("other", &no_secret)),
+    ] {
+        let world = world.start().await;
+        let begin = world.function.lines().len();
+        for _ in 0..3 {
+            let event = Event::post(path, json!({"id": "1", "subject": "a"}).to_string()).signed();
+            world.send(&event).await.is_problem(500);
+        }
+        let lines = lines_since(&world.function, begin, "refused", 3).await;
+        let refused: Vec<_> = lines.iter().filter(|line| line["message"] == "refused").collect();
+        for line in &refused {
+            assert_eq!((&line["level"], &line["status"]), (&json!("ERROR"), &json!(500)), "{line}");
+            assert!(line["reason"].as_str().is_some_and(|reason| reason.starts_with("set-up: ")), "{line}");
+        }
+        assert_eq!(refused.len(), 3);
+        let metrics = stack.webhook(&lines);
+        assert!(metrics["ErrorLines"] >= 3.0 && metrics.len() == 1, "{metrics:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_batch_that_a_broken_worker_gives_back_is_an_error() {
+    let stack = Stack::new("told-worker").await;
+    for (name, value) in [("HUBSPOT_BASE_URL", "nowhere"), ("HUBSPOT_TOKEN_SECRET", "{tests}/no-such-secret")] {
+        let world = logging().variable(name, value).durable().start().await;
+        let worker = world.worker.as_ref().unwrap();
+        world.queues().put("1", &queued("1").to_string()).await;
+        for _ in 0..2 {
+            let begin = worker.lines().len();
+            assert_eq!(world.poll().await, (1, 1), "{name}");
+            while at(&worker.lines().split_off(begin), "ERROR").is_empty() {
+                worker.logs_more().await;
+            }
+            let metrics = stack.worker(&worker.lines().split_off(begin));
+            assert!(metrics["ErrorLines"] >= 1.0, "{metrics:?}");
+            world.queues().time_passes().await;
+        }
+    }
+}
+
+/// A message about a task.
+fn queued(ticket: &str) -> Value {
+    json!({
+        "version": 1, "source": "shop", "event": "d-1",
+        "update": {"idProperty": "ticket", "id": ticket, "time": "2026-10-12T19:00:00.000Z", "onMissing": "fail",
+                   "properties": {"hs_task_subject": "a"}},
+    })
+}
+
+#[tokio::test]
+async fn an_alarm_holds_while_its_cause_does_and_ends_an_hour_after() {
+    let stack = Stack::new("told-for-long").await;
+    // A delivery every forty minutes, for four hours; then all is well.
+    let mut story: Vec<_> = (0..48).map(|step| Some(1.0).filter(|_| step % 8 == 0)).collect();
+    story.extend([None; 24]);
+    for alarm in
+        ["ErrorLinesAlarm", "WebhookRetriesAlarm", "WebhookErrorsAlarm", "WebhookThrottlesAlarm", "WorkerErrorsAlarm"]
+    {
+        let states = stack.rings(alarm, &story);
+        assert!(states[..48].iter().all(|rings| *rings), "{alarm}: {states:?}");
+        assert!(!states[60], "{alarm}: {states:?}");
+    }
+    // A short fault of HubSpot's rings nothing; one that lasts does, also where a batch comes back only now and then.
+    let short = stack.rings("WorkerRetriesAlarm", &[Some(9.0), Some(2.0), None, None]);
+    assert_eq!(short, [false; 4]);
+    let states = stack.rings("WorkerRetriesAlarm", &[Some(1.0), None].repeat(24));
+    assert!(states[4..].iter().all(|rings| *rings), "{states:?}");
+}
+
+#[tokio::test]
+async fn one_fault_of_aws_that_is_repeated_with_success_is_no_error() {
+    let world = logging().variable("TASKHOOK_SECRET_TTL", "0s").durable().start().await;
+    let worker = world.worker.as_ref().unwrap();
+    for (status, id) in [(500, "1"), (503, "2"), (500, "3")] {
+        world.secrets.fails_times(1, status);
+        world.queues().sqs.fails_times(1, status);
+        world.deliver(json!({"id": id, "subject": "a"})).await.is(202, "queued 1");
+        world.secrets.fails_times(1, status);
+        assert_eq!(world.poll().await, (1, 0));
+    }
+    assert_eq!(world.task("3", "hs_task_subject").as_deref(), Some("a"));
+    // The worker writes a dead letter, and sets when something comes back.
+    world.deliver(json!({"id": "404", "subject": "a"})).await.is(202, "queued 1");
+    world.queues().sqs.fails_times(1, 500);
+    assert_eq!(world.poll().await, (1, 0));
+    assert_eq!(world.queues().letters().await.len(), 1);
+    let webhook = lines_since(&world.function, 0, "delivery", 4).await;
+    let worker = lines_since(worker, 0, "delivery", 4).await;
+    // The one warning of the worker is about the delivery that became a dead letter.
+    for (lines, expected) in [(webhook, 0), (worker, 1)] {
+        assert!(at(&lines, "ERROR").is_empty(), "{lines:#?}");
+        assert_eq!(at(&lines, "WARN").len(), expected, "{lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_line_says_who_what_and_why() {
+    let world = logging().start().await;
+    let id = format!("d-1\u{9}{}", "x".repeat(300));
+    world.send(&Event::post(&format!("/{}", "e".repeat(300)), "{}")).await.is_problem(404);
+    world.send(&Event::post("/shop", "{}").header("x-github-delivery", &id)).await.is_problem(401);
+    world.send(&Event::new("GET", "/shop").header("x-github-delivery", "d-2")).await.is_problem(405);
+    world.send(&Event::post("/shop", "x".repeat(1024 * 1024 + 1))).await.is_problem(413);
+    let lines = lines_since(&world.function, 0, "refused", 4).await;
+    let [unknown, unsigned, method, large] = &lines[..] else { panic!("{lines:#?}") };
+    for line in &lines {
+        assert!(line["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{line}");
+        assert_eq!((&line["sourceIp"], &line["level"]), (&json!("192.0.2.1"), &json!("WARN")), "{line}");
+        assert!(line["requestId"].as_str().is_some_and(|id| id.starts_with("request-")), "{line}");
+        let path = line["path"].as_str().unwrap();
+        assert!(path.chars().count() <= 200 && !path.contains(char::is_control), "{line}");
+    }
+    assert_eq!((&unknown["status"], &unknown["source"]), (&json!(404), &Value::Null));
+    assert_eq!(
+        (&unsigned["status"], &unsigned["source"], &unsigned["path"]),
+        (&json!(401), &json!("shop"), &json!("/shop"))
+    );
+    let event = unsigned["event"].as_str().unwrap();
+    assert!(event.starts_with("d-1 xx") && event.chars().count() == 200, "{event}");
+    assert_eq!((&method["status"], &method["event"]), (&json!(405), &json!("d-2")));
+    assert!(method["reason"].as_str().unwrap().contains("GET"), "{method}");
+    assert_eq!((&large["status"], &large["source"]), (&json!(413), &json!("shop")));
+}
+
+/// `lines` itself holds each line against this; here are the lines of many kinds.
+#[tokio::test]
+async fn every_line_is_json_with_each_name_once() {
+    let world = logging().variable("RUST_LOG", "debug").durable().start().await;
+    let worker = world.worker.as_ref().unwrap();
+    wrongly_signed(&world).await;
+    world.queues().put("group", "what is this?\nERROR").await;
+    world.deliver(json!({"tickets": [{"id": "404"}, {"id": "1", "priority": "P9"}, {"id": {}}]})).await;
+    world.poll().await;
+    world.hubspot.fault(taskhook::sim::Fault { forever: true, ..taskhook::sim::Fault::status(403) });
+    world.deliver(json!({"id": "1", "subject": "a"})).await.is(202, "queued 1");
+    world.poll().await;
+    let webhook = lines_since(&world.function, 0, "delivery", 2).await;
+    let worker = lines_since(worker, 0, "delivery", 2).await;
+    assert!(webhook.iter().chain(&worker).any(|line| line["message"] == "a message can't be read"));
+    assert!(worker.iter().filter(|line| line["message"] == "delivery").all(|line| line["requestId"].is_string()));
+}

@@ -1,0 +1,109 @@
+//! What CloudWatch makes of log lines: the metric filters and alarms of `template.yaml`, as far as they go.
+//! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html>
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// How often a metric is looked at here: the least period of our alarms.
+const STEP: u64 = 300;
+
+/// What the filters of a function's log group count in these lines, by the metrics' names.
+pub fn counted(filters: &BTreeMap<&str, &Value>, log_group: &str, lines: &[Value]) -> BTreeMap<String, f64> {
+    let mut metrics = BTreeMap::new();
+    for filter in filters.values().filter(|filter| filter["LogGroupName"]["Ref"] == log_group) {
+        let pattern = filter["FilterPattern"].as_str().expect("a pattern");
+        let transformation = &filter["MetricTransformations"][0];
+        let name = transformation["MetricName"].as_str().expect("a name");
+        let value = transformation["MetricValue"].as_str().expect("a value");
+        for line in lines.iter().filter(|line| matches(pattern, line)) {
+            let number = match value.strip_prefix("$.") {
+                Some(field) => line[field].as_f64(),
+                None => value.parse().ok(),
+            };
+            *metrics.entry(name.to_owned()).or_default() += number.expect("a number");
+        }
+    }
+    metrics
+}
+
+/// Whether a filter pattern for JSON matches a line. Of the syntax it knows fields at the top level, the comparisons of
+/// numbers and texts, `&&`, `||` and parentheses; anything else is a panic, and so a failed test.
+pub fn matches(pattern: &str, line: &Value) -> bool {
+    let inside = pattern.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).expect("a pattern for JSON");
+    let spaced = inside.replace('(', " ( ").replace(')', " ) ");
+    let mut words: Vec<&str> = spaced.split_whitespace().rev().collect();
+    let result = any(&mut words, line);
+    assert!(words.is_empty(), "{pattern}: {words:?} is left over");
+    result
+}
+
+/// The words of a pattern that are not read yet, the next one last.
+type Words<'p> = Vec<&'p str>;
+
+fn takes(words: &mut Words<'_>, word: &str) -> bool {
+    let is_next = words.last() == Some(&word);
+    if is_next {
+        words.pop();
+    }
+    is_next
+}
+
+fn any(words: &mut Words<'_>, line: &Value) -> bool {
+    let mut result = all(words, line);
+    while takes(words, "||") {
+        result |= all(words, line);
+    }
+    result
+}
+
+fn all(words: &mut Words<'_>, line: &Value) -> bool {
+    let mut result = one(words, line);
+    while takes(words, "&&") {
+        result &= one(words, line);
+    }
+    result
+}
+
+fn one(words: &mut Words<'_>, line: &Value) -> bool {
+    if takes(words, "(") {
+        let result = any(words, line);
+        assert!(takes(words, ")"), "a parenthesis is not closed");
+        return result;
+    }
+    let mut word = || words.pop().expect("a field, a comparison and a value");
+    let (field, comparison, value) = (word(), word(), word());
+    let found = &line[field.strip_prefix("$.").expect("a field")];
+    if let Some(text) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        assert!(comparison == "=" && !text.contains('*'), "{field} {comparison} {value}");
+        return found.as_str() == Some(text);
+    }
+    let number: f64 = value.parse().expect("a number");
+    let Some(found) = found.as_f64() else { return false };
+    match comparison {
+        "=" => (found - number).abs() < f64::EPSILON,
+        ">" => found > number,
+        _ => panic!("{comparison} is not known here"),
+    }
+}
+
+/// Whether an alarm is ringing after each five minutes of a story; `None` where there was nothing to count.
+pub fn rings(alarm: &Value, threshold: f64, story: &[Option<f64>]) -> Vec<bool> {
+    let number = |name: &str| alarm[name].as_u64();
+    let steps = usize::try_from(number("Period").expect("a period") / STEP).expect("five minutes or more");
+    let periods = usize::try_from(number("EvaluationPeriods").expect("periods")).expect("a few");
+    let needed = number("DatapointsToAlarm").map_or(periods, |needed| usize::try_from(needed).expect("a few"));
+    assert_eq!((&alarm["Statistic"], &alarm["TreatMissingData"]), (&"Sum".into(), &"notBreaching".into()));
+    let breaches = |sum: f64| match alarm["ComparisonOperator"].as_str() {
+        Some("GreaterThanThreshold") => sum > threshold,
+        Some("GreaterThanOrEqualToThreshold") => sum >= threshold,
+        other => panic!("{other:?} is not known here"),
+    };
+    let mut states = Vec::new();
+    for now in 1..=story.len() {
+        let ends = (0..periods).map(|back| now.saturating_sub(back * steps));
+        let sums = ends.map(|end| story[end.saturating_sub(steps)..end].iter().flatten().sum::<f64>());
+        states.push(sums.filter(|sum| breaches(*sum)).count() >= needed);
+    }
+    states
+}
