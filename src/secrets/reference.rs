@@ -3,6 +3,7 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
 
 use super::SecretError;
 
@@ -38,13 +39,9 @@ impl SecretRef {
     /// What is accepted by a secret's text: every string that it holds at this place.
     pub fn read(&self, secret: &SecretString) -> Result<Vec<SecretString>, SecretError> {
         let text = secret.expose_secret();
-        let json = match serde_json::from_str(text) {
-            Ok(json @ (serde_json::Value::Object(_) | serde_json::Value::Array(_))) => Some(json),
-            _ => None,
-        };
-        let value = match (&self.field, json) {
-            (None, None) => serde_json::Value::String(text.to_owned()),
-            (None, Some(serde_json::Value::Object(fields))) => {
+        let value = match (&self.field, holds(text)) {
+            (None, None) => Value::String(text.to_owned()),
+            (None, Some(Value::Object(fields))) => {
                 let names: Vec<_> = fields.keys().map(|name| format!("{self}#{name}")).collect();
                 return Err(SecretError::set_up(format!(
                     "the secret {self} is a JSON object; name the field to use: {}",
@@ -52,7 +49,7 @@ impl SecretRef {
                 )));
             }
             (None, Some(json)) => json,
-            (Some(field), Some(serde_json::Value::Object(mut fields))) => match fields.remove(field) {
+            (Some(field), Some(Value::Object(mut fields))) => match fields.remove(field) {
                 Some(value) => value,
                 None => return Err(SecretError::missing(format!("the secret {} has no field {field:?}", self.id))),
             },
@@ -64,13 +61,18 @@ impl SecretRef {
             }
         };
         let values = match value {
-            serde_json::Value::Array(values) => values,
+            Value::Array(values) => values,
+            // The console stores the list of a field as text.
+            Value::String(text) => match holds(&text) {
+                Some(Value::Array(values)) => values,
+                _ => vec![Value::String(text)],
+            },
             value => vec![value],
         };
         let strings: Option<Vec<_>> = values
             .into_iter()
             .map(|value| match value {
-                serde_json::Value::String(text) if !text.trim().is_empty() => Some(SecretString::from(text)),
+                Value::String(text) if !text.trim().is_empty() => Some(SecretString::from(text)),
                 _ => None,
             })
             .collect();
@@ -80,6 +82,15 @@ impl SecretRef {
             ))
         })
     }
+}
+
+/// The JSON object or array that a text holds, also one that was written as JSON text once more.
+fn holds(text: &str) -> Option<Value> {
+    let unpacked = match serde_json::from_str(text) {
+        Ok(Value::String(text)) => serde_json::from_str(&text),
+        json => json,
+    };
+    unpacked.ok().filter(|json| json.is_object() || json.is_array())
 }
 
 impl fmt::Display for SecretRef {
@@ -108,6 +119,16 @@ mod tests {
         assert_eq!(read("a", r#"["new", "old"]"#), Ok(vec!["new".to_owned(), "old".to_owned()]));
         assert_eq!(read("a#k", r#"{"k": "x"}"#), Ok(vec!["x".to_owned()]));
         assert_eq!(read("a#k", r#"{"k": ["x", "y"]}"#), Ok(vec!["x".to_owned(), "y".to_owned()]));
+        // As a person, or the console, may store a list.
+        let both = Ok(vec!["new".to_owned(), "old".to_owned()]);
+        assert_eq!(read("a", r#""[\"new\", \"old\"]""#), both);
+        assert_eq!(read("a", "[\"new\",\n \"old\"]\n"), both);
+        assert_eq!(read("a#k", r#"{"k": "[\"new\", \"old\"]"}"#), both);
+        assert_eq!(read("a#k", r#""{\"k\": [\"new\", \"old\"]}""#), both);
+        for text in ["\"quoted\"", "[no list]", "{no object", "null"] {
+            assert_eq!(read("a", text), Ok(vec![text.to_owned()]));
+        }
+        assert!(read("a#k", r#"{"k": "[\"new\", 1]"}"#).unwrap_err().contains("a#k"));
         assert!(read("a", r#"{"k": "x"}"#).unwrap_err().contains("a#k"));
         assert!(read("a#b", r#"{"k": "x"}"#).unwrap_err().contains("no field \"b\""));
         assert!(read("a#b", "text").unwrap_err().contains("no JSON object"));
