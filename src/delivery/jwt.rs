@@ -7,11 +7,11 @@ use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{self, ErrorKind};
 use jsonwebtoken::signature::{self, Signer, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
-use super::scheme::single;
+use super::scheme::{readings, single};
 use super::{Refused, Tolerance};
 use crate::time::Time;
 
@@ -37,8 +37,8 @@ pub(super) fn verify(
     // Against the time of arrival, below: the library asks the clock.
     validation.validate_exp = false;
     let mut claims = Err(Refused::Mismatch);
-    for secret in secrets {
-        let key = DecodingKey::from_secret(secret.expose_secret().as_bytes());
+    for secret in secrets.iter().flat_map(readings) {
+        let key = DecodingKey::from_secret(secret.as_bytes());
         match decode::<Map<String, Value>>(token, &key, &validation) {
             Ok(data) => claims = Ok(data.claims),
             Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
@@ -55,10 +55,10 @@ pub(super) fn verify(
 }
 
 /// A token as the sender makes it.
-pub(super) fn sign(secret: &SecretString, audience: &str, now: Time) -> Result<String, String> {
+pub(super) fn sign(secret: &str, audience: &str, now: Time) -> Result<String, String> {
     provide();
     let claims = json!({"aud": audience, "exp": now.milliseconds() / 1000 + LIFE});
-    let key = EncodingKey::from_secret(secret.expose_secret().as_bytes());
+    let key = EncodingKey::from_secret(secret.as_bytes());
     encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|error| error.to_string())
 }
 

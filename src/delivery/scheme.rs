@@ -52,6 +52,8 @@ pub enum Refused {
     Repeated(String),
     /// A header can't be read.
     Malformed(String),
+    /// A part of what is signed holds the text that stands after it, so that it could reach into the next part.
+    Ambiguous(String),
     /// No signature, token or password is right for any of the secrets. A newer secret might be.
     Mismatch,
     /// The token is for another address than the one in `url`.
@@ -126,7 +128,7 @@ impl Scheme {
     #[must_use]
     pub fn unusable(&self, secret: &SecretString) -> Option<&'static str> {
         match self {
-            Self::Hmac(hmac) => match hmac.key(secret) {
+            Self::Hmac(hmac) => match readings(secret).find_map(|text| hmac.key(text)) {
                 None => Some("it is not base64, as this scheme's secrets are"),
                 // Everybody knows the empty key.
                 Some(key) => key.is_empty().then_some("it is empty"),
@@ -182,6 +184,9 @@ impl fmt::Display for Refused {
             Self::Missing(name) => write!(f, "{name} is missing"),
             Self::Repeated(name) => write!(f, "{name} stands more than once"),
             Self::Malformed(name) => write!(f, "{name} can't be read"),
+            Self::Ambiguous(name) => {
+                write!(f, "the {name} holds what stands after it in the signed text, so it may not be the sender's own")
+            }
             Self::Mismatch => f.write_str("it matches none of the secrets"),
             Self::Audience => f.write_str("the token's aud is not the `url` of [verify]"),
             Self::OutOfTolerance(how) => write!(f, "{how}, more than the tolerance"),
@@ -199,12 +204,19 @@ pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'
     value.to_str().map_err(|_| Refused::Malformed(name.to_string()))
 }
 
+/// The texts that a secret may mean: as it is stored, and without a line break at its end, which an editor or a shell
+/// may have put there.
+pub(super) fn readings(secret: &SecretString) -> impl Iterator<Item = &str> {
+    let text = secret.expose_secret();
+    let line = text.trim_end_matches(['\r', '\n']);
+    std::iter::once(text).chain(Some(line).filter(|line| *line != text && !line.is_empty()))
+}
+
 /// Compares with every secret, in a time that depends on neither the secrets' lengths nor their content.
 fn one_is(given: &[u8], secrets: &[SecretString]) -> Result<(), Refused> {
     let digest = |bytes: &[u8]| sha2::Sha256::digest(bytes);
     let given = digest(given);
-    let right = secrets
-        .iter()
-        .fold(false, |right, secret| right | bool::from(given.ct_eq(&digest(secret.expose_secret().as_bytes()))));
+    let texts = secrets.iter().flat_map(readings);
+    let right = texts.fold(false, |right, text| right | bool::from(given.ct_eq(&digest(text.as_bytes()))));
     if right { Ok(()) } else { Err(Refused::Mismatch) }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde_json::value::RawValue;
 
 use super::jwt;
-use super::scheme::Scheme;
+use super::scheme::{Scheme, readings};
 use super::signature::{Encoding, Hmac, TimeFormat};
 use super::template::Values;
 use super::{Delivery, Refused};
@@ -22,17 +22,16 @@ impl Scheme {
     /// The error is a sentence about what can't be signed.
     pub fn sign(&self, delivery: &mut Delivery, secret: &SecretString) -> Result<(), String> {
         match self {
-            Self::Hmac(hmac) => hmac.sign(delivery, secret),
-            Self::Token { header, prefix, .. } => {
-                let value = format!("{prefix}{}", secret.expose_secret());
-                insert(delivery, header, &value)
-            }
+        // A sender has the secret without the line break that a file may add.
+        let text = readings(secret).last().unwrap_or_default();
+            Self::Hmac(hmac) => hmac.sign(delivery, text),
+            Self::Token { header, prefix, .. } => insert(delivery, header, &format!("{prefix}{text}")),
             Self::Basic => {
-                let value = format!("Basic {}", Encoding::Base64.encode(secret.expose_secret().as_bytes()));
+                let value = format!("Basic {}", Encoding::Base64.encode(text.as_bytes()));
                 insert(delivery, &AUTHORIZATION, &value)
             }
             Self::Jwt { audience } => {
-                let token = jwt::sign(secret, audience, delivery.arrived)?;
+                let token = jwt::sign(text, audience, delivery.arrived)?;
                 insert(delivery, &AUTHORIZATION, &token)
             }
             Self::None => Ok(()),
@@ -41,8 +40,9 @@ impl Scheme {
 }
 
 impl Hmac {
-    fn sign(&self, delivery: &mut Delivery, secret: &SecretString) -> Result<(), String> {
-        let key = self.key(secret).filter(|key| !key.is_empty()).ok_or("the secret can't be used with this scheme")?;
+    fn sign(&self, delivery: &mut Delivery, secret: &str) -> Result<(), String> {
+        let key = self.key(secret).filter(|key| !key.is_empty());
+        let key = key.ok_or("the secret can't be used with this scheme")?;
         if let Some(field) = &self.timestamp_field {
             set_field(delivery, field)?;
         }

@@ -3,11 +3,11 @@
 use base64::Engine as _;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, HeaderName};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use subtle::ConstantTimeEq as _;
 
 use super::presets::HmacPreset;
-use super::scheme::single;
+use super::scheme::{readings, single};
 use super::template::{Template, Values};
 use super::{Delivery, Refused, Tolerance};
 
@@ -115,7 +115,7 @@ impl Hmac {
         if signatures.is_empty() {
             return Err(Refused::Malformed(self.header.to_string()));
         }
-        let keys = secrets.iter().filter_map(|secret| self.key(secret));
+        let keys = secrets.iter().flat_map(readings).filter_map(|secret| self.key(secret));
         let mut right = false;
         for key in keys {
             let expected = self.algorithm.sign(&key, &pieces);
@@ -159,8 +159,8 @@ impl Hmac {
         signatures.filter_map(|signature| self.encoding.decode(signature)).collect()
     }
 
-    pub(super) fn key(&self, secret: &SecretString) -> Option<Vec<u8>> {
-        let text = secret.expose_secret();
+    /// The key that a secret's text stands for.
+    pub(super) fn key(&self, text: &str) -> Option<Vec<u8>> {
         self.secret_encoding.decode(text.strip_prefix(self.secret_prefix.as_str()).unwrap_or(text))
     }
 }
