@@ -147,7 +147,17 @@ impl Secrets {
         if let [_, _, ..] = ids {
             let answer = self.client.batch_get_secret_value().set_secret_id_list(Some(ids.to_vec())).send().await;
             match answer {
-                Ok(answer) => return ids.iter().map(|id| (id.clone(), pick(id, &answer))).collect(),
+                Ok(answer) => {
+                    // One that the answer doesn't speak of may well be there.
+                    let picked = ids.iter().map(|id| async {
+                        let result = match pick(id, &answer) {
+                            Some(result) => result,
+                            None => self.fetch_one(id).await,
+                        };
+                        (id.clone(), result)
+                    });
+                    return futures_util::future::join_all(picked).await;
+                }
                 Err(SdkError::ServiceError(refused)) => {
                     let code = refused.err().code().unwrap_or("an error").to_owned();
                     tracing::debug!(code, "BatchGetSecretValue was refused; fetching each secret alone");
@@ -174,11 +184,12 @@ impl Secrets {
     }
 }
 
-/// One secret of the answer to a batch, which names those that it can't give one by one.
+/// One secret of the answer to a batch, which names those that it can't give one by one; `None` if it is silent about
+/// the secret.
 fn pick(
     id: &str,
     answer: &aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretValueOutput,
-) -> Result<SecretString, SecretError> {
+) -> Option<Result<SecretString, SecretError>> {
     let named = |name: Option<&str>, arn: Option<&str>| name == Some(id) || arn == Some(id);
     // An ARN may be written without the six characters that AWS appends.
     let partial =
@@ -189,12 +200,10 @@ fn pick(
         .find(|value| named(value.name(), value.arn()))
         .or_else(|| values.iter().find(|value| partial(value.arn())));
     if let Some(value) = value {
-        text(id, value.secret_string())
-    } else {
-        let error = answer.errors().iter().find(|error| error.secret_id() == Some(id));
-        let code = error.and_then(|error| error.error_code()).unwrap_or("ResourceNotFoundException");
-        Err(refusal(id, code, 400))
+        return Some(text(id, value.secret_string()));
     }
+    let error = answer.errors().iter().find(|error| error.secret_id() == Some(id))?;
+    Some(Err(refusal(id, error.error_code().unwrap_or_default(), 400)))
 }
 
 fn text(id: &str, value: Option<&str>) -> Result<SecretString, SecretError> {

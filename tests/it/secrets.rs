@@ -39,6 +39,25 @@ async fn one_secret_serves_all_its_fields() {
 }
 
 #[tokio::test]
+async fn a_secret_with_a_line_break_and_a_list_that_was_stored_as_text_are_accepted() {
+    for stored in [
+        format!("{SECRET}\n"),
+        format!("{SECRET}\r\n"),
+        json!(["new", SECRET]).to_string(),
+        json!(json!(["new", format!("{SECRET}\n")]).to_string()).to_string(),
+    ] {
+        let world = world().secret("shop", &stored).start().await;
+        updated(&world, SECRET).await;
+        world.send(&one("/shop", "another")).await.is_problem(401);
+    }
+    let field = json!({"key": json!(["new", SECRET]).to_string()}).to_string();
+    let source = SOURCE.replace("{tests}/shop", "{tests}/shop#key");
+    let world = world().source("shop", &source).secret("shop", &field).start().await;
+    updated(&world, SECRET).await;
+    updated(&world, "new").await;
+}
+
+#[tokio::test]
 async fn a_changed_secret_is_noticed_at_the_first_signature_that_does_not_match() {
     let world = world().start().await;
     updated(&world, SECRET).await;

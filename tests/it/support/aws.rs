@@ -71,6 +71,8 @@ struct State {
     refused: usize,
     /// What SQS says of them: the code, and whether it is the sender's fault.
     refusal: (&'static str, bool),
+    /// The end of the name of a secret that answers to batches don't speak of.
+    hidden: Option<String>,
 }
 
 impl Gateway {
@@ -138,6 +140,11 @@ impl Gateway {
         self.state.lock().expect("no panic").poison = Some((text, code));
     }
 
+    /// From now on answers to batches don't speak of the secret whose name ends so.
+    pub fn hides(&self, name: &str) {
+        self.state.lock().expect("no panic").hidden = Some(name.to_owned());
+    }
+
     /// From now on no call is answered.
     pub fn falls_silent(&self) {
         self.state.lock().expect("no panic").silent = true;
@@ -185,7 +192,7 @@ impl std::ops::Deref for SecretsManager {
 async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http: &reqwest::Client) -> Response<Bytes> {
     let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let (failing, silent, slow, refused, refusal, poison) = {
+    let (failing, silent, slow, refused, refusal, poison, hidden) = {
         let mut state = state.lock().expect("no panic");
         let body = serde_json::from_slice(request.body()).unwrap_or_default();
         let operation_sends = operation == "SendMessageBatch";
@@ -202,7 +209,7 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
             }
             None => state.failing,
         };
-        (failing, state.silent, std::mem::take(&mut state.slow), refused, state.refusal, state.poison)
+        (failing, state.silent, std::mem::take(&mut state.slow), refused, state.refusal, state.poison, state.hidden.clone())
     };
     tokio::time::sleep(std::time::Duration::from_millis(slow)).await;
     if silent {
@@ -228,6 +235,14 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
     }
     let forwarded = forwarded.send().await.expect("moto answers");
     let (status, body) = (forwarded.status().as_u16(), forwarded.bytes().await.expect("a body"));
+    let answer_to_batch = serde_json::from_slice(&body).ok().filter(|body: &Value| !body["SecretValues"].is_null());
+    if let (Some(hidden), Some(mut body)) = (hidden, answer_to_batch) {
+        for list in ["SecretValues", "Errors"] {
+            let entries = body[list].as_array_mut().into_iter();
+            entries.for_each(|entries| entries.retain(|entry| !entry.to_string().contains(&hidden)));
+        }
+        return answer(status, &body);
+    }
     if refused.is_empty() {
         return Response::builder().status(status).body(body).expect("a response");
     }
