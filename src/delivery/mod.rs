@@ -6,6 +6,7 @@
 mod body;
 mod handshake;
 mod jwt;
+mod names;
 mod presets;
 mod scheme;
 mod sign;
@@ -27,6 +28,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::time::Time;
+use names::names_a_secret;
 
 /// A request as it came, not yet trusted in any way.
 pub struct Delivery {
@@ -94,6 +96,11 @@ impl<'d> Verified<'d> {
         headers
     }
 
+    /// The fields of the query that expressions and dead letters may see: without those that seem to carry a secret.
+    pub fn query(&self) -> impl Iterator<Item = &'d (String, String)> {
+        self.delivery.query.iter().filter(|(name, _)| !names_a_secret(name))
+    }
+
     /// Reads the body as JSON and checks what of the signature's promise is inside: the time of signing, where a
     /// scheme puts it into the body.
     pub fn read(&self, tolerance: Tolerance) -> Result<Json, NotRead> {
@@ -109,25 +116,15 @@ impl<'d> Verified<'d> {
     #[must_use]
     pub fn kept(&self) -> Kept {
         let headers = self.headers().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        let query = self.delivery.query.iter().filter(|(name, _)| !names_a_secret(name)).cloned().collect();
-        Kept { headers, query }
+        Kept { headers, query: self.query().cloned().collect() }
     }
 
     fn is_secret(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
         self.scheme.header() == Some(name)
             || presets::signature_headers().any(|header| header == name)
-            || !name.contains("timestamp") && names_a_secret(name)
+            || names_a_secret(name)
     }
-}
-
-/// Whether a header or a field has a name such as secrets have, whoever sends it: a sender may sign twice, or a proxy may
-/// add a token.
-fn names_a_secret(name: &str) -> bool {
-    const PARTS: [&str; 9] =
-        ["api-key", "apikey", "authorization", "cookie", "hmac", "password", "secret", "signature", "token"];
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    PARTS.iter().any(|part| name.contains(part)) || name.split(['-', '.']).any(|word| word == "auth" || word == "sig")
 }
 
 /// What may be kept of a delivery besides its body.

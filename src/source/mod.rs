@@ -216,7 +216,7 @@ impl Sources {
         let body = jq::read(json)?;
         let delivery = verified.delivery();
         let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value));
-        let query = delivery.query.iter().cloned();
+        let query = verified.query().cloned();
         let scope = self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
         let default_id = verified.id().unwrap_or(&delivery.request_id);
         let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, json));
