@@ -1,5 +1,7 @@
 //! What a sender signs, as a template such as `{id}.{timestamp}.{body}`.
 
+use std::fmt;
+
 use super::scheme::single;
 use super::{Delivery, Refused};
 
@@ -89,19 +91,67 @@ impl Template {
         self.0.contains(&Part::Url)
     }
 
-    /// The signed pieces in order.
+    /// The signed pieces in order. They have to show where one ends: whoever replays a delivery could else move bytes
+    /// from one into the next.
     pub(super) fn pieces<'a>(&'a self, delivery: &'a Delivery, values: &Values<'a>) -> Result<Vec<&'a [u8]>, Refused> {
-        let missing = |name: &str| Refused::Missing(name.to_owned());
-        let piece = |part: &'a Part| match part {
-            Part::Text(text) => Ok(text.as_bytes()),
-            Part::Body => Ok(delivery.body.as_ref()),
-            Part::Method => Ok(delivery.method.as_str().as_bytes()),
-            Part::Timestamp => values.timestamp.map(str::as_bytes).ok_or_else(|| missing("timestamp")),
-            Part::Id => values.id.map(str::as_bytes).ok_or_else(|| missing("id")),
-            Part::Url => values.url.map(str::as_bytes).ok_or_else(|| missing("url")),
-            Part::Header(name) => single(&delivery.headers, name).map(str::as_bytes),
+        let mut pieces = Vec::with_capacity(self.0.len());
+        for (index, part) in self.0.iter().enumerate() {
+            let piece = part.piece(delivery, values)?;
+            if part.reaches_into(piece, &self.0[index + 1..]) {
+                return Err(Refused::Ambiguous(part.to_string()));
+            }
+            pieces.push(piece);
+        }
+        Ok(pieces)
+    }
+}
+
+impl Part {
+    fn piece<'a>(&'a self, delivery: &'a Delivery, values: &Values<'a>) -> Result<&'a [u8], Refused> {
+        let missing = || Refused::Missing(self.to_string());
+        match self {
+            Self::Text(text) => Ok(text.as_bytes()),
+            Self::Body => Ok(delivery.body.as_ref()),
+            Self::Method => Ok(delivery.method.as_str().as_bytes()),
+            Self::Timestamp => values.timestamp.map(str::as_bytes).ok_or_else(missing),
+            Self::Id => values.id.map(str::as_bytes).ok_or_else(missing),
+            Self::Url => values.url.map(str::as_bytes).ok_or_else(missing),
+            Self::Header(name) => single(&delivery.headers, name).map(str::as_bytes),
+        }
+    }
+
+    /// Whether what a stranger chose for this part holds what ends it, and so may hold some of the parts that follow.
+    fn reaches_into(&self, piece: &[u8], next: &[Self]) -> bool {
+        if matches!(self, Self::Text(_) | Self::Body | Self::Url) {
+            return false;
+        }
+        // The end of a piece and the beginning of the text may make the text as well.
+        let holds = |text: &[u8]| {
+            let joined = [piece, text].concat();
+            joined.windows(text.len()).position(|window| window == text) != Some(piece.len())
         };
-        self.0.iter().map(piece).collect()
+        match next {
+            // A body begins as no time goes on, so that a time may have a fraction or colons.
+            [Self::Text(_), Self::Body, ..] if *self == Self::Timestamp => false,
+            [Self::Text(text), ..] => holds(text.as_bytes()),
+            // Without text between, JSON itself shows where it begins.
+            [Self::Body, ..] => piece.contains(&b'{') || piece.contains(&b'['),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Body => f.write_str("body"),
+            Self::Timestamp => f.write_str("timestamp"),
+            Self::Id => f.write_str("id"),
+            Self::Method => f.write_str("method"),
+            Self::Url => f.write_str("url"),
+            Self::Header(name) => f.write_str(name.as_str()),
+        }
     }
 }
 
