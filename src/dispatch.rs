@@ -77,8 +77,8 @@ impl Dispatch {
         for mapped in mapped {
             let mut update = match mapped {
                 Ok(update) => update,
-                Err(NotMapped { id, id_property, detail }) => {
-                    slots.push(Some(Row { id, id_property, outcome: Outcome::Failed(FailReason::Mapping, detail) }));
+                Err(NotMapped { id, id_property, reason, detail }) => {
+                    slots.push(Some(Row { id, id_property, outcome: Outcome::Failed(reason, detail) }));
                     continue;
                 }
             };
@@ -168,24 +168,22 @@ fn cut(letter: &Letter) -> String {
 }
 
 impl Story<'_> {
-    /// The letter with the whole event, if anything of it could not be mapped.
+    /// The letter with the whole event, if it can't be read or anything of it could not be mapped.
     fn unmapped(&self, mapped: &[Result<Update, NotMapped>], kept: Kept) -> Option<Addressed> {
         let not_mapped = mapped.iter().enumerate().filter_map(|(index, mapped)| Some((index, mapped.as_ref().err()?)));
-        let (updates, details): (Vec<_>, Vec<_>) = not_mapped.map(|(index, not)| (index, not.detail.as_str())).unzip();
-        if updates.is_empty() {
-            return None;
-        }
-        let (detail, places) = (details.join("; "), updates.clone());
+        let (updates, not_mapped): (Vec<_>, Vec<_>) = not_mapped.unzip();
+        let reason = not_mapped.first()?.reason;
+        let detail = not_mapped.iter().map(|not| not.detail.as_str()).collect::<Vec<_>>().join("; ");
+        let places = updates.clone();
         // The others go their way: sent through again, they would overwrite what is newer by then.
         let failed = Some(Failed { updates, of: mapped.len() }).filter(|failed| failed.updates.len() < failed.of);
         let content = Content::Event(queue::Event {
-            // It was read as JSON or as a form, so it is UTF-8.
-            body: String::from_utf8_lossy(&self.delivery.body).into_owned(),
+            body: queue::Body::of(&self.delivery.body),
             headers: kept.headers.into_iter().collect(),
             query: kept.query,
             failed,
         });
-        Some(self.letter(&places, FailReason::Mapping, &detail, content))
+        Some(self.letter(&places, reason, &detail, content))
     }
 
     /// The letter about the update at this place of the event.

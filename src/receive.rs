@@ -26,7 +26,7 @@ pub enum Rejected {
     BrokenSource,
     /// The sender is not believed.
     Refused(Refused),
-    /// The body can't be read.
+    /// The body can't be read, and nobody signed it.
     Unreadable(Unreadable),
     /// The source's secret can't be had, or can't be used.
     Secret(SecretError),
@@ -76,11 +76,13 @@ pub async fn receive(
     if let Some(answer) = handshake(Stage::Verified) {
         return Ok(answer);
     }
-    let json = verified.read(source.verify.tolerance).map_err(|not_read| match not_read {
-        NotRead::Unreadable(why) => Rejected::Unreadable(why),
-        NotRead::Refused(why) => Rejected::Refused(why),
-    })?;
-    let event = sources.map(source, &verified, &json).map_err(Rejected::Unreadable)?;
+    let event = match sources.map(source, &verified, source.verify.tolerance) {
+        Ok(event) => event,
+        Err(NotRead::Refused(why)) => return Err(Rejected::Refused(why)),
+        // Whoever knows no more than the address can't fill the dead letters.
+        Err(NotRead::Unreadable(why)) if !source.verify.scheme.needs_secret() => return Err(Rejected::Unreadable(why)),
+        Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),
+    };
     Ok(Received::Event(event, verified.kept()))
 }
 
@@ -112,7 +114,7 @@ async fn verify<'d>(
 fn usable(source: &Source, secrets: Vec<SecretString>) -> Result<Vec<SecretString>, SecretError> {
     let name = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
     for secret in &secrets {
-        if source.verify.published.is_some_and(|published| published == secret.expose_secret()) {
+        if source.verify.published.is_some_and(|published| published == secret.expose_secret().trim_end()) {
             return Err(SecretError::set_up(format!(
                 "the secret {name} is the one that the sender's documentation publishes; store the webhook's own"
             )));

@@ -86,6 +86,8 @@ pub enum RetryReason {
 pub enum FailReason {
     /// The payload doesn't fit the source file.
     Mapping,
+    /// The body can't be read.
+    Unreadable,
     /// No task has the id.
     NotFound,
     /// The portal has no such property.

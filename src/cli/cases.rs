@@ -101,14 +101,13 @@ impl Case {
             Ok(verified) => verified,
             Err(why) => return Ok(refused(401, why.to_string())),
         };
-        let json = match verified.read(ANY_AGE) {
-            Ok(json) => json,
-            Err(NotRead::Refused(why)) => return Ok(refused(401, why.to_string())),
-            Err(NotRead::Unreadable(why)) => return Ok(refused(400, why.to_string())),
-        };
-        let event = match sources.map(source, &verified, &json) {
+        let event = match sources.map(source, &verified, ANY_AGE) {
             Ok(event) => event,
-            Err(why) => return Ok(refused(400, why.to_string())),
+            Err(NotRead::Refused(why)) => return Ok(refused(401, why.to_string())),
+            Err(NotRead::Unreadable(why)) if !source.verify.scheme.needs_secret() => {
+                return Ok(refused(400, why.to_string()));
+            }
+            Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),
         };
         let mut value = explain::to_json(&event);
         let problems = explain::problems(&event);

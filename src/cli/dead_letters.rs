@@ -119,7 +119,7 @@ impl Item {
 fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Update>, String> {
     let source = payload::source(sources, letter.source.as_deref().unwrap_or_default())?;
     let mut delivery = payload::post(source.path.clone(), letter.time);
-    delivery.body = event.body.clone().into();
+    delivery.body = event.body.bytes().ok_or("its bodyBase64 is no base64")?.into();
     delivery.query.clone_from(&event.query);
     delivery.request_id = letter.event.clone().unwrap_or_default();
     for (name, value) in &event.headers {

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::delivery::Delivery;
+use crate::delivery::{Delivery, Json};
 use crate::source::{Event, Source, SourceFile, Sources};
 use crate::time::Time;
 use crate::{files, source};
@@ -82,8 +82,7 @@ pub(super) fn map(sources: &Sources, source: &Source, mut delivery: Delivery) ->
     let secret = if scheme.unusable(&secret).is_some() { SecretString::from("a:b".to_owned()) } else { secret };
     scheme.sign(&mut delivery, &secret)?;
     let verified = scheme.verify(&delivery, &[secret], source.verify.tolerance).map_err(|why| why.to_string())?;
-    let json = verified.read(source.verify.tolerance).map_err(|why| format!("It can't be read: {why}."))?;
-    sources.map(source, &verified, &json).map_err(|why| why.to_string())
+    sources.map(source, &verified, source.verify.tolerance).map_err(|why| format!("It can't be read: {why}."))
 }
 
 /// A delivery by POST, without headers and body.
@@ -111,7 +110,8 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 
 /// The event, if the file holds one instead of a body.
 fn lambda_event(bytes: &[u8]) -> Option<Value> {
-    let event: Value = serde_json::from_slice(bytes).ok()?;
+    let json = Json::parse(String::from_utf8_lossy(bytes)).ok()?;
+    let event: Value = serde_json::from_str(json.as_str()).ok()?;
     let is_event = event.get("requestContext").is_some() && event.get("body").is_some_and(Value::is_string);
     is_event.then_some(event)
 }

@@ -1,7 +1,7 @@
 //! Reading a verified body: strict JSON of limited depth, or a form.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::de::IgnoredAny;
@@ -12,11 +12,27 @@ use super::Delivery;
 /// The deepest nesting of arrays and objects that is read.
 const DEPTH: usize = 128;
 
-/// JSON that was checked: one value, strict syntax, at most [`DEPTH`] levels.
+/// The most digits of a number: a million of them cost whoever calculates with it a second.
+const DIGITS: usize = 1000;
+
+/// What may stand before JSON: a byte order mark and JSON's white space.
+const BEFORE_JSON: [char; 5] = ['\u{feff}', ' ', '\t', '\r', '\n'];
+
+/// JSON that was checked: one value, strict syntax, at most [`DEPTH`] levels, no name twice in one object, whole
+/// characters, and numbers of at most [`DIGITS`] digits.
 ///
 /// jaq's own reader is lenient and recursive without a limit; it may only be given text of this type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Json(String);
+
+/// How a sender writes its bodies. The content type says nothing, since no signature covers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// JSON alone.
+    Json,
+    /// JSON where the body begins as an object or an array does, and a form otherwise.
+    JsonOrForm,
+}
 
 /// Why a body can't be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +45,20 @@ pub enum Unreadable {
     NotJson(String),
     /// Arrays and objects are nested too deeply.
     TooDeep,
+    /// An object has a name twice; with the place of the second one. Text that its author wrote may have broken out of
+    /// the sender's template.
+    NameTwice(Place),
+    /// A number has too many digits.
+    LongNumber(Place),
+    /// A form has a field twice.
+    FieldTwice,
+}
+
+/// A place in a text: line and column, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    line: usize,
+    column: usize,
 }
 
 impl Json {
@@ -38,43 +68,43 @@ impl Json {
         &self.0
     }
 
-    /// Checks text.
+    /// Checks text. Halves of surrogate pairs become U+FFFD, and a byte order mark is left out.
     pub fn parse(text: Cow<'_, str>) -> Result<Self, Unreadable> {
-        if text.trim().is_empty() {
+        let json = text.trim_start_matches(BEFORE_JSON);
+        if json.is_empty() {
             return Err(Unreadable::Empty);
         }
         // Values are skipped, not built: without recursion, and numbers may be of any size.
-        serde_json::from_str::<IgnoredAny>(&text).map_err(|error| Unreadable::NotJson(error.to_string()))?;
-        if depth(text.as_bytes()) > DEPTH {
-            return Err(Unreadable::TooDeep);
-        }
-        Ok(Self(text.into_owned()))
+        serde_json::from_str::<IgnoredAny>(json).map_err(|error| Unreadable::NotJson(error.to_string()))?;
+        let json = whole_characters(json);
+        check(&json)?;
+        Ok(Self(json.into_owned()))
     }
 
-    pub(super) fn read(delivery: &Delivery) -> Result<Self, Unreadable> {
+    pub(super) fn read(delivery: &Delivery, format: Format) -> Result<Self, Unreadable> {
         let body = std::str::from_utf8(&delivery.body).map_err(|_| Unreadable::NotUtf8)?;
-        let content_type = delivery.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = content_type.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
-        if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            Self::from_form(body)
-        } else {
-            Self::parse(Cow::Borrowed(body))
+        let content = body.trim_start_matches(BEFORE_JSON);
+        if content.is_empty() {
+            return Err(Unreadable::Empty);
+        }
+        match format {
+            Format::JsonOrForm if !content.starts_with(['{', '[']) => Self::from_form(body),
+            Format::Json | Format::JsonOrForm => Self::parse(Cow::Borrowed(body)),
         }
     }
 
     /// A form: its field `payload` is JSON (GitHub's other content type), otherwise it is an object of its fields.
     fn from_form(body: &str) -> Result<Self, Unreadable> {
-        if body.is_empty() {
-            return Err(Unreadable::Empty);
-        }
         let mut fields = serde_json::Map::new();
         for (name, value) in form_urlencoded::parse(body.as_bytes()) {
-            if name == "payload" {
-                return Self::parse(value);
+            if fields.insert(name.into_owned(), value.into_owned().into()).is_some() {
+                return Err(Unreadable::FieldTwice);
             }
-            fields.insert(name.into_owned(), value.into_owned().into());
         }
-        Ok(Self(serde_json::Value::Object(fields).to_string()))
+        match fields.get("payload").and_then(serde_json::Value::as_str) {
+            Some(payload) => Self::parse(Cow::Borrowed(payload)),
+            None => Ok(Self(serde_json::Value::Object(fields).to_string())),
+        }
     }
 
     /// The JSON at the end of these keys, one object in the other.
@@ -94,24 +124,140 @@ impl Json {
     }
 }
 
-/// How deeply arrays and objects are nested in text that is known to be JSON.
-fn depth(json: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in json {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = in_string,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'[' | b'{' => {
-                depth += 1;
-                deepest = deepest.max(depth);
+/// JSON with U+FFFD in place of each half of a surrogate pair: a sender may cut text in the middle of a character.
+#[must_use]
+pub fn whole_characters(json: &str) -> Cow<'_, str> {
+    let mut whole = String::new();
+    let (mut copied, mut at) = (0, 0);
+    // In JSON a backslash stands in texts alone, at the beginning of an escape.
+    while let Some(ahead) = json[at..].find('\\') {
+        at += ahead;
+        match (code_unit(json, at), code_unit(json, at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => at += 12,
+            (Some(0xd800..=0xdfff), _) => {
+                whole.push_str(&json[copied..at]);
+                whole.push_str("\\ufffd");
+                at += 6;
+                copied = at;
             }
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
+            (Some(_), _) => at += 6,
+            (None, _) => at += 2,
         }
     }
-    deepest
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    whole.push_str(&json[copied..]);
+    Cow::Owned(whole)
+}
+
+/// The UTF-16 code unit of the escape `\uXXXX` at a place, if there is one.
+fn code_unit(json: &str, at: usize) -> Option<u16> {
+    let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+    u16::from_str_radix(digits, 16).ok()
+}
+
+/// A name of an object.
+struct Name<'j> {
+    text: Cow<'j, str>,
+    at: usize,
+}
+
+/// Checks what is beyond the syntax of text that is known to be JSON. Linear, and without recursion.
+fn check(json: &str) -> Result<(), Unreadable> {
+    let bytes = json.as_bytes();
+    // The names of all open objects, and where in them those of each open object begin; arrays have none.
+    let mut names: Vec<Name<'_>> = Vec::new();
+    let mut open: Vec<Option<usize>> = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                let end = end_of_text(bytes, at);
+                if json[end..].trim_start_matches(BEFORE_JSON).starts_with(':') {
+                    names.push(Name { text: name(&json[at..end]), at });
+                }
+                at = end;
+            }
+            b'{' | b'[' if open.len() == DEPTH => return Err(Unreadable::TooDeep),
+            b'{' | b'[' => {
+                open.push((*byte == b'{').then_some(names.len()));
+                at += 1;
+            }
+            b'}' | b']' => {
+                if let Some(Some(first)) = open.pop() {
+                    if let Some(twice) = twice(&names[first..]) {
+                        return Err(Unreadable::NameTwice(Place::of(json, twice.at)));
+                    }
+                    names.truncate(first);
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let length = bytes[at..].iter().take_while(|byte| is_of_number(**byte)).count();
+                if bytes[at..at + length].iter().filter(|byte| byte.is_ascii_digit()).count() > DIGITS {
+                    return Err(Unreadable::LongNumber(Place::of(json, at)));
+                }
+                at += length;
+            }
+            _ => at += 1,
+        }
+    }
+    Ok(())
+}
+
+/// The end of the text that begins with the quotation mark at a place.
+fn end_of_text(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// What a name in quotation marks says.
+fn name(quoted: &str) -> Cow<'_, str> {
+    if quoted.contains('\\')
+        && let Ok(name) = serde_json::from_str::<String>(quoted)
+    {
+        return Cow::Owned(name);
+    }
+    Cow::Borrowed(&quoted[1..quoted.len() - 1])
+}
+
+/// The first name that stands there a second time.
+fn twice<'n, 'j>(names: &'n [Name<'j>]) -> Option<&'n Name<'j>> {
+    /// Up to here comparing is cheaper than hashing.
+    const FEW: usize = 12;
+    if names.len() <= FEW {
+        let stands_before =
+            |(index, name): &(usize, &Name<'_>)| names[..*index].iter().any(|one| one.text == name.text);
+        return names.iter().enumerate().find(stands_before).map(|(_, name)| name);
+    }
+    let mut seen = HashSet::with_capacity(names.len());
+    names.iter().find(|name| !seen.insert(name.text.as_ref()))
+}
+
+fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+impl Place {
+    fn of(text: &str, at: usize) -> Self {
+        let before = &text[..at];
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} column {}", self.line, self.column)
+    }
 }
 
 impl Unreadable {
@@ -123,6 +269,9 @@ impl Unreadable {
             Self::NotUtf8 => "the body is not UTF-8",
             Self::NotJson(_) => "the body is not JSON",
             Self::TooDeep => "the body is nested more than 128 deep",
+            Self::NameTwice(_) => "an object in the body has a name twice",
+            Self::LongNumber(_) => "a number in the body has more than 1,000 digits",
+            Self::FieldTwice => "the form in the body has a field twice",
         }
     }
 }
@@ -131,6 +280,7 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson(why) => write!(f, "{}: {why}", self.summary()),
+            Self::NameTwice(place) | Self::LongNumber(place) => write!(f, "{} at {place}", self.summary()),
             other => f.write_str(other.summary()),
         }
     }
@@ -162,10 +312,86 @@ mod tests {
     }
 
     #[test]
+    fn a_name_twice_in_one_object_is_refused_however_it_is_written() {
+        for text in [
+            r#"{"a": 1, "a": 2}"#,
+            r#"{"ticket_id": 1, "ticket\u005fid": 2}"#,
+            r#"[{"b": {"a": [{"": 1, "": 1}]}}]"#,
+            "{\"a\" : 1, \"a\"\n:\t1}",
+            // After half of a pair became U+FFFD.
+            r#"{"\ud800": 1, "\ud801": 2}"#,
+            "{\"\u{fffd}\": 1, \"\\udc00\": 2}",
+        ] {
+            assert!(matches!(parse(text), Err(Unreadable::NameTwice(_))), "{text}");
+        }
+        for text in [
+            r#"{"a": {"a": 1}, "b": [{"a": 1}, {"a": 1}], "A": "a"}"#,
+            r#"["a", "a", "a: b", "a"]"#,
+            r#"{"a": "a", "b": "\"a\": 1", "\\u0061": 1}"#,
+        ] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+        let error = parse("{\"a\": 1,\n \"ä\": 0, \"a\": 2}").unwrap_err();
+        assert_eq!(error.to_string(), "an object in the body has a name twice at line 2 column 10");
+        let many = |last: &str| {
+            let names = (0..50_000).map(|n| format!("\"name {n}\": 0")).collect::<Vec<_>>().join(", ");
+            format!("{{{names}, \"{last}\": 1}}")
+        };
+        assert!(parse(&many("another")).is_ok());
+        assert!(matches!(parse(&many("name 777")), Err(Unreadable::NameTwice(_))));
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_a_replacement_character() {
+        for (text, expected) in [
+            (r#""a\ud83d""#, r#""a\ufffd""#),
+            (r#"{"\udc00": "\ud83d\ud83d\ude00"}"#, r#"{"\ufffd": "\ufffd\ud83d\ude00"}"#),
+            (
+                r#"["\uD83D\n", "\\ud83d", "\\\ud83d", "\ud83d\\ude00"]"#,
+                r#"["\ufffd\n", "\\ud83d", "\\\ufffd", "\ufffd\\ude00"]"#,
+            ),
+            (r#""\ud83d\ude00""#, r#""\ud83d\ude00""#),
+            ("\"\\ud83dü\"", "\"\\ufffdü\""),
+        ] {
+            assert_eq!(parse(text).unwrap().as_str(), expected, "{text}");
+            assert!(serde_json::from_str::<serde_json::Value>(expected).is_ok(), "{expected}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_taken() {
+        assert_eq!(parse("\u{feff} {\"a\": 1}").unwrap().as_str(), "{\"a\": 1}");
+        assert_eq!(parse("\u{feff}"), Err(Unreadable::Empty));
+        assert!(parse("{\u{feff}}").is_err());
+    }
+
+    #[test]
+    fn a_number_has_at_most_a_thousand_digits() {
+        for (number, is_read) in [
+            ("1".repeat(1000), true),
+            ("1".repeat(1001), false),
+            (format!("-0.{}", "1".repeat(999)), true),
+            (format!("-0.{}", "1".repeat(1000)), false),
+            (format!("1e+{}", "1".repeat(1000)), false),
+            (format!("\"{}\"", "1".repeat(5000)), true),
+        ] {
+            for text in [number.clone(), format!("[{number}]"), format!("{{\"a\":{number}}}")] {
+                let read = parse(&text);
+                assert!(matches!(read, Ok(_)) == is_read, "{text}");
+                assert!(is_read || matches!(read, Err(Unreadable::LongNumber(_))), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn a_form_is_its_payload_or_its_fields() {
         assert_eq!(Json::from_form("a=1&b=x+y%26").unwrap().as_str(), r#"{"a":"1","b":"x y&"}"#);
         assert_eq!(Json::from_form("payload=%7B%22a%22%3A1%7D").unwrap().as_str(), r#"{"a":1}"#);
         assert!(Json::from_form("payload=no").is_err());
+        assert!(matches!(Json::from_form(r#"payload={"a":1,"a":2}"#), Err(Unreadable::NameTwice(_))));
+        for twice in ["a=1&b=2&a=3", "payload={}&payload={}", "payload={}&a=1&%61=1"] {
+            assert_eq!(Json::from_form(twice), Err(Unreadable::FieldTwice), "{twice}");
+        }
     }
 
     #[test]

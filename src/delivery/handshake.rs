@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 
 use super::Delivery;
-use super::body::Json;
+use super::body::{Format, Json};
 
 /// The longest text that is said back.
 const LENGTH: usize = 512;
@@ -98,7 +98,7 @@ impl Handshake {
         }
         let text = match self.ask {
             Ask::Header(name) => delivery.headers.get(name)?.to_str().ok()?.to_owned(),
-            Ask::Field(name) => Json::read(delivery).ok()?.field(name)?,
+            Ask::Field(name) => Json::read(delivery, Format::Json).ok()?.field(name)?,
         };
         let is_plain = text.len() <= LENGTH && text.bytes().all(|byte| byte.is_ascii_graphic());
         if !is_plain || text.is_empty() {

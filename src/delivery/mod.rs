@@ -15,7 +15,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
-pub use body::{Json, Unreadable};
+pub use body::{Format, Json, Unreadable, whole_characters};
 pub use handshake::{Answer, Handshake, NoOp, Stage};
 pub use presets::{Preset, preset, preset_names};
 pub use scheme::{Refused, Scheme, Tolerance};
@@ -103,8 +103,8 @@ impl<'d> Verified<'d> {
 
     /// Reads the body as JSON and checks what of the signature's promise is inside: the time of signing, where a
     /// scheme puts it into the body.
-    pub fn read(&self, tolerance: Tolerance) -> Result<Json, NotRead> {
-        let json = Json::read(self.delivery).map_err(NotRead::Unreadable)?;
+    pub fn read(&self, format: Format, tolerance: Tolerance) -> Result<Json, NotRead> {
+        let json = Json::read(self.delivery, format).map_err(NotRead::Unreadable)?;
         if let Some(field) = self.scheme.timestamp_field() {
             let written = json.field(field).ok_or(Refused::Missing(field.to_owned())).map_err(NotRead::Refused)?;
             tolerance.check(field, &written, self.delivery.arrived).map_err(NotRead::Refused)?;

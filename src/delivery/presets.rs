@@ -2,6 +2,7 @@
 //!
 //! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never code.
 
+use super::body::Format;
 use super::handshake::{Ask, Handshake, NoOp, Reply, Stage};
 use super::signature::{Algorithm, Encoding, TimeFormat};
 
@@ -23,6 +24,8 @@ pub struct Preset {
     /// Whether its events carry only what changed, and not the whole ticket. Then a late one isn't stale: what it says
     /// of one field is not in a newer one about another.
     pub partial_events: bool,
+    /// How it writes bodies.
+    pub format: Format,
 }
 
 /// How deliveries of a named scheme are verified.
@@ -89,7 +92,16 @@ const STANDARD: HmacPreset = HmacPreset {
 };
 
 const fn row(name: &'static str, id_header: Option<&'static str>, kind: Kind) -> Preset {
-    Preset { name, kind, id_header, published_secret: None, handshake: None, no_op: None, partial_events: false }
+    Preset {
+        name,
+        kind,
+        id_header,
+        published_secret: None,
+        handshake: None,
+        no_op: None,
+        partial_events: false,
+        format: Format::Json,
+    }
 }
 
 const fn asks(ask: Ask, stage: Stage, reply: Reply) -> Handshake {
@@ -100,6 +112,8 @@ static PRESETS: [Preset; 22] = [
     // <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
     Preset {
         no_op: Some(NoOp::Header("x-github-event", "ping")),
+        // JSON in the field `payload` is the older of its two content types.
+        format: Format::JsonOrForm,
         ..row(
             "github",
             Some("x-github-delivery"),
@@ -223,6 +237,8 @@ static PRESETS: [Preset; 22] = [
     // <https://docs.slack.dev/authentication/verifying-requests-from-slack>
     Preset {
         handshake: Some(asks(Ask::Field("challenge"), Stage::Verified, Reply::Text)),
+        // Slash commands are forms, and interactivity has its JSON in the field `payload`.
+        format: Format::JsonOrForm,
         ..row(
             "slack",
             None,

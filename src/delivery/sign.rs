@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use serde_json::value::RawValue;
 
+use super::body::{Format, Json};
 use super::jwt;
 use super::scheme::{Scheme, readings};
 use super::signature::{Encoding, Hmac, TimeFormat};
@@ -21,9 +22,9 @@ impl Scheme {
     ///
     /// The error is a sentence about what can't be signed.
     pub fn sign(&self, delivery: &mut Delivery, secret: &SecretString) -> Result<(), String> {
-        match self {
         // A sender has the secret without the line break that a file may add.
         let text = readings(secret).last().unwrap_or_default();
+        match self {
             Self::Hmac(hmac) => hmac.sign(delivery, text),
             Self::Token { header, prefix, .. } => insert(delivery, header, &format!("{prefix}{text}")),
             Self::Basic => {
@@ -88,7 +89,8 @@ fn insert(delivery: &mut Delivery, header: &HeaderName, value: &str) -> Result<(
 /// Sets the time of signing in a JSON body. The other fields keep their text, long numbers to the last digit.
 fn set_field(delivery: &mut Delivery, field: &str) -> Result<(), String> {
     let unusable = |_| format!("the body is no JSON object, and the time of signing has to be its {field:?}");
-    let mut body: BTreeMap<String, Box<RawValue>> = serde_json::from_slice(&delivery.body).map_err(unusable)?;
+    let json = Json::read(delivery, Format::Json).map_err(|why| why.to_string())?;
+    let mut body: BTreeMap<String, Box<RawValue>> = serde_json::from_str(json.as_str()).map_err(unusable)?;
     let time = serde_json::value::to_raw_value(&delivery.arrived.milliseconds()).map_err(unusable)?;
     body.insert(field.to_owned(), time);
     delivery.body = Bytes::from(serde_json::to_vec(&body).map_err(unusable)?);

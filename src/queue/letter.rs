@@ -60,7 +60,7 @@ pub enum Content {
         /// The update.
         update: Box<Update>,
     },
-    /// A verified event that could not be mapped.
+    /// A verified event that could not be read or mapped.
     Event(Event),
     /// A message that could not be read.
     Text {
@@ -78,7 +78,8 @@ pub enum Content {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The body as it came.
-    pub body: String,
+    #[serde(flatten)]
+    pub body: Body,
     /// The headers, without those that carry a secret or a signature.
     pub headers: BTreeMap<String, String>,
     /// The decoded fields of the query, without secrets.
@@ -87,6 +88,43 @@ pub struct Event {
     /// Which of its updates could not be mapped, where it has others that went their way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Failed>,
+}
+
+/// The body of an event: bytes, of which most are text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Body {
+    /// Text.
+    Text {
+        /// The text.
+        body: String,
+    },
+    /// Bytes that are no UTF-8.
+    Bytes {
+        /// The bytes as base64.
+        #[serde(rename = "bodyBase64")]
+        base64: String,
+    },
+}
+
+impl Body {
+    /// The body of a delivery.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::Text { body: text.to_owned() },
+            Err(_) => Self::Bytes { base64: STANDARD.encode(bytes) },
+        }
+    }
+
+    /// The bytes, unless somebody changed the base64.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Text { body } => Some(body.clone().into_bytes()),
+            Self::Bytes { base64 } => STANDARD.decode(base64).ok(),
+        }
+    }
 }
 
 /// Some of an event's updates.
@@ -191,7 +229,12 @@ mod tests {
     }
 
     fn event(body: &str) -> Event {
-        Event { body: body.to_owned(), headers: headers().into(), query: vec![("q".into(), "1".into())], failed: None }
+        Event {
+            body: Body::of(body.as_bytes()),
+            headers: headers().into(),
+            query: vec![("q".into(), "1".into())],
+            failed: None,
+        }
     }
 
     #[test]
@@ -206,6 +249,11 @@ mod tests {
         let some = Event { failed: Some(Failed { updates: vec![0, 2], of: 3 }), ..event("{}") };
         let some = letter(Content::Event(some));
         assert_eq!(Letter::read(&some.to_text()), Ok(some));
+        let bytes = Event { body: Body::of(b"{\"a\": \"\xff\"}"), ..event("") };
+        let bytes = letter(Content::Event(bytes));
+        assert!(bytes.to_text().contains("\"bodyBase64\":\"eyJhIjogIv8ifQ==\""), "{}", bytes.to_text());
+        let Content::Event(read) = Letter::read(&bytes.to_text()).unwrap().content else { panic!("{bytes:?}") };
+        assert_eq!(read.body.bytes().as_deref(), Some(&b"{\"a\": \"\xff\"}"[..]));
         let text = Letter::unreadable(Time::from_milliseconds(0), "no JSON".to_owned(), "what is this?");
         assert_eq!(Letter::read(&text.to_text()), Ok(text));
     }

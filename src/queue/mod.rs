@@ -11,7 +11,7 @@ mod plan;
 
 pub use dead::{Arrived, Dead};
 pub use inbox::Received;
-pub use letter::{Content, Event, Failed, Letter};
+pub use letter::{Body, Content, Event, Failed, Letter};
 pub use message::{Message, deduplication, group, letter_of_delivery, letter_of_message};
 
 use std::fmt;

@@ -9,7 +9,9 @@ use toml::de::DeValue;
 use super::demand::{Asks, Steps};
 use super::reader::{Found, Reader, Section, article};
 use super::{Input, Property, Source, TaskRules, Verify};
-use crate::delivery::{self, Algorithm, Encoding, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance, preset};
+use crate::delivery::{
+    self, Algorithm, Encoding, Format, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance, preset,
+};
 use crate::secrets::SecretRef;
 use crate::time::{Clock, Zone};
 use crate::update::{OnMissing, RECORD_ID, Unknown};
@@ -119,6 +121,7 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
             .required(reader, "secret", "the name or ARN of a secret in Secrets Manager, such as \"taskhook/github\"")
             .and_then(|found| secret(&found, reader))
     };
+    let sends_forms = section.flag(reader, "form").unwrap_or(false);
     let tolerance = Tolerance(section.duration(reader, "tolerance").unwrap_or(TOLERANCE));
     if preset.is_some() || WITHOUT_PRESET.contains(&name) {
         section.finish(reader);
@@ -132,7 +135,8 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
     let published = preset.and_then(|preset| preset.published_secret);
     let handshake = preset.and_then(|preset| preset.handshake.as_ref());
     let no_op = preset.and_then(|preset| preset.no_op.as_ref());
-    Some(Verify { name: name.to_owned(), scheme, secret, tolerance, published, handshake, no_op })
+    let format = if sends_forms { Format::JsonOrForm } else { preset.map_or(Format::Json, |preset| preset.format) };
+    Some(Verify { name: name.to_owned(), scheme, secret, tolerance, published, format, handshake, no_op })
 }
 
 fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRef> {

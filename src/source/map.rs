@@ -1,8 +1,11 @@
 //! Mapping: a verified delivery and a source give updates.
 
+use std::panic::AssertUnwindSafe;
+
 use super::jq::{Expression, Scope, Val};
 use super::value::{kind, string_or_number, text};
 use super::{Event, Input, Mapped, NotMapped, Property, Source};
+use crate::summary::FailReason;
 use crate::time::{Time, Written};
 use crate::update::{TaskKey, Unknown, Update, Value};
 
@@ -20,14 +23,21 @@ pub(super) fn event(
     arrived: Time,
 ) -> Event {
     let mut event = Event { id: default_id.to_owned(), time: None, mapped: Mapped::Filtered };
-    match updates(source, scope, body, is_no_op, arrived, &mut event) {
+    match caught(|| updates(source, scope, body, is_no_op, arrived, &mut event)) {
         Ok(mapped) => event.mapped = mapped,
-        Err(detail) => {
-            let not_mapped = NotMapped { id: None, id_property: source.task.id_property.clone(), detail };
-            event.mapped = Mapped::Updates(vec![Err(not_mapped)]);
-        }
+        Err(detail) => event.mapped = Mapped::Updates(vec![Err(not_mapped(source, None, detail))]),
     }
     event
+}
+
+fn not_mapped(source: &Source, id: Option<String>, detail: String) -> NotMapped {
+    NotMapped { id, id_property: source.task.id_property.clone(), reason: FailReason::Mapping, detail }
+}
+
+/// Turns a panic into an error: jaq has some, which an event can run into.
+fn caught<T>(map: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let panicked = "jq failed in itself (a panic; its words are in the log): write the expression in another way";
+    std::panic::catch_unwind(AssertUnwindSafe(map)).unwrap_or_else(|_| Err(panicked.to_owned()))
 }
 
 /// The updates of an event, or what is wrong with the event as a whole.
@@ -58,7 +68,12 @@ fn updates(
     if items.is_empty() {
         return Ok(Mapped::Filtered);
     }
-    Ok(Mapped::Updates(items.into_iter().map(|item| update(source, scope, &item, time, arrived)).collect()))
+    let update = |item: Val| {
+        // One that panics leaves the others alone.
+        caught(|| Ok(update(source, scope, &item, time, arrived)))
+            .unwrap_or_else(|detail| Err(not_mapped(source, None, detail)))
+    };
+    Ok(Mapped::Updates(items.into_iter().map(update).collect()))
 }
 
 /// Whether any output is neither false nor null.
@@ -148,7 +163,7 @@ fn update(
             updated_at_property: rules.updated_at_property.clone(),
             properties,
         }),
-        id => Err(NotMapped { id: id.ok(), id_property: rules.id_property.clone(), detail: problems.join("; ") }),
+        id => Err(not_mapped(source, id.ok(), problems.join("; "))),
     }
 }
 

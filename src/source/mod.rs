@@ -27,8 +27,9 @@ use std::collections::BTreeMap;
 use jq::{Expression, Expressions, Program, Val};
 use reader::{Notes, Reader};
 
-use crate::delivery::{Handshake, Json, NoOp, Scheme, Tolerance, Unreadable, Verified};
+use crate::delivery::{Format, Handshake, NoOp, NotRead, Scheme, Tolerance, Unreadable, Verified};
 use crate::secrets::SecretRef;
+use crate::summary::FailReason;
 use crate::time::{Clock, Time, Zone};
 use crate::update::{OnMissing, Unknown, Update};
 
@@ -68,6 +69,8 @@ pub struct Verify {
     pub tolerance: Tolerance,
     /// A secret that the sender's documentation publishes, and that is refused therefore.
     pub published: Option<&'static str>,
+    /// How the sender writes bodies.
+    pub format: Format,
     /// What the sender asks before it sends events.
     pub handshake: Option<&'static Handshake>,
     /// What the sender sends to see whether anybody is there.
@@ -130,6 +133,8 @@ pub struct NotMapped {
     pub id: Option<String>,
     /// The unique property.
     pub id_property: String,
+    /// Whether the body can't be read, or doesn't fit the source file.
+    pub reason: FailReason,
     /// Everything that is wrong, fit for the summary.
     pub detail: String,
 }
@@ -211,17 +216,37 @@ impl Sources {
         &self.problems
     }
 
-    /// Maps a verified delivery to updates. `source` is one of these sources.
-    pub fn map(&self, source: &Source, verified: &Verified<'_>, json: &Json) -> Result<Event, Unreadable> {
-        let body = jq::read(json)?;
+    /// Reads a verified delivery and maps it to updates. `source` is one of these sources.
+    pub fn map(&self, source: &Source, verified: &Verified<'_>, tolerance: Tolerance) -> Result<Event, NotRead> {
+        let json = verified.read(source.verify.format, tolerance)?;
+        let body = jq::read(&json).map_err(NotRead::Unreadable)?;
         let delivery = verified.delivery();
         let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value));
         let query = verified.query().cloned();
         let scope = self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
-        let default_id = verified.id().unwrap_or(&delivery.request_id);
-        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, json));
+        let default_id = default_id(verified);
+        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, &json));
         Ok(map::event(source, &scope, &body, is_no_op, default_id, delivery.arrived))
     }
+}
+
+impl Source {
+    /// The event of a rightly signed body that can't be read: one failed update.
+    #[must_use]
+    pub fn unreadable(&self, verified: &Verified<'_>, why: &Unreadable) -> Event {
+        let not_mapped = NotMapped {
+            id: None,
+            id_property: self.task.id_property.clone(),
+            reason: FailReason::Unreadable,
+            detail: why.to_string(),
+        };
+        Event { id: default_id(verified).to_owned(), time: None, mapped: Mapped::Updates(vec![Err(not_mapped)]) }
+    }
+}
+
+/// What a delivery is called by whose body doesn't say it: its sender's header, or what Lambda calls it.
+fn default_id<'d>(verified: &Verified<'d>) -> &'d str {
+    verified.id().unwrap_or(&verified.delivery().request_id)
 }
 
 /// Compiles the expressions of all files; where that fails, reports what is undefined and leaves the files with

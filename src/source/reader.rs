@@ -237,6 +237,19 @@ impl<'t> Section<'t> {
         duration.ok()
     }
 
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<bool> {
+        let value = self.take(key)?;
+        match value.get_ref() {
+            DeValue::Boolean(flag) => Some(*flag),
+            other => {
+                let message = format!("{} has to be true or false, not {}", self.label(key), article(other));
+                reader.problem(value.span().start, message);
+                None
+            }
+        }
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Clone>(
         &mut self,

@@ -7,7 +7,8 @@ use taskhook::sim::Fault;
 use tokio::process::Command;
 
 use crate::support::aws;
-use crate::support::{SOURCE, TOKEN, World, world};
+use crate::support::event::{Event, hmac_sha256};
+use crate::support::{SECRET, SOURCE, TOKEN, World, world};
 
 async fn replay(world: &World, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
@@ -245,4 +246,24 @@ async fn a_queue_that_cannot_be_read_is_said_to_be_so() {
     command.env("AWS_ENDPOINT_URL_SQS", aws::moto().await);
     let said = text(&command.output().await.unwrap(), 1);
     assert!(said.contains("The queue can't be read: SQS answered 400"), "{said}");
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_shown_and_sent_through_when_it_can_be() {
+    let jira = SOURCE.replace("\"github\"", "\"jira\"");
+    let world = world().with_dead_letters().source("shop", &jira).start().await;
+    let signed = |body: &[u8]| {
+        let signature = hex::encode(hmac_sha256(SECRET.as_bytes(), body));
+        Event::post("/shop", body).header("x-hub-signature", &format!("sha256={signature}"))
+    };
+    world.send(&signed(b"id=1&subject=a+form")).await.is(200, "failed 1").row(0, "failed unreadable");
+    world.send(&signed(b"{\"id\": \"\xff\"}")).await.is(200, "failed 1").row(0, "failed unreadable");
+    let table = text(&replay(&world, &["--dry-run"]).await, 0);
+    assert!(table.contains("2 in all: 2 unreadable") && table.contains("the body is not UTF-8"), "{table}");
+    let shown = text(&replay(&world, &["--show"]).await, 0);
+    assert!(shown.contains("\"bodyBase64\": \"eyJpZCI6ICL/In0=\""), "{shown}");
+    change_source(&world, "scheme = \"github\"", "scheme = \"jira\"\nform = true");
+    let said = text(&replay(&world, &[]).await, 1);
+    assert!(said.contains("1 went through, 1 stay.") && said.contains("the body is not UTF-8"), "{said}");
+    assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("a form"));
 }

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use sha2::Digest;
 
 use super::presets::{HmacPreset, Kind, preset, preset_names};
-use super::{Algorithm, Delivery, Encoding, NotRead, Refused, Scheme, Tolerance};
+use super::{Algorithm, Delivery, Encoding, Format, NotRead, Refused, Scheme, Tolerance};
 use crate::time::Time;
 
 /// 2026-03-05T12:00:00Z, when the deliveries of these tests arrive.
@@ -193,7 +193,7 @@ fn named(name: &str) -> Scheme {
 fn take(scheme: &Scheme, delivery: &Delivery, secrets: &[&str]) -> Result<(), Refused> {
     let secrets: Vec<SecretString> = secrets.iter().map(|secret| (*secret).to_owned().into()).collect();
     let verified = scheme.verify(delivery, &secrets, TOLERANCE)?;
-    match verified.read(TOLERANCE) {
+    match verified.read(Format::Json, TOLERANCE) {
         Err(NotRead::Refused(refused)) => Err(refused),
         Ok(_) | Err(NotRead::Unreadable(_)) => Ok(()),
     }

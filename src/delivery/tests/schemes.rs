@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::super::presets::preset_names;
-use super::super::{Algorithm, Encoding, Hmac, NotRead, Refused, Scheme, Template, Unreadable};
+use super::super::{Algorithm, Encoding, Format, Hmac, NotRead, Refused, Scheme, Template, Unreadable};
 use super::{SECRET, TOLERANCE, delivery, named, take};
 
 /// `scheme = "hmac"` with nothing but a header, to be changed by a test.
@@ -145,21 +145,93 @@ fn no_header_that_a_scheme_names_for_its_signature_is_shown() {
 
 #[test]
 fn a_body_that_cannot_be_read_is_told_from_one_that_is_refused() {
-    let form = ("content-type", "application/x-www-form-urlencoded");
-    let read = |headers: &[(&str, &str)], body: &[u8]| {
-        let delivery = delivery(headers, body.to_vec());
+    let read = |format: Format, body: &[u8]| {
+        let delivery = delivery(&[], body.to_vec());
         let verified = Scheme::None.verify(&delivery, &[], TOLERANCE).unwrap();
-        verified.read(TOLERANCE).map(|json| json.as_str().to_owned())
+        verified.read(format, TOLERANCE).map(|json| json.as_str().to_owned())
     };
-    assert_eq!(read(&[], b""), Err(NotRead::Unreadable(Unreadable::Empty)));
-    assert_eq!(read(&[], b"\xff"), Err(NotRead::Unreadable(Unreadable::NotUtf8)));
-    assert_eq!(read(&[form], b"\xff"), Err(NotRead::Unreadable(Unreadable::NotUtf8)));
-    assert_eq!(read(&[form], b""), Err(NotRead::Unreadable(Unreadable::Empty)));
-    assert!(matches!(read(&[], b"a=1"), Err(NotRead::Unreadable(Unreadable::NotJson(_)))));
-    assert!(matches!(read(&[form], b"payload=%7B"), Err(NotRead::Unreadable(Unreadable::NotJson(_)))));
+    let (json, form) = (Format::Json, Format::JsonOrForm);
+    for format in [json, form] {
+        assert_eq!(read(format, b""), Err(NotRead::Unreadable(Unreadable::Empty)));
+        assert_eq!(read(format, "\u{feff} \n".as_bytes()), Err(NotRead::Unreadable(Unreadable::Empty)));
+        assert_eq!(read(format, b"\xff"), Err(NotRead::Unreadable(Unreadable::NotUtf8)));
+        assert!(matches!(read(format, b"{payload=1}"), Err(NotRead::Unreadable(Unreadable::NotJson(_)))));
+        assert_eq!(read(format, "\u{feff}\n [1]".as_bytes()).as_deref(), Ok("[1]"));
+    }
+    assert!(matches!(read(json, b"a=1"), Err(NotRead::Unreadable(Unreadable::NotJson(_)))));
+    assert!(matches!(read(form, b"payload=%7B"), Err(NotRead::Unreadable(Unreadable::NotJson(_)))));
     let deep = format!("payload={}{}", "[".repeat(129), "]".repeat(129));
-    assert_eq!(read(&[form], deep.as_bytes()), Err(NotRead::Unreadable(Unreadable::TooDeep)));
-    assert_eq!(read(&[form], b"a=1").as_deref(), Ok(r#"{"a":"1"}"#));
+    assert_eq!(read(form, deep.as_bytes()), Err(NotRead::Unreadable(Unreadable::TooDeep)));
+    assert_eq!(read(form, b"a=1").as_deref(), Ok(r#"{"a":"1"}"#));
+}
+
+#[test]
+fn a_part_cannot_hold_what_ends_it() {
+    let signed = |template: &str, headers: &[(&str, &str)], body: &str, message: &str| {
+        let hmac = Hmac {
+            signed: Template::parse(template).unwrap(),
+            timestamp_header: template.contains("{timestamp}").then(|| HeaderName::from_static("x-time")),
+            id_header: Some(HeaderName::from_static("x-id")),
+            ..generic()
+        };
+        let signature = hex::encode(super::hmac(Algorithm::Sha256, SECRET.as_bytes(), message.as_bytes()));
+        let headers = [headers, &[("x-signature", signature.as_str())]].concat();
+        take(&Scheme::Hmac(Box::new(hmac)), &delivery(&headers, body.to_owned()), &[SECRET])
+    };
+    let refused = |name: &str| Err(Refused::Ambiguous(name.to_owned()));
+    let time = "1772711940";
+    // The bytes of an older delivery, cut where its author wrote a time and brackets.
+    let old = format!(r#"m1.1764000000.{{"type": "x.{time}.[1, 2]"#);
+    let id = r#"m1.1764000000.{"type": "x"#;
+    assert_eq!(signed("{id}.{timestamp}.{body}", &[("x-id", id), ("x-time", time)], "[1, 2]", &old), refused("id"));
+    let right = format!("m1.{time}.[1]");
+    assert_eq!(signed("{id}.{timestamp}.{body}", &[("x-id", "m1"), ("x-time", time)], "[1]", &right), Ok(()));
+    // A time may have a fraction, or colons, before the body alone.
+    for (template, time, message) in [
+        ("{timestamp}.{body}", "1772711940.5", "1772711940.5.[1]"),
+        ("{timestamp}:{body}", "2026-03-05T12:00:00Z", "2026-03-05T12:00:00Z:[1]"),
+    ] {
+        assert_eq!(signed(template, &[("x-time", time)], "[1]", message), Ok(()), "{template}");
+    }
+    let headers = [("x-id", "7"), ("x-time", "1772711940.5")];
+    assert_eq!(signed("{timestamp}.{id}.{body}", &headers, "[1]", "1772711940.5.7.[1]"), refused("timestamp"));
+    // Any other header, and what together with the text makes the text.
+    assert_eq!(signed("{header:x-app}|{body}", &[("x-app", "a|b")], "[1]", "a|b|[1]"), refused("x-app"));
+    assert_eq!(signed("{id}--{body}", &[("x-id", "a-")], "[1]", "a---[1]"), refused("id"));
+    assert_eq!(signed("{id}--{body}", &[("x-id", "a-b")], "[1]", "a-b--[1]"), Ok(()));
+    // Without text between, JSON shows where it begins.
+    assert_eq!(signed("{id}{body}", &[("x-id", "m1[1,")], "[2]", "m1[1,[2]"), refused("id"));
+    assert_eq!(signed("{id}{body}", &[("x-id", "m1")], "[2]", "m1[2]"), Ok(()));
+}
+
+#[test]
+fn a_secret_that_ends_in_a_line_break_is_accepted_with_and_without_it() {
+    let body = r#"{"ticket":{"id":7}}"#;
+    for (stored, used) in
+        [("s3cret\n", "s3cret"), ("s3cret\n", "s3cret\n"), ("s3cret\r\n", "s3cret"), (" s3cret", " s3cret")]
+    {
+        let signature = hex::encode(super::hmac(Algorithm::Sha256, used.as_bytes(), body.as_bytes()));
+        assert_eq!(believes(generic(), &[("x-signature", &signature)], stored), Ok(()), "{stored:?} {used:?}");
+        assert_eq!(believes(generic(), &[("x-signature", &signature)], "s3cre\n"), Err(Refused::Mismatch));
+    }
+    let token = Scheme::Token { header: HeaderName::from_static("x-token"), prefix: String::new(), id_header: None };
+    assert_eq!(take(&token, &delivery(&[("x-token", "s3cret")], body), &["s3cret\n"]), Ok(()));
+    assert_eq!(take(&token, &delivery(&[("x-token", "")], body), &["\n"]), Err(Refused::Mismatch));
+    let basic = [("authorization", "Basic dXNlcjpwYXNz")];
+    assert_eq!(take(&Scheme::Basic, &delivery(&basic, body), &["user:pass\n"]), Ok(()));
+    let base64 = named("standard-webhooks");
+    assert_eq!(base64.unusable(&"whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY\n".to_owned().into()), None);
+    for name in preset_names() {
+        let mut signed = delivery(&[], r#"{"webhookTimestamp": 1}"#);
+        let secret = if name.contains("standard") || name == "svix" || name == "gitlab-signed" {
+            "whsec_AQIDBAUG"
+        } else {
+            SECRET
+        };
+        named(name).sign(&mut signed, &format!("{secret}\n").into()).unwrap();
+        assert_eq!(take(&named(name), &signed, &[secret]), Ok(()), "{name}");
+        assert_eq!(take(&named(name), &signed, &[&format!("{secret}\r\n")]), Ok(()), "{name}");
+    }
 }
 
 #[test]

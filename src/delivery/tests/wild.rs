@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::super::presets::preset_names;
-use super::super::{Algorithm, Delivery, Json, Refused, Scheme};
+use super::super::{Algorithm, Delivery, Format, Json, Refused, Scheme, Unreadable};
 use super::{SECRET, TOLERANCE, delivery, hmac, named, take};
 
 proptest! {
@@ -56,10 +56,10 @@ proptest! {
 
     #[test]
     fn no_body_makes_reading_panic(body in proptest::collection::vec(any::<u8>(), 0..200), form in any::<bool>()) {
-        let headers: &[_] = if form { &[("content-type", "application/x-www-form-urlencoded")] } else { &[] };
-        let delivery = delivery(headers, body);
+        let format = if form { Format::JsonOrForm } else { Format::Json };
+        let delivery = delivery(&[], body);
         let verified = Scheme::None.verify(&delivery, &[], TOLERANCE).unwrap();
-        if let Ok(json) = verified.read(TOLERANCE) {
+        if let Ok(json) = verified.read(format, TOLERANCE) {
             prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(json.as_str()).is_ok());
         }
     }
@@ -68,8 +68,9 @@ proptest! {
     fn json_is_what_serde_takes_up_to_its_depth(text in r#"[\[\]{}",:0-9a\\ e.-]{0,40}"#) {
         let expected = serde_json::from_str::<serde_json::Value>(&text);
         let read = Json::parse(text.as_str().into());
-        // Numbers may be of any size here, which `Value` doesn't take.
-        if let Ok(value) = expected {
+        // Numbers may be of any size here, which `Value` doesn't take; and names may stand twice there.
+        if let (Ok(_), Err(Unreadable::NameTwice(_))) = (&expected, &read) {
+        } else if let Ok(value) = expected {
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(read.unwrap().as_str()).unwrap(), value);
         } else if let Ok(json) = read {
             prop_assert!(json.as_str().contains('e'));

@@ -233,13 +233,63 @@ fn headers_that_carry_a_secret_or_a_signature_are_not_seen() {
     assert_eq!(stage.gives(r#"{"id": 7}"#), [format!("7: p={}", seen.join(";"))]);
 }
 
+/// A source that takes forms too.
+const FORMS: &str = "[verify]\nscheme = \"none\"\nform = true";
+
 #[test]
 fn a_form_is_its_payload_or_an_object_of_its_fields() {
-    let mut stage = Stage::with("").form();
+    let mut stage = Stage::with(FORMS);
     assert_eq!(stage.gives("id=7&subject=A+b%26c%C3%A4"), ["7: subject=A b&cä"]);
     assert_eq!(stage.gives("payload=%7B%22id%22%3A8%2C%22subject%22%3A%22x%22%7D"), ["8: subject=x"]);
     assert_eq!(stage.gives("a=1&payload=%7B%22id%22%3A8%7D&b=2"), ["8:"]);
     assert_eq!(stage.gives("id=007"), ["007:"]);
-    let charset = "Application/X-WWW-Form-Urlencoded; charset=utf-8";
-    assert_eq!(Stage::with("").header("content-type", charset).gives("id=7"), ["7:"]);
+    assert_eq!(stage.gives("id=7&id=8"), ["null failed: the form in the body has a field twice"]);
+}
+
+#[test]
+fn the_body_itself_says_whether_it_is_json_and_the_content_type_nothing() {
+    for content_type in
+        ["application/x-www-form-urlencoded", "application/json", "text/plain", "", "x/y; charset=latin1"]
+    {
+        let with = |toml: &str| Stage::with(toml).header("content-type", content_type);
+        for body in [r#"{"id": 7}"#, " \r\n{\"id\": 7}", "\u{feff}{\"id\": 7}"] {
+            assert_eq!(with("").gives(body), ["7:"], "{content_type} {body}");
+            assert_eq!(with(FORMS).gives(body), ["7:"], "{content_type} {body}");
+        }
+        // A ticket's text that would be a field of a form.
+        let body = r#"{"id": 7, "subject": "x&payload={\"id\": 8}&"}"#;
+        assert_eq!(with(FORMS).gives(body), [r#"7: subject=x&payload={"id": 8}&"#]);
+        assert_eq!(with(FORMS).gives("id=7"), ["7:"]);
+        assert!(with("").gives("id=7")[0].starts_with("null failed: the body is not JSON: "));
+    }
+}
+
+#[test]
+fn json_in_json_is_read_by_the_same_reader() {
+    let mut stage = Stage::with("[properties]\np = '.inner | fromjson | .a'");
+    assert_eq!(stage.gives(r#"{"id": 7, "inner": "{\"a\": \"\\ud83d!\"}"}"#), ["7: p=\u{fffd}!"]);
+    assert_eq!(stage.gives(r#"{"id": 7, "inner": "\ufeff{\"a\": 1}"}"#), ["7: p=1"]);
+    for inner in [r#"{\"a\": 1, \"a\": 2}"#, &format!("[{}]", "1".repeat(1001))] {
+        let given = stage.gives(&format!(r#"{{"id": 7, "inner": "{inner}"}}"#));
+        assert!(given[0].starts_with("7 failed: p: "), "{given:?}");
+    }
+}
+
+#[test]
+fn no_secret_of_the_query_is_seen() {
+    let mut stage = Stage::with("[properties]\np = '$query | keys'");
+    for name in ["team", "token", "apiKey", "sig", "page", "access_key"] {
+        stage = stage.query(name, "x");
+    }
+    assert_eq!(stage.gives(r#"{"id": 7}"#), ["7: p=page;team"]);
+}
+
+#[test]
+fn a_panic_of_jq_is_a_mapping_failure_of_its_update_alone() {
+    let property = r#"p = '.s | if . == "x" then [match("(?:(a)|(b))*"; "g")] | length else capture("(?:(?<one>b)|(?<two>a))*") | .one end'"#;
+    let mut stage =
+        Stage::with(&format!("[task]\neach = '.[]'\nid = '.id'\nid_property = \"ticket\"\n[properties]\n{property}"));
+    let given = stage.gives(r#"[{"id": 1, "s": "x"}, {"id": 2, "s": "ba"}, {"id": 3, "s": "x"}]"#);
+    assert_eq!((given.len(), given[0].as_str(), given[2].as_str()), (3, "1: p=1", "3: p=1"));
+    assert!(given[1].contains("failed: jq failed in itself"), "{given:?}");
 }

@@ -18,7 +18,7 @@ use http::{HeaderMap, Method};
 use secrecy::SecretString;
 
 use super::{Event, Found, Mapped, NotMapped, Source, SourceFile, Sources};
-use crate::delivery::{Delivery, Verified};
+use crate::delivery::{Delivery, NotRead, Verified};
 use crate::time::Time;
 use crate::update::{Unknown, Update, Value};
 
@@ -65,11 +65,6 @@ impl Stage {
         self
     }
 
-    /// A form instead of JSON.
-    fn form(self) -> Self {
-        self.header("content-type", "application/x-www-form-urlencoded")
-    }
-
     fn source(&self) -> &Source {
         match self.sources.find(&self.delivery.path) {
             Found::Source(source) => source,
@@ -83,8 +78,10 @@ impl Stage {
         let source = self.source();
         let (scheme, tolerance) = (&source.verify.scheme, source.verify.tolerance);
         let verified: Verified<'_> = scheme.verify(&self.delivery, &self.secrets, tolerance).unwrap();
-        let json = verified.read(tolerance).unwrap();
-        self.sources.map(source, &verified, &json).unwrap()
+        self.sources.map(source, &verified, tolerance).unwrap_or_else(|why| match why {
+            NotRead::Unreadable(why) => source.unreadable(&verified, &why),
+            NotRead::Refused(why) => panic!("{why}"),
+        })
     }
 
     /// The updates of a body, as text.
