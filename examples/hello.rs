@@ -1,6 +1,6 @@
 //! A Lambda function that only says hello: the yardstick of `benches/lambda`.
 
-use lambda_http::lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Error> {

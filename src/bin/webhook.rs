@@ -1,6 +1,6 @@
 //! The Lambda function behind a Function URL or an API Gateway HTTP API.
 
-fn main() -> Result<(), lambda_http::Error> {
+fn main() -> Result<(), lambda_runtime::Error> {
     taskhook::telemetry::init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(taskhook::ingress::http::run())

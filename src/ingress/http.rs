@@ -1,19 +1,19 @@
 //! The function behind a Function URL or an API Gateway HTTP API.
 
-use std::collections::BTreeSet;
-use std::convert::Infallible;
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
 use http::{Method, Response, StatusCode};
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequestContext;
-use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt as _, service_fn};
+use lambda_runtime::{Context, LambdaEvent, service_fn};
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::event::{self, Form, NotHttp, Request};
 use super::log;
 use super::reply::{self, BODY, Problem};
 use crate::delivery::{Answer, Delivery, Kept};
@@ -32,8 +32,8 @@ use crate::{aws, files, telemetry};
 /// by the first delivery, whose sender waits for both and may give up after ten seconds.
 const WARM_UP: Duration = Duration::from_secs(1);
 
-/// The most secrets of handshakes that are logged by one process.
-const HANDSHAKES: usize = 10;
+/// How many secrets of handshakes are remembered, so that none is logged twice in a row.
+const HANDSHAKES: usize = 100;
 
 /// The longest text of a stranger in the log, such as a path, in characters.
 const STRANGERS: usize = 200;
@@ -53,14 +53,13 @@ struct Function {
 }
 
 /// Runs the function until Lambda ends it. It starts with a broken set-up too, and says so to every request.
-pub async fn run() -> Result<(), lambda_http::Error> {
+pub async fn run() -> Result<(), lambda_runtime::Error> {
     let function = Function::set_up(&|name| std::env::var(name).ok());
     if let Some(function) = &function {
         function.warm_up().await;
     }
     let function = function.as_ref();
-    lambda_http::run(service_fn(move |request| async move { Ok::<_, Infallible>(handle(function, request).await) }))
-        .await
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| handle(function, event))).await
 }
 
 impl Function {
@@ -113,7 +112,7 @@ impl Function {
         lambda.map_or(ours, |lambda| ours.min(within(lambda)))
     }
 
-    async fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Response<Body> {
+    async fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Response<String> {
         let source = match receive::find(&self.sources, delivery) {
             Ok(source) => source,
             Err(rejected) => return reject(&rejected, None, delivery),
@@ -144,7 +143,7 @@ impl Function {
         delivery: &Delivery,
         kept: Kept,
         deadline: Instant,
-    ) -> Response<Body> {
+    ) -> Response<String> {
         match self.dispatch.run(&source.name, event, delivery, kept, deadline).await {
             Ok(dispatched) => finish(&dispatched, matches!(self.dispatch.destination, Destination::Queue(_)), delivery),
             Err(error) => {
@@ -155,94 +154,83 @@ impl Function {
     }
 }
 
-/// Answers one request, whatever happens.
-async fn handle(function: Option<&Function>, request: Request) -> Response<Body> {
+/// Answers one event, whatever happens. An error means that it is no request: to say that it is done would lose it.
+async fn handle(function: Option<&Function>, event: LambdaEvent<Box<RawValue>>) -> Result<Value, NotHttp> {
+    let LambdaEvent { payload, context } = event;
+    let request_id = context.request_id.clone();
+    // One bad event must not take the others down; the panic's message is on standard error.
+    let answer = AssertUnwindSafe(async move {
+        let request = event::read(payload.get(), context.request_id.clone(), Time::now())?;
+        drop(payload);
+        let Request { delivery, form } = request;
+        Ok(event::answer(respond(function, &delivery, &context).await, form))
+    });
+    let answer = answer.catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("a panic while a delivery was handled; please report it");
+        Ok(event::answer(Problem::internal().reply(&request_id), Form::Joined))
+    });
+    if let Err(reason) = &answer {
+        tracing::error!(%reason, "set-up: an event of another kind");
+    }
+    answer
+}
+
+async fn respond(function: Option<&Function>, delivery: &Delivery, context: &Context) -> Response<String> {
     let start = Instant::now();
-    let lambda = request.lambda_context_ref();
-    let request_id = lambda.map(|context| context.request_id.clone()).unwrap_or_default();
-    let left = lambda.and_then(|context| context.deadline().duration_since(SystemTime::now()).ok());
-    let delivery = delivery(request, request_id);
+    let left = context.deadline().duration_since(SystemTime::now()).ok();
     let Some(function) = function else {
         let reason = "set-up: the settings or the source files have problems, which were logged at the start";
-        return refuse(Problem::set_up(), reason, None, &delivery);
+        return refuse(Problem::set_up(), reason, None, delivery);
     };
     if delivery.path == "/health" && matches!(delivery.method, Method::GET | Method::HEAD) {
         return reply::health();
     }
     let deadline = function.deadline(start, left);
     // One bad event must not take the others down; the panic itself has its own line in the log.
-    let answer = AssertUnwindSafe(function.deliver(&delivery, deadline)).catch_unwind().await;
+    let answer = AssertUnwindSafe(function.deliver(delivery, deadline)).catch_unwind().await;
     answer.unwrap_or_else(|_| {
-        let source = receive::find(&function.sources, &delivery).ok();
-        refuse(Problem::internal(), "a panic while the delivery was handled", source, &delivery)
+        let source = receive::find(&function.sources, delivery).ok();
+        refuse(Problem::internal(), "a panic while the delivery was handled", source, delivery)
     })
-}
-
-/// The request as a delivery: its path without the stage, its body without Lambda's base64.
-fn delivery(request: Request, request_id: String) -> Delivery {
-    let query = request.query_string_parameters_ref();
-    let fields = query.iter().flat_map(|query| query.iter());
-    let mut query: Vec<_> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    // `lambda_http` keeps no order of the names.
-    query.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let path = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => without_stage(request.raw_http_path(), context),
-        _ => request.raw_http_path(),
-    };
-    let path = path.to_owned();
-    let source_ip = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
-        _ => None,
-    };
-    let (parts, body) = request.into_parts();
-    let body = match body {
-        Body::Text(text) => text.into_bytes(),
-        Body::Binary(bytes) => bytes,
-        _ => Vec::new(),
-    };
-    Delivery {
-        method: parts.method,
-        path,
-        query,
-        headers: parts.headers,
-        body: body.into(),
-        arrived: Time::now(),
-        request_id,
-        source_ip,
-    }
-}
-
-/// An API Gateway with a named stage puts it before the path.
-fn without_stage<'p>(path: &'p str, context: &ApiGatewayV2httpRequestContext) -> &'p str {
-    let stage = context.stage.as_deref().filter(|stage| *stage != "$default");
-    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
-    rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
 }
 
 /// Answers a sender's handshake. A secret that it brings is logged, once, for the person who has to store it: the one
 /// secret that ever is.
-fn shake_hands(source: &Source, answer: Answer) -> Response<Body> {
-    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+fn shake_hands(source: &Source, answer: Answer) -> Response<String> {
+    static TOLD: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
     let secret = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
     tracing::info!(source = source.name, "handshake");
     if let Answer::Secret(value) = &answer {
         let value = value.expose_secret();
         let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-        // Strangers can make some up, but not fill the log with them.
-        if told.len() >= HANDSHAKES || !told.insert(format!("{} {value}", source.name)) {
-            return reply::handshake(answer);
+        let is_new = remember(&mut told, format!("{} {value}", source.name));
+        // A stranger can make some up, and fill the log with them no faster than with any other request.
+        if is_new {
+            tracing::warn!(
+                source = source.name,
+                value,
+                "store this value as the secret {secret}, and confirm it in the sender's system; of several such values \
+                 it is the one that the sender's system takes"
+            );
         }
-        tracing::warn!(
-            source = source.name,
-            value,
-            "store this value as the secret {secret}, and confirm it in the sender's system"
-        );
     }
     reply::handshake(answer)
 }
 
+/// Remembers what was told, and forgets the oldest. Returns whether it is new.
+fn remember(told: &mut VecDeque<String>, what: String) -> bool {
+    let is_new = !told.contains(&what);
+    if is_new {
+        told.push_back(what);
+        if told.len() > HANDSHAKES {
+            told.pop_front();
+        }
+    }
+    is_new
+}
+
 /// Logs what became of a delivery, once, and answers.
-fn finish(dispatched: &Dispatched, is_queue: bool, delivery: &Delivery) -> Response<Body> {
+fn finish(dispatched: &Dispatched, is_queue: bool, delivery: &Delivery) -> Response<String> {
     let Dispatched { summary, unwritten, .. } = dispatched;
     let response = reply::dispatched(dispatched, is_queue, &delivery.request_id);
     let status = response.status().as_u16();
@@ -253,13 +241,13 @@ fn finish(dispatched: &Dispatched, is_queue: bool, delivery: &Delivery) -> Respo
     response
 }
 
-fn reject(rejected: &Rejected, source: Option<&Source>, delivery: &Delivery) -> Response<Body> {
+fn reject(rejected: &Rejected, source: Option<&Source>, delivery: &Delivery) -> Response<String> {
     refuse(Problem::rejected(rejected), &rejected.to_string(), source, delivery)
 }
 
 /// Answers a delivery that is not taken, and logs why, once. A set-up that costs a delivery is an error with each that it
 /// costs: an alarm that only the start could ring would go out while everything is lost.
-fn refuse(problem: Problem, reason: &str, source: Option<&Source>, delivery: &Delivery) -> Response<Body> {
+fn refuse(problem: Problem, reason: &str, source: Option<&Source>, delivery: &Delivery) -> Response<String> {
     let status = problem.status();
     let id_header = source.and_then(|source| source.verify.scheme.id_header());
     let id = id_header.and_then(|name| delivery.headers.get(name)?.to_str().ok()).unwrap_or_default();

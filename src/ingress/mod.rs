@@ -1,5 +1,6 @@
 //! Where events come in. HTTP is the only place that knows status codes.
 
+mod event;
 pub mod http;
 mod reply;
 pub mod sqs;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header};
-use lambda_http::Body;
 use serde_json::{Map, Value, json};
 
 use crate::delivery::Answer;
@@ -81,7 +80,7 @@ impl Problem {
     }
 
     /// The reply. `request_id` is what the log knows the delivery by.
-    pub(super) fn reply(self, request_id: &str) -> Response<Body> {
+    pub(super) fn reply(self, request_id: &str) -> Response<String> {
         let title = self.status.canonical_reason().unwrap_or("Problem");
         let mut body = Map::new();
         body.insert("type".to_owned(), json!("about:blank"));
@@ -98,7 +97,7 @@ impl Problem {
 
 /// The reply to a delivery that was received. One of which something is left to do is a problem with the summary's
 /// fields. `is_queue`: its updates go into the queue, not to HubSpot.
-pub(super) fn dispatched(dispatched: &Dispatched, is_queue: bool, request_id: &str) -> Response<Body> {
+pub(super) fn dispatched(dispatched: &Dispatched, is_queue: bool, request_id: &str) -> Response<String> {
     let Dispatched { summary, wait, unwritten } = dispatched;
     let (wait, longest) = (*wait, Duration::from_secs(LONGEST_WAIT));
     let problem = summary.retries().next().map(|(reason, _)| match reason {
@@ -119,28 +118,28 @@ pub(super) fn dispatched(dispatched: &Dispatched, is_queue: bool, request_id: &s
 }
 
 /// `GET /health`: it touches nothing.
-pub(super) fn health() -> Response<Body> {
+pub(super) fn health() -> Response<String> {
     json_response(StatusCode::OK, "application/json", &json!({"status": "ok"}))
 }
 
 /// The answer to a probe, such as Trello's HEAD before it registers a webhook.
-pub(super) fn probe() -> Response<Body> {
-    Response::new(Body::Empty)
+pub(super) fn probe() -> Response<String> {
+    Response::new(String::new())
 }
 
 /// The answer to a sender's handshake.
-pub(super) fn handshake(answer: Answer) -> Response<Body> {
-    let mut response = Response::new(Body::Empty);
+pub(super) fn handshake(answer: Answer) -> Response<String> {
+    let mut response = Response::new(String::new());
     match answer {
         Answer::Header(name, value) => {
             response.headers_mut().insert(name, value);
         }
         Answer::Text(text) => {
-            *response.body_mut() = Body::from(text);
+            *response.body_mut() = text;
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         }
         Answer::Json(text) => {
-            *response.body_mut() = Body::from(text);
+            *response.body_mut() = text;
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         Answer::Secret(_) => {}
@@ -148,8 +147,8 @@ pub(super) fn handshake(answer: Answer) -> Response<Body> {
     response
 }
 
-fn json_response(status: StatusCode, content_type: &'static str, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+fn json_response(status: StatusCode, content_type: &'static str, body: &Value) -> Response<String> {
+    let mut response = Response::new(body.to_string());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response

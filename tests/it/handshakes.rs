@@ -95,6 +95,32 @@ async fn notions_token_is_logged_once_while_there_is_none() {
 }
 
 #[tokio::test]
+async fn invented_tokens_do_not_keep_notions_own_out_of_the_log() {
+    let world = with("notion").without_secret("shop").start().await;
+    for n in 0..120 {
+        send(&world, None, json!({"verification_token": format!("secret_invented_{n}")})).await;
+    }
+    let real = json!({"verification_token": "secret_tMrlL1qK5vuQAh1b6cZGh"});
+    for _ in 0..2 {
+        assert_eq!(send(&world, None, real.clone()).await.status, 200);
+    }
+    world.function.logs("secret_tMrlL1qK5vuQAh1b6cZGh").await;
+    send(&world, None, json!({"type": "page.created"})).await.is_problem(500);
+    assert_eq!(world.function.log().matches("secret_tMrlL1qK5vuQAh1b6cZGh").count(), 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_an_answer_is_silent_about_is_not_missing() {
+    let world = with("notion").slow_secrets(1_300).start().await;
+    // The start gave up waiting: the first delivery fetches all secrets together.
+    world.secrets.hides("/shop");
+    let reply = send(&world, None, json!({"verification_token": "secret_of_a_stranger"})).await;
+    reply.is_problem(401);
+    assert_eq!(world.secrets.calls().last().map(String::as_str), Some("GetSecretValue"));
+    assert!(!world.function.log().contains("secret_of_a_stranger"));
+}
+
+#[tokio::test]
 async fn slacks_challenge_is_answered_when_it_is_signed() {
     let world = with("slack").start().await;
     let body = json!({"type": "url_verification", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"});

@@ -23,6 +23,7 @@ mod hubspot_table;
 mod invariants;
 mod lost;
 mod replay;
+mod requests;
 mod samples;
 mod schema;
 mod secrets;

@@ -65,6 +65,12 @@ impl Function {
 
     /// Invokes the function as Lambda does.
     pub async fn invoke(&self, event: &Value) -> Value {
+        let answer = self.try_invoke(event).await;
+        answer.unwrap_or_else(|error| panic!("the invocation failed: {error}\n{}", self.log()))
+    }
+
+    /// The answer of the function, or its error.
+    pub async fn try_invoke(&self, event: &Value) -> Result<Value, Value> {
         let id = {
             let mut next = self.next_id.lock().expect("no panic");
             *next += 1;
@@ -80,7 +86,7 @@ impl Function {
         let answer = tokio::time::timeout(HANGS, receiver).await;
         match answer {
             // Lambda takes no answer after that, and ends the process.
-            Ok(Ok(Ok(answer))) => {
+            Ok(Ok(answer)) => {
                 let took = start.elapsed().unwrap_or_default();
                 assert!(took < self.time_limit, "the answer took {took:?}\n{}", self.log());
                 answer
