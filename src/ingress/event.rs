@@ -48,8 +48,8 @@ pub(super) fn read(event: &str, request_id: String, arrived: Time) -> Result<Req
     let event = whole_characters(event);
     let fields: Fields<'_> = serde_json::from_str(&event).unwrap_or_default();
     let context = fields_of(&fields, "requestContext");
+    let http = fields_of(&context, "http");
     let (form, method, path, mut query, headers) = if context.contains_key("http") || fields.contains_key("rawPath") {
-        let http = fields_of(&context, "http");
         let path = text(&fields, "rawPath").or_else(|| text(&http, "path")).unwrap_or_default();
         let query = joined_query(&fields);
         (Form::Joined, text(&http, "method"), without_stage(path, &context), query, headers(&fields))
@@ -73,6 +73,7 @@ pub(super) fn read(event: &str, request_id: String, arrived: Time) -> Result<Req
         body: body(&fields).into(),
         arrived,
         request_id,
+        source_ip: text(&http, "sourceIp").or_else(|| text(&fields_of(&context, "identity"), "sourceIp")),
     };
     Ok(Request { delivery, form })
 }
@@ -212,13 +213,14 @@ mod tests {
         let event = json!({
             "version": "2.0", "rawPath": "/prod/desk", "rawQueryString": "b=1+2&a=%C3%A4&b=<>\" x", "cookies": ["a=b"],
             "headers": {"X-One": "1,2", "no header": "x", "x-break": "a\nb", "x-raw": "ä", "x-none": null},
-            "requestContext": {"stage": "prod", "http": {"method": "PUT"}}, "body": "{}", "isBase64Encoded": false,
+            "requestContext": {"stage": "prod", "http": {"method": "PUT", "sourceIp": "192.0.2.1"}}, "body": "{}", "isBase64Encoded": false,
         });
         let delivery = delivery(&event);
         assert_eq!(
             (delivery.method.as_str(), delivery.path.as_str(), &delivery.body[..]),
             ("PUT", "/desk", &b"{}"[..])
         );
+        assert_eq!(delivery.source_ip.as_deref(), Some("192.0.2.1"));
         assert_eq!(delivery.query, pairs(&[("a", "ä"), ("b", "1 2"), ("b", "<>\" x")]));
         let names: Vec<_> = delivery.headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(

@@ -1,6 +1,6 @@
 //! When, the delivery's id, each, the task's id, and what expressions see.
 
-use super::{Stage, unverified};
+use super::{Stage, problems, unverified};
 use crate::update::OnMissing;
 
 #[test]
@@ -244,6 +244,8 @@ fn a_form_is_its_payload_or_an_object_of_its_fields() {
     assert_eq!(stage.gives("a=1&payload=%7B%22id%22%3A8%7D&b=2"), ["8:"]);
     assert_eq!(stage.gives("id=007"), ["007:"]);
     assert_eq!(stage.gives("id=7&id=8"), ["null failed: the form in the body has a field twice"]);
+    let wrong = problems(&unverified("[verify]\nscheme = \"none\"\nform = \"yes\""));
+    assert!(wrong[0].contains("`form` of [verify] has to be true or false, not text"), "{wrong:?}");
 }
 
 #[test]
@@ -286,10 +288,13 @@ fn no_secret_of_the_query_is_seen() {
 
 #[test]
 fn a_panic_of_jq_is_a_mapping_failure_of_its_update_alone() {
-    let property = r#"p = '.s | if . == "x" then [match("(?:(a)|(b))*"; "g")] | length else capture("(?:(?<one>b)|(?<two>a))*") | .one end'"#;
-    let mut stage =
-        Stage::with(&format!("[task]\neach = '.[]'\nid = '.id'\nid_property = \"ticket\"\n[properties]\n{property}"));
-    let given = stage.gives(r#"[{"id": 1, "s": "x"}, {"id": 2, "s": "ba"}, {"id": 3, "s": "x"}]"#);
-    assert_eq!((given.len(), given[0].as_str(), given[2].as_str()), (3, "1: p=1", "3: p=1"));
+    // A group that matches before the one that stands before it.
+    let property = r#"p = '.s | capture("(?:(?<one>b)|(?<two>a))*") | .one'"#;
+    let task = "[task]\neach = '.[]'\nid = '.id'\nid_property = \"ticket\"";
+    let mut stage = Stage::with(&format!("{task}\n[properties]\n{property}"));
+    let given = stage.gives(r#"[{"id": 1, "s": "b"}, {"id": 2, "s": "ab"}, {"id": 3, "s": "b"}]"#);
+    assert_eq!((given.len(), given[0].as_str(), given[2].as_str()), (3, "1: p=b", "3: p=b"));
     assert!(given[1].contains("failed: jq failed in itself"), "{given:?}");
+    let when = format!("[event]\nwhen = '{}'", r#"[match("(?:(b)|(a))*")] | length > 0"#);
+    assert!(Stage::with(&when).gives("\"ab\"")[0].starts_with("null failed: jq failed in itself"));
 }
