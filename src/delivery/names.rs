@@ -113,8 +113,8 @@ fn words(name: &str) -> Vec<String> {
         if is_next || !character.is_alphanumeric() {
             words.push(String::new());
         }
-        if character.is_alphanumeric() {
-            words.last_mut().into_iter().for_each(|word| word.extend(character.to_lowercase()));
+        if let Some(word) = words.last_mut().filter(|_| character.is_alphanumeric()) {
+            word.extend(character.to_lowercase());
         }
         follows_small = character.is_lowercase() || character.is_numeric();
     }

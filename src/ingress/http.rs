@@ -159,13 +159,13 @@ async fn handle(function: Option<&Function>, event: LambdaEvent<Box<RawValue>>) 
     let LambdaEvent { payload, context } = event;
     let request_id = context.request_id.clone();
     // One bad event must not take the others down; the panic's message is on standard error.
-    let answer = AssertUnwindSafe(async move {
-        let request = event::read(payload.get(), context.request_id.clone(), Time::now())?;
+    let handled = AssertUnwindSafe(async move {
+        let Request { delivery, form } = event::read(payload.get(), context.request_id.clone(), Time::now())?;
+        // The body is there a second time by now.
         drop(payload);
-        let Request { delivery, form } = request;
         Ok(event::answer(respond(function, &delivery, &context).await, form))
     });
-    let answer = answer.catch_unwind().await.unwrap_or_else(|_| {
+    let answer = handled.catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("a panic while a delivery was handled; please report it");
         Ok(event::answer(Problem::internal().reply(&request_id), Form::Joined))
     });

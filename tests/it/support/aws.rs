@@ -238,8 +238,9 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
     let answer_to_batch = serde_json::from_slice(&body).ok().filter(|body: &Value| !body["SecretValues"].is_null());
     if let (Some(hidden), Some(mut body)) = (hidden, answer_to_batch) {
         for list in ["SecretValues", "Errors"] {
-            let entries = body[list].as_array_mut().into_iter();
-            entries.for_each(|entries| entries.retain(|entry| !entry.to_string().contains(&hidden)));
+            if let Some(entries) = body[list].as_array_mut() {
+                entries.retain(|entry| !entry.to_string().contains(&hidden));
+            }
         }
         return answer(status, &body);
     }
