@@ -110,7 +110,7 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 
 /// The event, if the file holds one instead of a body.
 fn lambda_event(bytes: &[u8]) -> Option<Value> {
-    let json = Json::parse(String::from_utf8_lossy(bytes)).ok()?;
+    let json = Json::parse(&String::from_utf8_lossy(bytes)).ok()?;
     let event: Value = serde_json::from_str(json.as_str()).ok()?;
     let is_event = event.get("requestContext").is_some() && event.get("body").is_some_and(Value::is_string);
     is_event.then_some(event)

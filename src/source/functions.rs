@@ -95,7 +95,7 @@ fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
 /// `fromjson`, in place of jaq's, which would overflow the stack on a stranger's `[[[[...`. `tonumber` uses it too.
 fn from_json(value: &Val) -> Result<Val, Error<Val>> {
     let text = value.as_utf8_bytes().map(String::from_utf8_lossy).ok_or_else(|| Error::typ(value.clone(), "string"))?;
-    Json::parse(text).and_then(|json| jq::read(&json)).map_err(|why| Error::str(why.summary().replace("body", "text")))
+    Json::parse(&text).and_then(|json| jq::read(&json)).map_err(|why| Error::str(why.summary().replace("body", "text")))
 }
 
 /// `plain`: HTML or Atlassian rich text as text; what is neither passes unchanged.
