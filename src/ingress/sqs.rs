@@ -253,7 +253,7 @@ fn coming_back(items: &[Item], has_to: impl Fn(usize) -> bool) -> Vec<bool> {
 /// What goes to the dead letters of a message that can't succeed as it is.
 enum Dead<'i> {
     /// A new letter about it.
-    Letter(Letter),
+    Letter(Box<Letter>),
     /// A letter that was moved into the queue of updates, as it came: in another letter `replay` would not find it.
     Moved(&'i str),
 }
@@ -265,7 +265,7 @@ impl<'i> Dead<'i> {
             (Arrived::Unknown(why), _) => {
                 let reason = telemetry::one_line(why, REASON);
                 tracing::error!(messageId = item.id, reason, "a message can't be read");
-                Some(Self::Letter(Letter::unreadable(now, why.clone(), &item.text)))
+                Some(Self::Letter(Box::new(Letter::unreadable(now, why.clone(), &item.text))))
             }
             (Arrived::Letter, _) => {
                 let hint =
@@ -276,7 +276,7 @@ impl<'i> Dead<'i> {
             (Arrived::Update(message), Some(Outcome::Failed(reason, detail))) => {
                 let content = Content::Update { update: Box::new(message.update.clone()) };
                 let letter = Letter::failed(&message.source, &message.event, now, *reason, detail, content);
-                Some(Self::Letter(letter))
+                Some(Self::Letter(Box::new(letter)))
             }
             _ => None,
         }

@@ -209,7 +209,15 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
             }
             None => state.failing,
         };
-        (failing, state.silent, std::mem::take(&mut state.slow), refused, state.refusal, state.poison, state.hidden.clone())
+        (
+            failing,
+            state.silent,
+            std::mem::take(&mut state.slow),
+            refused,
+            state.refusal,
+            state.poison,
+            state.hidden.clone(),
+        )
     };
     tokio::time::sleep(std::time::Duration::from_millis(slow)).await;
     if silent {
