@@ -13,7 +13,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::event::{self, Form, NotHttp, Request};
+use super::event::{self, NotHttp, Request};
 use super::log;
 use super::reply::{self, BODY, Problem};
 use crate::delivery::{Answer, Delivery, Kept};
@@ -157,22 +157,13 @@ impl Function {
 /// Answers one event, whatever happens. An error means that it is no request: to say that it is done would lose it.
 async fn handle(function: Option<&Function>, event: LambdaEvent<Box<RawValue>>) -> Result<Value, NotHttp> {
     let LambdaEvent { payload, context } = event;
-    let request_id = context.request_id.clone();
-    // One bad event must not take the others down; the panic's message is on standard error.
-    let handled = AssertUnwindSafe(async move {
-        let Request { delivery, form } = event::read(payload.get(), context.request_id.clone(), Time::now())?;
-        // The body is there a second time by now.
-        drop(payload);
-        Ok(event::answer(respond(function, &delivery, &context).await, form))
-    });
-    let answer = handled.catch_unwind().await.unwrap_or_else(|_| {
-        tracing::error!("a panic while a delivery was handled; please report it");
-        Ok(event::answer(Problem::internal().reply(&request_id), Form::Joined))
-    });
-    if let Err(reason) = &answer {
+    let read = event::read(payload.get(), context.request_id.clone(), Time::now());
+    // The body is there a second time by now.
+    drop(payload);
+    let Request { delivery, form } = read.inspect_err(|reason| {
         tracing::error!(%reason, "set-up: an event of another kind");
-    }
-    answer
+    })?;
+    Ok(event::answer(respond(function, &delivery, &context).await, form))
 }
 
 async fn respond(function: Option<&Function>, delivery: &Delivery, context: &Context) -> Response<String> {
