@@ -9,8 +9,8 @@ use serde_json::Value;
 
 /// The answer to a batch call that was taken: what was done, and what was not.
 ///
-/// `status` is not read: it says `COMPLETE` also where half of the batch failed. `numErrors` neither: it counts error
-/// objects, not tasks.
+/// `status` says `COMPLETE` also where half of the batch failed: only that HubSpot is not done yet is read from it.
+/// `numErrors` is not read: it counts error objects, not tasks.
 #[derive(Debug, Default, Deserialize)]
 pub struct Answer {
     /// Tasks, in any order.
@@ -19,6 +19,9 @@ pub struct Answer {
     /// Errors, in a 207 and in any other 2xx.
     #[serde(default, deserialize_with = "list")]
     pub errors: Vec<Complaint>,
+    /// How far HubSpot is.
+    #[serde(default, deserialize_with = "text")]
+    pub status: String,
     /// Whether it is the answer to a repetition of what may have been carried out before.
     #[serde(skip)]
     pub is_repeated: bool,
@@ -37,6 +40,12 @@ pub struct Record {
     /// Whether an upsert created it.
     #[serde(deserialize_with = "flag")]
     pub new: bool,
+    /// The trace id of the input that it comes from. Empty where the answer doesn't say it.
+    #[serde(rename = "objectWriteTraceId", deserialize_with = "text")]
+    pub trace_id: String,
+    /// What HubSpot took with reserve.
+    #[serde(deserialize_with = "list")]
+    pub warnings: Vec<Complaint>,
 }
 
 /// An error about one or several inputs, or about a whole request.
@@ -61,6 +70,14 @@ pub struct Complaint {
     /// Which rate limit was hit.
     #[serde(deserialize_with = "text")]
     pub policy_name: String,
+}
+
+impl Answer {
+    /// Whether HubSpot is not done yet.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.status.as_str(), "PENDING" | "PROCESSING")
+    }
 }
 
 impl Record {
@@ -131,7 +148,7 @@ fn lists<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
 }
 
 /// A list, without the elements that can't be read.
-fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Array(values) => values.into_iter().filter_map(|value| T::deserialize(value).ok()).collect(),
         _ => Vec::new(),
