@@ -39,6 +39,27 @@ pub struct TaskKey {
     pub id: String,
 }
 
+impl TaskKey {
+    /// Whether HubSpot may take both for the same task.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.id_property == other.id_property && alike(&self.id) == alike(&other.id)
+    }
+}
+
+/// The form that ids share which HubSpot may take for the same: it ignores outer space and case, and may keep digits as
+/// a number. Ids that are not the same may share it as well; then their tasks are written one after the other.
+#[must_use]
+pub fn alike(id: &str) -> String {
+    // Upper case first: `ß` and `ss`, `ς` and `σ` meet there.
+    let folded = id.trim().to_uppercase().to_lowercase();
+    if folded.len() > 1 && folded.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number = folded.trim_start_matches('0');
+        return if number.is_empty() { "0".to_owned() } else { number.to_owned() };
+    }
+    folded
+}
+
 /// What a property is set to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -94,5 +115,30 @@ mod in_order {
         let properties = serde_json::Map::deserialize(from)?;
         let read = |(name, value)| Ok((name, serde_json::from_value(value).map_err(D::Error::custom)?));
         properties.into_iter().map(read).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_id_is_the_same_in_any_case_with_or_without_space_and_zeros() {
+        let key = |id: &str| TaskKey { id_property: "ticket".to_owned(), id: id.to_owned() };
+        for (one, other) in [
+            ("T-1", " t-1\u{a0}"),
+            ("ÄÖÜ-1", "äöü-1"),
+            ("STRASSE", "straße"),
+            ("ΟΔΟΣ", "οδος"),
+            ("007", "7"),
+            ("000", "0"),
+        ] {
+            assert!(key(one).is_same(&key(other)), "{one:?} {other:?}");
+        }
+        for (one, other) in [("T-1", "T-01"), ("7", "70"), ("a b", "ab"), ("0x7", "x7")] {
+            assert!(!key(one).is_same(&key(other)), "{one:?} {other:?}");
+        }
+        let other = TaskKey { id_property: "code".to_owned(), ..key("7") };
+        assert!(!key("7").is_same(&other));
     }
 }
