@@ -62,6 +62,8 @@ pub enum Outcome {
     Retry(RetryReason, String),
     /// It can't succeed as it is.
     Failed(FailReason, String),
+    /// The other outcome, with a remark on what was not written.
+    Noted(Box<Outcome>, String),
 }
 
 /// Why an update may succeed later.
@@ -174,7 +176,7 @@ impl Summary {
 
 impl Row {
     fn is_worth_logging(&self) -> bool {
-        self.needs_attention() || matches!(self.outcome, Outcome::Filtered(..))
+        self.needs_attention() || matches!(self.outcome, Outcome::Filtered(..) | Outcome::Noted(..))
     }
 
     fn needs_attention(&self) -> bool {
@@ -182,12 +184,16 @@ impl Row {
     }
 
     fn to_json(&self, detail_length: usize) -> Value {
-        let (record_id, reason, detail) = match &self.outcome {
-            Outcome::Updated(record_id) | Outcome::Created(record_id) => (record_id.as_deref(), None, ""),
+        let (outcome, note) = match &self.outcome {
+            Outcome::Noted(outcome, note) => (&**outcome, note.as_str()),
+            outcome => (outcome, ""),
+        };
+        let (record_id, reason, detail) = match outcome {
+            Outcome::Updated(record_id) | Outcome::Created(record_id) => (record_id.as_deref(), None, note),
             Outcome::Retry(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
             Outcome::Failed(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
             Outcome::Filtered(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
-            _ => (None, None, ""),
+            _ => (None, None, note),
         };
         let mut row = Map::new();
         row.insert("id".to_owned(), json!(self.id));
@@ -216,6 +222,7 @@ impl Outcome {
             Self::Queued => "queued",
             Self::Retry(..) => "retry",
             Self::Failed(..) => "failed",
+            Self::Noted(outcome, _) => outcome.name(),
         }
     }
 }
@@ -241,17 +248,19 @@ mod tests {
                 row("1", Outcome::Merged),
                 row("1", Outcome::Updated(Some("9001".to_owned()))),
                 row("2", Outcome::Failed(FailReason::NotFound, "x".repeat(301))),
+                row("3", Outcome::Noted(Box::new(Outcome::Updated(Some("9003".to_owned()))), "all but one".to_owned())),
                 Row { id: None, ..row("", Outcome::Retry(RetryReason::RateLimited, String::new())) },
             ],
         };
         let expected = json!({
-            "source": "zendesk", "event": "3a6c", "received": 4, "updated": 1, "created": 0, "unchanged": 0, "stale": 0,
+            "source": "zendesk", "event": "3a6c", "received": 5, "updated": 2, "created": 0, "unchanged": 0, "stale": 0,
             "merged": 1, "filtered": 0, "queued": 0, "retry": 1, "failed": 1,
             "tasks": [
                 {"id": "1", "idProperty": "ticket", "outcome": "merged"},
                 {"id": "1", "idProperty": "ticket", "outcome": "updated", "recordId": "9001"},
                 {"id": "2", "idProperty": "ticket", "outcome": "failed", "reason": "not_found",
                  "detail": format!("{}…", "x".repeat(299))},
+                {"id": "3", "idProperty": "ticket", "outcome": "updated", "recordId": "9003", "detail": "all but one"},
                 {"id": null, "idProperty": "ticket", "outcome": "retry", "reason": "rate_limited"},
             ],
         });
