@@ -4,6 +4,7 @@ mod answer;
 mod error;
 mod owners;
 mod properties;
+mod refusals;
 mod retry;
 mod schema;
 mod token;
@@ -12,6 +13,7 @@ mod transport;
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
 pub use properties::NewProperty;
+pub use refusals::{Refusals, Refused};
 pub use schema::{Schema, Unfit};
 pub use token::Token;
 
@@ -39,6 +41,8 @@ pub struct Hubspot {
     properties: String,
     /// Outlives the deliveries, so that they share it.
     owners: owners::Owners,
+    /// Outlives the deliveries as well: each goes on where the one before had to stop.
+    refusals: Refusals,
 }
 
 /// A task to write.
@@ -113,7 +117,7 @@ impl Hubspot {
     pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
         let transport = transport::Transport::new(http, base_url, token);
         let (tasks, properties) = (tasks_path(version), path(version, "properties"));
-        Self { transport, tasks, properties, owners: owners::Owners::default() }
+        Self { transport, tasks, properties, owners: owners::Owners::default(), refusals: Refusals::default() }
     }
 
     /// HubSpot as the settings say, if it is called at all.
@@ -170,21 +174,22 @@ impl Hubspot {
         Ok(found)
     }
 
+    /// Looks the owner with an e-mail address up anew, since HubSpot refused this id of theirs.
+    pub async fn owner_again(&self, email: &str, refused: &str, deadline: Instant) -> Result<Option<String>, Error> {
+        self.owners.forget(&email.to_lowercase(), refused);
+        self.owner(email, deadline).await
+    }
+
+    /// What HubSpot refused lately.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
     async fn look_up_owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
-        #[derive(serde::Deserialize)]
-        struct Owners {
-            results: Vec<Owner>,
-        }
-        #[derive(serde::Deserialize)]
-        struct Owner {
-            #[serde(deserialize_with = "answer::text")]
-            id: String,
-            email: Option<String>,
-        }
         let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("email", email).finish();
-        let owners: Owners = self.transport.get(&format!("/crm/v3/owners?limit=100&{query}"), deadline).await?;
-        let is_it = |owner: &Owner| owner.email.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(email));
-        Ok(owners.results.into_iter().find(is_it).map(|owner| owner.id))
+        let found: owners::Found = self.transport.get(&format!("/crm/v3/owners?limit=100&{query}"), deadline).await?;
+        Ok(found.id(email))
     }
 }
 

@@ -4,7 +4,44 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde::Deserialize;
+use serde_json::Value;
 use tokio::time::Instant;
+
+use super::answer;
+
+/// HubSpot's answer to a look-up by an address.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Found {
+    #[serde(deserialize_with = "answer::list")]
+    results: Vec<Owner>,
+}
+
+/// Every field is optional to us.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Owner {
+    #[serde(deserialize_with = "answer::text")]
+    id: String,
+    email: Value,
+}
+
+impl Found {
+    /// The id of the owner with the address: the one that HubSpot shows with it, else the only one that HubSpot found
+    /// for it and shows without any.
+    pub(super) fn id(self, email: &str) -> Option<String> {
+        let is_it = |owner: &Owner| owner.email.as_str().is_some_and(|found| found.eq_ignore_ascii_case(email));
+        let owner = match self.results.iter().find(|owner| is_it(owner)) {
+            Some(owner) => owner,
+            None => match &self.results[..] {
+                [only] if only.email.as_str().unwrap_or_default().is_empty() => only,
+                _ => return None,
+            },
+        };
+        Some(owner.id.clone()).filter(|id| !id.is_empty())
+    }
+}
 
 /// Owners by their addresses, for as long as the process lives. Failed look-ups are none of its business.
 #[derive(Default)]
@@ -47,6 +84,14 @@ impl Owners {
         known.insert(email, Known { id, until });
     }
 
+    /// Forgets an address if it is known to have this id.
+    pub(super) fn forget(&self, email: &str, id: &str) {
+        let mut known = self.known();
+        if known.get(email).is_some_and(|known| known.id.as_deref() == Some(id)) {
+            known.remove(email);
+        }
+    }
+
     fn known(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -74,6 +119,31 @@ mod tests {
         assert_eq!(after(59, "nobody@acme.example"), "nobody");
         assert_eq!(after(60, "nobody@acme.example"), "not known");
         assert_eq!(after(0, "grace@acme.example"), "not known");
+    }
+
+    #[test]
+    fn an_owner_is_found_with_its_address_and_without_any() {
+        let found = |results: serde_json::Value| -> Option<String> {
+            let found: Found = serde_json::from_value(serde_json::json!({"results": results})).unwrap_or_default();
+            found.id("ada@acme.example")
+        };
+        let (ada, bob) = (serde_json::json!({"id": 1, "email": "Ada@acme.example"}), serde_json::json!({"id": "2"}));
+        assert_eq!(found(serde_json::json!([bob, ada])), Some("1".to_owned()));
+        assert_eq!(found(serde_json::json!([null, bob])), Some("2".to_owned()));
+        assert_eq!(found(serde_json::json!([{"id": "3", "email": null}])), Some("3".to_owned()));
+        assert_eq!(found(serde_json::json!([{"id": "3", "email": "bob@acme.example"}])), None);
+        assert_eq!(found(serde_json::json!([bob, bob])), None);
+        assert_eq!(found(serde_json::json!(null)), None);
+    }
+
+    #[test]
+    fn an_owner_is_forgotten_with_the_id_that_was_refused() {
+        let (owners, now) = (Owners::default(), Instant::now());
+        owners.keep("ada@acme.example".to_owned(), Some("101".to_owned()), now);
+        owners.forget("ada@acme.example", "102");
+        assert_eq!(get(&owners, "ada@acme.example", now), "101");
+        owners.forget("ada@acme.example", "101");
+        assert_eq!(get(&owners, "ada@acme.example", now), "not known");
     }
 
     #[test]
