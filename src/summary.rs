@@ -209,6 +209,18 @@ impl Row {
 }
 
 impl Outcome {
+    /// Whether the task is as it should be.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        matches!(self.bare(), Self::Updated(_) | Self::Created(_) | Self::Unchanged)
+    }
+
+    /// The outcome without a remark.
+    #[must_use]
+    pub fn bare(&self) -> &Self {
+        if let Self::Noted(outcome, _) = self { outcome.bare() } else { self }
+    }
+
     /// The name that the summary gives it.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -1,50 +1,99 @@
 //! The calls of one run. What did not pass for one will not pass for the rest: after a call that has to wait for later,
 //! no other is sent.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::hubspot::{Answer, Call, Error, Hubspot, Input};
+use crate::hubspot::{Answer, Call, Error, Hubspot, Input, Refusals};
 use crate::summary::RetryReason;
 
 pub(super) struct Calls<'h> {
     hubspot: &'h Hubspot,
     deadline: Instant,
+    /// Until when owners are looked up, so that there is time for the updates that need none.
+    owners_by: Instant,
     /// The first call that has to wait for later.
     stopped: Mutex<Option<Error>>,
+    reads: Mutex<Forbidden>,
+    writes: Mutex<Forbidden>,
     /// Why no owner can be looked up.
     no_owners: Mutex<Option<Error>>,
 }
 
+/// What is known of calls that HubSpot forbids: for the token's sake, or for that of a row with a property that needs
+/// a scope of its own.
+#[derive(Default)]
+struct Forbidden {
+    has_passed: bool,
+    /// The ids and the details of those that were forbidden since the last one passed.
+    calls: Vec<(BTreeSet<String>, String)>,
+}
+
+/// So many calls may be forbidden one after the other for the sake of rows: two bad ones of a hundred are found with
+/// half as many.
+const MOST_FORBIDDEN: usize = 32;
+
 impl<'h> Calls<'h> {
     pub(super) fn new(hubspot: &'h Hubspot, deadline: Instant) -> Self {
-        Self { hubspot, deadline, stopped: Mutex::new(None), no_owners: Mutex::new(None) }
+        let now = Instant::now();
+        Self {
+            hubspot,
+            deadline,
+            owners_by: now + deadline.saturating_duration_since(now) / 2,
+            stopped: Mutex::default(),
+            reads: Mutex::default(),
+            writes: Mutex::default(),
+            no_owners: Mutex::default(),
+        }
+    }
+
+    /// What HubSpot refused lately, in other runs as well.
+    pub(super) fn refusals(&self) -> &'h Refusals {
+        self.hubspot.refusals()
     }
 
     pub(super) async fn write(&self, call: Call, inputs: &[Input<'_>]) -> Result<Answer, Error> {
         self.go_on()?;
-        self.note(self.hubspot.write(call, inputs, self.deadline).await)
+        let result = self.hubspot.write(call, inputs, self.deadline).await;
+        self.note_forbidden(&self.writes, inputs.iter().map(|input| input.id), result)
     }
 
     pub(super) async fn read(&self, id_property: &str, ids: &[&str], properties: Vec<&str>) -> Result<Answer, Error> {
         self.go_on()?;
-        self.note(self.hubspot.read(id_property, ids, properties, self.deadline).await)
+        let result = self.hubspot.read(id_property, ids, properties, self.deadline).await;
+        self.note_forbidden(&self.reads, ids.iter().copied(), result)
     }
 
-    /// A token that may not read owners may write tasks all the same: that stops the look-ups alone.
-    pub(super) async fn owner(&self, email: &str) -> Result<Option<String>, Error> {
+    /// Looks an owner up; anew where HubSpot refused the id that was known. Where owners can't be read, tasks may be
+    /// written all the same: that stops the look-ups alone, unless it is about the token or a limit.
+    pub(super) async fn owner(&self, email: &str, refused: Option<&str>) -> Result<Option<String>, Error> {
         self.go_on()?;
         lock(&self.no_owners).clone().map_or(Ok(()), Err)?;
-        let result = self.hubspot.owner(email, self.deadline).await;
+        let result = match refused {
+            None => self.hubspot.owner(email, self.owners_by).await,
+            Some(id) => self.hubspot.owner_again(email, id, self.deadline).await,
+        };
         match &result {
-            Err(error @ Error::Later { reason: RetryReason::Forbidden, .. }) => {
+            Err(Error::Later { reason: RetryReason::Unauthorized | RetryReason::RateLimited, .. }) => self.note(result),
+            Err(error @ Error::Later { .. }) => {
                 lock(&self.no_owners).get_or_insert_with(|| error.clone());
                 result
             }
-            _ => self.note(result),
+            _ => result,
         }
+    }
+
+    /// Whether a write passed, so that what is forbidden is forbidden for the sake of a row.
+    pub(super) fn has_written(&self) -> bool {
+        lock(&self.writes).has_passed
+    }
+
+    /// Whether no other call will be sent.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped().is_some()
     }
 
     /// How long HubSpot wants to be left alone, if it said so.
@@ -73,11 +122,44 @@ impl<'h> Calls<'h> {
         result
     }
 
+    /// Stops after a call that has to wait for later, unless it is forbidden and that may be the fault of one of its
+    /// rows: another part of them may pass.
+    fn note_forbidden<'i, T>(
+        &self,
+        forbidden: &Mutex<Forbidden>,
+        ids: impl Iterator<Item = &'i str>,
+        result: Result<T, Error>,
+    ) -> Result<T, Error> {
+        match &result {
+            Ok(_) => {
+                *lock(forbidden) = Forbidden { has_passed: true, calls: Vec::new() };
+                result
+            }
+            Err(Error::Later { reason: RetryReason::Forbidden, detail, .. })
+                if lock(forbidden).may_be_a_rows(ids.map(str::to_owned).collect(), detail) =>
+            {
+                result
+            }
+            _ => self.note(result),
+        }
+    }
+
     fn stopped(&self) -> MutexGuard<'_, Option<Error>> {
         lock(&self.stopped)
     }
 }
 
-fn lock(error: &Mutex<Option<Error>>) -> MutexGuard<'_, Option<Error>> {
-    error.lock().unwrap_or_else(PoisonError::into_inner)
+impl Forbidden {
+    /// Takes one more. Where two calls without a row in common are forbidden in the same words, and none has passed, it
+    /// is the token's fault.
+    fn may_be_a_rows(&mut self, ids: BTreeSet<String>, detail: &str) -> bool {
+        let is_other = |(others, other): &(BTreeSet<String>, String)| other == detail && others.is_disjoint(&ids);
+        let may_be = if self.has_passed { self.calls.len() < MOST_FORBIDDEN } else { !self.calls.iter().any(is_other) };
+        self.calls.push((ids, detail.to_owned()));
+        may_be
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -20,15 +20,13 @@ impl Tasks {
     /// Takes what HubSpot says about the tasks of a read.
     pub(super) fn take(&mut self, read: &Read, answer: &Answer) {
         let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
-        let mut known = BTreeSet::new();
-        for record in &answer.results {
-            let id = account::id_of(&read.id_property, record);
-            if let Some(id) = id.and_then(|id| account::row_of(ids.iter().copied(), id)) {
-                known.insert(id);
-                self.known.insert(read.key(ids[id]), record.clone());
+        let told = account::told(&read.id_property, &ids, answer);
+        for (id, record) in ids.iter().zip(told.records) {
+            if let Some(record) = record {
+                self.known.insert(read.key(id), record.clone());
             }
         }
-        self.missing.extend(account::missing(answer, &ids, &known).into_iter().map(|id| read.key(ids[id])));
+        self.missing.extend(told.missing.into_iter().map(|id| read.key(ids[id])));
     }
 
     /// Whether the task was read.
@@ -78,6 +76,29 @@ pub(super) fn is_unchanged(write: &Write, tasks: &Tasks) -> bool {
             let current = tasks.value(&write.task, name).unwrap_or_default();
             same_value(current, value)
         })
+}
+
+/// Whether HubSpot shows a value that was written, be it without the space around it, as another form of the same number,
+/// or as cleaned HTML. For values that were written a moment ago: any other may have been different before.
+pub(super) fn shows(current: &str, written: &str) -> bool {
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+    let same_number =
+        || matches!((number(current), number(written)), (Some(one), Some(other)) if one.total_cmp(&other).is_eq());
+    same_value(current, written)
+        || current.trim() == written.trim()
+        || same_number()
+        || (written.contains(['<', '&']) && words(current) == words(written))
+}
+
+/// The words of HTML, without its tags.
+fn words(html: &str) -> Vec<String> {
+    let mut text = String::with_capacity(html.len());
+    for part in html.split('<') {
+        // The first part has no tag before it, and no `>` that ends one.
+        text.push_str(part.split_once('>').map_or(part, |(_, rest)| rest));
+        text.push(' ');
+    }
+    html_escape::decode_html_entities(&text).split_whitespace().map(str::to_owned).collect()
 }
 
 /// Whether HubSpot shows a value that was written: it writes times in its own format, and adds what begins with `;` to

@@ -33,6 +33,10 @@ use plan::Write;
 /// each stay below, while 10,000 updates still take seconds.
 const AT_ONCE: usize = 4;
 
+/// How many calls are under way at once while rows are searched that HubSpot refuses without naming them: the parts are
+/// small, there are some hundred of them at most, and good rows wait for it.
+const AT_ONCE_IN_SEARCH: usize = 8;
+
 /// What the updates of one run came to.
 pub struct Ended {
     /// One outcome for each update, in their order.
@@ -80,7 +84,11 @@ impl Ledger {
 
     /// Gives a write's outcome to the newest of its updates; the others are merged, or share its fate.
     fn settle_write(&mut self, write: &Write, outcome: Outcome) {
-        let shared = match &outcome {
+        let outcome = match &write.note {
+            Some(note) if outcome.is_success() => Outcome::Noted(Box::new(outcome), note.clone()),
+            _ => outcome,
+        };
+        let shared = match outcome.bare() {
             Outcome::Updated(_) | Outcome::Created(_) => Outcome::Merged,
             other => other.clone(),
         };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt as _;
 
 use super::calls::Calls;
-use super::plan::Texts;
+use super::plan::{Texts, Write};
 use super::{AT_ONCE, Ledger, failed_call};
 use crate::hubspot::Error;
 use crate::summary::{FailReason, Outcome};
@@ -24,7 +24,7 @@ pub(super) async fn resolve(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
             Value::Text(_) => None,
         }));
     }
-    let look_ups = emails.into_iter().map(|(key, email)| async move { (key, calls.owner(&email).await) });
+    let look_ups = emails.into_iter().map(|(key, email)| async move { (key, calls.owner(&email, None).await) });
     let found: Found = futures_util::stream::iter(look_ups).buffer_unordered(AT_ONCE).collect().await;
     let mut resolved = Vec::with_capacity(updates.len());
     for (index, update) in updates.iter().enumerate() {
@@ -35,6 +35,29 @@ pub(super) async fn resolve(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
         });
     }
     resolved
+}
+
+/// Looks the owner of one property of a write up anew, since HubSpot refuses the id that was known. Says whether the
+/// write is different now, or gives its outcome.
+pub(super) async fn again(calls: &Calls<'_>, write: &mut Write, property: &str) -> Result<bool, Outcome> {
+    let Some((email, unknown)) = write.owners.remove(property) else { return Ok(false) };
+    let refused = write.properties.remove(property).unwrap_or_default();
+    let text = match (calls.owner(&email, Some(&refused)).await, unknown) {
+        (Ok(Some(id)), _) => Some(id),
+        (Err(error @ (Error::Later { .. } | Error::Lost)), _) => {
+            return Err(failed_call(&error, &write.task.id_property));
+        }
+        (_, Unknown::Skip) => None,
+        (_, Unknown::Write(text)) => Some(text),
+        (_, Unknown::Fail) => return Err(no_owner(property, &email)),
+    };
+    let is_different = text.as_ref() != Some(&refused);
+    write.properties.extend(text.map(|text| (property.to_owned(), text)));
+    Ok(is_different)
+}
+
+fn no_owner(property: &str, email: &str) -> Outcome {
+    Outcome::Failed(FailReason::OwnerNotFound, format!("{property}: HubSpot has no owner with the address {email}"))
 }
 
 /// The values of an update, with the ids that were found.
@@ -51,10 +74,7 @@ pub(super) fn texts(update: &Update, found: &Found) -> Result<Texts, Outcome> {
                 }
                 (_, Unknown::Skip) => continue,
                 (_, Unknown::Write(text)) => text.clone(),
-                (_, Unknown::Fail) => {
-                    let detail = format!("{name}: HubSpot has no owner with the address {email}");
-                    return Err(Outcome::Failed(FailReason::OwnerNotFound, detail));
-                }
+                (_, Unknown::Fail) => return Err(no_owner(name, email)),
             },
         };
         texts.push((name.clone(), text));

@@ -10,7 +10,7 @@ use super::{Ledger, account, guard};
 use crate::hubspot::BATCH;
 use crate::summary::Outcome;
 use crate::time::Time;
-use crate::update::{OnMissing, TaskKey, Update};
+use crate::update::{OnMissing, RECORD_ID, TaskKey, Unknown, Update, Value, alike};
 
 /// The values of an update, with every owner looked up.
 pub(super) type Texts = Vec<(String, String)>;
@@ -27,8 +27,12 @@ pub(super) struct Write {
     pub(super) is_guarded: bool,
     /// Whether the task is known not to exist, so that an update of it is not worth a call.
     pub(super) is_missing: bool,
-    /// How many writes of the same task have to be done before.
+    /// How many writes of the same task, or of one that HubSpot may take for it, have to be done before.
     pub(super) round: usize,
+    /// The properties that hold an owner's id, with the address and what to do where there is no such owner.
+    pub(super) owners: BTreeMap<String, (String, Unknown)>,
+    /// What is told of it although it was written.
+    pub(super) note: Option<String>,
     /// The updates that it is made of, by their index, oldest event first.
     pub(super) members: Vec<usize>,
 }
@@ -57,10 +61,20 @@ pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
         properties.extend(update.updated_at_property.as_deref());
         properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
     }
+    // Ids that HubSpot may take for the same are asked for one by one, so that each result has one row.
+    let mut apart: BTreeMap<(&str, usize), (Vec<&str>, &BTreeSet<&str>)> = BTreeMap::new();
+    for (id_property, (ids, properties)) in &wanted {
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for id in ids {
+            let count = seen.entry(alike(id)).or_default();
+            apart.entry((id_property, *count)).or_insert_with(|| (Vec::new(), properties)).0.push(id);
+            *count += 1;
+        }
+    }
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let mut reads = Vec::new();
-    for (id_property, (ids, properties)) in wanted {
-        let (ids, properties): (Vec<_>, Vec<_>) = (ids.into_iter().collect(), properties.into_iter().collect());
+    for ((id_property, _), (ids, properties)) in apart {
+        let properties: Vec<_> = properties.iter().copied().collect();
         let batches = ids.chunks(BATCH);
         reads.extend(batches.map(|ids| Read {
             id_property: id_property.to_owned(),
@@ -104,7 +118,25 @@ pub(super) fn writes(
             }
         }
     }
+    take_apart(&mut writes);
     writes
+}
+
+/// Lets writes of tasks that HubSpot may take for the same follow each other as if they were one task's: in one request
+/// nobody could tell their results apart, and the order of their events has to stay.
+fn take_apart(writes: &mut [Write]) {
+    let mut same: BTreeMap<(String, String), Vec<&mut Write>> = BTreeMap::new();
+    for write in writes {
+        let key = (write.task.id_property.clone(), alike(&write.task.id));
+        same.entry(key).or_default().push(write);
+    }
+    for mut writes in same.into_values() {
+        // Those of one task are in the order of their times already.
+        writes.sort_by_key(|write| write.time);
+        for (round, write) in writes.into_iter().enumerate() {
+            write.round = round;
+        }
+    }
 }
 
 /// The updates of one task, oldest event first, by the writes that they become: one, unless a value is to be added to a
@@ -140,12 +172,23 @@ fn merge(task: &TaskKey, members: Vec<usize>, updates: &[Update], resolved: &mut
         is_guarded: false,
         is_missing: false,
         round: 0,
+        owners: BTreeMap::new(),
+        note: None,
         members,
     };
     let mut guards = BTreeSet::new();
     for index in &write.members {
         let update = &updates[*index];
-        write.properties.extend(resolved[*index].take().unwrap_or_default());
+        for (name, text) in resolved[*index].take().unwrap_or_default() {
+            let value = update.properties.iter().find_map(|(other, value)| (*other == name).then_some(value));
+            match value {
+                Some(Value::Owner { email, unknown }) => {
+                    write.owners.insert(name.clone(), (email.clone(), unknown.clone()));
+                }
+                _ => _ = write.owners.remove(&name),
+            }
+            write.properties.insert(name, text);
+        }
         (write.time, write.on_missing) = (update.time, update.on_missing);
         guards.extend(update.updated_at_property.clone());
     }
@@ -181,10 +224,18 @@ pub(super) fn batches(writes: Vec<Write>) -> Vec<Vec<Write>> {
     batches
 }
 
-/// Takes rows apart that HubSpot may take for the same task, since their ids differ in case or outer space alone: the
-/// older event goes first.
-pub(super) fn apart(mut rows: Vec<Write>) -> (Vec<Write>, Vec<Write>) {
-    rows.sort_by_key(|row| row.time);
-    let mut seen = BTreeSet::new();
-    rows.into_iter().partition(|row| seen.insert(row.task.id.trim().to_lowercase()))
+impl Write {
+    /// What it says of a property. The id property's value stands in the id.
+    pub(super) fn value(&self, property: &str) -> Option<&str> {
+        let own = || Some(self.task.id.as_str()).filter(|_| self.task.id_property == property && property != RECORD_ID);
+        self.properties.get(property).map(String::as_str).or_else(own)
+    }
+
+    /// All that it says, the id included.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let id_property = self.task.id_property.as_str();
+        let is_own = id_property == RECORD_ID || self.properties.contains_key(id_property);
+        let id = Some((id_property, self.task.id.as_str())).filter(|_| !is_own);
+        self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(id)
+    }
 }

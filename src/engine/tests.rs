@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::account::{Verdict, row_of, verdicts};
+use super::account::{Ids, Verdict, verdicts};
 use super::blame::{self, Guilty};
 use super::guard::Tasks;
 use super::plan::{self, Write};
 use super::{Ledger, Outcome};
 use crate::hubspot::{Answer, BATCH, Refusal};
+use crate::summary::FailReason;
 use crate::time::Time;
-use crate::update::{OnMissing, TaskKey, Update};
+use crate::update::{OnMissing, TaskKey, Update, alike};
 
 fn write(id_property: &str, id: &str) -> Write {
     Write {
@@ -25,6 +26,8 @@ fn write(id_property: &str, id: &str) -> Write {
         is_guarded: false,
         is_missing: false,
         round: 0,
+        owners: BTreeMap::new(),
+        note: None,
         members: Vec::new(),
     }
 }
@@ -155,9 +158,13 @@ proptest! {
         let results = answer["results"].as_array().unwrap();
         let echoes: Vec<_> = results.iter().filter_map(|result| result["properties"]["ticket"].as_str()).collect();
         let named = answer["errors"].to_string();
-        let is_echoed = |id: &str| echoes.iter().any(|echo| echo.eq_ignore_ascii_case(id));
+        let is_echo_of = |echo: &str, id: &str| echo.eq_ignore_ascii_case(id);
+        let is_echoed = |id: &str| echoes.iter().any(|echo| is_echo_of(echo, id));
+        let is_strange = |result: &&Json| {
+            result["properties"]["ticket"].as_str().is_none_or(|echo| !ids.iter().any(|id| is_echo_of(echo, id)))
+        };
         let is_named = |row: usize| named.contains(&format!("T-{row}\"")) || named.contains(&format!("taskhook-{row}\""));
-        let anonymous: BTreeSet<_> = results.iter().filter(|result| result["properties"]["ticket"].is_null())
+        let anonymous: BTreeSet<_> = results.iter().filter(is_strange)
             .filter_map(|result| result["id"].as_str()).collect();
         let left = (0..4).filter(|row| !is_echoed(ids[*row]) && !is_named(*row)).count();
         // An error that says that a task is missing, but not which, means the only one that is left.
@@ -180,10 +187,10 @@ proptest! {
 
     #[test]
     fn an_id_is_that_of_a_row_exactly_or_of_the_only_one_that_is_alike(
-        ids in prop::collection::vec("[ ]?[aA][bB][ ]?", 0..5), id in "[ ]?[aA][bB][ ]?",
+        ids in prop::collection::vec("[ ]?[aäA][bB][ ]?", 0..5), id in "[ ]?[aAÄ][bB][ ]?",
     ) {
-        let found = row_of(ids.iter().map(String::as_str), &id);
-        let alike: Vec<_> = (0..ids.len()).filter(|row| ids[*row].trim().eq_ignore_ascii_case(id.trim())).collect();
+        let found = Ids::of(ids.iter().map(String::as_str)).row(&id);
+        let alike: Vec<_> = (0..ids.len()).filter(|row| ids[*row].trim().to_lowercase() == id.trim().to_lowercase()).collect();
         match ids.iter().position(|other| *other == id) {
             Some(row) => prop_assert_eq!(found, Some(row)),
             None if alike.len() == 1 => prop_assert_eq!(found, alike.first().copied()),
@@ -192,15 +199,29 @@ proptest! {
     }
 
     #[test]
-    fn ids_that_are_alike_are_taken_apart_and_none_is_lost(ids in prop::collection::vec("[ ]?[aA][bB]{0,2}", 1..8)) {
-        let all: Vec<_> = ids.iter().zip(0..).map(|(id, time)| Write { time: Time::from_milliseconds(-time), ..write("ticket", id) }).collect();
-        let (first, again) = plan::apart(all.clone());
-        let alike: BTreeSet<_> = first.iter().map(|row| row.task.id.trim().to_lowercase()).collect();
-        prop_assert_eq!(alike.len(), first.len());
-        prop_assert_eq!(first.len() + again.len(), all.len());
-        for row in &again {
-            let is_alike = |other: &&Write| other.task.id.trim().eq_ignore_ascii_case(row.task.id.trim());
-            prop_assert!(first.iter().find(is_alike).unwrap().time <= row.time, "the older event goes first");
+    fn tasks_that_hubspot_may_take_for_one_are_written_one_after_the_other(
+        ids in prop::collection::vec("[ ]?[aA0][bB1]{0,2}", 1..8),
+    ) {
+        let update = |(id, time): (&String, i64)| Update {
+            task: TaskKey { id_property: "ticket".to_owned(), id: id.clone() },
+            time: Time::from_milliseconds((time * 7) % 11),
+            on_missing: OnMissing::Fail,
+            updated_at_property: Some("at".to_owned()),
+            properties: vec![("a".to_owned(), crate::update::Value::Text(time.to_string()))],
+        };
+        let updates: Vec<_> = ids.iter().zip(0..).map(update).collect();
+        let mut newest: BTreeMap<String, i64> = BTreeMap::new();
+        for round in plan::rounds(writes(&updates).0) {
+            let forms: BTreeSet<_> = round.iter().map(|row| alike(&row.task.id)).collect();
+            prop_assert_eq!(forms.len(), round.len());
+            for row in &round {
+                let before = newest.insert(alike(&row.task.id), row.time.milliseconds());
+                prop_assert!(before.is_none_or(|before| before <= row.time.milliseconds()), "the older event goes first");
+            }
+        }
+        for read in plan::reads(&updates) {
+            let forms: BTreeSet<_> = read.ids.iter().map(|id| alike(id)).collect();
+            prop_assert_eq!(forms.len(), read.ids.len());
         }
     }
 
@@ -228,6 +249,172 @@ proptest! {
             let carries = *value == named || value.split(';').any(|part| part == named);
             prop_assert_eq!(guilty.contains_key(&row), carries, "{} of {:?}, {:?}", row, values, message);
         }
+    }
+}
+
+/// How many values are compared with messages, for a refusal with so many names that is about a hundred rows.
+fn compared(names: usize) -> usize {
+    let values: Vec<_> = (0..100).map(|row| format!("value {row}")).collect();
+    let mut rows: Vec<_> = values.iter().map(|id| write("ticket", id)).collect();
+    for (row, value) in rows.iter_mut().zip(&values) {
+        row.properties.insert("p".to_owned(), value.clone());
+    }
+    let traces: Vec<_> = (0..rows.len()).map(|row| row.to_string()).collect();
+    let error = |name: usize| {
+        let property = if name.is_multiple_of(100) { "p".to_owned() } else { format!("p{name}") };
+        let about = [rows[name % 100].task.id.clone()];
+        json!({"message": format!("{name} is wrong"), "code": "C", "context": {"propertyName": [property], "ids": about}})
+    };
+    let errors: Vec<_> = (0..names).map(error).collect();
+    let body = json!({"message": "Bad", "errors": errors, "context": {"propertyNames": vec!["q"; names]}});
+    let refusal = Refusal { status: 400, complaint: serde_json::from_value(body.clone()).unwrap() };
+    let answer: Answer = serde_json::from_value(json!({"results": [], "errors": [body]})).unwrap();
+    blame::COMPARED.set(0);
+    assert!(matches!(blame::guilty(&refusal, &rows, &traces), Guilty::Values(_)));
+    verdicts(&rows, &traces, &answer);
+    blame::COMPARED.get()
+}
+
+#[test]
+fn blame_is_linear_in_what_hubspot_says() {
+    let (small, large) = (compared(2_000), compared(20_000));
+    assert!(small >= 2_000, "{small}");
+    assert!(large <= 11 * small, "{large} comparisons for ten times {small}");
+}
+
+fn refusal(status: u16, body: Json) -> Refusal {
+    Refusal { status, complaint: serde_json::from_value(body).unwrap() }
+}
+
+fn carrying(properties: &[&[(&str, &str)]]) -> (Vec<Write>, Vec<String>) {
+    let (mut rows, traces) = rows(&["T-0", "T-1", "T-2"][..properties.len()]);
+    for (row, own) in rows.iter_mut().zip(properties) {
+        row.properties = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    }
+    (rows, traces)
+}
+
+fn inside(name: &str, code: &str, message: &str) -> Json {
+    let inside = json!([{"name": name, "error": code, "message": message}]);
+    json!({"category": "VALIDATION_ERROR", "message": format!("Property values were not valid: {inside}")})
+}
+
+/// The rows that are guilty, with their details.
+fn guilty(rows: &[Write], traces: &[String], refusal: &Refusal) -> Vec<(usize, String)> {
+    match blame::guilty(refusal, rows, traces) {
+        Guilty::Rows(guilty) => guilty.into_iter().map(|(row, blame)| (row, blame.detail)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn only_words_about_a_property_mean_a_missing_property() {
+    let (rows, traces) = carrying(&[&[("o", "998")], &[("o", "999")], &[("o", "9")]]);
+    let owner = refusal(400, inside("o", "INVALID_OWNER_ID", "Owner 999 does not exist"));
+    assert_eq!(guilty(&rows, &traces, &owner), [(1, "o: 999 is not a valid value (INVALID_OWNER_ID)".to_owned())]);
+    let other = refusal(400, inside("o", "INVALID_REFERENCE", "The record does not exist"));
+    assert_eq!(blame::guilty(&other, &rows, &traces), Guilty::Values(["o".to_owned()].into()));
+    let missing = refusal(400, inside("o", "", "Property \"o\" does not exist"));
+    assert_eq!(guilty(&rows, &traces, &missing).len(), 3);
+}
+
+#[test]
+fn a_single_value_is_the_one_that_is_refused() {
+    let (rows, traces) = carrying(&[&[("p", "x1")], &[("p", "x1")], &[("q", "y")]]);
+    let vague = refusal(400, inside("p", "INVALID_ALPHA", "Enter only letters"));
+    assert_eq!(guilty(&rows, &traces, &vague).iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[test]
+fn white_space_is_quoted_and_may_not_be_seen() {
+    let message = "\" 12\" includes leading or trailing whitespace.";
+    let (rows, traces) = carrying(&[&[("n", "12")], &[("n", " 12")], &[("n", "12 ")]]);
+    let quoted = refusal(400, inside("n", "", message));
+    assert_eq!(guilty(&rows, &traces, &quoted), [(1, "n: \" 12\" has white space around it".to_owned())]);
+    let (rows, traces) = carrying(&[&[("n", "12")], &[("n", "a;b\u{200b}")]]);
+    let coded = refusal(400, inside("n", "LEADING_TRAILING_WHITESPACE", "White space"));
+    assert_eq!(guilty(&rows, &traces, &coded)[0].0, 1);
+}
+
+#[test]
+fn an_empty_value_is_told_clearly() {
+    let (rows, traces) = carrying(&[&[("hs_timestamp", "")], &[("hs_timestamp", "2026-03-02T00:00:00.000Z")]]);
+    let empty = refusal(400, inside("hs_timestamp", "INVALID_LONG", " was not a valid long."));
+    let expected = [(0, "hs_timestamp: HubSpot takes no empty value here (INVALID_LONG)".to_owned())];
+    assert_eq!(guilty(&rows, &traces, &empty), expected);
+    let required =
+        json!({"message": "Some required properties were not set.", "context": {"properties": ["hs_timestamp"]}});
+    assert_eq!(guilty(&rows, &traces, &refusal(400, required))[0].0, 0);
+}
+
+#[test]
+fn what_all_lack_is_named() {
+    let (rows, traces) = carrying(&[&[("a", "1"), ("hs_task_type", "")], &[("a", "2")], &[("hs_task_type", "TODO")]]);
+    for body in [
+        json!({"message": "Some required properties were not set", "context": {"properties": ["hs_task_type"]}}),
+        json!({"message": "Some required properties were not set: [\"hs_task_type\"]"}),
+    ] {
+        let Guilty::Lacking(lacking, blame) = blame::guilty(&refusal(400, body), &rows, &traces) else { panic!() };
+        assert_eq!(lacking, [0, 1].into());
+        assert_eq!(blame.detail, "hs_task_type: HubSpot requires a value, and the update has none");
+    }
+    let unreadable = refusal(400, json!({"message": "Invalid input JSON on line 1, column 2: Unexpected character"}));
+    assert!(matches!(blame::guilty(&unreadable, &rows, &traces), Guilty::Lacking(all, _) if all.len() == 3));
+}
+
+#[test]
+fn a_conflict_of_the_id_itself_is_a_conflict_of_its_row() {
+    let (rows, traces) = carrying(&[&[("a", "1")], &[("a", "2")], &[("a", "3")]]);
+    let message = "Cannot set PropertyValueCoordinates{propertyName=ticket, value=T-1} on 9. 8 already has that value.";
+    let unique = refusal(409, inside("ticket", "CONFLICTING_UNIQUE_VALUE", message));
+    assert_eq!(guilty(&rows, &traces, &unique), [(1, "ticket: another task has the value T-1".to_owned())]);
+    let exists = refusal(409, json!({"category": "OBJECT_ALREADY_EXISTS", "context": {"ids": ["T-2"]}}));
+    assert_eq!(guilty(&rows, &traces, &exists)[0].0, 2);
+    let error = json!({"category": "OBJECT_ALREADY_EXISTS", "context": {"objectWriteTraceId": ["taskhook-0"]}});
+    let answer: Answer = serde_json::from_value(json!({"errors": [error]})).unwrap();
+    assert!(
+        matches!(&verdicts(&rows, &traces, &answer)[0], Verdict::Refused(blame) if blame.reason == FailReason::Conflict)
+    );
+}
+
+#[test]
+fn a_trace_id_proves_what_no_id_does() {
+    let (rows, traces) = carrying(&[&[("a", "1")], &[("a", "2")], &[("a", "3")]]);
+    let result = |id: &str, trace: usize| json!({"id": id, "objectWriteTraceId": format!("taskhook-{trace}"), "properties": {"ticket": "7"}});
+    let answer: Answer = serde_json::from_value(json!({"results": [result("9", 2), result("9", 0)]})).unwrap();
+    let done = Verdict::Done(Some("9".to_owned()), false);
+    assert_eq!(verdicts(&rows, &traces, &answer), [done.clone(), Verdict::Silent, done]);
+}
+
+#[test]
+fn what_is_left_of_a_read_is_what_is_left_of_the_ids() {
+    let read = |ids: &[&str], results: Json| {
+        let answer: Answer = serde_json::from_value(json!({"results": results})).unwrap();
+        let told = super::account::told("ticket", ids, &answer);
+        (told.records.iter().map(|record| record.map(|record| record.id.clone())).collect::<Vec<_>>(), told.mixed.len())
+    };
+    let record = |id: &str, ticket: &str| json!({"id": id, "properties": {"ticket": ticket}});
+    let some = |id: &str| Some(id.to_owned());
+    assert_eq!(read(&["007", "x"], json!([record("1", "7"), record("2", "x")])), (vec![some("1"), some("2")], 0));
+    assert_eq!(read(&["a", "x"], json!([record("1", "A.1"), record("2", "x")])), (vec![some("1"), some("2")], 0));
+    assert_eq!(read(&["a", "b", "x"], json!([record("1", "A.1"), record("2", "x")])), (vec![None, None, some("2")], 2));
+    assert_eq!(read(&["a", "b"], json!([])), (vec![None, None], 0));
+}
+
+#[test]
+fn a_value_in_another_form_is_as_it_was_written() {
+    use super::guard::shows;
+    for (current, written) in [
+        ("7", "007"),
+        ("1.5", " 1.50"),
+        ("text", "  text\n"),
+        ("<p>Hello &amp; <b>you</b></p>", "<p>Hello &#38; <b onclick=\"x\">you</b><br></p>"),
+        ("2026-03-02T00:00:00Z", "2026-03-02T00:00:00.000Z"),
+    ] {
+        assert!(shows(current, written), "{current:?} {written:?}");
+    }
+    for (current, written) in [("7", "8"), ("", "0"), ("<p>a</p>", "<p>b</p>"), ("a b", "ab"), ("nan", "NaN")] {
+        assert!(!shows(current, written), "{current:?} {written:?}");
     }
 }
 
