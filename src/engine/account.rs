@@ -75,7 +75,9 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
         if about.is_empty() {
             unnamed.push(error);
         } else if says_not_found(error) {
-            about.into_iter().for_each(|row| verdicts[row] = Verdict::Missing);
+            for row in about {
+                verdicts[row] = Verdict::Missing;
+            }
         } else {
             for (row, blame) in blame::reasons(error, &about, rows) {
                 verdicts[row] = Verdict::Refused(blame);
@@ -92,7 +94,9 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
         if about.is_empty() && silent.len() == 1 && strangers.is_empty() && names_nobody(error) {
             // It can only mean the one that is left.
             if says_not_found(error) {
-                silent.into_iter().for_each(|row| verdicts[row] = Verdict::Missing);
+                for row in silent {
+                    verdicts[row] = Verdict::Missing;
+                }
                 continue;
             }
             if blame::says_conflict(error) {

@@ -150,10 +150,16 @@ struct Doubts {
 /// The rows among `among` that errors are about for certain, and what is open.
 fn blamed(entries: &[Entry], rows: &[Write], among: &BTreeSet<usize>) -> (BTreeMap<usize, Blame>, Doubts) {
     let mut carriers: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
+    let mut ids = Vec::new();
     for (row, write) in rows.iter().enumerate().filter(|(row, _)| among.contains(row)) {
-        for (name, value) in write.values() {
-            carriers.entry(name).or_default().push((row, value));
+        for (name, value) in &write.properties {
+            carriers.entry(name).or_default().push((row, value.as_str()));
         }
+        ids.push((row, write.task.id.as_str()));
+    }
+    // The id itself is written where a task is created; where others set the property, they are meant.
+    if let Some(first) = rows.first() {
+        carriers.entry(&first.task.id_property).or_insert(ids);
     }
     let mut guilty: BTreeMap<usize, Blame> = BTreeMap::new();
     let mut doubts = Doubts::default();

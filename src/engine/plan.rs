@@ -62,19 +62,19 @@ pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
         properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
     }
     // Ids that HubSpot may take for the same are asked for one by one, so that each result has one row.
-    let mut apart: BTreeMap<(&str, usize), (Vec<&str>, &BTreeSet<&str>)> = BTreeMap::new();
-    for (id_property, (ids, properties)) in &wanted {
+    let mut apart: BTreeMap<(&str, usize), Vec<&str>> = BTreeMap::new();
+    for (id_property, (ids, _)) in &wanted {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for id in ids {
             let count = seen.entry(alike(id)).or_default();
-            apart.entry((id_property, *count)).or_insert_with(|| (Vec::new(), properties)).0.push(id);
+            apart.entry((id_property, *count)).or_default().push(id);
             *count += 1;
         }
     }
     let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
     let mut reads = Vec::new();
-    for ((id_property, _), (ids, properties)) in apart {
-        let properties: Vec<_> = properties.iter().copied().collect();
+    for ((id_property, _), ids) in apart {
+        let properties: Vec<_> = wanted[id_property].1.iter().copied().collect();
         let batches = ids.chunks(BATCH);
         reads.extend(batches.map(|ids| Read {
             id_property: id_property.to_owned(),

@@ -42,7 +42,7 @@ pub struct Hubspot {
     /// Outlives the deliveries, so that they share it.
     owners: owners::Owners,
     /// Outlives the deliveries as well: each goes on where the one before had to stop.
-    refusals: Refusals,
+    refusals: Box<Refusals>,
 }
 
 /// A task to write.
@@ -117,7 +117,7 @@ impl Hubspot {
     pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
         let transport = transport::Transport::new(http, base_url, token);
         let (tasks, properties) = (tasks_path(version), path(version, "properties"));
-        Self { transport, tasks, properties, owners: owners::Owners::default(), refusals: Refusals::default() }
+        Self { transport, tasks, properties, owners: owners::Owners::default(), refusals: Box::default() }
     }
 
     /// HubSpot as the settings say, if it is called at all.

@@ -80,7 +80,8 @@ impl Told {
             format!("{kind} {}", call.body["inputs"].as_array().map_or(0, Vec::len))
         };
         let made: Vec<_> = self.sim.calls().into_iter().map(call).collect();
-        assert_eq!(made.join(", "), calls, "{}: {:?}", self.line, self.outcomes);
+        let made = made.join(", ");
+        assert_eq!(side_by_side(&made), side_by_side(calls), "{}: {:?}", self.line, self.outcomes);
         self
     }
 
@@ -96,6 +97,21 @@ impl Told {
         assert_eq!(task.properties.get(property).map_or("", String::as_str), expected, "{}", self.line);
         self
     }
+}
+
+/// Calls of one kind that follow each other may have been made side by side: the order of their sizes is none.
+fn side_by_side(calls: &str) -> Vec<(&str, Vec<&str>)> {
+    let mut runs: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (kind, size) in calls.split(", ").filter_map(|call| call.split_once(' ')) {
+        match runs.last_mut() {
+            Some((last, sizes)) if *last == kind => sizes.push(size),
+            _ => runs.push((kind, vec![size])),
+        }
+    }
+    for (_, sizes) in &mut runs {
+        sizes.sort_unstable();
+    }
+    runs
 }
 
 fn told(outcome: &Outcome) -> (String, &str) {
@@ -140,10 +156,10 @@ fn priority(value: &'static str) -> [(&'static str, &'static str); 1] {
 #[tokio::test]
 async fn the_same_id_twice_in_one_request() {
     let body = json!({
-        "status": "error", "category": "VALIDATION_ERROR", "context": {"ids": ["t-1"]},
-        "message": "Duplicate IDs found in batch input: [t-1]. IDs must be unique",
+        "status": "error", "category": "VALIDATION_ERROR", "context": {"ids": ["T-1"]},
+        "message": "Duplicate IDs found in batch input: [T-1]. IDs must be unique",
     });
-    let told = row("400 for the whole batch: `Duplicate IDs found`, `context.ids` names them")
+    let told = row("ids that HubSpot may take for the same are never in one request")
         .updates(&[AFTER, &[("hs_task_subject", "newer")], &[("hs_task_subject", "older")]])
         .each(|index, update| {
             if index == 2 {
@@ -151,11 +167,10 @@ async fn the_same_id_twice_in_one_request() {
                 update.time = taskhook::time::Time::from_milliseconds(0);
             }
         })
-        .answers(400, body.clone())
         .run()
         .await;
-    told.is(&["updated", "updated", "updated"], "update 3, update 2, update 1");
-    let last = &told.sim.calls()[2].body["inputs"][0];
+    told.is(&["updated", "updated", "updated"], "update 2, update 1");
+    let last = &told.sim.calls()[1].body["inputs"][0];
     assert_eq!(last["id"], json!("T-1"), "the newer event is written last");
 
     row("ids that are the same in no way that we know")
@@ -300,7 +315,7 @@ async fn a_value_is_compared_whole() {
         .answers(400, refusal(&[("amount", "SOMETHING_NEW", "What is this?")], &[]))
         .run()
         .await
-        .is(&["updated", "updated", "updated"], "update 3, update 1, update 2");
+        .is(&["updated", "updated", "updated"], "update 3, update 1, update 1, update 1");
 }
 
 #[tokio::test]
@@ -354,7 +369,7 @@ async fn a_value_that_must_be_unique() {
         .updates(&[&[("code", "same")], &[("code", "same")], AFTER])
         .run()
         .await
-        .is(&["updated", "failed conflict", "updated"], "update 3, update 1, update 2, update 1");
+        .is(&["updated", "failed conflict", "updated"], "update 3, update 2, update 1");
 }
 
 #[tokio::test]
@@ -513,12 +528,6 @@ async fn what_passes_and_what_does_not() {
     for (line, fault, reason, detail) in [
         ("401: if the token is the same, stop", Fault::status(401), "unauthorized", "HubSpot refuses the token"),
         (
-            "403: `requiredGranularScopes`",
-            Fault::status(403),
-            "forbidden",
-            "the HubSpot token lacks a scope: crm.objects.contacts.write, crm.objects.contacts.read, crm.objects.owners.read",
-        ),
-        (
             "429: `DAILY` is over for today",
             Fault { policy: Policy::Daily, ..Fault::status(429) },
             "rate_limited",
@@ -535,6 +544,24 @@ async fn what_passes_and_what_does_not() {
         let reason = format!("retry {reason}");
         row(line).good(2).fault(fault).run().await.is(&[&reason, &reason], "update 2").detail(0, detail);
     }
+    row("403: `requiredGranularScopes`; both halves say so, and it is the token's")
+        .good(4)
+        .fault(Fault { forever: true, ..Fault::status(403) })
+        .run()
+        .await
+        .is(&["retry forbidden"; 4], "update 4, update 2, update 2");
+    row("403: one half says so, and it is a row's")
+        .good(3)
+        .fault(Fault { forever: true, holds: vec!["\"T-1\"".to_owned()], ..Fault::status(403) })
+        .run()
+        .await
+        .is(&["updated", "retry forbidden", "updated"], "update 3, update 1, update 2, update 1, update 1");
+    row("403: alone nobody can tell")
+        .good(1)
+        .fault(Fault::status(403))
+        .run()
+        .await
+        .is(&["retry forbidden"], "update 1");
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod hubspot;
 mod hubspot_table;
 mod invariants;
 mod lost;
+mod refused;
 mod replay;
 mod requests;
 mod samples;
