@@ -352,3 +352,29 @@ async fn a_missing_task_that_nobody_names_can_only_be_the_one_that_was_asked_for
     world.hubspot.fault(on_update(Fault { body: Some(body), ..Fault::status(207) }));
     deliver_one(&world).await.is(200, "failed 1").row(0, "failed not_found");
 }
+
+#[tokio::test]
+async fn what_hubspot_takes_with_reserve_is_logged_without_its_words() {
+    let world = world().start().await;
+    let warning = Some("the value secret words was cut".to_owned());
+    world.hubspot.fault(on_update(Fault { warning, ..Fault::default() }));
+    deliver_one(&world).await.is(200, "updated 1");
+    world.function.logs("HubSpot warns of a value that it took").await;
+    assert!(!world.function.log().contains("secret words"), "{}", world.function.log());
+}
+
+#[tokio::test]
+async fn a_due_date_that_stays_is_told_in_the_row() {
+    let due = SOURCE.replace("[properties]", "[properties]\nhs_timestamp = { from = '.due', otherwise = \"\" }");
+    let world = world()
+        .source("shop", &due)
+        .seed(|seed| seed["behaviour"] = json!({"empty_due_date": "invalid"}))
+        .start()
+        .await;
+    for calls in [2, 3] {
+        let reply = deliver_one(&world).await;
+        reply.is(200, "updated 1").row(0, "updated");
+        assert!(reply.detail(0).starts_with("hs_timestamp: "), "{reply:?}");
+        assert_eq!(world.calls("batch/update").len(), calls, "the function remembers it");
+    }
+}

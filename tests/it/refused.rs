@@ -52,6 +52,7 @@ async fn good_rows_are_out_with_the_second_delivery_however_many_are_bad() {
     for bad in [1, 3, 10] {
         let (sim, updates) = (portal(100).await, hundred(bad));
         let hubspot = hubspot(&sim);
+        sim.set_behaviour(serde_json::from_value(json!({"limits": {"ten_secondly": null}})).unwrap());
         for delivery in 1..=2 {
             // So many calls of 0.7 s fit into a reply; then there is no time left.
             sim.clear_faults();
