@@ -191,6 +191,7 @@ fn behaviours() -> impl Strategy<Value = Behaviour> {
             terse_validation: terse,
             incomplete_errors: incomplete,
             order,
+            ..Behaviour::default()
         }
     })
 }
