@@ -1,10 +1,12 @@
 //! HubSpot's tasks API: calls, their answers, whose fault a refusal is, and whether to try again.
 
 mod answer;
+mod daily;
 mod error;
 mod owners;
 mod properties;
 mod retry;
+mod said;
 mod schema;
 mod token;
 mod transport;

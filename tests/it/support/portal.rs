@@ -73,6 +73,6 @@ pub async fn run(sim: &Sim, updates: &[Update]) -> Vec<Outcome> {
 
 pub async fn run_within(sim: &Sim, updates: &[Update], left: Duration) -> Vec<Outcome> {
     let token = Token::Given(SecretString::from("token".to_owned()));
-    let hubspot = Hubspot::new(taskhook::outbound::client(true), &sim.url(), &ApiVersion::V3, token);
+    let hubspot = Hubspot::new(taskhook::outbound::client(true), &sim.url(), &ApiVersion::default(), token);
     engine::run(&hubspot, updates, Instant::now() + left, false).await.outcomes
 }
