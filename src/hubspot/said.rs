@@ -254,7 +254,7 @@ mod tests {
             ("Meier's \"invoice\"\nis not valid\r\n is too long", "…\" is not valid is too long"),
             ("Meier's \"inv", "… \"inv"),
             ("ada@acme.example is locked", "… is locked"),
-            ("Line\u{2028}break\tand\u{0}nul", "… and nul"),
+            ("Line\u{2028}break\tand\u{0}nul", "Line break and nul"),
             ("Müller was here", "… was here"),
             (r"M\u00fcller\nwas here", "… here"),
             ("Duplicate IDs found in batch input: [T-17]. IDs must be unique", "Duplicate IDs found in batch input:"),
