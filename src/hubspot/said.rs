@@ -57,6 +57,11 @@ impl Said {
         Self { complaint, correlation_id, kinds, page }
     }
 
+    /// Whether a web page came instead of JSON.
+    pub(super) fn is_page(&self) -> bool {
+        self.page.is_some()
+    }
+
     /// The kind of error, such as `VALIDATION_ERROR`; the limit, of a 429.
     pub(super) fn category(&self) -> &str {
         let policy = Some(self.complaint.policy_name.as_str()).filter(|name| is_name(name));
@@ -111,7 +116,7 @@ impl Said {
             format!("the HubSpot token lacks a scope: {}", scopes.join(", "))
         } else if is("USER_DOES_NOT_HAVE_PERMISSIONS") {
             "whoever made the HubSpot token has left, or lost the permission: rotate the token".to_owned()
-        } else if self.page.is_some() {
+        } else if self.is_page() {
             "a web page forbids it in HubSpot's place: a firewall (Cloudflare) or a proxy blocks this network; if it \
              stays so, ask HubSpot's support"
                 .to_owned()

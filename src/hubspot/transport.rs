@@ -271,6 +271,9 @@ fn describe(failure: &Failure, said: &Said) -> String {
         Failure::NoConnection => "HubSpot can't be reached".to_owned(),
         Failure::Broken => "the connection to HubSpot broke".to_owned(),
         Failure::TimedOut => "HubSpot did not answer in time".to_owned(),
+        Failure::Unreadable if said.is_page() => {
+            "a web page answers in HubSpot's place: look at HUBSPOT_BASE_URL, and at a proxy on the way".to_owned()
+        }
         Failure::Unreadable => "HubSpot's answer can't be read".to_owned(),
         Failure::TooLarge => "HubSpot's answer is over 4 MiB".to_owned(),
         Failure::Status { status: 401, .. } => "HubSpot refuses the token".to_owned(),
