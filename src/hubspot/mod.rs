@@ -34,7 +34,7 @@ pub const READ: &str = "batch/read";
 
 /// A client of HubSpot's tasks API.
 pub struct Hubspot {
-    transport: transport::Transport,
+    transport: Box<transport::Transport>,
     /// `/crm/objects/2026-03/tasks` or `/crm/v3/objects/tasks`.
     tasks: String,
     /// `/crm/properties/2026-03/tasks` or `/crm/v3/properties/tasks`.
@@ -117,7 +117,7 @@ impl Hubspot {
     /// Nothing is sent yet.
     #[must_use]
     pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
-        let transport = transport::Transport::new(http, base_url, token);
+        let transport = Box::new(transport::Transport::new(http, base_url, token));
         let properties = format!("{}/tasks", path(version, "properties"));
         let (tasks, owners_path) = (tasks_path(version), path(version, "owners"));
         Self { transport, tasks, properties, owners_path, owners: owners::Owners::default() }

@@ -36,7 +36,7 @@ impl Hubspot {
             match self.transport.get::<Value>(&path, deadline).await {
                 Ok(mut sensitive) => add(&mut answer, &mut sensitive),
                 Err(Error::Later { reason: RetryReason::Forbidden, .. } | Error::Refused(_)) => {
-                    unseen.push(sensitivity)
+                    unseen.push(sensitivity);
                 }
                 Err(error) => return Err(error),
             }

@@ -71,11 +71,11 @@ impl Said {
     /// The properties that it names.
     pub(super) fn properties(&self) -> String {
         let errors = self.complaint.all();
-        let named = errors.iter().flat_map(|error| {
+        let in_context = errors.iter().flat_map(|error| {
             ["propertyName", "propertyNames", "properties"].into_iter().flat_map(|name| error.context(name))
         });
         let inside = errors.iter().flat_map(|error| inside(&error.message));
-        let names: BTreeSet<String> = named.cloned().chain(inside).filter(|name| is_name(name)).collect();
+        let names: BTreeSet<String> = in_context.cloned().chain(inside).filter(|name| is_name(name)).collect();
         names.into_iter().take(10).collect::<Vec<_>>().join(", ")
     }
 

@@ -109,7 +109,7 @@ impl Transport {
             let (failure, said) = match self.attempt(request, &token, at_once, deadline).await {
                 Ok(response) => match self.read(&response) {
                     Ok(answer) => return Ok((answer, may_be_done)),
-                    Err(failed) => failed,
+                    Err(failed) => *failed,
                 },
                 Err(failure) => (failure, Said::default()),
             };
@@ -147,7 +147,7 @@ impl Transport {
     }
 
     /// Reads a success. Anything else is a failure, with what was said about it.
-    fn read<T: DeserializeOwned>(&self, response: &Response) -> Result<T, (Failure, Said)> {
+    fn read<T: DeserializeOwned>(&self, response: &Response) -> Result<T, Box<(Failure, Said)>> {
         let said = |body: &[u8]| Said::of(body, response.correlation_id.as_deref());
         if !(200..300).contains(&response.status) {
             let said = said(response.body.as_deref().unwrap_or_default());
@@ -156,10 +156,10 @@ impl Transport {
                 self.daily.passed();
             }
             let failure = Failure::Status { status: response.status, retry_after: response.retry_after, hint };
-            return Err((failure, said));
+            return Err(Box::new((failure, said)));
         }
-        let Some(body) = &response.body else { return Err((Failure::TooLarge, Said::default())) };
-        let answer = serde_json::from_slice(body).map_err(|_| (Failure::Unreadable, said(body)))?;
+        let Some(body) = &response.body else { return Err(Box::new((Failure::TooLarge, Said::default()))) };
+        let answer = serde_json::from_slice(body).map_err(|_| Box::new((Failure::Unreadable, said(body))))?;
         self.daily.passed();
         Ok(answer)
     }
