@@ -105,7 +105,7 @@ def subjects_written(calls):
 
     >>> def update(status, task, subject):
     ...     inputs = [{"id": task, "properties": {"hs_task_subject": subject}}]
-    ...     return {"path": "/crm/v3/objects/tasks/batch/update", "status": status, "body": {"inputs": inputs}}
+    ...     return {"path": "/crm/objects/2026-03/tasks/batch/update", "status": status, "body": {"inputs": inputs}}
     >>> subjects_written([update(503, "T-1", "1 of 5"), update(200, "T-1", "1 of 5"), update(200, "T-1", "3 of 5")])
     {'T-1': ['1 of 5', '3 of 5']}
     """
@@ -136,7 +136,7 @@ def create_tasks(setup, token):
     properties = {"hs_task_subject": subject(0), "hs_timestamp": "2029-12-31T09:00:00.000Z"}
     inputs = [{"properties": {"ticket_id": task, **properties}} for task in TASKS]
     headers = {"Authorization": f"Bearer {token}"}
-    call("POST", f"{setup.hubspot}/crm/v3/objects/tasks/batch/create", {"inputs": inputs}, headers)
+    call("POST", f"{setup.hubspot}/crm/objects/2026-03/tasks/batch/create", {"inputs": inputs}, headers)
 
 
 def hubspot_calls(setup):
@@ -145,10 +145,10 @@ def hubspot_calls(setup):
 
 def kind(path):
     """
-    >>> kind("/crm/v3/objects/tasks/batch/read"), kind("/crm/v3/owners?limit=100")
+    >>> kind("/crm/objects/2026-03/tasks/batch/read"), kind("/crm/owners/2026-03?limit=100")
     ('batch/read', 'owners')
     """
-    return re.sub(r"^/crm/v3/(objects/tasks/)?", "", path.split("?")[0])
+    return re.sub(r"^/crm/(objects/2026-03/tasks/)?|/2026-03$", "", path.split("?")[0])
 
 
 # Webhooks

@@ -49,7 +49,7 @@ pub fn available(path: &Path) -> PathBuf {
     folder(path).join("available")
 }
 
-/// The file beside the sources with the portal's task properties, as `GET /crm/v3/properties/tasks` gives them.
+/// The file beside the sources with the portal's task properties, as `taskhook schema pull` prints them.
 const SCHEMA: &str = "hubspot-schema.json";
 
 /// Reads the schema beside the sources in `path`, a folder or one file. `None` where there is no such file.
@@ -63,7 +63,7 @@ pub fn schema(path: &Path) -> Result<Option<Schema>, Problem> {
     let problem = |why: String| Problem {
         variable: "TASKHOOK_SOURCES",
         message: format!(
-            "{} {why}; save what GET /crm/v3/properties/tasks answers as this file, or remove it",
+            "{} {why}; save what `taskhook schema pull` prints as this file, or remove it",
             file.display()
         ),
     };

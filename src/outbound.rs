@@ -25,6 +25,15 @@ const IDLE: Duration = Duration::from_secs(40);
 const HERE: [SocketAddr; 2] =
     [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0)];
 
+/// Where HTTP without TLS will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// With whoever answers there.
+    Anywhere,
+    /// With this machine alone.
+    OnThisMachine,
+}
+
 /// Makes the client. `keep` says whether connections are kept for the next request.
 ///
 /// # Panics
@@ -92,4 +101,38 @@ fn connector_error(error: reqwest::Error) -> ConnectorError {
 pub fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Reads an address to which paths are added, and gives it as the client writes it. The client's own parser judges it,
+/// because two parsers can find two hosts in one text.
+///
+/// # Errors
+///
+/// Where it is no such address: what to do.
+pub fn address(text: &str, plain: Plain) -> Result<String, &'static str> {
+    let hint = match plain {
+        Plain::Anywhere => "write an address with https:// or http://",
+        Plain::OnThisMachine => "write an https:// address (http:// on this machine alone: a token goes over it)",
+    };
+    let url = reqwest::Url::parse(text).map_err(|_| hint)?;
+    let is_allowed = match (url.scheme(), plain) {
+        ("https", _) | ("http", Plain::Anywhere) => true,
+        ("http", Plain::OnThisMachine) => url.host_str().is_some_and(is_this_machine),
+        _ => false,
+    };
+    if !is_allowed || url.host_str().is_none() {
+        return Err(hint);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("leave out the part before the @: no user and no password are sent");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("leave out what follows the ? or #: paths are added to the address");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Whether a host, as [`reqwest::Url`] writes it, is this machine: by its whole name or address, never by a beginning.
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }

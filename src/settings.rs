@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::outbound::{Plain, address};
 use crate::secrets::SecretRef;
 use crate::time::duration;
 
@@ -77,10 +78,10 @@ pub struct Aws {
     pub sqs_url: Option<String>,
 }
 
-/// A version of HubSpot's API.
+/// A version of HubSpot's API. Tasks, properties and owners all go by it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiVersion {
-    /// `/crm/v3/objects/...`
+    /// `/crm/v3/objects/...`, which HubSpot supports until September 2027.
     V3,
     /// `/crm/objects/2026-03/...`
     Date(String),
@@ -93,13 +94,6 @@ pub struct Problem {
     pub variable: &'static str,
     /// What is wrong, and what to do.
     pub message: String,
-}
-
-/// Where HTTP without TLS will do.
-#[derive(Clone, Copy)]
-enum Plain {
-    Anywhere,
-    OnThisMachine,
 }
 
 /// Reads variables and collects problems.
@@ -234,7 +228,7 @@ impl ApiVersion {
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problem> {
         let mut reader = Reader { variable, problems: Vec::new() };
         let version = reader.hubspot_api_version();
-        reader.problems.pop().map_or(Ok(version.unwrap_or(Self::V3)), Err)
+        reader.problems.pop().map_or(Ok(version.unwrap_or_default()), Err)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -247,8 +241,14 @@ impl ApiVersion {
         match text {
             "v3" => Ok(Self::V3),
             date if is_date(date) => Ok(Self::Date(date.to_owned())),
-            other => Err(format!("it is {other:?}; write v3, or a date version such as 2026-03")),
+            other => Err(format!("it is {other:?}; write a date version such as 2026-03, or v3")),
         }
+    }
+}
+
+impl Default for ApiVersion {
+    fn default() -> Self {
+        Self::Date("2026-03".to_owned())
     }
 }
 
@@ -280,7 +280,8 @@ impl Reader<'_> {
     }
 
     fn hubspot_api_version(&mut self) -> Option<ApiVersion> {
-        let version = self.get("HUBSPOT_API_VERSION").map_or(Ok(ApiVersion::V3), |text| ApiVersion::parse(&text));
+        let version =
+            self.get("HUBSPOT_API_VERSION").map_or(Ok(ApiVersion::default()), |text| ApiVersion::parse(&text));
         self.parsed("HUBSPOT_API_VERSION", version)
     }
 
@@ -292,24 +293,15 @@ impl Reader<'_> {
     /// An address without a slash at the end: HTTPS, or HTTP where that is allowed.
     fn url(&mut self, name: &'static str, plain: Plain) -> Option<String> {
         let text = self.get(name)?;
-        let uri: Option<http::Uri> = text.parse().ok();
-        let is_here = |host: &str| host == "localhost" || host == "[::1]" || host.starts_with("127.");
-        let is_good = uri.is_some_and(|uri| match (uri.scheme_str(), uri.host(), plain) {
-            (Some("https"), Some(_), _) | (Some("http"), Some(_), Plain::Anywhere) => true,
-            (Some("http"), Some(host), Plain::OnThisMachine) => is_here(host),
-            _ => false,
-        });
-        if !is_good {
-            let hint = match plain {
-                Plain::Anywhere => "write an address with https:// or http://",
-                Plain::OnThisMachine => {
-                    "write an https:// address (http:// on this machine alone: a token goes over it)"
-                }
-            };
-            self.problem(name, format!("it is {text:?}; {hint}"));
-        }
-        is_good.then(|| text.trim_end_matches('/').to_owned())
+        let address = address(&text, plain).map_err(|why| format!("it is {}; {why}", shown(&text)));
+        self.parsed(name, address)
     }
+}
+
+/// A wrong address as it may be logged: it can hold a password before the `@`.
+fn shown(address: &str) -> String {
+    let rest = address.rsplit_once('@').map(|(_, rest)| format!("...@{rest}"));
+    format!("{:?}", rest.as_deref().unwrap_or(address))
 }
 
 impl fmt::Display for Problem {
@@ -343,7 +335,7 @@ mod tests {
     fn the_defaults_are_those_of_the_contract() {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.hubspot_base_url, "https://api.hubapi.com");
-        assert_eq!(settings.hubspot_api_version, ApiVersion::V3);
+        assert_eq!(settings.hubspot_api_version, ApiVersion::Date("2026-03".to_owned()));
         assert_eq!((settings.secret_ttl.as_secs(), settings.reply_within.as_secs()), (300, 8));
         assert!(!settings.observe);
         assert!(!format!("{settings:?}").contains("s3cret"));
@@ -385,14 +377,63 @@ mod tests {
     fn values_are_read() {
         let settings = read(&[
             ("HUBSPOT_BASE_URL", "http://127.0.0.1:8787/"),
-            ("HUBSPOT_API_VERSION", "2026-03"),
+            ("HUBSPOT_API_VERSION", "v3"),
             ("AWS_ENDPOINT_URL", "http://localstack:4566"),
         ])
         .unwrap();
         assert_eq!(settings.hubspot_base_url, "http://127.0.0.1:8787");
-        assert_eq!(settings.hubspot_api_version, ApiVersion::Date("2026-03".to_owned()));
+        assert_eq!(settings.hubspot_api_version, ApiVersion::V3);
         assert_eq!(settings.aws.secrets_manager_url.as_deref(), Some("http://localstack:4566"));
         assert_eq!(settings.aws.sqs_url.as_deref(), Some("http://localstack:4566"));
+    }
+
+    #[test]
+    fn a_token_goes_over_plain_http_to_this_machine_alone() {
+        for good in ["http://127.0.0.1:8787", "http://127.1.2.3", "http://localhost:8787/", "http://[::1]:8787"] {
+            assert!(read(&[("HUBSPOT_BASE_URL", good)]).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://127.0.0.1.evil.example",
+            "http://127.evil.example",
+            "http://localhost.evil.example",
+            "http://127.0.0.1@evil.example",
+            "http://127.0.0.1:80@evil.example",
+            "http://evil.example\\@127.0.0.1",
+            "http://evil.example#127.0.0.1",
+            "http://[::1].evil.example",
+            "http://[::2]",
+            "http://0.0.0.0",
+            "http://10.127.0.1",
+        ] {
+            let problems = read(&[("HUBSPOT_BASE_URL", bad)]).unwrap_err();
+            assert_eq!((problems.len(), problems[0].variable), (1, "HUBSPOT_BASE_URL"), "{bad}");
+            assert!(problems[0].message.contains("write an https:// address"), "{bad}: {}", problems[0]);
+        }
+    }
+
+    #[test]
+    fn an_address_to_which_paths_are_added_ends_with_its_path() {
+        let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/updates.fifo";
+        assert_eq!(read(&[("TASKHOOK_QUEUE_URL", queue)]).unwrap().queue_url.as_deref(), Some(queue));
+        let names = ["HUBSPOT_BASE_URL", "TASKHOOK_QUEUE_URL", "TASKHOOK_DEAD_LETTER_URL", "AWS_ENDPOINT_URL_SQS"];
+        for name in names {
+            for (bad, part) in [
+                ("https://api.hubapi.com?x=", "leave out what follows the ? or #"),
+                ("https://api.hubapi.com/?", "leave out what follows the ? or #"),
+                ("https://api.hubapi.com#", "leave out what follows the ? or #"),
+                ("https://api.hubapi.com/q#x.fifo", "leave out what follows the ? or #"),
+                ("https://me:hunter2@api.hubapi.com", "leave out the part before the @"),
+                ("https://api.hubapi.com@evil.example/q.fifo", "leave out the part before the @"),
+                ("https://", "write an"),
+                ("ftp://api.hubapi.com", "write an"),
+                ("api.hubapi.com", "write an"),
+            ] {
+                let problems = read(&[(name, bad)]).unwrap_err();
+                let problem = problems.iter().find(|problem| problem.message.contains(part));
+                assert!(problem.is_some_and(|problem| problem.variable == name), "{name} {bad}: {problems:?}");
+                assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Whether a portal gives what the source files ask of it, and what to do where it doesn't.
 
 use crate::hubspot::{Schema, Unfit};
-use crate::source::{Asks, Demand};
+use crate::source::{Asks, Demand, Warning};
 use crate::summary::FailReason;
 
 /// What a portal's tasks take.
@@ -28,6 +28,16 @@ impl Definitions {
             Asks::Date => return self.check_time(name, "date", DATE),
         };
         checked.map_err(|(reason, detail)| (reason, format!("{detail}; {}", self.advice(demand, reason))))
+    }
+
+    /// A property that the definitions lack and the portal may have.
+    pub(super) fn unseen(&self, demand: &Demand) -> Warning {
+        let name = &demand.property;
+        let nearest = self.schema.nearest(name).map(|meant| format!("; did you mean `{meant}`?"));
+        Warning(demand.problem(format!(
+            "{name}: the portal has no such property, unless it is a sensitive one, which the token may not see{}",
+            nearest.unwrap_or_default()
+        )))
     }
 
     fn check_text(&self, name: &str, text: &str) -> Result<(), Unfit> {

@@ -33,9 +33,20 @@ pub(super) async fn connect() -> Result<Hubspot, String> {
     Ok(hubspot)
 }
 
-/// The portal's task properties, as HubSpot says them.
+/// The portal's task properties, as HubSpot says them. What the token may not see of them is told on standard error.
 pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value, String> {
-    hubspot.properties(deadline()).await.map_err(|error| sentence(&error))
+    let answer = hubspot.properties(deadline()).await.map_err(|error| sentence(&error))?;
+    let unseen: Vec<_> = answer["unseen"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !unseen.is_empty() {
+        let scopes: Vec<_> = unseen.iter().map(|kind| format!("crm.objects.contacts.{kind}.read.v2")).collect();
+        eprintln!(
+            "The token may not see the portal's {} properties, so they are left out. If a source writes one, add to the \
+             token's service key: {}",
+            unseen.join(" and "),
+            scopes.join(", ")
+        );
+    }
+    Ok(answer)
 }
 
 /// What that says about the values that tasks take.
@@ -53,9 +64,12 @@ pub(super) fn sentence(error: &Error) -> String {
     let what_to_do = match error {
         // HubSpot says itself what is wrong with the request.
         Error::Refused(_) => return format!("{error}"),
+        Error::Later { reason: RetryReason::Forbidden, detail, .. } if !detail.contains("lacks a scope: ") => {
+            return format!("{error}.");
+        }
         Error::Later { reason, .. } => match reason {
-            RetryReason::Unauthorized => "use one of a private app (or service key) that is not revoked",
-            RetryReason::Forbidden => "add the scope to the token's private app (or service key)",
+            RetryReason::Unauthorized => "use that of a service key (or private app) that is not revoked",
+            RetryReason::Forbidden => "add the scope to the token's service key (or private app)",
             RetryReason::RateLimited => "try again later",
             RetryReason::Unavailable | RetryReason::Timeout => {
                 "try again; if it stays so, look at HUBSPOT_BASE_URL and HUBSPOT_API_VERSION"

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::demand::Definitions;
 use super::{payload, portal};
-use crate::hubspot::{Error, Hubspot, NewProperty};
+use crate::hubspot::{Error, Hubspot, NewProperty, Refusal};
 use crate::source::{Asks, Demand, demands};
 use crate::summary::FailReason;
 
@@ -131,16 +131,30 @@ async fn create(hubspot: &Hubspot, demands: &[Demand], answer: &Value) -> State 
         _ => NewProperty::datetime(&demand.property, answer),
     };
     let Err(error) = hubspot.create_property(&property, portal::deadline()).await else { return State::Created };
-    let problem = |rest| demand.problem(format!("{} can't be created: {rest}", demand.property)).to_string();
+    let problem = |rest: String| demand.problem(format!("{} can't be created: {rest}", demand.property)).to_string();
     let said = portal::sentence(&error);
-    match (error, &demand.asks) {
-        (Error::Refused(_), Asks::UniqueValues) => {
-            let limit = "ten properties of an object can have unique values; if they are used up, archive one that \
-                         nobody needs";
-            State::Wrong(problem(format!("{said} ({limit})")))
-        }
-        (Error::Refused(_), _) => State::Wrong(problem(said)),
+    match error {
+        Error::Refused(refusal) => match hint(&refusal) {
+            Some(hint) => State::Wrong(problem(format!("{said} ({hint})"))),
+            None => State::Wrong(problem(said)),
+        },
         _ => State::Unknown(problem(said)),
+    }
+}
+
+/// What to do about a refusal, where HubSpot's words don't say it.
+fn hint(refusal: &Refusal) -> Option<&'static str> {
+    let complaint = &refusal.complaint;
+    let words = [&complaint.category, &complaint.code, &complaint.message].map(|text| text.to_lowercase()).join(" ");
+    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    if refusal.status == 409 || says(&["already exists", "already_exists"]) {
+        Some(
+            "it may be archived, or sensitive: restore it in HubSpot or let the token see it, or name another property",
+        )
+    } else if says(&["unique"]) && says(&["limit", "at most", "maximum", "exceed", "too many"]) {
+        Some("ten properties of an object can have unique values; if they are used up, archive one that nobody needs")
+    } else {
+        None
     }
 }
 

@@ -58,6 +58,9 @@ fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String
     let (Some("http" | "https"), Some(authority)) = (given.scheme_str(), given.authority()) else {
         return Err(format!("--url is {given}; write an address with https:// or http://."));
     };
+    if authority.as_str().contains('@') {
+        return Err(format!("--url names a user before the @ of {}, who is not sent; leave it out.", authority.host()));
+    }
     if given.path() != "/" {
         return Ok(given.to_string());
     }

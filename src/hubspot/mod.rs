@@ -1,11 +1,13 @@
 //! HubSpot's tasks API: calls, their answers, whose fault a refusal is, and whether to try again.
 
 mod answer;
+mod daily;
 mod error;
 mod owners;
 mod properties;
 mod refusals;
 mod retry;
+mod said;
 mod schema;
 mod token;
 mod transport;
@@ -34,11 +36,13 @@ pub const READ: &str = "batch/read";
 
 /// A client of HubSpot's tasks API.
 pub struct Hubspot {
-    transport: transport::Transport,
-    /// `/crm/v3/objects/tasks` or `/crm/objects/2026-03/tasks`.
+    transport: Box<transport::Transport>,
+    /// `/crm/objects/2026-03/tasks` or `/crm/v3/objects/tasks`.
     tasks: String,
-    /// `/crm/v3/properties/tasks` or `/crm/properties/2026-03/tasks`.
+    /// `/crm/properties/2026-03/tasks` or `/crm/v3/properties/tasks`.
     properties: String,
+    /// `/crm/owners/2026-03` or `/crm/v3/owners`.
+    owners_path: String,
     /// Outlives the deliveries, so that they share it.
     owners: owners::Owners,
     /// Outlives the deliveries as well: each goes on where the one before had to stop.
@@ -84,6 +88,8 @@ pub struct ReadInputs<'a> {
     id_property: Option<&'a str>,
     inputs: Vec<Id<'a>>,
     properties: Vec<&'a str>,
+    /// None; HubSpot's specification requires the field.
+    properties_with_history: [&'static str; 0],
 }
 
 #[derive(Serialize)]
@@ -107,7 +113,7 @@ impl<'a> ReadInputs<'a> {
     #[must_use]
     pub fn new(id_property: &'a str, ids: &[&'a str], properties: Vec<&'a str>) -> Self {
         let inputs = ids.iter().map(|id| Id { id }).collect();
-        Self { id_property: id_property_field(id_property), inputs, properties }
+        Self { id_property: id_property_field(id_property), inputs, properties, properties_with_history: [] }
     }
 }
 
@@ -115,9 +121,16 @@ impl Hubspot {
     /// Nothing is sent yet.
     #[must_use]
     pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
+<<<<<<< HEAD
         let transport = transport::Transport::new(http, base_url, token);
         let (tasks, properties) = (tasks_path(version), path(version, "properties"));
         Self { transport, tasks, properties, owners: owners::Owners::default(), refusals: Box::default() }
+=======
+        let transport = Box::new(transport::Transport::new(http, base_url, token));
+        let properties = format!("{}/tasks", path(version, "properties"));
+        let (tasks, owners_path) = (tasks_path(version), path(version, "owners"));
+        Self { transport, tasks, properties, owners_path, owners: owners::Owners::default() }
+>>>>>>> api
     }
 
     /// HubSpot as the settings say, if it is called at all.
@@ -188,21 +201,28 @@ impl Hubspot {
 
     async fn look_up_owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
         let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("email", email).finish();
+<<<<<<< HEAD
         let found: owners::Found = self.transport.get(&format!("/crm/v3/owners?limit=100&{query}"), deadline).await?;
         Ok(found.id(email))
+=======
+        let owners: Owners = self.transport.get(&format!("{}?limit=100&{query}", self.owners_path), deadline).await?;
+        let is_it = |owner: &Owner| owner.email.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(email));
+        Ok(owners.results.into_iter().find(is_it).map(|owner| owner.id))
+>>>>>>> api
     }
 }
 
 /// The path of the tasks themselves, to which that of a call is added.
 #[must_use]
 pub fn tasks_path(version: &ApiVersion) -> String {
-    path(version, "objects")
+    format!("{}/tasks", path(version, "objects"))
 }
 
-fn path(version: &ApiVersion, room: &str) -> String {
+/// The path of a part of the CRM's API: `objects`, `properties`, `owners`.
+fn path(version: &ApiVersion, part: &str) -> String {
     match version {
-        ApiVersion::V3 => format!("/crm/v3/{room}/tasks"),
-        ApiVersion::Date(date) => format!("/crm/{room}/{date}/tasks"),
+        ApiVersion::V3 => format!("/crm/v3/{part}"),
+        ApiVersion::Date(date) => format!("/crm/{part}/{date}"),
     }
 }
 

@@ -3,10 +3,14 @@
 
 use serde::Serialize;
 use serde::de::IgnoredAny;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Error, Hubspot};
+use crate::summary::RetryReason;
+
+/// The properties that HubSpot lists only where they are asked for, and only for a token with their scope.
+const SENSITIVE: [&str; 2] = ["sensitive", "highly_sensitive"];
 
 /// A property that the portal is to get.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -22,12 +26,27 @@ pub struct NewProperty {
 }
 
 impl Hubspot {
-    /// Every definition, as HubSpot says it: `{"results": [...]}`, by name.
+    /// Every definition, as HubSpot says it: `{"results": [...]}`, by name. What the token may not see of sensitive
+    /// properties stands in `"unseen": ["sensitive", "highly_sensitive"]`.
     pub async fn properties(&self, deadline: Instant) -> Result<Value, Error> {
         let mut answer: Value = self.transport.get(&self.properties, deadline).await?;
+        let mut unseen = Vec::new();
+        for sensitivity in SENSITIVE {
+            let path = format!("{}?dataSensitivity={sensitivity}", self.properties);
+            match self.transport.get::<Value>(&path, deadline).await {
+                Ok(mut sensitive) => add(&mut answer, &mut sensitive),
+                Err(Error::Later { reason: RetryReason::Forbidden, .. } | Error::Refused(_)) => {
+                    unseen.push(sensitivity);
+                }
+                Err(error) => return Err(error),
+            }
+        }
         // HubSpot promises no order, and two answers shall compare line by line.
-        if let Some(results) = answer["results"].as_array_mut() {
+        if let Some(results) = results(&mut answer) {
             results.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+        }
+        if let Some(fields) = answer.as_object_mut().filter(|_| !unseen.is_empty()) {
+            fields.insert("unseen".to_owned(), json!(unseen));
         }
         Ok(answer)
     }
@@ -62,6 +81,20 @@ impl NewProperty {
     }
 }
 
+/// Adds the definitions of another answer that are not there yet.
+fn add(answer: &mut Value, other: &mut Value) {
+    let (Some(known), Some(more)) = (results(answer), results(other)) else { return };
+    for definition in more.drain(..) {
+        if !known.iter().any(|one| one["name"] == definition["name"]) {
+            known.push(definition);
+        }
+    }
+}
+
+fn results(answer: &mut Value) -> Option<&mut Vec<Value>> {
+    answer.get_mut("results")?.as_array_mut()
+}
+
 /// What people see: `zendesk_ticket_id` is "Zendesk ticket ID".
 fn label(name: &str) -> String {
     let word = |word: &str| match word {
@@ -76,8 +109,6 @@ fn label(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a portal's task properties take, as `GET /crm/v3/properties/tasks` tells it. Pure.
+//! What a portal's task properties take, as `taskhook schema pull` tells it. Pure.
 //!
 //! Values are checked and normalised before they are sent, so that a bad one costs no call. What the definitions don't
 //! settle, such as the options of a property that keeps them elsewhere, is left to HubSpot.
@@ -15,6 +15,8 @@ use crate::update::{RECORD_ID, Unknown, Update, Value};
 #[derive(Debug)]
 pub struct Schema {
     properties: BTreeMap<String, Property>,
+    /// Whether the portal may have sensitive properties that its definitions lack.
+    lacks_sensitive: bool,
 }
 
 /// Why the portal doesn't take something, and a sentence that names the property, the value and what is allowed.
@@ -46,6 +48,9 @@ enum Takes {
 #[derive(Deserialize)]
 struct Answer {
     results: Vec<Definition>,
+    /// The sensitive properties that the token might not see.
+    #[serde(default, deserialize_with = "null_is_default")]
+    unseen: Vec<String>,
 }
 
 /// A property as the file has it; fields that are of no use here are left out.
@@ -98,38 +103,47 @@ const SHOWN: usize = 60;
 const LIST: usize = 160;
 
 impl Schema {
-    /// Reads what `GET /crm/v3/properties/tasks` gives, or the list in it. The error is the rest of a sentence that
+    /// Reads what `taskhook schema pull` and HubSpot's list of properties give, or the list in it. The error is the rest of a sentence that
     /// begins with the file.
     pub fn parse(text: &str) -> Result<Self, String> {
         // Windows tools put a byte order mark before a file that they save.
         let text = text.trim_start_matches('\u{feff}');
-        let definitions = if text.trim_start().starts_with('[') {
-            serde_json::from_str(text)
+        let answer = if text.trim_start().starts_with('[') {
+            serde_json::from_str(text).map(|results| Answer { results, unseen: Vec::new() })
         } else {
-            serde_json::from_str(text).map(|Answer { results }| results)
+            serde_json::from_str(text)
         };
-        let definitions: Vec<Definition> =
-            definitions.map_err(|error| format!("is not a list of property definitions: {error}"))?;
-        let definitions = definitions.into_iter().filter(|definition| !definition.archived);
+        let answer = answer.map_err(|error| format!("is not a list of property definitions: {error}"))?;
+        let definitions = answer.results.into_iter().filter(|definition| !definition.archived);
         let properties: BTreeMap<_, _> = definitions.map(|it| (it.name.clone(), Property::from(it))).collect();
         if properties.is_empty() {
             return Err("has no properties".to_owned());
         }
-        Ok(Self { properties })
+        Ok(Self { properties, lacks_sensitive: !answer.unseen.is_empty() })
+    }
+
+    /// Whether the portal may have a property that its definitions lack, since it is sensitive and the token that read
+    /// them lacked the scope. HubSpot's own task properties are not.
+    #[must_use]
+    pub fn may_have(&self, name: &str) -> bool {
+        let is_hubspots = name.starts_with("hs_") || name.starts_with("hubspot_");
+        self.lacks_sensitive && !is_hubspots && !self.properties.contains_key(name)
     }
 
     /// Checks an update, and puts its values as HubSpot takes them. Everything that is wrong with it is told together.
+    /// A property that the portal [may have](Self::may_have) is left to HubSpot.
     ///
     /// The id of an owner is HubSpot's own and needs no check.
     pub fn check(&self, update: &mut Update) -> Result<(), Unfit> {
         let mut unfit = Vec::new();
         // Without properties it is not sent.
         if !update.properties.is_empty() {
-            unfit.extend(self.check_id_property(&update.task.id_property).err());
-            let updated_at = update.updated_at_property.as_deref();
+            let id_property = Some(&update.task.id_property).filter(|name| !self.may_have(name));
+            unfit.extend(id_property.and_then(|name| self.check_id_property(name).err()));
+            let updated_at = update.updated_at_property.as_ref().filter(|name| !self.may_have(name));
             unfit.extend(updated_at.and_then(|name| self.check_updated_at_property(name).err()));
         }
-        for (name, value) in &mut update.properties {
+        for (name, value) in update.properties.iter_mut().filter(|(name, _)| !self.may_have(name)) {
             let checked = match value {
                 Value::Text(text) => self.check_value(name, text).map(|fit| *text = fit),
                 Value::Owner { unknown, .. } => self.writable(name).map(|property| {

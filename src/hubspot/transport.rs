@@ -10,25 +10,24 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::answer::Complaint;
+use super::daily::Daily;
 use super::error::{Error, Refusal};
-use super::retry::{Decision, Failure, decide};
+use super::retry::{Decision, Failure, Hint, decide, http_date, retry_after};
+use super::said::Said;
 use super::token::Token;
 use crate::outbound;
 use crate::secrets::SecretError;
 use crate::summary::RetryReason;
+use crate::time::Time;
 
 /// How long one try may take at most, however much time is left: HubSpot needs 0.1 to 0.8 s, full batches longer.
 const TRY: Duration = Duration::from_secs(30);
 
-/// The longest wait that HubSpot asks for: a day, while an account is moved (477).
-const WAIT: u64 = 24 * 60 * 60;
+/// The largest answer that is read: 100 tasks, but for the longest of their texts, stay far below.
+const ANSWER: usize = 4 * 1024 * 1024;
 
-/// How much of HubSpot's own words about a refusal is logged, in characters.
-const MESSAGE: usize = 1000;
-
-/// The largest answer that is read: 100 tasks with their texts stay far below.
-const ANSWER: usize = 32 * 1024 * 1024;
+/// The status of a request that asks for too much.
+const TOO_LARGE: u16 = 413;
 
 pub(super) struct Transport {
     http: reqwest::Client,
@@ -36,6 +35,7 @@ pub(super) struct Transport {
     fresh: OnceLock<reqwest::Client>,
     base_url: String,
     token: Token,
+    daily: Daily,
 }
 
 struct Request<'a> {
@@ -49,12 +49,14 @@ struct Request<'a> {
 struct Response {
     status: u16,
     retry_after: Option<Duration>,
-    body: Bytes,
+    correlation_id: Option<String>,
+    /// `None` where it is larger than [`ANSWER`].
+    body: Option<Bytes>,
 }
 
 impl Transport {
     pub(super) fn new(http: reqwest::Client, base_url: &str, token: Token) -> Self {
-        Self { http, fresh: OnceLock::new(), base_url: base_url.to_owned(), token }
+        Self { http, fresh: OnceLock::new(), base_url: base_url.to_owned(), token, daily: Daily::default() }
     }
 
     /// Makes a connection that stays in the pool: any answer will do.
@@ -90,65 +92,76 @@ impl Transport {
 
     /// Tries until there is an answer that stands, or the time is used up.
     async fn call<T: DeserializeOwned>(&self, request: &Request<'_>, deadline: Instant) -> Result<(T, bool), Error> {
+        if let Some(wait) = self.daily.wait(Instant::now()) {
+            let detail =
+                describe(&Failure::Status { status: 429, retry_after: None, hint: Hint::Daily }, &Said::default());
+            return Err(Error::Later { reason: RetryReason::RateLimited, wait: Some(wait), detail });
+        }
         let mut token = self.token.get(deadline).await.map_err(|error| no_token(&error))?;
         let (mut tries, mut at_once, mut was_fresh, mut is_newest, mut may_be_done) = (0, false, false, false, false);
         loop {
             // A request would still go out on a connection that is open.
             if Instant::now() >= deadline {
-                let failure = Failure::TimedOut;
-                let detail = describe(&failure, &Complaint::default());
+                let detail = describe(&Failure::TimedOut, &Said::default());
                 return Err(Error::Later { reason: RetryReason::Timeout, wait: None, detail });
             }
             tries += 1;
-            let response = self.attempt(request, &token, at_once, deadline).await;
-            let (failure, complaint) = match response {
-                Ok(response) if (200..300).contains(&response.status) => match serde_json::from_slice(&response.body) {
+            let (failure, said) = match self.attempt(request, &token, at_once, deadline).await {
+                Ok(response) => match self.read(&response) {
                     Ok(answer) => return Ok((answer, may_be_done)),
-                    Err(_) => (Failure::Unreadable, Complaint::default()),
+                    Err(failed) => *failed,
                 },
-                Ok(Response { status: 401, .. }) if !is_newest => {
-                    // The token may have been changed since it was fetched: once, never in a loop.
-                    is_newest = true;
-                    if let Some(newer) = self.token.get_again(&token, deadline).await {
-                        token = newer;
-                        continue;
-                    }
-                    (Failure::Status { status: 401, retry_after: None, policy: String::new() }, Complaint::default())
-                }
-                Ok(response) => {
-                    let complaint: Complaint = serde_json::from_slice(&response.body).unwrap_or_default();
-                    let Response { status, retry_after, .. } = response;
-                    (Failure::Status { status, retry_after, policy: complaint.policy_name.clone() }, complaint)
-                }
-                Err(failure) => (failure, Complaint::default()),
+                Err(failure) => (failure, Said::default()),
             };
+            if matches!(failure, Failure::Status { status: 401, .. }) && !is_newest {
+                // The token may have been changed since it was fetched: once, never in a loop.
+                is_newest = true;
+                if let Some(newer) = self.token.get_again(&token, deadline).await {
+                    token = newer;
+                    continue;
+                }
+            }
             if !request.repeatable && failure.may_be_done() {
                 return Err(Error::Lost);
             }
             let left = deadline.saturating_duration_since(Instant::now());
             may_be_done |= failure.may_be_done();
             let decision = decide(tries, was_fresh, &failure, left, jitter());
-            tracing::debug!(path = request.path, tries, ?failure, ?decision, "a call to HubSpot failed");
+            log(request, &failure, &said, &decision);
             at_once = decision == Decision::AtOnce;
             was_fresh |= at_once;
             match decision {
                 Decision::AtOnce => {}
                 Decision::After(wait) => sleep(wait).await,
                 Decision::Later(reason, wait) => {
-                    let detail = describe(&failure, &complaint);
-                    if matches!(reason, RetryReason::Unauthorized | RetryReason::Forbidden) {
-                        tracing::error!(path = request.path, "set-up: {detail}");
-                    }
-                    return Err(Error::Later { reason, wait, detail });
+                    let is_daily = matches!(failure, Failure::Status { hint: Hint::Daily, .. });
+                    let wait = if is_daily { Some(self.daily.used_up(wait, Instant::now())) } else { wait };
+                    return Err(Error::Later { reason, wait, detail: describe(&failure, &said) });
                 }
                 Decision::Refused => {
-                    let status = if let Failure::Status { status, .. } = failure { status } else { 0 };
-                    let message = complaint.message.chars().take(MESSAGE).collect::<String>();
-                    tracing::warn!(path = request.path, status, message, "HubSpot refuses a request");
-                    return Err(Error::Refused(Box::new(Refusal { status, complaint })));
+                    let status = if let Failure::Status { status, .. } = failure { status } else { TOO_LARGE };
+                    return Err(Error::Refused(Box::new(Refusal { status, complaint: said.complaint })));
                 }
             }
         }
+    }
+
+    /// Reads a success. Anything else is a failure, with what was said about it.
+    fn read<T: DeserializeOwned>(&self, response: &Response) -> Result<T, Box<(Failure, Said)>> {
+        let said = |body: &[u8]| Said::of(body, response.correlation_id.as_deref());
+        if !(200..300).contains(&response.status) {
+            let said = said(response.body.as_deref().unwrap_or_default());
+            let hint = Hint::of(response.status, &said.complaint);
+            if response.status < 500 && response.status != 429 {
+                self.daily.passed();
+            }
+            let failure = Failure::Status { status: response.status, retry_after: response.retry_after, hint };
+            return Err(Box::new((failure, said)));
+        }
+        let Some(body) = &response.body else { return Err(Box::new((Failure::TooLarge, Said::default()))) };
+        let answer = serde_json::from_slice(body).map_err(|_| Box::new((Failure::Unreadable, said(body))))?;
+        self.daily.passed();
+        Ok(answer)
     }
 
     async fn attempt(
@@ -168,22 +181,19 @@ impl Transport {
         }
         let exchange = async {
             let mut response = builder.send().await?;
-            let retry_after = response.headers().get(http::header::RETRY_AFTER);
-            let seconds = retry_after.and_then(|value| value.to_str().ok()?.trim().parse::<u64>().ok());
+            let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+            let now = header("date").and_then(http_date).unwrap_or_else(Time::now);
+            let retry_after = header("retry-after").and_then(|value| retry_after(value, now));
+            let correlation_id = header("x-hubspot-correlation-id").map(str::to_owned);
             let status = response.status().as_u16();
-            let mut body = Vec::new();
+            let mut read = Vec::new();
             while let Some(chunk) = response.chunk().await? {
-                if body.len() + chunk.len() > ANSWER {
-                    body.clear();
-                    break;
+                if read.len() + chunk.len() > ANSWER {
+                    return Ok(Response { status, retry_after, correlation_id, body: None });
                 }
-                body.extend_from_slice(&chunk);
+                read.extend_from_slice(&chunk);
             }
-            Ok(Response {
-                status,
-                retry_after: seconds.map(|seconds| Duration::from_secs(seconds.min(WAIT))),
-                body: body.into(),
-            })
+            Ok(Response { status, retry_after, correlation_id, body: Some(read.into()) })
         };
         match timeout_at(deadline.min(Instant::now() + TRY), exchange).await {
             Ok(Ok(response)) => Ok(response),
@@ -214,25 +224,69 @@ fn no_token(error: &SecretError) -> Error {
     Error::Later { reason, wait: None, detail: "the HubSpot token can't be read".to_owned() }
 }
 
+/// Says what came back, and what is done about it. Of a connection that failed, [`Transport::attempt`] says more.
+///
+/// The address is shown without its query, which may hold somebody's e-mail address.
+fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decision) {
+    let status = match failure {
+        Failure::Status { status, .. } => *status,
+        Failure::Unreadable => 200,
+        Failure::TooLarge => {
+            tracing::warn!("HubSpot's answer is over 4 MiB; it is asked for fewer tasks");
+            return;
+        }
+        Failure::NoConnection | Failure::Broken | Failure::TimedOut => return,
+    };
+    let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
+    let (category, correlation_id, properties) = (said.category(), said.correlation_id.as_str(), said.properties());
+    let words = said.words(&request.body, query);
+    let what = match decision {
+        Decision::AtOnce | Decision::After(_) => "a call to HubSpot is tried again".to_owned(),
+        Decision::Refused => "HubSpot refuses a request".to_owned(),
+        Decision::Later(..) => match status {
+            401 | 403 => format!("set-up: {}", describe(failure, said)),
+            404 | 405 | 410 => format!(
+                "set-up: HubSpot answered {status}: nothing takes this call at this address; look at \
+                 HUBSPOT_API_VERSION and HUBSPOT_BASE_URL"
+            ),
+            _ => describe(failure, said),
+        },
+    };
+    // `tracing` wants to know the level when it is compiled.
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(status, path, category, correlationId = correlation_id, properties, words, "{what}")
+        };
+    }
+    match decision {
+        Decision::AtOnce | Decision::After(_) => line!(info),
+        Decision::Later(..) if what.starts_with("set-up") => line!(error),
+        Decision::Later(..) | Decision::Refused => line!(warn),
+    }
+}
+
 /// What happened, in words that are fit for the sender: no other party's text.
-fn describe(failure: &Failure, complaint: &Complaint) -> String {
+fn describe(failure: &Failure, said: &Said) -> String {
     match failure {
         Failure::NoConnection => "HubSpot can't be reached".to_owned(),
         Failure::Broken => "the connection to HubSpot broke".to_owned(),
         Failure::TimedOut => "HubSpot did not answer in time".to_owned(),
-        Failure::Unreadable => "HubSpot's answer can't be read".to_owned(),
-        Failure::Status { status: 401, .. } => "HubSpot refuses the token".to_owned(),
-        Failure::Status { status: 403, .. } => {
-            let scopes: Vec<_> = complaint
-                .all()
-                .into_iter()
-                .flat_map(|error| error.context("requiredGranularScopes").iter().chain(error.context("requiredScopes")))
-                .map(String::as_str)
-                .collect();
-            let scopes = if scopes.is_empty() { "unnamed".to_owned() } else { scopes.join(", ") };
-            format!("the HubSpot token lacks a scope: {scopes}")
+        Failure::Unreadable if said.is_page() => {
+            "a web page answers in HubSpot's place: look at HUBSPOT_BASE_URL, and at a proxy on the way".to_owned()
         }
-        Failure::Status { status: 429, policy, .. } => format!("HubSpot's rate limit is reached ({policy})"),
+        Failure::Unreadable => "HubSpot's answer can't be read".to_owned(),
+        Failure::TooLarge => "HubSpot's answer is over 4 MiB".to_owned(),
+        Failure::Status { status: 401, .. } => "HubSpot refuses the token".to_owned(),
+        Failure::Status { status: 403, .. } => said.why_forbidden(),
+        Failure::Status { status: 429, hint, .. } => {
+            let limit = match hint {
+                Hint::Daily => "DAILY",
+                Hint::Secondly => "SECONDLY",
+                Hint::None | Hint::Exists => said.category(),
+            };
+            let limit = if limit.is_empty() { String::new() } else { format!(" ({limit})") };
+            format!("HubSpot's rate limit is reached{limit}")
+        }
         Failure::Status { status, .. } => format!("HubSpot answered {status}"),
     }
 }

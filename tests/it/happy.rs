@@ -31,7 +31,7 @@ async fn the_request_to_hubspot_is_the_documented_one() {
         .is(200, "updated 2");
     let calls = world.calls("batch/update");
     assert_eq!((calls.len(), calls[0].method.as_str()), (1, "POST"));
-    assert_eq!(calls[0].path, "/crm/v3/objects/tasks/batch/update");
+    assert_eq!(calls[0].path, "/crm/objects/2026-03/tasks/batch/update");
     let inputs = calls[0].body["inputs"].as_array().unwrap();
     let traces: std::collections::BTreeSet<_> =
         inputs.iter().map(|input| input["objectWriteTraceId"].as_str().unwrap()).collect();

@@ -199,7 +199,7 @@ async fn an_owner_is_known_to_the_deliveries_that_follow() {
 async fn a_look_up_that_failed_is_not_remembered() {
     let world = world().start().await;
     let from_ada = json!({"id": "1", "subject": "a", "owner": "ada@acme.example"});
-    world.hubspot.fault(Fault { on: Endpoint::Owners, policy: Policy::Daily, ..Fault::status(429) });
+    world.hubspot.fault(Fault { on: Endpoint::Owners, ..Fault::status(429) });
     world.deliver(from_ada.clone()).await.is(503, "retry 1").row(0, "retry rate_limited");
     world.deliver(from_ada).await.is(200, "updated 1");
     assert_eq!(world.calls("owners").len(), 2);
@@ -243,9 +243,114 @@ async fn a_rate_limit_that_outlasts_the_sender_is_left_for_later() {
     world.hubspot.fault(on_update(Fault { policy: Policy::TenSecondlyRolling, ..Fault::status(429) }));
     let reply = deliver_one(&world).await;
     assert!(reply.is(503, "retry 1").row(0, "retry rate_limited").retry_after() >= 10, "{reply:?}");
-    world.hubspot.fault(on_update(Fault { policy: Policy::Daily, ..Fault::status(429) }));
-    deliver_one(&world).await.is(503, "retry 1").retry_after();
-    assert_eq!(world.calls("batch/update").len(), 2, "the daily limit is not tried again");
+}
+
+#[tokio::test]
+async fn the_daily_limit_is_remembered_by_the_deliveries_that_follow() {
+    let world = world().start().await;
+    let words = json!({"status": "error", "message": "You have reached your daily limit.", "errorType": "RATE_LIMIT"});
+    world.hubspot.fault(on_update(Fault { body: Some(words), ..Fault::status(429) }));
+    for _ in 0..3 {
+        let reply = deliver_one(&world).await;
+        reply.is(503, "retry 1").row(0, "retry rate_limited").retry_after();
+        assert_eq!(reply.detail(0), "HubSpot's rate limit is reached (DAILY)");
+    }
+    assert_eq!(world.calls("batch/update").len(), 1, "it is over for today, whoever asks");
+}
+
+#[tokio::test]
+async fn no_request_is_of_version_3_unless_it_is_asked_for() {
+    let guarded = SOURCE
+        .replace("id_property = ", "on_missing = \"create\"\nupdated_at_property = \"ticket_at\"\nid_property = ");
+    let all = json!({"tickets": [
+        {"id": "1", "subject": "a", "owner": "ada@acme.example"}, {"id": "77", "subject": "new"},
+    ]});
+    for (version, paths) in [
+        (
+            "2026-03",
+            [
+                "objects/2026-03/tasks/batch/read",
+                "owners/2026-03",
+                "objects/2026-03/tasks/batch/update",
+                "objects/2026-03/tasks/batch/upsert",
+            ],
+        ),
+        (
+            "v3",
+            [
+                "v3/objects/tasks/batch/read",
+                "v3/owners",
+                "v3/objects/tasks/batch/update",
+                "v3/objects/tasks/batch/upsert",
+            ],
+        ),
+    ] {
+        let mut world = world().source("shop", &guarded);
+        if version == "v3" {
+            world = world.variable("HUBSPOT_API_VERSION", version);
+        }
+        let world = world.start().await;
+        world.deliver(all.clone()).await.is(200, "updated 1, created 1");
+        // The first call makes the connection.
+        let calls: Vec<_> = world.hubspot.calls().into_iter().filter(|call| call.path != "/").collect();
+        let called: Vec<_> = calls.iter().map(|call| call.path.split('?').next().unwrap().to_owned()).collect();
+        assert_eq!(called, paths.map(|path| format!("/crm/{path}")));
+        assert_eq!(calls[0].body["propertiesWithHistory"], json!([]), "the specification requires it");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_takes_no_call_is_an_error_that_names_both_settings() {
+    let world = world().start().await;
+    world.hubspot.fault(on_update(Fault::status(404)));
+    deliver_one(&world).await.is(503, "retry 1").row(0, "retry unavailable");
+    world.function.logs("look at HUBSPOT_API_VERSION and HUBSPOT_BASE_URL").await;
+    let log = world.function.log();
+    let line = log.lines().find(|line| line.contains("HUBSPOT_API_VERSION")).unwrap();
+    assert!(line.contains("ERROR") && line.contains("404"), "{line}");
+}
+
+#[tokio::test]
+async fn what_hubspot_says_is_in_the_log_without_the_tickets_text() {
+    let world = world().variable("TASKHOOK_REPLY_WITHIN", "1s").start().await;
+    for status in [400, 401, 403, 404, 409, 423, 429, 477, 500, 503] {
+        let id = format!("0123abcd-{status}");
+        let body = json!({"status": "error", "category": "SOME_CATEGORY", "correlationId": id,
+            "message": "Meier's secret invoice\nis locked, try again\r\nlater"});
+        let headers = [("X-HubSpot-Correlation-Id".to_owned(), id.clone())].into();
+        let fault = Fault { body: Some(body), times: Some(6), ..Fault::status(status) };
+        // A page has no correlation id but in the header.
+        let page = json!("<html><title>Attention Required! | Cloudflare</title></html>");
+        let with_page = Fault { body: Some(page), headers, times: Some(6), ..Fault::status(status) };
+        for (fault, words) in [(fault, "… is locked"), (with_page, "a web page: Attention Required! | Cloudflare")] {
+            world.hubspot.fault(on_update(fault));
+            world.deliver(json!({"id": "1", "subject": "Meier's secret invoice"})).await;
+            world.hubspot.clear_faults();
+            let category = if words.contains("page") { "" } else { "SOME_CATEGORY" };
+            let line = format!("category=\"{category}\" correlationId=\"{id}\" properties=\"\" words=\"{words}");
+            world.function.logs(&line).await;
+            let log = world.function.log();
+            let line = log.lines().rfind(|shown| shown.contains(&line)).unwrap();
+            assert!(
+                line.contains(&format!("status={status} path=\"/crm/objects/2026-03/tasks/batch/update\"")),
+                "{line}"
+            );
+        }
+    }
+    let log = world.function.log();
+    assert!(!log.contains("Meier") && !log.contains("secret invoice"), "{log}");
+}
+
+#[tokio::test]
+async fn a_403_that_names_no_scope_says_what_to_do_all_the_same() {
+    let world = world().start().await;
+    let body = json!({"status": "error", "category": "USER_DOES_NOT_HAVE_PERMISSIONS", "message": "no"});
+    world.hubspot.fault(on_update(Fault { body: Some(body), ..Fault::status(403) }));
+    let reply = deliver_one(&world).await;
+    reply.is(503, "retry 1").row(0, "retry forbidden");
+    assert!(reply.detail(0).ends_with("rotate the token"), "{reply:?}");
+    world.function.logs("rotate the token").await;
+    assert!(!world.function.log().contains("unnamed"));
 }
 
 #[tokio::test]
@@ -285,6 +390,7 @@ async fn a_page_instead_of_json_is_no_success() {
     let reply = deliver_one(&world).await;
     reply.is(503, "retry 1").row(0, "retry unavailable");
     assert!(!reply.body.to_string().contains('<'), "no other party's body: {reply:?}");
+    assert!(reply.detail(0).starts_with("a web page answers in HubSpot's place: look at HUBSPOT_BASE_URL"));
 }
 
 #[tokio::test]

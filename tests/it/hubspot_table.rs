@@ -569,12 +569,49 @@ async fn a_refusal_that_says_nothing() {
     for (line, status, body, reason) in [
         ("a body of HTML", 400, json!("<h1>Bad Request</h1>"), "failed rejected"),
         ("a body of another shape", 400, json!({"message": 7, "errors": "x", "context": []}), "failed rejected"),
-        ("conflict 409: the whole batch is refused", 409, json!({"category": "CONFLICT"}), "failed conflict"),
-        ("conflict 409 as HTML", 409, json!("<h1>Conflict</h1>"), "failed conflict"),
     ] {
         row(line).good(3).answers(status, body.clone()).run().await.is(&["updated"; 3], "update 3, update 1, update 2");
         row(line).good(1).answers(status, body).run().await.is(&[reason], "update 1");
     }
+}
+
+#[tokio::test]
+async fn a_conflict_is_tried_once_more() {
+    for body in [json!({"category": "CONFLICT"}), json!("<h1>Conflict</h1>")] {
+        row("conflict 409: another write was under way")
+            .good(3)
+            .answers(409, body.clone())
+            .run()
+            .await
+            .is(&["updated"; 3], "update 3, update 3");
+        row("conflict 409: the whole batch is refused")
+            .good(3)
+            .answers(409, body.clone())
+            .answers(409, body.clone())
+            .run()
+            .await
+            .is(&["updated"; 3], "update 3, update 3, update 1, update 2");
+        let twice = row("conflict 409 that stays").good(1).answers(409, body.clone()).answers(409, body);
+        twice.run().await.is(&["failed conflict"], "update 1, update 1");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_read_up_to_4_mib() {
+    let long =
+        |megabytes: usize| json!({"status": "COMPLETE", "results": [], "links": {"pad": "x".repeat(megabytes << 20)}});
+    row("an answer of 3 MiB is an answer")
+        .good(2)
+        .answers(200, long(3))
+        .run()
+        .await
+        .is(&["failed unaccounted"; 2], "update 2, read 2");
+    row("an answer that is too large is asked for in halves")
+        .good(2)
+        .answers(200, long(5))
+        .run()
+        .await
+        .is(&["updated"; 2], "update 2, update 1, update 1");
 }
 
 #[tokio::test]

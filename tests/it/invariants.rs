@@ -45,6 +45,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "engine/blame.rs",
         "engine/preview.rs",
         "hubspot/retry.rs",
+        "hubspot/said.rs",
         "hubspot/answer.rs",
         "hubspot/schema.rs",
         "secrets/reference.rs",

@@ -39,7 +39,7 @@ async fn with_two_letters() -> World {
 
 /// Somebody makes the task that was missing.
 async fn create_task(world: &World, ticket: &str) {
-    let url = format!("{}/crm/v3/objects/tasks/batch/upsert", world.hubspot.url());
+    let url = format!("{}/crm/objects/2026-03/tasks/batch/upsert", world.hubspot.url());
     let properties = json!({"hs_task_subject": "before", "hs_timestamp": "1790000000000"});
     let body = json!({"inputs": [{"id": ticket, "idProperty": "ticket", "properties": properties}]}).to_string();
     let request = taskhook::outbound::client(true).post(url).bearer_auth(TOKEN).body(body);

@@ -9,12 +9,12 @@ use taskhook::sim::{Seed, Sim};
 use crate::support::event::Event;
 use crate::support::{Builder, SOURCE, world};
 
-/// What the stand-in answers to `GET /crm/v3/properties/tasks`.
+/// What the stand-in answers to `GET /crm/properties/2026-03/tasks`.
 async fn schema_of(seed: &Value) -> String {
     let seed: Seed = serde_json::from_value(json!({"properties": seed["properties"]})).unwrap();
     let sim = Sim::start(seed, 0).await.unwrap();
     let http = taskhook::outbound::client(true);
-    http.get(format!("{}/crm/v3/properties/tasks", sim.url())).send().await.unwrap().text().await.unwrap()
+    http.get(format!("{}/crm/properties/2026-03/tasks", sim.url())).send().await.unwrap().text().await.unwrap()
 }
 
 /// A world with properties of every type, and with a source that writes whatever the event says.
@@ -233,7 +233,7 @@ async fn what_the_schema_lets_through_hubspot_takes() {
     let schema = Schema::parse(&schema_of(&seed).await).unwrap();
     let world = world.start().await;
     let http = taskhook::outbound::client(true);
-    let url = format!("{}/crm/v3/objects/tasks/batch/update", world.hubspot.url());
+    let url = format!("{}/crm/objects/2026-03/tasks/batch/update", world.hubspot.url());
     for name in
         ["hs_task_subject", "hs_timestamp", "hs_task_reminders", "hs_task_priority", "amount", "paid", "day", "tags"]
     {

@@ -209,10 +209,10 @@ impl Story {
         sim
     }
 
-    /// A wait of 2 s is not worth the time of a test: it is left for later.
+    /// A wait of a second or two is not worth the time of a test: it is left for later.
     fn left(&self) -> Duration {
-        let waits = self.faults.iter().any(|fault| fault.status == Some(423));
-        if waits { Duration::from_millis(1_900) } else { Duration::from_secs(20) }
+        let waits = self.faults.iter().any(|fault| matches!(fault.status, Some(423 | 429 | 477)));
+        if waits { Duration::from_millis(900) } else { Duration::from_secs(20) }
     }
 
     /// Whether a fault refuses every request with this row.

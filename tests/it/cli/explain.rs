@@ -47,7 +47,7 @@ async fn the_requests_are_those_that_the_function_sends() {
         assert!(output.status.success(), "{}", text(&output.stderr));
         let shown = requests(&text(&output.stdout).replace("<id of the owner ada@acme.example>", "101"));
         let paths: Vec<_> =
-            shown.iter().map(|(path, _)| path.strip_prefix("/crm/v3/objects/tasks/").unwrap()).collect();
+            shown.iter().map(|(path, _)| path.strip_prefix("/crm/objects/2026-03/tasks/").unwrap()).collect();
         assert_eq!(paths, expected);
         let world = world().source("shop", &source).start().await;
         world.deliver(tickets()).await;

@@ -51,7 +51,7 @@ async fn pull_prints_all_that_hubspot_says_by_name() {
     let definitions: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!(shown, format!("{definitions:#}\n"), "it compares line by line");
     let http = taskhook::outbound::client(true);
-    let url = format!("{}/crm/v3/properties/tasks", sim.url());
+    let url = format!("{}/crm/properties/2026-03/tasks", sim.url());
     let said: Value = http.get(url).bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap().parse().unwrap();
     let results = |value: &Value| value["results"].as_array().unwrap().clone();
     let names: Vec<_> = results(&definitions).iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect();
@@ -62,13 +62,90 @@ async fn pull_prints_all_that_hubspot_says_by_name() {
 }
 
 #[tokio::test]
-async fn a_date_version_is_called_by_its_path() {
-    let sim = portal(json!([])).await;
-    let url = sim.url();
-    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &url), ("HUBSPOT_API_VERSION", "2026-03")];
-    let output = taskhook_with(&variables, Path::new("nowhere"), &["schema", "pull"]).await;
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(sim.calls()[0].path, "/crm/properties/2026-03/tasks");
+async fn a_version_is_called_by_its_path() {
+    for (version, path) in [
+        ("", "/crm/properties/2026-03/tasks"),
+        ("2026-03", "/crm/properties/2026-03/tasks"),
+        ("2026-09", "/crm/properties/2026-09/tasks"),
+        ("v3", "/crm/v3/properties/tasks"),
+    ] {
+        let sim = portal(json!([])).await;
+        let url = sim.url();
+        let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &url), ("HUBSPOT_API_VERSION", version)];
+        let output = taskhook_with(&variables, Path::new("nowhere"), &["schema", "pull"]).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let calls: Vec<_> = sim.calls().into_iter().map(|call| call.path).collect();
+        let asked = ["", "?dataSensitivity=sensitive", "?dataSensitivity=highly_sensitive"];
+        assert_eq!(calls, asked.map(|query| format!("{path}{query}")));
+    }
+}
+
+/// A portal with a sensitive property of each kind.
+async fn sensitive_portal() -> Sim {
+    portal(json!([
+        {"name": "shop", "hasUniqueValue": true},
+        {"name": "diagnosis", "dataSensitivity": "sensitive"},
+        {"name": "passport", "dataSensitivity": "highly_sensitive"},
+    ]))
+    .await
+}
+
+const WRITES_SENSITIVE: &str = "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"shop\"\n\
+    [properties]\nhs_task_subject = '.a'\ndiagnosis = '.b'\npassport = '.c'\n";
+
+/// What a token without the scope for sensitive properties gets.
+fn forbid_sensitive(sim: &Sim) {
+    let fault = Fault { on: Endpoint::Properties, skip: 1, times: Some(2), ..Fault::status(403) };
+    sim.fault(fault);
+}
+
+#[tokio::test]
+async fn sensitive_properties_are_seen_where_the_token_may_see_them() {
+    let sim = sensitive_portal().await;
+    let pulled = schema(&sim, Path::new("nowhere"), &["pull"]).await;
+    assert_eq!(text(&pulled.stderr), "");
+    let definitions: Value = serde_json::from_str(&text(&pulled.stdout)).unwrap();
+    let names: Vec<_> = definitions["results"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    assert!(names.contains(&json!("diagnosis")) && names.contains(&json!("passport")), "{names:?}");
+    assert!(definitions.get("unseen").is_none());
+    let folder = sources("check-sensitive", &[]);
+    std::fs::write(folder.join("desk.toml"), WRITES_SENSITIVE).unwrap();
+    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
+    let online = taskhook_with(&variables, &folder, &["check", "--online"]).await;
+    assert!(online.status.success(), "{}", text(&online.stderr));
+    assert!(text(&online.stdout).contains("the portal has every property, and takes every constant"));
+}
+
+#[tokio::test]
+async fn a_token_that_may_not_see_sensitive_properties_calls_none_missing() {
+    let sim = sensitive_portal().await;
+    forbid_sensitive(&sim);
+    let pulled = schema(&sim, Path::new("nowhere"), &["pull"]).await;
+    assert!(pulled.status.success(), "{}", text(&pulled.stderr));
+    let said = "The token may not see the portal's sensitive and highly_sensitive properties, so they are left out.";
+    assert!(text(&pulled.stderr).starts_with(said), "{}", text(&pulled.stderr));
+    let shown = text(&pulled.stdout);
+    assert!(!shown.contains("diagnosis") && shown.contains("\"unseen\""), "{shown}");
+    // The local check leaves them to HubSpot, and knows the others.
+    let local = Schema::parse(&shown).unwrap();
+    assert!(local.may_have("diagnosis") && !local.may_have("shop") && !local.may_have("hs_task_subjekt"));
+    let folder = sources("check-unseen", &[]);
+    std::fs::write(folder.join("desk.toml"), WRITES_SENSITIVE.replace("hs_task_subject", "hs_task_subjekt")).unwrap();
+    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
+    forbid_sensitive(&sim);
+    let online = taskhook_with(&variables, &folder, &["check", "--online"]).await;
+    let problems = text(&online.stderr);
+    assert_eq!(online.status.code(), Some(1), "hs_task_subjekt is a mistake all the same");
+    for name in ["diagnosis", "passport"] {
+        let warning = format!("warning: {name}: the portal has no such property, unless it is a sensitive one");
+        assert_eq!(problems.matches(&warning).count(), 1, "{problems}");
+        assert!(!problems.contains(&format!("{name}: the portal has no such property;")), "{problems}");
+    }
+    assert!(problems.contains("hs_task_subjekt: the portal has no such property"), "{problems}");
+    std::fs::write(folder.join("desk.toml"), WRITES_SENSITIVE).unwrap();
+    forbid_sensitive(&sim);
+    let online = taskhook_with(&variables, &folder, &["check", "--online"]).await;
+    assert!(online.status.success(), "{}", text(&online.stderr));
 }
 
 #[tokio::test]
@@ -103,11 +180,20 @@ async fn a_token_that_is_missing_or_refused_says_what_to_do_and_is_not_shown() {
         (vec![], None, "HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token, or HUBSPOT_TOKEN_SECRET to"),
         (vec![("HUBSPOT_TOKEN_SECRET", "a")], None, "AWS_REGION: it is not set"),
         (vec![("HUBSPOT_TOKEN", "two words")], None, "HUBSPOT_TOKEN is no HubSpot token"),
-        (vec![("HUBSPOT_TOKEN", "pat-wrong")], None, "HubSpot refuses the token; use one of a private app"),
+        (
+            vec![("HUBSPOT_TOKEN", "pat-wrong")],
+            None,
+            "HubSpot refuses the token; use that of a service key (or private app)",
+        ),
         (
             vec![("HUBSPOT_TOKEN", TOKEN)],
             Some(Fault { body: Some(scope), ..Fault::status(403) }),
-            "the HubSpot token lacks a scope: crm.schemas.contacts.read; add the scope to the token's private app",
+            "the HubSpot token lacks a scope: crm.schemas.contacts.read; add the scope to the token's service key",
+        ),
+        (
+            vec![("HUBSPOT_TOKEN", TOKEN)],
+            Some(Fault { body: Some(json!({"category": "USER_DOES_NOT_HAVE_PERMISSIONS"})), ..Fault::status(403) }),
+            "whoever made the HubSpot token has left, or lost the permission: rotate the token.",
         ),
         (vec![("HUBSPOT_TOKEN", TOKEN)], Some(Fault::status(404)), "HubSpot answered 404; try again; if it stays so"),
     ] {
@@ -204,9 +290,32 @@ async fn an_eleventh_unique_property_is_refused_in_hubspots_words() {
 }
 
 #[tokio::test]
+async fn advice_about_a_refused_creation_is_given_where_it_fits() {
+    let limit = "ten properties of an object can have unique values";
+    for (status, category, message, advice) in [
+        (400, "VALIDATION_ERROR", "Property group task does not exist", ""),
+        (400, "VALIDATION_ERROR", "The limit of 10 unique properties is reached", limit),
+        (
+            409,
+            "OBJECT_ALREADY_EXISTS",
+            "A property named 'shop_ticket' already exists.",
+            "it may be archived, or sensitive",
+        ),
+    ] {
+        let sim = portal(json!([])).await;
+        let body = json!({"status": "error", "category": category, "message": message});
+        sim.fault(Fault { on: Endpoint::Properties, skip: 3, body: Some(body), ..Fault::status(status) });
+        let sources = sources("apply-advice", &[("shop", "id_property = \"shop_ticket\"")]);
+        let problems = text(&apply(&sim, &sources).await.stderr);
+        assert!(problems.contains(message) && problems.contains(advice), "{problems}");
+        assert_eq!(problems.trim_end().ends_with(')'), !advice.is_empty(), "{problems}");
+    }
+}
+
+#[tokio::test]
 async fn a_creation_whose_answer_is_lost_is_not_repeated_blindly() {
     let sim = portal(json!([])).await;
-    sim.fault(Fault { on: Endpoint::Properties, skip: 1, drop: Some(Moment::After), ..Fault::default() });
+    sim.fault(Fault { on: Endpoint::Properties, skip: 3, drop: Some(Moment::After), ..Fault::default() });
     let sources = sources("apply-lost", &[("shop", "id_property = \"shop_ticket\"")]);
     let output = apply(&sim, &sources).await;
     assert!(text(&output.stdout).contains("UNKNOWN       shop_ticket"), "{}", text(&output.stdout));

@@ -92,6 +92,7 @@ async fn what_is_not_taken_fails_and_says_what_to_do() {
         ),
         (SECRET, nowhere.to_owned(), "", "http://127.0.0.1:9/shop can't be reached: "),
         (SECRET, format!("{nowhere}/?team=blue"), "", "http://127.0.0.1:9/shop?team=blue can't be reached: "),
+        (SECRET, "http://me:pw@127.0.0.1".to_owned(), "", "--url names a user before the @ of 127.0.0.1, who is"),
         (SECRET, "ftp://shop".to_owned(), "", "--url is ftp://shop/; write an address with https:// or http://."),
     ] {
         let output = send(&source, &payload, secret, &url).await;

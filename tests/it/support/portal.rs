@@ -72,6 +72,7 @@ pub async fn run(sim: &Sim, updates: &[Update]) -> Vec<Outcome> {
 }
 
 pub async fn run_within(sim: &Sim, updates: &[Update], left: Duration) -> Vec<Outcome> {
+<<<<<<< HEAD
     engine::run(&hubspot(sim), updates, Instant::now() + left, false).await.outcomes
 }
 
@@ -84,4 +85,9 @@ pub fn hubspot(sim: &Sim) -> Hubspot {
 /// One more run of a client.
 pub async fn run_on(hubspot: &Hubspot, updates: &[Update]) -> Vec<Outcome> {
     engine::run(hubspot, updates, Instant::now() + Duration::from_secs(20), false).await.outcomes
+=======
+    let token = Token::Given(SecretString::from("token".to_owned()));
+    let hubspot = Hubspot::new(taskhook::outbound::client(true), &sim.url(), &ApiVersion::default(), token);
+    engine::run(&hubspot, updates, Instant::now() + left, false).await.outcomes
+>>>>>>> api
 }
