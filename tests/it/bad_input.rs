@@ -104,7 +104,7 @@ async fn an_author_who_breaks_out_of_a_template_closes_no_other_ticket() {
 #[tokio::test]
 async fn a_signed_json_body_is_never_read_as_a_form() {
     let world = world().start().await;
-    let inner = form_urlencoded(r#"{"id": "1", "status": "done"}"#);
+    let inner = encoded(r#"{"id": "1", "status": "done"}"#);
     let body = json!({"id": "2", "subject": format!("x&payload={inner}&")}).to_string();
     for content_type in ["application/x-www-form-urlencoded", "application/json", "text/plain; charset=utf-16"] {
         let event = Event::post("/shop", body.clone()).signed().header("content-type", content_type);
@@ -118,8 +118,8 @@ async fn a_signed_json_body_is_never_read_as_a_form() {
     world.send(&twice).await.is(200, "failed 1").row(0, "failed unreadable");
 }
 
-fn form_urlencoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 #[tokio::test]
