@@ -115,6 +115,22 @@ async fn fifty_wrong_signatures_are_an_alarm_and_a_few_are_not() {
 }
 
 #[tokio::test]
+async fn fifty_signed_bodies_that_cannot_be_read_are_letters_and_an_alarm() {
+    let stack = Stack::new("told-unreadable").await;
+    let world = logging().durable().start().await;
+    for _ in 0..50 {
+        world.send(&Event::post("/shop", "no JSON").signed()).await.is(200, "failed 1").row(0, "failed unreadable");
+    }
+    let lines = lines_since(&world.function, 0, "delivery", 50).await;
+    assert_eq!(stack.webhook(&lines), counts(&[("Failures", 50)]));
+    assert_eq!(stack.rings("FailuresAlarm", &[Some(50.0)]), [true]);
+    // They ring the alarm of the dead letters, too, which is about their number.
+    let letters = world.queues().letters().await;
+    assert!(letters.iter().all(|letter| letter.reason == "unreadable"), "{letters:?}");
+    assert_eq!(letters.len(), 50);
+}
+
+#[tokio::test]
 async fn a_body_that_is_too_large_is_counted_and_what_scanners_ask_for_is_not() {
     let stack = Stack::new("told-scanners").await;
     let world = logging().start().await;
@@ -240,7 +256,8 @@ async fn one_fault_of_aws_that_is_repeated_with_success_is_no_error() {
 async fn a_refused_line_says_who_what_and_why() {
     let world = logging().start().await;
     let id = format!("d-1\u{9}{}", "x".repeat(300));
-    world.send(&Event::post(&format!("/{}", "e".repeat(300)), "{}")).await.is_problem(404);
+    let long = format!("/\r\nERROR a line of the stranger's {}", "é".repeat(300));
+    world.send(&Event::post(&long, "{}")).await.is_problem(404);
     world.send(&Event::post("/shop", "{}").header("x-github-delivery", &id)).await.is_problem(401);
     world.send(&Event::new("GET", "/shop").header("x-github-delivery", "d-2")).await.is_problem(405);
     world.send(&Event::post("/shop", "x".repeat(1024 * 1024 + 1))).await.is_problem(413);
