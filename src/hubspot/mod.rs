@@ -121,16 +121,11 @@ impl Hubspot {
     /// Nothing is sent yet.
     #[must_use]
     pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
-<<<<<<< HEAD
-        let transport = transport::Transport::new(http, base_url, token);
-        let (tasks, properties) = (tasks_path(version), path(version, "properties"));
-        Self { transport, tasks, properties, owners: owners::Owners::default(), refusals: Box::default() }
-=======
         let transport = Box::new(transport::Transport::new(http, base_url, token));
         let properties = format!("{}/tasks", path(version, "properties"));
         let (tasks, owners_path) = (tasks_path(version), path(version, "owners"));
-        Self { transport, tasks, properties, owners_path, owners: owners::Owners::default() }
->>>>>>> api
+        let owners = owners::Owners::default();
+        Self { transport, tasks, properties, owners_path, owners, refusals: Box::default() }
     }
 
     /// HubSpot as the settings say, if it is called at all.
@@ -201,14 +196,9 @@ impl Hubspot {
 
     async fn look_up_owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
         let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("email", email).finish();
-<<<<<<< HEAD
-        let found: owners::Found = self.transport.get(&format!("/crm/v3/owners?limit=100&{query}"), deadline).await?;
+        let path = format!("{}?limit=100&{query}", self.owners_path);
+        let found: owners::Found = self.transport.get(&path, deadline).await?;
         Ok(found.id(email))
-=======
-        let owners: Owners = self.transport.get(&format!("{}?limit=100&{query}", self.owners_path), deadline).await?;
-        let is_it = |owner: &Owner| owner.email.as_deref().is_some_and(|found| found.eq_ignore_ascii_case(email));
-        Ok(owners.results.into_iter().find(is_it).map(|owner| owner.id))
->>>>>>> api
     }
 }
 

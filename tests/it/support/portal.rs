@@ -72,22 +72,16 @@ pub async fn run(sim: &Sim, updates: &[Update]) -> Vec<Outcome> {
 }
 
 pub async fn run_within(sim: &Sim, updates: &[Update], left: Duration) -> Vec<Outcome> {
-<<<<<<< HEAD
     engine::run(&hubspot(sim), updates, Instant::now() + left, false).await.outcomes
 }
 
 /// A client that outlives a run, as a function's does.
 pub fn hubspot(sim: &Sim) -> Hubspot {
     let token = Token::Given(SecretString::from("token".to_owned()));
-    Hubspot::new(taskhook::outbound::client(true), &sim.url(), &ApiVersion::V3, token)
+    Hubspot::new(taskhook::outbound::client(true), &sim.url(), &ApiVersion::default(), token)
 }
 
 /// One more run of a client.
 pub async fn run_on(hubspot: &Hubspot, updates: &[Update]) -> Vec<Outcome> {
     engine::run(hubspot, updates, Instant::now() + Duration::from_secs(20), false).await.outcomes
-=======
-    let token = Token::Given(SecretString::from("token".to_owned()));
-    let hubspot = Hubspot::new(taskhook::outbound::client(true), &sim.url(), &ApiVersion::default(), token);
-    engine::run(&hubspot, updates, Instant::now() + left, false).await.outcomes
->>>>>>> api
 }
