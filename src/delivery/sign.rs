@@ -24,7 +24,8 @@ impl Scheme {
         match self {
             Self::Hmac(hmac) => hmac.sign(delivery, secret),
             Self::Token { header, prefix, .. } => {
-                let value = format!("{prefix}{}", secret.expose_secret());
+                let space = if prefix.ends_with(char::is_alphanumeric) { " " } else { "" };
+                let value = format!("{prefix}{space}{}", secret.expose_secret());
                 insert(delivery, header, &value)
             }
             Self::Basic => {
