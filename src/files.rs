@@ -74,9 +74,16 @@ fn folder(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(path) }
 }
 
+/// The size of a source file; the largest shipped one has 7 KB. A larger file would hold up the start.
+const LARGEST: usize = 256 * 1024;
+
 fn source_file(path: &Path) -> SourceFile {
     let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let text = std::fs::read(path).map_err(|error| format!("can't be read: {error}"));
+    let text = text.and_then(|bytes| match bytes.len() {
+        ..=LARGEST => Ok(bytes),
+        length => Err(format!("has {length} bytes, and a source file has at most {LARGEST}; is it one?")),
+    });
     let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned()));
     SourceFile { file: path.display().to_string(), name, text }
 }

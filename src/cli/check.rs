@@ -1,19 +1,20 @@
 //! `taskhook check`: is everything right with the source files?
 
 use std::path::Path;
-use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
+use super::cases::Secrets;
 use super::check_portal::Portal;
-use super::payload;
+use super::judge::judge;
+use super::{doubtful_secrets, own_properties, payload};
 use crate::files;
-use crate::source::{Problem, Source, SourceFile, Sources, warnings};
+use crate::source::{Problem, Source, SourceFile, Sources, Warning, shared_secrets};
 
 /// Read every source file and compile every expression
 ///
 /// All problems are reported at once, each with file, line and column, what is wrong and what to do; so are warnings
-/// about what is allowed and most likely not meant, which are no failure. The sources that work are listed with their
-/// path, scheme and secret. The files are those of `TASKHOOK_SOURCES`, else of the folder `sources`.
+/// about what is allowed and most likely not meant, which are no failure. Without a portal, names and values are held
+/// against HubSpot's own task properties. The sources that work are listed with their path, scheme and secret, beside
+/// those with problems too. The files are those of `TASKHOOK_SOURCES`, else of the folder `sources`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -22,42 +23,59 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     let path = payload::path();
-    let files: Arc<[_]> = files::read(&path).map_err(|problem| problem.to_string())?.into();
+    let files = files::read(&path).map_err(|problem| problem.to_string())?;
     let sources = Sources::read(&files);
-    warn(&files);
+    warn(&files, &sources, arguments.portal.is_named())?;
     let mut problems: Vec<_> = sources.problems().iter().map(Problem::to_string).collect();
     problems.extend(arguments.portal.check(&path, &files).err());
-    if !problems.is_empty() {
-        return Err(problems.join("\n"));
+    let live: Vec<_> = sources.iter().collect();
+    if problems.is_empty() || !live.is_empty() {
+        super::print(&format!("{}{}", table(&live), ready(&path, &sources)))?;
     }
-    super::print(&format!("{}{}", live(&sources.iter().collect::<Vec<_>>()), ready(&path, &sources)))
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
-/// How long the expressions of a file may take on an event that has nothing. Some milliseconds are usual.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Tells the warnings about each file.
-///
-/// They come from running its expressions, and nothing interrupts one that never ends: a thread with such an
-/// expression is left behind, and ends with the process.
-fn warn(files: &Arc<[SourceFile]>) {
-    for (at, SourceFile { file, .. }) in files.iter().enumerate() {
-        let (sender, receiver) = mpsc::channel();
-        let files = Arc::clone(files);
-        std::thread::spawn(move || sender.send(warnings(&files[at..=at])));
-        match receiver.recv_timeout(PATIENCE) {
-            Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("{warning}")),
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                eprintln!("{file}: warning: an expression of this file doesn't end on an event without fields");
-            }
-            // A panic, whose message stands above.
-            Err(mpsc::RecvTimeoutError::Disconnected) => eprintln!("{file}: warning: this file can't be judged"),
+/// Tells the warnings about each file, and about the secrets that lie beside the samples.
+fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Result<(), String> {
+    let own = own_properties::definitions()?;
+    let shared = shared_secrets(files);
+    for file in files {
+        let mut found: Vec<_> = shared.iter().filter(|Warning(problem)| problem.file == file.file).cloned().collect();
+        if !is_portal_known {
+            found.extend(own_properties::warnings(file, &own));
+        }
+        let judged = judge(file);
+        found.extend(judged.iter().flatten().cloned());
+        found.sort_by_key(|Warning(problem)| (problem.line, problem.column));
+        for warning in found {
+            eprintln!("{warning}");
+        }
+        if let Err(remark) = judged {
+            eprintln!("{remark}");
         }
     }
+    let samples = match Secrets::read(Path::new(SAMPLES)) {
+        Ok(samples) => samples,
+        Err(problem) => {
+            eprintln!("warning: {problem}");
+            return Ok(());
+        }
+    };
+    for source in sources.iter() {
+        // Samples of some sources need not be there.
+        let secrets = samples.of(source).unwrap_or_default();
+        if let Some(doubt) = doubtful_secrets::doubt(source, &secrets, true) {
+            eprintln!("{SAMPLES}/secrets.json: warning: {doubt}");
+        }
+    }
+    Ok(())
 }
 
+/// The folder of the samples, whose secrets the desk knows.
+const SAMPLES: &str = "events";
+
 /// The sources that work, one a line: name, path, scheme, and the name of the secret.
-fn live(sources: &[&Source]) -> String {
+fn table(sources: &[&Source]) -> String {
     let row = |source: &&Source| {
         let secret = source.verify.secret.as_ref().map_or_else(|| "no secret".to_owned(), ToString::to_string);
         [source.name.clone(), source.path.clone(), source.verify.name.clone(), secret]

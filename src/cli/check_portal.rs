@@ -21,6 +21,10 @@ pub(super) struct Portal {
 }
 
 impl Portal {
+    pub(super) fn is_named(&self) -> bool {
+        self.online || self.schema.is_some()
+    }
+
     /// The error is everything that doesn't fit, a line each. The files are those of `path`.
     pub(super) fn check(&self, path: &Path, sources: &[SourceFile]) -> Result<(), String> {
         let Some(schema) = self.schema()? else { return Ok(()) };
@@ -54,6 +58,14 @@ impl Portal {
         let text = std::fs::read_to_string(file).map_err(|error| format!("can't be read: {error}"));
         let schema = text.and_then(|text| Schema::parse(&text));
         let name = file.display();
-        schema.map(Some).map_err(|why| format!("{name} {why}; `taskhook schema pull > {name}` makes it."))
+        schema.map(Some).map_err(|why| {
+            // A file that is there may be another one, which nobody is to overwrite.
+            let what_to_do = if file.exists() {
+                "name the file into which `taskhook schema pull` printed the portal's properties".to_owned()
+            } else {
+                format!("`taskhook schema pull > {name}` makes it")
+            };
+            format!("{name} {why}; {what_to_do}.")
+        })
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Arguments {
 
 /// Fails when something of the payload can't be mapped.
 pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
-    let sources = payload::sources()?;
+    let sources = payload::sources_with(&arguments.source)?;
     let source = payload::source(&sources, &arguments.source)?;
     let delivery = payload::delivery(source, &arguments.payload, &arguments.headers)?;
     let event = payload::map(&sources, source, delivery)?;

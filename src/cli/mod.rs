@@ -5,8 +5,11 @@ mod check;
 mod check_portal;
 mod dead_letters;
 mod demand;
+mod doubtful_secrets;
 mod event;
 mod explain;
+mod judge;
+mod own_properties;
 mod payload;
 mod portal;
 mod replay;
@@ -33,6 +36,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Arguments),
+    Judge(judge::Arguments),
     Explain(explain::Arguments),
     Test(test::Arguments),
     Event(event::Arguments),
@@ -48,6 +52,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Judge(arguments) => judge::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),

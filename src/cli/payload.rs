@@ -36,6 +36,20 @@ pub(super) fn read_sources(path: &Path) -> Result<Sources, String> {
     if problems.is_empty() { Ok(sources) } else { Err(problems.join("\n")) }
 }
 
+/// The source files, of which the one of this name has to work. Problems of others are told, and keep nobody from it.
+pub(super) fn sources_with(name: &str) -> Result<Sources, String> {
+    let files = files()?;
+    let sources = Sources::read(&files);
+    if !sources.iter().any(|source| source.name == name) {
+        // Either it has problems, or the name may be that of one that has.
+        read_sources(&path())?;
+    }
+    for problem in sources.problems() {
+        eprintln!("{problem}");
+    }
+    Ok(sources)
+}
+
 /// The source of a name.
 pub(super) fn source<'s>(sources: &'s Sources, name: &str) -> Result<&'s Source, String> {
     sources.iter().find(|source| source.name == name).ok_or_else(|| {

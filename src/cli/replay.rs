@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// List dead letters, and send them through again
 ///
 /// An event that could not be mapped is mapped anew, by the source files of `TASKHOOK_SOURCES`; an update goes as it is.
-/// They go to HubSpot, or into a queue with --to. Only what was taken is deleted; what fails again stays.
+/// They go to HubSpot, or into a queue with --to. Only what was taken is deleted; what fails again stays. A queue of
+/// updates, which has a redrive policy, is refused.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Address of the queue of dead letters
@@ -72,6 +73,18 @@ async fn replay(arguments: &Arguments) -> Result<(), String> {
         Some(url) => Some(Target::Queue(Queue::new(sqs, url))),
         None => Some(Target::Hubspot(Box::new(portal::connect().await?))),
     };
+    // Of a queue of updates the worker would be kept from what is under way, and later changes would overtake it.
+    match dead_letters.has_redrive_policy().await {
+        Ok(false) => {}
+        Ok(true) => {
+            return Err(format!(
+                "{} is a queue that a function works off, since it has a redrive policy: taking messages out of it would \
+                 keep them from the worker. Name the queue of dead letters with --queue.",
+                arguments.queue
+            ));
+        }
+        Err(why) => return Err(format!("The queue can't be read: {why}.")),
+    }
     let (held, blocked) = (Vec::new(), HashSet::new());
     let mut visit = Visit { filter: &arguments.filter, dead_letters, began: Instant::now(), held, blocked };
     let result = match &target {

@@ -1,11 +1,13 @@
 //! A payload, signed afresh as its sender would.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
-use super::payload;
+use super::cases::Secrets;
+use super::{doubtful_secrets, payload};
 use crate::delivery::Delivery;
+use crate::source::Source;
 
 /// What a delivery is made of.
 #[derive(Debug, clap::Args)]
@@ -14,9 +16,12 @@ pub(super) struct Signed {
     source: String,
     /// File with the body, or with a complete Lambda event, which is signed anew; - is standard input
     payload: PathBuf,
-    /// The webhook's secret
-    #[arg(long)]
-    secret: SecretString,
+    /// The webhook's secret. Without this and --secret-file it is the source's in events/secrets.json
+    #[arg(long, conflicts_with = "secret_file")]
+    secret: Option<SecretString>,
+    /// File with the webhook's secret, which keeps it out of the shell's history
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
     /// A header that the sender sets, such as "X-GitHub-Event: issues"
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
@@ -25,10 +30,35 @@ pub(super) struct Signed {
 impl Signed {
     /// The delivery, to the path of its source.
     pub(super) fn delivery(&self) -> Result<Delivery, String> {
-        let sources = payload::sources()?;
+        let sources = payload::sources_with(&self.source)?;
         let source = payload::source(&sources, &self.source)?;
         let mut delivery = payload::delivery(source, &self.payload, &self.headers)?;
-        source.verify.scheme.sign(&mut delivery, &self.secret)?;
+        let secret = self.secret(source)?;
+        source.verify.scheme.sign(&mut delivery, &secret)?;
         Ok(delivery)
+    }
+
+    /// The secret to sign with. What speaks against it is told.
+    fn secret(&self, source: &Source) -> Result<SecretString, String> {
+        let secrets = match (&self.secret, &self.secret_file) {
+            (Some(secret), _) => vec![secret.clone()],
+            (None, Some(file)) => vec![read(file)?],
+            (None, None) => Secrets::read(Path::new("events"))?.of(source)?,
+        };
+        let may_be_samples = self.secret_file.is_none();
+        if let Some(doubt) = doubtful_secrets::doubt(source, &secrets, may_be_samples) {
+            eprintln!("warning: {doubt}");
+        }
+        // A scheme without a secret has none.
+        Ok(secrets.into_iter().next().unwrap_or_default())
+    }
+}
+
+/// Reads a secret. The line break with which editors end a file is not part of it.
+fn read(file: &Path) -> Result<SecretString, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{} can't be read: {error}.", file.display()))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => Err(format!("{} is empty; write the webhook's secret into it.", file.display())),
+        secret => Ok(SecretString::from(secret.to_owned())),
     }
 }

@@ -23,7 +23,7 @@ pub enum Scheme {
     Token {
         /// The header that carries the secret.
         header: HeaderName,
-        /// What stands before the secret; compared without regard to case.
+        /// What stands before the secret, with or without the space that parts them; compared without regard to case.
         prefix: String,
         /// The header with the sender's id of a delivery.
         id_header: Option<HeaderName>,
@@ -74,11 +74,13 @@ impl Scheme {
             Self::Hmac(hmac) => hmac.verify(delivery, secrets, tolerance)?,
             Self::Token { header, prefix, .. } => {
                 let value = single(&delivery.headers, header)?;
+                // `Bearer` and `Bearer ` mean the same.
+                let prefix = prefix.trim_end();
                 let (start, token) = value.split_at_checked(prefix.len()).unwrap_or(("", value));
                 if !start.eq_ignore_ascii_case(prefix) {
                     return Err(Refused::Malformed(header.to_string()));
                 }
-                one_is(token.as_bytes(), secrets)?;
+                one_is(token.strip_prefix(' ').unwrap_or(token).as_bytes(), secrets)?;
             }
             Self::Basic => {
                 let header = http::header::AUTHORIZATION;

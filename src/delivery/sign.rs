@@ -26,7 +26,10 @@ impl Scheme {
         let text = readings(secret).last().unwrap_or_default();
         match self {
             Self::Hmac(hmac) => hmac.sign(delivery, text),
-            Self::Token { header, prefix, .. } => insert(delivery, header, &format!("{prefix}{text}")),
+            Self::Token { header, prefix, .. } => {
+                let space = if prefix.ends_with(char::is_alphanumeric) { " " } else { "" };
+                insert(delivery, header, &format!("{prefix}{space}{text}"))
+            }
             Self::Basic => {
                 let value = format!("Basic {}", Encoding::Base64.encode(text.as_bytes()));
                 insert(delivery, &AUTHORIZATION, &value)

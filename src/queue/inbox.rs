@@ -61,6 +61,15 @@ impl Queue {
         Ok(answer.attributes().and_then(|all| all.get(&name)?.parse().ok()).unwrap_or_default())
     }
 
+    /// Whether SQS moves what is received too often to another queue: then this is one that a function works off, and not
+    /// where dead letters end.
+    pub async fn has_redrive_policy(&self) -> Result<bool, String> {
+        let name = QueueAttributeName::RedrivePolicy;
+        let call = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer = call.send().await.map_err(|error| reason(&error))?;
+        Ok(answer.attributes().is_some_and(|all| all.contains_key(&name)))
+    }
+
     /// Deletes messages that were received. The error is about some of them; the others are deleted.
     pub async fn delete(&self, messages: &[&Received]) -> Result<(), String> {
         let mut result = Ok(());

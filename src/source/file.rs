@@ -165,8 +165,22 @@ fn check_url(url: Option<&Found<String>>, signs_url: bool, section: &Section<'_>
         Some(found) if !signs_url => {
             reader.problem(found.start, "`url` of [verify] is not part of what is signed; leave it out");
         }
+        Some(found) if !is_address(&found.value) => {
+            let message = format!(
+                "`url` of [verify] is {:?}; write the address that was registered with the sender, such as \
+                 \"https://abc.lambda-url.eu-central-1.on.aws/trello\"",
+                found.value
+            );
+            reader.problem(found.start, message);
+        }
         _ => {}
     }
+}
+
+/// Whether a text is a whole address, without anything before or after it.
+fn is_address(text: &str) -> bool {
+    let uri = text.parse::<http::Uri>().ok();
+    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("https" | "http")) && uri.authority().is_some())
 }
 
 fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme> {

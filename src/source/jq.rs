@@ -8,7 +8,7 @@ use jaq_core::data::HasLut;
 use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
 use jaq_core::{Compiler, Ctx, DataT, Lut, Vars, compile, load};
 
-use super::functions;
+use super::{depth, functions};
 use crate::delivery::{Json, Unreadable};
 use crate::time::Time;
 
@@ -27,8 +27,11 @@ const MESSAGE_LENGTH: usize = 160;
 /// Functions of jq's standard library that reach outside of the expression.
 const ABSENT: [&str; 8] = ["debug", "debug_empty", "env", "halt", "halt_error", "now", "stderr", "stderr_empty"];
 
+/// The stack that expressions are compiled with; only what is touched of it takes memory.
+const STACK: usize = 32 * 1024 * 1024;
+
 /// An expression's place in the [`Program`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Expression(usize);
 
 /// A mistake in an expression.
@@ -73,7 +76,20 @@ impl Expressions {
     }
 
     /// Compiles all, or names every expression that uses something undefined.
+    ///
+    /// Compiling takes the most stack of all: some kilobytes for each level, as the compiler of jaq was built. So it has
+    /// a stack of its own, whatever the caller has.
     pub(super) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
+        std::thread::scope(|scope| {
+            let builder = std::thread::Builder::new().stack_size(STACK);
+            match builder.spawn_scoped(scope, || self.compile_here()) {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                Err(_) => self.compile_here(),
+            }
+        })
+    }
+
+    fn compile_here(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
         let mut text = String::new();
         let mut starts = Vec::new();
         self.write(0..self.0.len(), &mut text, &mut starts);
@@ -188,19 +204,22 @@ fn parse(text: &str) -> Result<(), Mistake> {
         let offset = load::span(text, found).start;
         let what = found.chars().take(20).collect::<String>();
         let found = if what.is_empty() { "the end".to_owned() } else { format!("{what:?}") };
-        Mistake { offset, message: format!("expected {expected}, found {found}") }
+        Mistake { offset, message: format!("not a jq expression: expected {expected}, found {found}") }
     };
     let first = |mut mistakes: Vec<Mistake>| {
         mistakes.sort_by_key(|mistake| mistake.offset);
-        mistakes.into_iter().next().unwrap_or(Mistake { offset: 0, message: "can't be read".to_owned() })
+        mistakes.into_iter().next().unwrap_or(Mistake { offset: 0, message: "not a jq expression".to_owned() })
     };
+    depth::check_brackets(text)?;
     let tokens = Lexer::new(text).lex().map_err(|errors| {
         first(errors.into_iter().map(|(expected, found)| mistake(found, expected.as_str())).collect())
     })?;
-    Parser::new(&tokens).parse(jaq_core::load::Parser::term).map(|_| ()).map_err(|errors| {
+    depth::check_tokens(text, &tokens)?;
+    let term = Parser::new(&tokens).parse(jaq_core::load::Parser::term).map_err(|errors| {
         let found = |token| load::lex::Token::opt_as_str(token, text);
         first(errors.into_iter().map(|(expected, token)| mistake(found(token), expected.as_str())).collect())
-    })
+    })?;
+    depth::check_definitions(text, &term)
 }
 
 fn locate(text: &str, starts: &[usize], name: &str, what: &compile::Undefined) -> (Expression, Mistake) {
@@ -276,7 +295,7 @@ mod tests {
     fn a_mistake_has_a_place_and_says_what_was_expected() {
         assert_eq!(
             Expressions::default().add(".a | ]").unwrap_err(),
-            Mistake { offset: 5, message: "expected token, found \"]\"".to_owned() }
+            Mistake { offset: 5, message: "not a jq expression: expected token, found \"]\"".to_owned() }
         );
         let (expression, mistake) = undefined(".a | frobnicate(1; 2)").remove(0);
         assert_eq!((expression, mistake.offset), (Expression(1), 5));

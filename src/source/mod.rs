@@ -3,6 +3,7 @@
 //! Pure: no files, no network, no clock. jq lives here and nowhere else.
 
 mod demand;
+mod depth;
 mod file;
 mod functions;
 mod jq;
@@ -16,10 +17,12 @@ mod tests;
 mod text;
 mod trial;
 mod value;
+mod verification;
 mod warnings;
 
 pub use demand::{Asks, Demand, demands};
 pub use problem::{Problem, Warning};
+pub use verification::shared_secrets;
 pub use warnings::warnings;
 
 use std::collections::BTreeMap;

@@ -12,6 +12,12 @@ use super::jq::{Expression, Expressions, Mistake};
 use super::problem::Problem;
 use crate::time;
 
+/// How many problems of one file are told.
+const PROBLEMS: usize = 100;
+
+/// The longest name for which one is looked for that may have been meant.
+const NAME: usize = 100;
+
 /// A source file on its way to a source.
 pub(super) struct Reader<'f, 'e> {
     notes: Notes<'f>,
@@ -90,7 +96,7 @@ impl<'f, 'e> Reader<'f, 'e> {
             }
             Err(mistake) => {
                 let start = place(self.notes.text, found.start, mistake.offset);
-                self.problem(start, format!("not a jq expression: {}", mistake.message));
+                self.problem(start, mistake.message);
                 None
             }
         }
@@ -98,8 +104,13 @@ impl<'f, 'e> Reader<'f, 'e> {
 }
 
 impl Notes<'_> {
+    /// Notes a problem: of a file with very many the first ones, since finding each one's line takes time.
     pub(super) fn problem(&mut self, start: usize, message: impl Into<String>) {
-        self.problems.push(Problem::at(self.file, self.text, start, message));
+        match self.problems.len() {
+            ..PROBLEMS => self.problems.push(Problem::at(self.file, self.text, start, message)),
+            PROBLEMS => self.problems.push(Problem::of_file(self.file, "and more; put these right first")),
+            _ => {}
+        }
     }
 
     /// The expressions of this file.
@@ -109,8 +120,10 @@ impl Notes<'_> {
 
     /// Reports a mistake if it is in one of this file's expressions.
     pub(super) fn report(&mut self, expression: Expression, mistake: &Mistake) {
-        if let Some((_, start)) = self.places.iter().find(|(other, _)| *other == expression) {
-            self.problem(place(self.text, *start, mistake.offset), mistake.message.as_str());
+        // They are numbered in the order in which they were read.
+        if let Ok(found) = self.places.binary_search_by_key(&expression, |(other, _)| *other) {
+            let (_, start) = self.places[found];
+            self.problem(place(self.text, start, mistake.offset), mistake.message.as_str());
         }
     }
 }
@@ -292,7 +305,12 @@ impl<'t> Section<'t> {
     /// Reports every key that nobody took.
     pub(super) fn finish(self, reader: &mut Reader<'_, '_>) {
         for (name, span, _) in &self.keys {
-            let near = self.known.iter().map(|known| (strsim::damerau_levenshtein(known, name), known)).min();
+            let near = self
+                .known
+                .iter()
+                .filter(|_| name.len() <= NAME)
+                .map(|known| (strsim::damerau_levenshtein(known, name), known))
+                .min();
             let hint = match near {
                 Some((distance, known)) if distance <= 2 => format!("did you mean `{known}`?"),
                 _ => {

@@ -5,6 +5,8 @@
 use jaq_core::load::Lexer;
 use jaq_core::load::lex::{StrPart, Tok, Token};
 
+use super::depth;
+
 /// The values that the expression puts into text, as `"\(.a)"` does, in their order; each in its parentheses.
 pub(super) fn interpolated(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
@@ -31,6 +33,15 @@ pub(super) fn empty_alternative(text: &str) -> Option<usize> {
     found.into_iter().min()
 }
 
+/// Whether one of these words stands in the expression as code.
+pub(super) fn uses(text: &str, words: &[&str]) -> bool {
+    let mut found = false;
+    walk(text, &mut |tokens| {
+        found |= tokens.iter().any(|Token(word, token)| matches!(token, Tok::Word) && words.contains(word));
+    });
+    found
+}
+
 /// Calls `on` with the tokens of the text, and with those of each block and each interpolated value within it.
 fn walk<'t>(text: &'t str, on: &mut impl FnMut(&[Token<&'t str>])) {
     fn all<'t>(tokens: &[Token<&'t str>], on: &mut impl FnMut(&[Token<&'t str>])) {
@@ -42,7 +53,9 @@ fn walk<'t>(text: &'t str, on: &mut impl FnMut(&[Token<&'t str>])) {
             }
         }
     }
-    if let Ok(tokens) = Lexer::new(text).lex() {
+    if depth::check_brackets(text).is_ok()
+        && let Ok(tokens) = Lexer::new(text).lex()
+    {
         all(&tokens, on);
     }
 }

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::jq::{Expression, Expressions, Program, Val};
 use crate::time::Time;
 
+/// How many outputs are looked at.
+const OUTPUTS: usize = 100;
+
 /// Expressions, by their text, that can be run on `{}`.
 pub(super) struct Trial<'t> {
     expressions: BTreeMap<&'t str, Expression>,
@@ -29,11 +32,33 @@ impl<'t> Trial<'t> {
     /// The first output, if there is one and it is no error.
     ///
     /// The others are not asked for, so `repeat(.)` comes to an end here. `last(repeat(.))` doesn't: nothing
-    /// interrupts jaq.
+    /// interrupts jaq. Nor does anything keep it from overflowing the stack with a value that is nested deep.
     pub(super) fn gives(&self, text: &str) -> Option<Val> {
+        self.outputs(text, |outputs| outputs.next()?.ok())?
+    }
+
+    /// The error that comes of the first outputs, if one does.
+    pub(super) fn fails(&self, text: &str) -> Option<String> {
+        self.outputs(text, |mut outputs| Iterator::find_map(&mut outputs, Result::err))?
+    }
+
+    /// Whether it passes an event as `when` does: by an output that is neither `false` nor `null`, after no error.
+    pub(super) fn passes(&self, text: &str) -> bool {
+        let decides = |output: &Result<_, _>| !matches!(output, Ok(Val::Null | Val::Bool(false)));
+        let first = self.outputs(text, |mut outputs| Iterator::find(&mut outputs, decides));
+        matches!(first, Some(Some(Ok(_))))
+    }
+
+    /// What `look` finds among the first outputs; `None` for an expression with mistakes.
+    fn outputs<T>(
+        &self,
+        text: &str,
+        look: impl FnOnce(&mut dyn Iterator<Item = Result<Val, String>>) -> T,
+    ) -> Option<T> {
+        let expression = *self.expressions.get(text)?;
         let empty = || Val::obj(std::iter::empty().collect());
         let scope = self.program.scope(empty(), empty(), empty(), Time::from_milliseconds(0));
-        scope.run(*self.expressions.get(text)?, empty()).next()?.ok()
+        Some(look(&mut scope.run(expression, empty()).take(OUTPUTS)))
     }
 }
 
@@ -56,6 +81,26 @@ mod tests {
         let trial = Trial::of(expected.map(|(text, _)| text));
         for (text, gives) in expected {
             assert_eq!(trial.gives(text).map(|value| value.to_string()).as_deref(), gives, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_expression_fails_or_passes_as_the_function_takes_it() {
+        let expected = [
+            (".type | startswith(\"x\")", Some("cannot use null as string"), false),
+            (".a, (.b | ascii_upcase)", Some("cannot use null as string"), false),
+            ("1, error(\"no\")", Some("no"), true),
+            ("null, false", None, false),
+            ("empty", None, false),
+            ("0", None, true),
+            ("repeat(.)", None, true),
+        ];
+        let trial = Trial::of(expected.map(|(text, _, _)| text));
+        for (text, fails, passes) in expected {
+            let found = trial.fails(text);
+            assert_eq!(found.is_some(), fails.is_some(), "{text}: {found:?}");
+            assert!(found.unwrap_or_default().contains(fails.unwrap_or_default()), "{text}");
+            assert_eq!(trial.passes(text), passes, "{text}");
         }
     }
 

@@ -138,6 +138,119 @@ async fn check_tells_all_problems_at_once_with_their_places() {
     }
 }
 
+/// What `check` says about files, each by its name: whether it is content, what it lists, and what it tells.
+async fn check(test: &str, files: &[(&str, &str)]) -> (bool, String, String) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, toml) in files {
+        std::fs::write(folder.join(format!("{name}.toml")), toml).unwrap();
+    }
+    let output = taskhook(&folder, &["check"]).await;
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{:?}", output.status);
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A source file whose one property has this expression, in line 9.
+fn with_expression(expression: &str) -> String {
+    let verify = "[verify]\nscheme = \"github\"\nsecret = \"taskhook/desk\"\n";
+    format!("{verify}[task]\nid = '.id'\nid_property = \"t\"\n[properties]\np = '''\n{expression}'''\n")
+}
+
+#[tokio::test]
+async fn what_would_overflow_the_stack_is_a_mistake_and_never_the_end_of_check() {
+    let nest = |open: &str, close: &str| format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
+    for (expression, says) in [
+        ("def f: [f]; f".to_owned(), "desk.toml:9:9: `f` calls itself, and nothing bounds how often"),
+        ("def f: def g: f; g; f".to_owned(), "desk.toml:9:15: `f` calls itself"),
+        (nest("(", ")"), "desk.toml:9:101: nested over 100 deep"),
+        (nest("[", "]"), "desk.toml:9:101: nested over 100 deep"),
+        (nest("\"\\(", ")\""), ": nested over 100 deep"),
+        (nest("if . then ", " end"), ": nested over 100 deep"),
+        (nest("-", ""), ": nested over 100 deep"),
+        (vec!["1"; 10_000].join(" + "), ": more than 150 operators in one chain"),
+    ] {
+        let (is_content, _, said) = check("deep", &[("desk", &with_expression(&expression))]).await;
+        assert!(!is_content && said.contains(says), "{says} is not in: {said}");
+    }
+    let dotted = format!("{}a = 1", "a.".repeat(100_000));
+    for toml in [nest("a = [", "]"), nest("a = {b = ", "}"), dotted, "[".repeat(10_000)] {
+        let (is_content, _, said) = check("deep-toml", &[("desk", &toml)]).await;
+        assert!(!is_content && said.contains("desk.toml:1:") && said.contains(": not TOML: "), "{said}");
+    }
+    let (is_content, _, said) = check("long", &[("desk", &"# long\n".repeat(100_000))]).await;
+    let says = "desk.toml: has 700000 bytes, and a source file has at most 262144";
+    assert!(!is_content && said.contains(says), "{said}");
+}
+
+#[tokio::test]
+async fn what_only_running_finds_to_overflow_the_stack_is_a_warning_beside_the_others() {
+    let deep = with_expression("reduce range(1000000) as $i (null; [.])");
+    let other = with_expression(".p // \"\"").replace("/desk", "/other");
+    let (is_content, listed, said) = check("abort", &[("a-deep", &deep), ("other", &other)]).await;
+    assert!(is_content && listed.starts_with("2 sources are sound:"), "{said}");
+    assert!(said.contains("a-deep.toml: warning: an expression of this file "), "{said}");
+    assert!(said.contains("other.toml:9:4: warning: an event that lacks the field"), "{said}");
+}
+
+#[tokio::test]
+async fn check_lists_the_sound_sources_beside_a_broken_one_and_tells_a_secret_of_two() {
+    let sound = with_expression(".p");
+    let files = [("a", sound.as_str()), ("b", sound.as_str()), ("broken", "[verify]\nscheme = 1\n")];
+    let (is_content, listed, said) = check("beside", &files).await;
+    assert!(!is_content && listed.starts_with("2 sources are sound:\n  a  /a  github  taskhook/desk\n"), "{listed}");
+    assert!(said.contains("b.toml:3:10: warning: ") && said.contains("a.toml has this secret too"), "{said}");
+    assert!(said.contains("broken.toml:2:10: "), "{said}");
+}
+
+#[tokio::test]
+async fn one_source_is_explained_and_signed_whatever_is_wrong_with_another() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("one-of-two-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("broken.toml"), "[verify]\n").unwrap();
+    std::fs::write(folder.join("desk.toml"), with_expression(".p")).unwrap();
+    let payload = folder.join("payload.json");
+    std::fs::write(&payload, r#"{"id": 1, "p": "x"}"#).unwrap();
+    let payload = payload.to_str().unwrap();
+    for arguments in [vec!["explain", "desk", payload], vec!["event", "desk", payload, "--secret", "of 16 characters"]]
+    {
+        let output = taskhook(&folder, &arguments).await;
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("broken.toml"), "the others are not forgotten");
+    }
+    for name in ["broken", "nobody"] {
+        let output = taskhook(&folder, &["explain", name, payload]).await;
+        assert!(text(&output.stderr).contains("broken.toml:1:1: ") && !output.status.success());
+    }
+}
+
+#[tokio::test]
+async fn a_secret_comes_from_a_file_or_from_those_of_the_samples_and_doubtful_ones_are_told() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("secret-files-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (secret, payload) = (folder.join("secret"), folder.join("payload.json"));
+    std::fs::write(&payload, r#"{"id": 1}"#).unwrap();
+    let (file, payload) = (secret.to_str().unwrap(), payload.to_str().unwrap());
+    let source = shipped::sources()["zendesk"].clone();
+    for (written, words) in [
+        ("short\n", "warning: the secret of zendesk has 5 characters, which can be guessed"),
+        ("dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==", "stands in public documentation"),
+        ("local-zendesk-signing-secret\n", "is that of Taskhook's own samples"),
+        ("a long one of nobody's samples\r\n", ""),
+    ] {
+        std::fs::write(&secret, written).unwrap();
+        let output = taskhook(&source, &["event", "zendesk", payload, "--secret-file", file]).await;
+        let said = text(&output.stderr);
+        assert!(output.status.success() && said.contains(words) && said.is_empty() == words.is_empty(), "{said}");
+        assert!(!said.contains(written.trim()), "a secret is never shown: {said}");
+    }
+    let output = taskhook(&source, &["event", "zendesk", payload]).await;
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+    std::fs::write(&secret, "\n").unwrap();
+    let output = taskhook(&source, &["event", "zendesk", payload, "--secret-file", file]).await;
+    assert!(text(&output.stderr).contains("is empty; write the webhook's secret into it"), "{}", text(&output.stderr));
+}
+
 #[tokio::test]
 async fn explain_says_of_a_sample_what_stands_beside_it() {
     for (name, file) in shipped::sources() {

@@ -267,3 +267,20 @@ async fn what_could_not_be_read_is_shown_and_sent_through_when_it_can_be() {
     assert!(said.contains("1 went through, 1 stay.") && said.contains("the body is not UTF-8"), "{said}");
     assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("a form"));
 }
+
+#[tokio::test]
+async fn a_queue_of_updates_is_refused_and_its_messages_stay_with_the_worker() {
+    let world = world().durable().start().await;
+    world.deliver(json!({"event": "d-1", "id": "1", "subject": "under way"})).await.is(202, "queued 1");
+    for look in [&[][..], &["--dry-run"], &["--show"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
+        command.env("AWS_REGION", "us-east-1").env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        command.env("AWS_ENDPOINT_URL_SQS", aws::moto().await).env("TASKHOOK_SOURCES", world.folder());
+        command.env("HUBSPOT_BASE_URL", world.hubspot.url()).env("HUBSPOT_TOKEN", TOKEN);
+        command.args(["replay", "--queue", &world.queues().updates]).args(look);
+        let said = text(&command.output().await.unwrap(), 1);
+        assert!(said.contains("it has a redrive policy") && said.contains("--queue"), "{said}");
+    }
+    world.drain().await;
+    assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("under way"));
+}

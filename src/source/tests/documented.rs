@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::warnings;
-use super::{Stage, file, problems, unverified};
+use super::{Stage, file, problems, unverified, warnings};
 
 const PAGE: &str = include_str!("../../../docs/expressions.md");
 
@@ -122,9 +121,12 @@ fn check_warns(row: &Row) -> &'static str {
     let lines = match (row.code("expression"), row.code("id")) {
         (Some(expression), _) => format!("[properties]\np = {}", toml(expression)),
         (None, Some(id)) => format!("[task]\nid = {}\nid_property = \"ticket\"", toml(id)),
-        (None, None) => return "",
+        (None, None) => match row.code("when") {
+            Some(when) => format!("[event]\nwhen = {}", toml(when)),
+            None => return "",
+        },
     };
-    if warnings(&[file("desk", &unverified(&lines))]).is_empty() { "" } else { "warns" }
+    if warnings(file("desk", &unverified(&lines))).is_empty() { "" } else { "warns" }
 }
 
 #[test]

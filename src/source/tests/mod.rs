@@ -17,7 +17,7 @@ mod wild;
 use http::{HeaderMap, Method};
 use secrecy::SecretString;
 
-use super::{Event, Found, Mapped, NotMapped, Source, SourceFile, Sources};
+use super::{Event, Found, Mapped, NotMapped, Source, SourceFile, Sources, Warning};
 use crate::delivery::{Delivery, NotRead, Verified};
 use crate::time::Time;
 use crate::update::{Unknown, Update, Value};
@@ -116,6 +116,13 @@ fn property(p: &str, body: &str) -> String {
 
 fn file(name: &str, toml: &str) -> SourceFile {
     SourceFile { file: format!("sources/{name}.toml"), name: name.to_owned(), text: Ok(toml.to_owned()) }
+}
+
+/// The warnings about a file but the one that it verifies nothing, as most of these do.
+fn warnings(file: SourceFile) -> Vec<Warning> {
+    let mut warnings = super::warnings(&[file]);
+    warnings.retain(|Warning(problem)| !problem.message.starts_with("`scheme` \"none\" verifies nothing"));
+    warnings
 }
 
 /// Everything that is wrong with the sources.

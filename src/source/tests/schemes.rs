@@ -82,6 +82,44 @@ fn the_tolerance_is_five_minutes_unless_it_is_written() {
 }
 
 #[test]
+fn a_url_has_to_be_an_address() {
+    for url in ["", " ", "trello", "desk.example/trello", "https://", "ftp://desk.example", " https://desk.example"] {
+        let problems = wrong(&format!("scheme = \"trello\"\nsecret = \"s\"\nurl = \"{url}\""));
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        let start = format!("4:7: `url` of [verify] is {url:?}; write the address that was registered");
+        assert!(problems[0].starts_with(&start), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_token_is_taken_with_and_without_a_space_after_its_prefix_and_signed_as_senders_do() {
+    for (prefix, sent, signed) in [
+        ("Bearer", vec!["Bearer s3cret", "bearer s3cret", "Bearers3cret"], "Bearer s3cret"),
+        ("Bearer ", vec!["Bearer s3cret", "Bearers3cret"], "Bearer s3cret"),
+        ("Token token=", vec!["Token token=s3cret", "Token token= s3cret"], "Token token=s3cret"),
+        ("v1", vec!["v1s3cret", "v1 s3cret"], "v1 s3cret"),
+        ("", vec!["s3cret"], "s3cret"),
+    ] {
+        let toml = format!(
+            "[verify]\nscheme = \"token\"\nsecret = \"s\"\nheader = \"X-Token\"\nprefix = \"{prefix}\"\n[properties]\na = '.a'"
+        );
+        for header in sent {
+            let mut stage = super::Stage::with(&toml).header("x-token", header);
+            assert_eq!(stage.gives(r#"{"id": 1}"#), ["1:"], "{prefix:?} {header:?}");
+        }
+        let mut stage = super::Stage::with(&toml);
+        let (scheme, secret) = (stage.source().verify.scheme.clone(), stage.secrets[0].clone());
+        scheme.sign(&mut stage.delivery, &secret).unwrap();
+        assert_eq!(stage.delivery.headers["x-token"], signed, "{prefix:?}");
+        for header in ["Bearer other", "s3cret2", "Bearer", "Bearer  s3cret", "Bearer s3cret s3cret"] {
+            let stage = super::Stage::with(&toml).header("x-token", header);
+            let verified = scheme.verify(&stage.delivery, &stage.secrets, stage.source().verify.tolerance);
+            assert!(verified.is_err(), "{prefix:?} {header:?}");
+        }
+    }
+}
+
+#[test]
 fn an_hmac_signs_the_body_with_sha256_in_hex_unless_it_says_otherwise() {
     let expected = Hmac {
         header: "x-signature".parse().unwrap(),

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::{text, warnings};
-use super::{Sources, Stage, file, property};
+use super::super::{demands, shared_secrets, text};
+use super::{Sources, Stage, file, property, warnings};
 use crate::time::{Written, Zone};
 
 /// A number as its sign, its digits without needless zeros, and the power of ten of the last one.
@@ -77,8 +77,8 @@ proptest! {
     #[test]
     fn no_text_makes_reading_a_source_file_panic(any in any::<String>(), toml in "[a-z\\[\\]{}=.'\"\n #0-9\\\\]{0,80}") {
         for text in [any, toml] {
-            let files = [file("wild", &text)];
-            let (sources, warnings) = (Sources::read(&files), warnings(&files));
+            let sources = Sources::read(&[file("wild", &text)]);
+            let warnings = warnings(file("wild", &text));
             prop_assert!(!sources.problems().is_empty());
             for problem in sources.problems().iter().chain(warnings.iter().map(|warning| &warning.0)) {
                 prop_assert!((1..=text.matches('\n').count() + 1).contains(&problem.line) && problem.column > 0);
@@ -101,7 +101,7 @@ proptest! {
         let mut stage = Stage::of(right);
         stage.sources = Sources::read(&[file("a", &wild), file("desk", right), file("z", &wild)]);
         prop_assert_eq!(stage.gives(r#"{"id": 7, "p": 8}"#), ["7: p=8"]);
-        for warning in warnings(&[file("a", &wild)]) {
+        for warning in warnings(file("a", &wild)) {
             prop_assert!(warning.0.line >= 8 && warning.0.line <= wild.lines().count() + 1, "{}", warning);
         }
         let wrong = stage.sources.problems();
@@ -110,4 +110,75 @@ proptest! {
             prop_assert!(problem.line >= 8 && problem.line <= wild.lines().count() + 1, "{}", problem);
         }
     }
+
+    #[test]
+    fn no_file_however_deep_or_long_ends_the_process(
+        pieces in proptest::collection::vec(
+            (0..DEEP.len(), prop_oneof![1..4_usize, 90..130_usize, 5_000..20_000_usize]), 1..4,
+        ),
+        place in 0..PLACES.len(),
+        is_closed in any::<bool>(),
+    ) {
+        let (mut inside, mut after) = (String::new(), String::new());
+        for (piece, times) in pieces {
+            let (open, close) = DEEP[piece];
+            inside.push_str(&open.repeat(times));
+            after.insert_str(0, &close.repeat(times));
+        }
+        inside.push('1');
+        if is_closed {
+            inside.push_str(&after);
+        }
+        let toml = PLACES[place].replace('@', &inside);
+        let sources = Sources::read(&[file("wild", &toml)]);
+        prop_assert!(sources.problems().len() <= 101);
+        prop_assert!(shared_secrets(&[file("wild", &toml)]).is_empty());
+        let _ = demands(&file("wild", &toml));
+        warnings(file("wild", &toml));
+    }
 }
+
+/// What can be nested or strung together, in expressions and in TOML, with what closes it.
+const DEEP: [(&str, &str); 30] = [
+    ("(", ")"),
+    ("[", "]"),
+    ("[[", "]]"),
+    ("{a:", "}"),
+    ("{a = ", "}"),
+    ("\"\\(", ")\""),
+    ("if ", " then 2 end"),
+    ("if 1 then 2 else ", " end"),
+    ("if 1 then 2 elif ", ""),
+    ("def f: ", "; 1"),
+    ("def f: 1; ", ""),
+    ("def f: f; ", ""),
+    ("- ", ""),
+    ("try ", " catch 1"),
+    (". as $x | ", ""),
+    (". as [", "] | 1"),
+    (". as {a: ", "} | 1"),
+    ("label $x | ", ""),
+    ("reduce ", " as $x (0; .)"),
+    ("first(", ")"),
+    (".a", ""),
+    (".a | ", ""),
+    ("1 + ", ""),
+    ("1, ", ""),
+    ("# ", ""),
+    ("\\", ""),
+    ("\n", ""),
+    ("\n[", "]"),
+    ("a.", ""),
+    ("a = 1\n", ""),
+];
+
+const PLACES: [&str; 8] = [
+    "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"t\"\n[properties]\np = '''\n@'''\n",
+    "[event]\nwhen = '''@'''\n[task]\nid = '''@'''\nid_property = \"t\"\n[properties]\np = '.p'\n",
+    "[properties]\np = \"\"\"@\"\"\"\n",
+    "[properties]\np = { from = '@' }\n",
+    "[verify]\nscheme = \"hmac\"\nsecret = \"s\"\nheader = \"h\"\nsigned = '''@'''\n",
+    "a = @\n",
+    "[@]\n",
+    "@",
+];

@@ -84,7 +84,9 @@ async fn everything_that_the_portal_does_not_take_is_told_with_its_place() {
     ];
     let file = sources.join("desk.toml");
     let expected: Vec<_> = expected.iter().map(|line| format!("{}:{line}\n", file.display())).collect();
-    assert_eq!(text(&output.stderr), expected.concat());
+    let said = text(&output.stderr);
+    let problems = said.lines().filter(|line| !line.contains(": warning: "));
+    assert_eq!(problems.collect::<Vec<_>>(), expected.concat().lines().collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -137,9 +139,12 @@ async fn a_schema_that_can_not_be_had_says_what_to_do() {
     assert!(text(&missing.stderr).contains("nowhere.json can't be read: "), "{}", text(&missing.stderr));
     std::fs::write(&schema, Value::Null.to_string()).unwrap();
     let broken = text(&check(&sources, &schema).await.stderr);
-    assert!(broken.contains("is not a list of property definitions: ") && broken.contains("`taskhook schema pull > "));
+    assert!(broken.contains("is not a list of property definitions: "), "{broken}");
+    // It may be another file, which must not be overwritten.
+    assert!(!broken.contains("schema pull > ") && broken.contains("name the file into which `taskhook schema pull`"));
+    assert!(text(&missing.stderr).contains("`taskhook schema pull > "), "{}", text(&missing.stderr));
     let online = text(&taskhook(&sources, &["check", "--online"]).await.stderr);
-    assert!(online.starts_with("HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token"), "{online}");
+    assert!(online.contains("HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token"), "{online}");
 }
 
 #[tokio::test]
@@ -152,5 +157,34 @@ async fn the_shipped_sources_fit_the_portal_of_the_samples() {
         let variables = [("HUBSPOT_TOKEN", token.as_str()), ("HUBSPOT_BASE_URL", &sim.url())];
         let output = taskhook_with(&variables, file, &["check", "--online"]).await;
         assert!(output.status.success(), "{}", text(&output.stderr));
+    }
+}
+
+#[tokio::test]
+async fn hubspots_own_properties_are_known_without_a_portal() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("check-own-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let more = "hubspot_owner = '.who'\nshop_status = '.s'\nhs_task_prioriti = '\"HIGH\"'\n\
+                hs_queue_membership_ids = '\"1;2\"'\n";
+    let own =
+        WRONG.replace("hs_task_subjekt", "hs_task_subjct").replace("hs_timestamp =", "hs_due_in_the_far_future =");
+    std::fs::write(folder.join("desk.toml"), own + more).unwrap();
+    let output = taskhook(&folder, &["check"]).await;
+    assert!(output.status.success(), "they are warnings: {}", text(&output.stderr));
+    let said = text(&output.stderr);
+    for words in [
+        "8:1: warning: hs_task_subjct: HubSpot has no task property of this name; did you mean `hs_task_subject`?",
+        "10:1: warning: hs_createdate: it is read-only; leave it out",
+        "11:16: warning: hs_task_type: CALLS is not one of EMAIL, CALL, TODO",
+        "12:48: warning: hs_task_status: OPEN is not one of NOT_STARTED",
+        "12:63: warning: hs_task_status: HubSpot takes \"completed\" as \"COMPLETED\" only; write that",
+        "15:1: warning: hs_due_in_the_far_future: HubSpot has no task property of this name, and only its own begin so",
+        "17:1: warning: hubspot_owner: HubSpot has no task property of this name; did you mean `hubspot_owner_id`?",
+        "19:1: warning: hs_task_prioriti: HubSpot has no task property of this name; did you mean `hs_task_priority`?",
+    ] {
+        assert!(said.contains(&format!("desk.toml:{words}")), "{words} is not in:\n{said}");
+    }
+    for name in ["shop", "amount", "nothing_like_it", "shop_status", "hs_queue_membership_ids"] {
+        assert!(!said.contains(&format!("warning: {name}: ")), "{name} is in:\n{said}");
     }
 }

@@ -1,0 +1,58 @@
+//! Secrets that the desk knows, and that protect little.
+
+use std::collections::BTreeMap;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::delivery::{Scheme, preset, preset_names};
+use crate::source::Source;
+
+/// Shorter ones can be found by trying.
+const SHORTEST: usize = 16;
+
+/// Secrets that documentation shows besides those of the presets: of GitHub, Slack, and the Standard Webhooks.
+const PUBLISHED: [&str; 4] = [
+    "It's a Secret to Everybody",
+    "8f742231b10e8888abcd99yyyzzz85a5",
+    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw",
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw",
+];
+
+/// What the samples of this project are signed with, which everybody can read.
+const SAMPLES: &str = include_str!("../../events/secrets.json");
+
+/// What speaks against the secrets of a source; `None` if nothing does. Those of the samples may be meant to be used.
+pub(super) fn doubt(source: &Source, secrets: &[SecretString], may_be_samples: bool) -> Option<String> {
+    secrets.iter().find_map(|secret| {
+        let text = secret.expose_secret().trim();
+        // Of a user and a password only this is secret.
+        let hidden = match source.verify.scheme {
+            Scheme::Basic => text.split_once(':').map_or(text, |(_, password)| password),
+            _ => text,
+        };
+        let length = hidden.chars().count();
+        let why = if is_published(text) || is_published(hidden) {
+            "stands in public documentation".to_owned()
+        } else if !may_be_samples && is_sample(text) {
+            "is that of Taskhook's own samples, which everybody can read".to_owned()
+        } else if length < SHORTEST {
+            format!("has {length} characters, which can be guessed")
+        } else {
+            return None;
+        };
+        Some(format!("the secret of {} {why}; store one of {SHORTEST} or more random characters", source.name))
+    })
+}
+
+fn is_published(text: &str) -> bool {
+    let of_presets = preset_names().filter_map(|name| preset(name)?.published_secret);
+    PUBLISHED.into_iter().chain(of_presets).any(|published| published == text)
+}
+
+fn is_sample(text: &str) -> bool {
+    let samples: BTreeMap<String, String> = serde_json::from_str(SAMPLES).unwrap_or_default();
+    samples.values().any(|sample| {
+        let several: Vec<String> = serde_json::from_str(sample).unwrap_or_else(|_| vec![sample.clone()]);
+        several.iter().any(|sample| sample == text)
+    })
+}
