@@ -78,9 +78,10 @@ soak: ## 10,000 random stories about the engine; a failure prints its story (CAS
 
 # The bench runs the release build of the programs; the yardstick, hello world, never gets into a package.
 .PHONY: bench
-bench: ## measure start, warm events, memory and size (some minutes)
+bench: ## measure start, warm events, memory, size, and the worst bodies (some minutes)
 	cargo build --locked --release --example hello
 	cargo bench --locked --bench lambda
+	cargo bench --locked --bench cost
 
 .PHONY: package
 package: .venv/.ready ## the zips that template.yaml deploys (ARCH=arm64, x86_64 or host)

@@ -52,6 +52,8 @@ pub enum Unreadable {
     LongNumber(Place),
     /// A form has a field twice.
     FieldTwice,
+    /// An array or object has too many elements, or all values together would take too much memory.
+    TooManyValues,
 }
 
 /// A place in a text: line and column, from 1.
@@ -272,6 +274,7 @@ impl Unreadable {
             Self::NameTwice(_) => "an object in the body has a name twice",
             Self::LongNumber(_) => "a number in the body has more than 1,000 digits",
             Self::FieldTwice => "the form in the body has a field twice",
+            Self::TooManyValues => "the body has more values than are read",
         }
     }
 }

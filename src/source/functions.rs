@@ -1,4 +1,4 @@
-//! The functions that expressions have besides jq's: `given`, `plain`, `html`, `cut`, `IN`, and those
+//! The functions that expressions have besides jaq's: `given`, `plain`, `html`, `cut`, `IN`, `INDEX`, and those
 //! that take the place of jq's own, `fromjson` and `now`.
 //!
 //! They are native because a helper that is written in jq costs ten times as much.
@@ -6,18 +6,20 @@
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Bind, Cv, Error, RunPtr, ValT as _, ValXs};
+use jaq_json::Map;
 use jaq_std::ValT as _;
 
-use super::jq::{self, Kind, Val};
-use super::{rich_text, text};
+use super::jq::{Kind, Val};
+use super::{json, rich_text, text};
 use crate::delivery::Json;
 
 /// All of them, by name, arguments and implementation.
 pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
     let filter = || Box::from([Bind::Fun(())]);
-    let functions: [Filter<RunPtr<Kind>>; 7] = [
+    let functions: [Filter<RunPtr<Kind>>; 8] = [
         ("given", filter(), given),
         ("IN", filter(), is_in),
+        ("INDEX", Box::from([Bind::Fun(()), Bind::Fun(())]), index),
         ("plain", v(0), |cv| bome(Ok(plain(cv.1)))),
         ("html", v(0), |cv| bome(Ok(with_text(cv.1, text::to_html)))),
         ("cut", v(1), |mut cv| {
@@ -27,7 +29,7 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
         ("now", v(0), |cv| {
             #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century have 41 bits")]
-            let seconds = cv.0.data().now.milliseconds() as f64 / 1000.0;
+            let seconds = cv.0.data().now().milliseconds() as f64 / 1000.0;
             bome(Ok(Val::from(seconds)))
         }),
     ];
@@ -83,6 +85,25 @@ fn is_in(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     box_once(error.map_or(Ok(Val::from(found)), Err))
 }
 
+/// `INDEX(rows; name)`: an object of the rows by their names. A later row takes the place of an earlier one.
+fn index(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
+    let (name, name_context) = cv.0.pop_fun();
+    let (rows, context) = cv.0.pop_fun();
+    let mut index = Map::default();
+    for row in rows.run((context, cv.1)) {
+        let named = row.and_then(|row| {
+            for name in name.run((name_context.clone(), row.clone())) {
+                index.insert(name?.into_string(), row.clone());
+            }
+            Ok(())
+        });
+        if let Err(error) = named {
+            return box_once(Err(error));
+        }
+    }
+    box_once(Ok(Val::obj(index)))
+}
+
 /// `cut(n)`: at most the first n characters; what isn't text passes unchanged.
 fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
     let length = length
@@ -92,10 +113,13 @@ fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
     Ok(with_text(value, |text| text::cut(text, length).to_owned()))
 }
 
-/// `fromjson`, in place of jaq's, which would overflow the stack on a stranger's `[[[[...`. `tonumber` uses it too.
+/// `fromjson`, in place of jaq's, which would overflow the stack on a stranger's `[[[[...`. `tonumber` uses it too. The
+/// text is read within the bounds of a body.
 fn from_json(value: &Val) -> Result<Val, Error<Val>> {
     let text = value.as_utf8_bytes().map(String::from_utf8_lossy).ok_or_else(|| Error::typ(value.clone(), "string"))?;
-    Json::parse(&text).and_then(|json| jq::read(&json)).map_err(|why| Error::str(why.summary().replace("body", "text")))
+    Json::parse(&text)
+        .and_then(|json| json::read(&json))
+        .map_err(|why| Error::str(why.summary().replace("body", "text")))
 }
 
 /// `plain`: HTML or Atlassian rich text as text; what is neither passes unchanged.

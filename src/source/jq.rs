@@ -4,22 +4,20 @@
 //! compiling an expression. Each is parsed alone first, so that a mistake has a place and no expression can run
 //! into the next.
 
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
+
+use jaq_core::compile::TermId;
 use jaq_core::data::HasLut;
 use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
-use jaq_core::{Compiler, Ctx, DataT, Lut, Vars, compile, load};
+use jaq_core::native::Fun;
+use jaq_core::{Bind, Compiler, Ctx, DataT, Lut, Vars, compile, load};
 
+use super::regex::{self, Patterns};
 use super::{depth, functions};
-use crate::delivery::{Json, Unreadable};
 use crate::time::Time;
 
 pub(super) use jaq_json::Val;
-
-/// Reads checked JSON.
-pub(super) fn read(json: &Json) -> Result<Val, Unreadable> {
-    let read = jaq_json::read::parse_single(json.as_str().as_bytes());
-    // What is left to refuse: half of a surrogate pair as an escape.
-    read.map_err(|error| Unreadable::NotJson(error.to_string()))
-}
 
 /// The longest message of a failed expression that is passed on: jaq quotes the value, which may be a whole ticket.
 const MESSAGE_LENGTH: usize = 160;
@@ -47,18 +45,23 @@ pub(super) struct Mistake {
 pub(super) struct Expressions(Vec<String>);
 
 /// Every expression of every source, compiled.
-pub(super) struct Program(jaq_core::Filter<Kind>);
+pub(super) struct Program {
+    filter: jaq_core::Filter<Kind>,
+    /// Where in the filter each expression is.
+    expressions: Vec<TermId>,
+}
 
 /// A program and what its expressions see besides their input.
 pub(super) struct Scope<'p> {
     program: &'p Program,
-    /// Values of [`VARIABLES`] but the first.
-    variables: [Val; 3],
-    now: Time,
+    variables: Vars<Val>,
+    shared: Shared,
 }
 
-/// The first says which expression is to run.
-const VARIABLES: [&str; 4] = ["$__expression", "$headers", "$query", "$event"];
+const VARIABLES: [&str; 3] = ["$headers", "$query", "$event"];
+
+/// The function of which each expression is an argument. It notes where the expression is.
+const NOTE: &str = "__note";
 
 impl Expressions {
     /// Takes an expression in, or says what is wrong with it.
@@ -94,12 +97,14 @@ impl Expressions {
         let mut starts = Vec::new();
         self.write(0..self.0.len(), &mut text, &mut starts);
         let arena = Arena::default();
-        let definitions =
-            jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(|def| !ABSENT.contains(&def.name));
+        let is_wanted = |def: &load::parse::Def<&str>| {
+            !ABSENT.contains(&def.name) && !regex::REPLACED.contains(&(def.name, def.args.len()))
+        };
+        let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(is_wanted);
         let program = Loader::new(definitions).load(&arena, File { code: text.as_str(), path: () });
         let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(functions());
         let undefined: Vec<_> = match program.map(|modules| compiler.compile(modules)) {
-            Ok(Ok(filter)) => return Ok(Program(filter)),
+            Ok(Ok(filter)) => return Program::of(filter, self.0.len()).ok_or_else(Vec::new),
             Ok(Err(errors)) => errors.into_iter().flat_map(|(_, undefined)| undefined).collect(),
             // Each expression was parsed alone and stands in parentheses of its own.
             Err(_) => Vec::new(),
@@ -107,24 +112,25 @@ impl Expressions {
         Err(undefined.iter().map(|(name, what)| locate(&text, &starts, name, what)).collect())
     }
 
-    /// Writes a tree of `if`s that chooses one expression, and notes where in the text each begins.
+    /// Writes a call of [`NOTE`] for each expression, and notes where in the text each begins. The calls are a tree:
+    /// a list of hundreds would be as deep.
     fn write(&self, range: std::ops::Range<usize>, text: &mut String, starts: &mut Vec<usize>) {
         match range.len() {
             0 => text.push_str("empty"),
             1 => {
-                text.push('(');
+                text.extend([NOTE, "(("]);
                 starts.push(text.len());
                 text.push_str(&self.0[range.start]);
                 // Two line breaks: a comment that ends in a backslash takes the next line too.
-                text.push_str("\n\n)");
+                text.push_str("\n\n))");
             }
             length => {
                 let middle = range.start + length / 2;
-                text.extend(["if $__expression < ", &middle.to_string(), " then "]);
+                text.push('(');
                 self.write(range.start..middle, text, starts);
-                text.push_str(" else ");
+                text.push_str("), (");
                 self.write(middle..range.end, text, starts);
-                text.push_str(" end");
+                text.push(')');
             }
         }
     }
@@ -133,12 +139,22 @@ impl Expressions {
 impl Program {
     /// The program of no expression.
     pub(super) fn empty() -> Self {
-        Self(jaq_core::Filter::default())
+        Self { filter: jaq_core::Filter::default(), expressions: Vec::new() }
+    }
+
+    /// Runs the filter once: its calls of [`NOTE`] say where the expressions are.
+    fn of(filter: jaq_core::Filter<Kind>, expressions: usize) -> Option<Self> {
+        let shared = Shared::new(Time::from_milliseconds(0));
+        let variables = Vars::new(VARIABLES.map(|_| Val::Null));
+        let context = Ctx::<Kind>::new(Data { lut: &filter.lut, shared: &shared }, variables);
+        filter.id.run((context, Val::Null)).for_each(drop);
+        let noted = shared.noted.into_inner();
+        (noted.len() == expressions).then_some(Self { filter, expressions: noted })
     }
 
     /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and `now`.
     pub(super) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
-        Scope { program: self, variables: [headers, query, event], now }
+        Scope { program: self, variables: Vars::new([headers, query, event]), shared: Shared::new(now) }
     }
 }
 
@@ -149,12 +165,12 @@ impl Scope<'_> {
         Expression(index): Expression,
         input: Val,
     ) -> impl Iterator<Item = Result<Val, String>> + '_ {
-        let filter = &self.program.0;
-        let variables = [Val::from(index)].into_iter().chain(self.variables.iter().cloned());
-        let context = Ctx::<Kind>::new(Data { lut: &filter.lut, now: self.now }, Vars::new(variables));
-        filter.id.run((context, input)).map(|output| {
+        let data = Data { lut: &self.program.filter.lut, shared: &self.shared };
+        let context = Ctx::<Kind>::new(data, self.variables.clone());
+        let outputs = self.program.expressions.get(index).map(|expression| expression.run((context, input)));
+        outputs.into_iter().flatten().map(|output| {
             output.map_err(|exception| match exception.get_err() {
-                Ok(error) => shorten(&error.to_string()),
+                Ok(error) => shorten(&error),
                 Err(_) => "the expression was halted".to_owned(),
             })
         })
@@ -170,13 +186,39 @@ impl Scope<'_> {
     }
 }
 
-/// What jaq knows at run time beside values: its own look-up table, and the time of arrival.
+/// What jaq knows at run time beside values: its own look-up table, and what the runs of a delivery share.
 pub(super) struct Kind;
 
 #[derive(Clone)]
 pub(super) struct Data<'a> {
     lut: &'a Lut<Kind>,
-    pub(super) now: Time,
+    shared: &'a Shared,
+}
+
+/// What all runs for one delivery share.
+struct Shared {
+    now: Time,
+    patterns: Patterns,
+    /// What [`NOTE`] noted.
+    noted: RefCell<Vec<TermId>>,
+}
+
+impl Shared {
+    fn new(now: Time) -> Self {
+        Self { now, patterns: Patterns::default(), noted: RefCell::default() }
+    }
+}
+
+impl<'a> Data<'a> {
+    /// The time of arrival.
+    pub(super) fn now(&self) -> Time {
+        self.shared.now
+    }
+
+    /// The compiled regular expressions.
+    pub(super) fn patterns(&self) -> &'a Patterns {
+        &self.shared.patterns
+    }
 }
 
 impl DataT for Kind {
@@ -192,13 +234,19 @@ impl<'a> HasLut<'a, Kind> for Data<'a> {
 
 fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
     let standard = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
+    let note: Fun<Kind> = jaq_core::native::run((NOTE, [Bind::Fun(())].into(), |mut cv| {
+        let (expression, _) = cv.0.pop_fun();
+        cv.0.data().shared.noted.borrow_mut().push(expression);
+        Box::new(std::iter::empty())
+    }));
     // Ours come first: of two functions with one name the first counts.
-    functions::all().chain(standard.filter(|(name, ..)| !ABSENT.contains(name)))
+    let ours = functions::all().chain(regex::all()).chain([note]);
+    ours.chain(standard.filter(|(name, ..)| !ABSENT.contains(name)))
 }
 
 fn parse(text: &str) -> Result<(), Mistake> {
-    if let Some(offset) = text.find(VARIABLES[0]) {
-        return Err(Mistake { offset, message: format!("there is no variable {}", VARIABLES[0]) });
+    if let Some(offset) = text.find(NOTE) {
+        return Err(Mistake { offset, message: format!("there is no function {NOTE}") });
     }
     let mistake = |found: &str, expected: &str| {
         let offset = load::span(text, found).start;
@@ -238,16 +286,39 @@ fn locate(text: &str, starts: &[usize], name: &str, what: &compile::Undefined) -
     (Expression(index), Mistake { offset: offset - starts.get(index).copied().unwrap_or(offset), message })
 }
 
-fn shorten(message: &str) -> String {
-    match message.char_indices().nth(MESSAGE_LENGTH) {
-        Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
+/// The beginning of an error's message. The rest, which may be a whole ticket, is not even written.
+fn shorten(error: &impl fmt::Display) -> String {
+    struct Beginning {
+        text: String,
+        room: usize,
+    }
+    impl fmt::Write for Beginning {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for character in text.chars() {
+                self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
+                self.text.push(character);
+            }
+            Ok(())
+        }
+    }
+    let mut beginning = Beginning { text: String::new(), room: MESSAGE_LENGTH };
+    match write!(beginning, "{error}") {
+        Ok(()) => beginning.text,
+        Err(_) => beginning.text + "…",
     }
 }
 
 #[cfg(test)]
+pub(super) use tests::outputs;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The outputs of an expression, as JSON or `error: ...`.
+    pub(in super::super) fn outputs(text: &str, input: &str) -> Vec<String> {
+        run(text, input).into_iter().map(|output| output.unwrap_or_else(|error| format!("error: {error}"))).collect()
+    }
 
     fn run(text: &str, input: &str) -> Vec<Result<String, String>> {
         let mut expressions = Expressions::default();
@@ -259,10 +330,6 @@ mod tests {
         let scope = program.scope(Val::Null, Val::Null, input.clone(), Time::from_milliseconds(1_700_000_000_500));
         let outputs = scope.run(expression, input).collect::<Vec<_>>();
         outputs.into_iter().map(|output| output.map(|value| value.to_string())).collect()
-    }
-
-    fn outputs(text: &str, input: &str) -> Vec<String> {
-        run(text, input).into_iter().map(|output| output.unwrap_or_else(|error| format!("error: {error}"))).collect()
     }
 
     fn undefined(text: &str) -> Vec<(Expression, Mistake)> {

@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 
 use super::jq::{Expression, Scope, Val};
-use super::value::{kind, string_or_number, text};
+use super::value::{self, bounded, kind, scalar, text};
 use super::{Event, Input, Mapped, NotMapped, Property, Source};
 use crate::summary::FailReason;
 use crate::time::{Time, Written};
@@ -64,16 +64,14 @@ fn updates(
     let time = time(source, scope, source.time, body, arrived).map_err(|error| format!("[event] time: {error}"))?;
     let time = time.unwrap_or(arrived);
     event.time = Some(time);
-    let items = items(source, scope, body).map_err(|error| format!("[task] each: {error}"))?;
-    if items.is_empty() {
-        return Ok(Mapped::Filtered);
-    }
-    let update = |item: Val| {
+    let each = |item: &Val| {
         // One that panics leaves the others alone.
-        caught(|| Ok(update(source, scope, &item, time, arrived)))
+        caught(|| Ok(update(source, scope, item, time, arrived)))
             .unwrap_or_else(|detail| Err(not_mapped(source, None, detail)))
     };
-    Ok(Mapped::Updates(items.into_iter().map(update).collect()))
+    let Some(items) = source.task.each else { return Ok(Mapped::Updates(vec![each(body)])) };
+    let updates = outputs(scope, items, body, each).map_err(|error| format!("[task] each: {error}"))?;
+    Ok(if updates.is_empty() { Mapped::Filtered } else { Mapped::Updates(updates) })
 }
 
 /// Whether any output is neither false nor null.
@@ -90,7 +88,7 @@ fn event_id(scope: &Scope<'_>, id: Expression, body: &Val) -> Result<Option<Stri
     match scope.one(id, body.clone())? {
         None | Some(Val::Null) => Ok(None),
         Some(value) => {
-            let id = string_or_number(&value).ok_or_else(|| format!("it gives {}, not an id", kind(&value)))?;
+            let id = value::id(&value)?.ok_or_else(|| format!("it gives {}, not an id", kind(&value)))?;
             Ok(Some(id).filter(|id| !id.is_empty()))
         }
     }
@@ -112,21 +110,21 @@ fn time(
 }
 
 fn written(value: &Val, source: &Source) -> Result<Written, String> {
-    let text = string_or_number(value).ok_or_else(|| format!("it gives {}, not a time", kind(value)))?;
+    let text = scalar(value).ok_or_else(|| format!("it gives {}, not a time", kind(value)))?;
     Written::parse(&text, &source.zone)
 }
 
-fn items(source: &Source, scope: &Scope<'_>, body: &Val) -> Result<Vec<Val>, String> {
-    let Some(each) = source.task.each else { return Ok(vec![body.clone()]) };
-    let mut items = Vec::new();
+/// The updates of `each`'s outputs, without null. An output is let go before the next is made.
+fn outputs<T>(scope: &Scope<'_>, each: Expression, body: &Val, update: impl Fn(&Val) -> T) -> Result<Vec<T>, String> {
+    let mut updates = Vec::new();
     for output in scope.run(each, body.clone()) {
         match output? {
             Val::Null => {}
-            _ if items.len() == UPDATES => return Err(format!("it gives more than {UPDATES} updates")),
-            item => items.push(item),
+            _ if updates.len() == UPDATES => return Err(format!("it gives more than {UPDATES} updates")),
+            item => updates.push(update(&item)),
         }
     }
-    Ok(items)
+    Ok(updates)
 }
 
 /// One update, or everything that is wrong with it.
@@ -170,7 +168,7 @@ fn update(
 fn task_id(scope: &Scope<'_>, id: Expression, item: &Val) -> Result<String, String> {
     match scope.one(id, item.clone())? {
         None => Err("it gives nothing".to_owned()),
-        Some(value) => match string_or_number(&value) {
+        Some(value) => match value::id(&value)? {
             Some(id) if id.is_empty() => Err("it gives empty text".to_owned()),
             Some(id) => Ok(id),
             None => Err(format!("it gives {}, but a task's id is text or a number", kind(&value))),
@@ -184,27 +182,27 @@ fn value(source: &Source, scope: &Scope<'_>, property: &Property, item: &Val) ->
     let Some(given) = text(&output)? else { return Ok(property.otherwise.clone().map(Value::Text)) };
     let mapped = match &property.map {
         Some(map) => match look_up(map, &given) {
-            Some(mapped) => mapped.to_owned(),
+            Some(mapped) => mapped,
             None if given.is_empty() => return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default()))),
             None => return unknown(property, map, &given),
         },
         None if given.is_empty() => return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default()))),
-        None => given,
+        None => bounded(&given)?,
     };
     let is_blank = property.input != Input::Text && mapped.trim().is_empty();
     if mapped.is_empty() || is_blank {
         return Ok(Some(Value::Text(String::new())));
     }
     let written = match property.input {
-        Input::Text => Ok(mapped),
+        Input::Text => Ok(mapped.to_owned()),
         Input::Owner => {
             let email = mapped.trim().to_owned();
             return Ok(Some(Value::Owner { email, unknown: property.unknown.clone() }));
         }
         Input::DateTime(clock) => {
-            Written::parse_at(&mapped, &source.zone, clock).map(|written| written.time.to_string())
+            Written::parse_at(mapped, &source.zone, clock).map(|written| written.time.to_string())
         }
-        Input::Date => Written::parse(&mapped, &source.zone).map(|written| written.date()),
+        Input::Date => Written::parse(mapped, &source.zone).map(|written| written.date()),
     };
     match written {
         Err(_) if property.unknown == Unknown::Skip => Ok(None),
@@ -215,7 +213,13 @@ fn value(source: &Source, scope: &Scope<'_>, property: &Property, item: &Val) ->
 /// The row of a map: exactly, else ignoring case and outer space.
 fn look_up<'m>(map: &'m [(String, String)], given: &str) -> Option<&'m str> {
     let exact = map.iter().find(|(row, _)| row == given);
-    let folded = given.trim().to_lowercase();
+    let longest = map.iter().map(|(row, _)| row.len()).max().unwrap_or_default();
+    let trimmed = given.trim();
+    // Another case of a letter takes at most three times the bytes. What can't be a row isn't copied for nothing.
+    if exact.is_none() && trimmed.len() > 3 * longest {
+        return None;
+    }
+    let folded = trimmed.to_lowercase();
     let found = exact.or_else(|| map.iter().find(|(row, _)| row.trim().to_lowercase() == folded));
     found.map(|(_, mapped)| mapped.as_str())
 }

@@ -7,9 +7,11 @@ mod depth;
 mod file;
 mod functions;
 mod jq;
+mod json;
 mod map;
 mod problem;
 mod reader;
+mod regex;
 mod rich_text;
 mod syntax;
 #[cfg(test)]
@@ -222,7 +224,7 @@ impl Sources {
     /// Reads a verified delivery and maps it to updates. `source` is one of these sources.
     pub fn map(&self, source: &Source, verified: &Verified<'_>, tolerance: Tolerance) -> Result<Event, NotRead> {
         let json = verified.read(source.verify.format, tolerance)?;
-        let body = jq::read(&json).map_err(NotRead::Unreadable)?;
+        let body = json::read(&json).map_err(NotRead::Unreadable)?;
         let delivery = verified.delivery();
         let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value));
         let query = verified.query().cloned();

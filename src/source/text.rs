@@ -5,19 +5,33 @@ pub(super) fn cut(text: &str, length: usize) -> &str {
     text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
 }
 
-/// Text as HTML that shows the same text: `&`, `<` and `>` escaped, line breaks as `<br>`.
+/// The longest text that a property of HubSpot holds, in units of UTF-16, as Java counts.
+pub(super) const LONGEST: usize = 65_536;
+
+/// How long a text is for HubSpot: a character beyond U+FFFF, as most emoji are, counts twice.
+pub(super) fn utf16_units(text: &str) -> usize {
+    text.chars().map(char::len_utf16).sum()
+}
+
+/// Text as HTML that shows the same text: `&`, `<` and `>` escaped, line breaks as `<br>`. It ends before the first
+/// character that would make it longer than a property holds.
 pub(super) fn to_html(text: &str) -> String {
-    let mut html = String::with_capacity(text.len() + text.len() / 8);
+    let mut html = String::with_capacity(text.len().min(LONGEST) + text.len().min(LONGEST) / 8);
+    let mut room = LONGEST;
     let mut characters = text.chars().peekable();
     while let Some(character) = characters.next() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '\r' if characters.peek() == Some(&'\n') => {}
-            '\r' | '\n' => html.push_str("<br>"),
-            other => html.push(other),
-        }
+        let mut buffer = [0; 4];
+        let piece = match character {
+            '&' => "&amp;",
+            '<' => "&lt;",
+            '>' => "&gt;",
+            '\r' if characters.peek() == Some(&'\n') => "",
+            '\r' | '\n' => "<br>",
+            other => other.encode_utf8(&mut buffer),
+        };
+        let Some(rest) = room.checked_sub(utf16_units(piece)) else { break };
+        room = rest;
+        html.push_str(piece);
     }
     html
 }
@@ -142,5 +156,25 @@ mod tests {
         assert_eq!(to_html("a\r\nb\rc\nd & <e>"), "a<br>b<br>c<br>d &amp; &lt;e&gt;");
         assert_eq!(cut("äöü", 2), "äö");
         assert_eq!(cut("äöü", 9), "äöü");
+    }
+
+    #[test]
+    fn html_ends_before_what_would_make_it_longer_than_a_property_holds() {
+        for (unit, html, length) in [
+            ("a", "a", LONGEST),
+            ("<b>1</b>\n", "&lt;b&gt;1&lt;/b&gt;<br>", LONGEST),
+            ("&", "&amp;", 65_535),
+            ("\n", "<br>", LONGEST),
+            ("ä", "ä", LONGEST),
+            // Two units each.
+            ("😀", "😀", LONGEST),
+            ("😀a", "😀a", 65_535),
+        ] {
+            let made = to_html(&unit.repeat(LONGEST));
+            assert_eq!(utf16_units(&made), length, "{unit:?}");
+            assert!(html.repeat(LONGEST).starts_with(&made), "{unit:?}");
+            let ends_within = |part: &str| made.rfind(part) > made.rfind(if part == "&" { ';' } else { '>' });
+            assert!(!ends_within("&") && !ends_within("<"), "{unit:?}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! What is allowed in a source file and most likely not meant. `taskhook check` tells it; nothing else asks.
 
+use std::borrow::Cow;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -209,7 +211,7 @@ fn made_of_nothing(property: &Property<'_>, trial: &Trial<'_>) -> Option<Remark>
     // A value that asks nothing of the event is always there.
     let mut parts = syntax::interpolated(expression.text);
     parts.retain(|part| part.contains(['.', '$']));
-    let text_of = |text: &str| value::text(&trial.gives(text)?).ok()?;
+    let text_of = |text: &str| value::text(&trial.gives(text)?).ok()?.map(Cow::into_owned);
     let what = match text_of(expression.text) {
         Some(given) if is_hollow(&given, &parts) => format!("an event without its fields writes {given:?}"),
         _ if syntax::uses(expression.text, &["if", "select", "given", "as"]) => return None,

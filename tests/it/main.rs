@@ -13,6 +13,7 @@ mod alarms;
 mod bad_input;
 mod cli;
 mod clients;
+mod cost;
 mod durable;
 mod emulator;
 mod engine;

@@ -143,7 +143,7 @@ fn every_example_gives_what_the_page_says() {
     for row in rows() {
         let kinds = ["each", "expression", "when", "id", "not there"];
         let Some(kind) = kinds.into_iter().find(|kind| row.cell(kind).is_some()) else {
-            assert!(row.cell("is").is_some(), "line {}: no test knows this table", row.line);
+            assert!(row.cell("is").or(row.cell("at most")).is_some(), "line {}: no test knows this table", row.line);
             continue;
         };
         *seen.entry(kind).or_insert(0) += 1;

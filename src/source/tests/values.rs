@@ -228,3 +228,36 @@ fn dates_code_and_tables_of_rich_text_read_as_typed() {
         assert_eq!(property("'plain'", &document), format!("p=before\n{inner}after"), "{node}");
     }
 }
+
+#[test]
+fn no_property_is_longer_than_hubspot_takes() {
+    let xml = format!(r#"{{"v": "{}"}}"#, "<b>1</b>\\n".repeat(2800));
+    let html = property("'.v | cut(60000) | html'", &xml);
+    let html = html.strip_prefix("p=").unwrap();
+    assert!(html.len() <= 65_536 && html.len() > 65_500, "{}", html.len());
+    let start = "&lt;b&gt;1&lt;/b&gt;<br>".repeat(2800);
+    assert!(start.starts_with(html));
+    assert!(html.rfind('&') < html.rfind(';') && html.rfind('<') < html.rfind('>'), "{html}");
+    for (unit, most) in [("a", 65_536), ("ä", 65_536), ("😀", 32_768)] {
+        let of = |length: usize| property("'.v'", &format!(r#"{{"v": "{}"}}"#, unit.repeat(length)));
+        assert_eq!(of(most), format!("p={}", unit.repeat(most)), "{unit}");
+        assert_eq!(
+            of(most + 1),
+            "1 failed: p: it gives text of more than 65536 characters, which is more than a property holds: cut(60000), say"
+        );
+    }
+}
+
+#[test]
+fn no_id_has_more_than_1000_characters() {
+    let stage = |lines: &str| Stage::with(&format!("{lines}\n[properties]\np = '\"x\"'"));
+    let body = |length: usize| format!(r#"{{"id": "{}"}}"#, "7".repeat(length));
+    let mut task = stage("");
+    assert_eq!(task.gives(&body(1000)).concat(), format!("{}: p=x", "7".repeat(1000)));
+    assert_eq!(task.gives(&body(1001)).concat(), "null failed: [task] id: it gives an id of more than 1000 characters");
+    let mut event = stage("[event]\nid = '.id'\n[task]\nid = '1'\nid_property = \"ticket\"");
+    assert_eq!(
+        event.gives(&body(1001)).concat(),
+        "null failed: [event] id: it gives an id of more than 1000 characters"
+    );
+}

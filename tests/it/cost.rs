@@ -1,0 +1,49 @@
+//! What a stranger who knows a secret can make a delivery cost: counted in allocations, as times say nothing.
+
+use allocation_counter::{AllocationInfo, measure};
+
+#[expect(dead_code, reason = "the bench uses the rest")]
+#[path = "../../benches/cost/bodies.rs"]
+mod bodies;
+
+use bodies::{Case, each_case, each_unread_case, map};
+use taskhook::source::Sources;
+
+fn cost(sources: &Sources, case: &Case) -> AllocationInfo {
+    measure(|| {
+        map(sources, case);
+    })
+}
+
+#[test]
+fn what_a_body_costs_grows_no_faster_than_the_body() {
+    let mut problems = Vec::new();
+    let mut measured = 0;
+    each_case(&[2 << 10, 8 << 10], |sources, cases| {
+        let [small, large] = cases else { panic!("two sizes") };
+        let (few, many) = (cost(sources, small), cost(sources, large));
+        // What is hostile is four times as long; some slack for what doubles its size now and then.
+        let is_linear = |few: u64, many: u64, slack: u64| many <= few * 4 * 5 / 4 + slack;
+        if !is_linear(few.count_total, many.count_total, 500) || !is_linear(few.bytes_total, many.bytes_total, 300_000)
+        {
+            problems.push(format!("{}, {}: {few:?} became {many:?}", small.source, small.name));
+        }
+        measured += 1;
+    });
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    assert!(measured > 500, "{measured}");
+}
+
+#[test]
+fn a_body_of_one_mebibyte_takes_at_most_ten_times_its_size_whatever_it_holds() {
+    let mut problems = Vec::new();
+    each_unread_case((1 << 20) - 10_000, |sources, case| {
+        let memory = cost(sources, case).bytes_max;
+        // What thousands of updates take is another matter.
+        let most = if case.name == "long arrays" { 48 << 20 } else { 10 << 20 };
+        if memory > most {
+            problems.push(format!("{}, {}: {memory} bytes", case.source, case.name));
+        }
+    });
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
