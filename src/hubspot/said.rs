@@ -123,8 +123,8 @@ impl Said {
         } else if says(["suspended", "deactivated", "disabled"]) {
             "the HubSpot account is suspended or closed: an administrator has to settle that with HubSpot".to_owned()
         } else if is("MISSING_SCOPES") || message.contains("scope") {
-            "the HubSpot token lacks a scope, and HubSpot doesn't say which: compare its scopes with those that the \
-             README asks for"
+            "the HubSpot token lacks a scope, and HubSpot doesn't say which: compare its scopes with those that \
+             docs/deploy.md asks for"
                 .to_owned()
         } else {
             let kind = self.category();

@@ -131,23 +131,81 @@ fn every_fault_of_the_durable_mode_has_a_test_that_shows_it() {
 }
 
 #[test]
-fn the_source_file_of_the_readme_is_sound() {
-    let readme = read(&root().join("README.md"));
-    let text = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let file = SourceFile { file: "README.md".to_owned(), name: "github".to_owned(), text: Ok(text.to_owned()) };
+fn the_complete_source_file_of_the_reference_is_sound() {
+    let page = read(&root().join("docs/source-files.md"));
+    let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let file = SourceFile { file: "example".to_owned(), name: "github".to_owned(), text: Ok(text.to_owned()) };
     assert_eq!(Sources::read(std::slice::from_ref(&file)).problems(), []);
     assert_eq!(warnings(&[file]), []);
 }
 
-#[test]
-fn every_setting_and_every_named_scheme_is_in_the_readme() {
-    let readme = read(&root().join("README.md"));
-    let settings = code("settings.rs").remove(0).1 + &code("files.rs").remove(0).1;
-    let names = settings.split('"').filter(|word| word.starts_with("TASKHOOK_") || word.starts_with("HUBSPOT_"));
-    let mut names: Vec<_> = names.map(str::to_owned).collect();
-    names.extend(taskhook::delivery::preset_names().map(str::to_owned));
+/// Fails for each name that the page doesn't have in backticks.
+fn has_all(page: &str, names: impl IntoIterator<Item = String>) {
+    let text = read(&root().join(page));
+    let mut count = 0;
     for name in names {
-        assert!(readme.contains(&format!("`{name}`")), "{name} is not in the README");
+        assert!(text.contains(&format!("`{name}`")), "{name} is not in {page}");
+        count += 1;
+    }
+    assert!(count > 5, "{count} names for {page}");
+}
+
+#[test]
+fn every_setting_is_in_the_page_about_deploying() {
+    let settings = code("settings.rs").remove(0).1 + &code("files.rs").remove(0).1;
+    let is_setting = |word: &&str| word.starts_with("TASKHOOK_") || word.starts_with("HUBSPOT_");
+    has_all("docs/deploy.md", settings.split('"').filter(is_setting).map(str::to_owned));
+}
+
+#[test]
+fn every_key_and_every_named_scheme_is_in_the_reference_of_source_files() {
+    has_all("docs/source-files.md", taskhook::delivery::preset_names().map(str::to_owned));
+    // A key is read by `section.text(reader, "key")` and its like.
+    let file = code("source/file.rs").remove(0).1.replace("\n", " ");
+    let keys = file.split("reader, \"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned);
+    let keys: std::collections::BTreeSet<_> = keys.filter(|key| !key.is_empty() && !key.contains(' ')).collect();
+    assert!(keys.len() > 25, "{keys:?}");
+    let page = read(&root().join("docs/source-files.md"));
+    for key in keys {
+        let is_there = page.contains(&format!("`{key}`")) || page.contains(&format!("`[{key}]`"));
+        assert!(is_there, "{key} is not in docs/source-files.md");
+    }
+}
+
+#[test]
+fn every_outcome_and_every_reason_is_in_the_page_about_replies() {
+    let variants = |name: &str| -> Vec<String> {
+        let summary = read(&root().join("src/summary.rs"));
+        let body = summary.split(&format!("pub enum {name} {{")).nth(1).unwrap().split("\n}").next().unwrap().to_owned();
+        let lines = body.lines().map(str::trim).filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+        let words = lines.map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default());
+        words.map(snake_case).collect()
+    };
+    has_all("docs/replies.md", variants("FailReason"));
+    has_all("docs/replies.md", variants("RetryReason").into_iter().chain(variants("FailReason")));
+    for name in ["updated", "created", "unchanged", "stale", "merged", "filtered", "queued", "retry", "failed"] {
+        assert!(read(&root().join("docs/replies.md")).contains(&format!("| `{name}` |")), "{name}");
+    }
+}
+
+fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for character in name.chars() {
+        if character.is_ascii_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.push(character.to_ascii_lowercase());
+    }
+    snake
+}
+
+#[test]
+fn the_readme_is_a_first_page_and_names_every_other() {
+    let readme = read(&root().join("README.md"));
+    assert!(readme.lines().count() <= 140, "{} lines", readme.lines().count());
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(readme.contains(&format!("(docs/{name})")), "README.md doesn't name docs/{name}");
     }
 }
 

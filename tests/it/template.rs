@@ -341,10 +341,10 @@ async fn every_alarm_says_what_it_means_and_tells_the_topic() {
     let tells = json!({"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]});
     let filters = resources(&facts, "AWS::Logs::MetricFilter").into_values();
     let metrics: Vec<_> = filters.map(|filter| &filter["MetricTransformations"][0]).collect();
-    let readme = read("README.md");
+    let page = read("docs/operate.md");
     for (name, alarm) in alarms {
         assert_eq!(alarm["AlarmActions"], tells, "{name}");
-        assert!(readme.contains(&format!("| `{name}` |")), "{name} is not in the README");
+        assert!(page.contains(&format!("| `{name}` |")), "{name} is not in docs/operate.md");
         assert!(alarm["AlarmDescription"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
         assert!(["ignore", "notBreaching"].contains(&alarm["TreatMissingData"].as_str().unwrap()), "{name}");
         let is_counted = |metric: &&Value| {
