@@ -119,7 +119,7 @@ async fn fifty_signed_bodies_that_cannot_be_read_are_letters_and_an_alarm() {
     let stack = Stack::new("told-unreadable").await;
     let world = logging().durable().start().await;
     for _ in 0..50 {
-        world.send(&Event::post("/shop", "no JSON").signed()).await.is(200, "failed 1").row(0, "failed unreadable");
+        world.send(&Event::post("/shop", "{no JSON").signed()).await.is(200, "failed 1").row(0, "failed unreadable");
     }
     let lines = lines_since(&world.function, 0, "delivery", 50).await;
     assert_eq!(stack.webhook(&lines), counts(&[("Failures", 50)]));
