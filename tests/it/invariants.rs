@@ -161,7 +161,7 @@ fn every_setting_is_in_the_page_about_deploying() {
 fn every_key_and_every_named_scheme_is_in_the_reference_of_source_files() {
     has_all("docs/source-files.md", taskhook::delivery::preset_names().map(str::to_owned));
     // A key is read by `section.text(reader, "key")` and its like.
-    let file = code("source/file.rs").remove(0).1.replace("\n", " ");
+    let file = code("source/file.rs").remove(0).1.replace('\n', " ");
     let keys = file.split("reader, \"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned);
     let keys: std::collections::BTreeSet<_> = keys.filter(|key| !key.is_empty() && !key.contains(' ')).collect();
     assert!(keys.len() > 25, "{keys:?}");
