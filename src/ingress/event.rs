@@ -90,8 +90,10 @@ pub(super) fn answer(response: Response<String>, form: Form) -> Value {
     }
     let status = parts.status.as_u16();
     let mut answer = json!({"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false});
-    if form == Form::Several {
-        answer["multiValueHeaders"] = Value::Object(several);
+    match form {
+        // Lambda does without the list of cookies; `cargo lambda watch` doesn't.
+        Form::Joined => answer["cookies"] = json!([]),
+        Form::Several => answer["multiValueHeaders"] = Value::Object(several),
     }
     answer
 }
