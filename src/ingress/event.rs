@@ -284,7 +284,9 @@ mod tests {
     #[test]
     fn an_answer_has_the_form_of_its_event() {
         let response = || Response::builder().status(405).header("allow", "POST").body("x".to_owned()).unwrap();
-        let joined = json!({"statusCode": 405, "headers": {"allow": "POST"}, "body": "x", "isBase64Encoded": false});
+        let joined = json!({
+            "statusCode": 405, "headers": {"allow": "POST"}, "cookies": [], "body": "x", "isBase64Encoded": false,
+        });
         assert_eq!(answer(response(), Form::Joined), joined);
         assert_eq!(answer(response(), Form::Several)["multiValueHeaders"], json!({"allow": ["POST"]}));
     }

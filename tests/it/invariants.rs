@@ -176,7 +176,8 @@ fn every_key_and_every_named_scheme_is_in_the_reference_of_source_files() {
 fn every_outcome_and_every_reason_is_in_the_page_about_replies() {
     let variants = |name: &str| -> Vec<String> {
         let summary = read(&root().join("src/summary.rs"));
-        let body = summary.split(&format!("pub enum {name} {{")).nth(1).unwrap().split("\n}").next().unwrap().to_owned();
+        let body =
+            summary.split(&format!("pub enum {name} {{")).nth(1).unwrap().split("\n}").next().unwrap().to_owned();
         let lines = body.lines().map(str::trim).filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
         let words = lines.map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default());
         words.map(snake_case).collect()
