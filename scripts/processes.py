@@ -4,16 +4,41 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-
-from terminal import Trouble
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCAL = ROOT / ".local"
 STOPS_WITHIN = 5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Trouble(Exception):
+    """What went wrong, and what to do, in words for the person at the terminal."""
+
+
+class Progress:
+    """One line that says how far it is. Where no terminal is, a line every ten seconds."""
+
+    def __init__(self):
+        self.told = time.monotonic()
+
+    def show(self, text):
+        if sys.stdout.isatty():
+            print(f"\r\x1b[K{text[:99]}", end="", flush=True)
+        elif time.monotonic() - self.told >= 10:
+            self.told = time.monotonic()
+            print(text, flush=True)
+
+    def end(self):
+        if sys.stdout.isatty():
+            print("\r\x1b[K", end="", flush=True)
+
+
+def report(what, where, details):
+    print(f"{what:<18} {where:<42} {details}", flush=True)
 
 
 class Interrupted(BaseException):

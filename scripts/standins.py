@@ -7,9 +7,7 @@ for Lambda's event source mapping.
 import http.client
 import json
 import os
-import re
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -19,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from processes import LOCAL, ROOT, last_lines, log_lines
-from terminal import Progress, Trouble, report
+from processes import LOCAL, ROOT, Progress, Trouble, last_lines, log_lines, report
 
 EVENTS = ROOT / "events"
 TOOLS = Path(sys.executable).parent
@@ -50,8 +47,6 @@ USUAL_INVOKE_PORT = 9000
 # The functions may have to be compiled before they answer.
 FUNCTION_STARTS_WITHIN = 900
 SERVER_STARTS_WITHIN = 60
-# The function answers within TASKHOOK_REPLY_WITHIN, 8 s; what takes longer has died.
-INVOKE_ANSWERS_WITHIN = 30
 # What talks to a local server must not go through a proxy.
 NO_PROXY = "localhost,127.0.0.1,::1"
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -79,14 +74,22 @@ class Setup:
         host = f"[{self.invoke_host}]" if ":" in self.invoke_host else self.invoke_host
         return f"http://{host}:{self.invoke_port}/2015-03-31/functions/worker/invocations"
 
-    def invoke_command(self, path):
-        """The command that sends one sample event."""
-        command = [os.path.relpath(TOOLS / "cargo-lambda", ROOT), "lambda", "invoke", "webhook", "--data-file", str(path.relative_to(ROOT))]
+    def stage(self):
+        """What `taskhook demo` has to know."""
+        invoke = [os.path.relpath(TOOLS / "cargo-lambda", ROOT), "lambda", "invoke", "webhook"]
         if self.invoke_host != "::1":
-            command += ["--invoke-address", self.invoke_host]
+            invoke += ["--invoke-address", self.invoke_host]
         if self.invoke_port != USUAL_INVOKE_PORT:
-            command += ["--invoke-port", str(self.invoke_port)]
-        return command
+            invoke += ["--invoke-port", str(self.invoke_port)]
+        return {
+            "invoke": invoke,
+            "function_url": self.function_url,
+            "hubspot": self.hubspot,
+            "aws": self.aws,
+            "updates": self.updates,
+            "dead_letters": self.dead_letters,
+            "sources": os.path.relpath(self.sources, ROOT),
+        }
 
 
 def start(options, processes):
@@ -107,7 +110,11 @@ def start(options, processes):
     report("AWS (moto)", aws_url, f"{secrets} secrets, 2 queues")
     wait("HubSpot stand-in", lambda: answers(f"{hubspot_url}/_sim/tasks"), processes)
     report("HubSpot stand-in", hubspot_url, f"{len(get(f'{hubspot_url}/_sim/tasks'))} tasks")
-    return Setup(invoke_host, invoke_port, hubspot_url, aws_url, updates, dead_letters, copy_sources())
+    setup = Setup(invoke_host, invoke_port, hubspot_url, aws_url, updates, dead_letters, LOCAL / "sources")
+    stage = LOCAL / "stage.json"
+    stage.write_text(json.dumps(setup.stage() | {"mode": "direct", "logs": []}), "utf-8")
+    subprocess.run([TASKHOOK, "demo", "--stage", stage, "sources"], cwd=ROOT, check=True)
+    return setup
 
 
 def start_functions(setup, mode, processes, watches_changes):
@@ -153,47 +160,6 @@ def free_port(host, wanted, preferred=None):
                 if wanted:
                     raise Trouble(f"port {wanted} can't be used: {error.strerror}") from error
     raise Trouble(f"no port is free on {host}")
-
-
-def copy_sources():
-    """Copies sources/ and sources/available/ to .local/sources, ready for deliveries of any age."""
-    copies = LOCAL / "sources"
-    shutil.rmtree(copies, ignore_errors=True)
-    copies.mkdir()
-    # A file that was enabled, and perhaps adapted, is in both: the one in sources/ counts.
-    for source in [*(ROOT / "sources/available").glob("*.toml"), *(ROOT / "sources").glob("*.toml")]:
-        (copies / source.name).write_text(with_wide_tolerance(source.read_text("utf-8")), "utf-8")
-    return copies
-
-
-def with_wide_tolerance(source):
-    """The sample events were signed at fixed times: a hundred years of tolerance let them pass.
-
-    >>> print(with_wide_tolerance('''path = "/a"
-    ... [verify]
-    ... scheme    = "slack"
-    ... tolerance = "5m"  # short
-    ... [task]
-    ... id = ".id"'''), end="")
-    path = "/a"
-    [verify]
-    tolerance = "876000h"
-    scheme    = "slack"
-    [task]
-    id = ".id"
-    """
-    lines = []
-    in_verify = False
-    for line in source.splitlines(keepends=True):
-        starts_table = re.match(r"\s*\[", line)
-        if starts_table:
-            in_verify = re.match(r"\s*\[\s*verify\s*\]", line)
-        elif in_verify and re.match(r"\s*tolerance\s*=", line):
-            continue
-        lines.append(line)
-        if starts_table and in_verify:
-            lines.append('tolerance = "876000h"\n')
-    return "".join(lines)
 
 
 def tool_env():

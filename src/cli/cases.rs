@@ -79,6 +79,11 @@ impl Secrets {
         Ok(Self { file, texts })
     }
 
+    /// The text of a secret.
+    pub(super) fn named(&self, name: &str) -> Result<&SecretString, String> {
+        self.texts.get(name).ok_or_else(|| format!("{} has no secret {name:?}.", self.file.display()))
+    }
+
     /// What is accepted from the sender of a source.
     pub(super) fn of(&self, source: &Source) -> Result<Vec<SecretString>, String> {
         let Some(secret) = &source.verify.secret else { return Ok(Vec::new()) };

@@ -5,6 +5,7 @@ mod check;
 mod check_portal;
 mod dead_letters;
 mod demand;
+mod demo;
 mod doubtful_secrets;
 mod event;
 mod explain;
@@ -17,6 +18,7 @@ mod schema;
 mod send;
 mod signed;
 mod sim;
+mod terminal;
 mod test;
 
 use std::future::Future;
@@ -44,6 +46,7 @@ enum Command {
     Schema(schema::Arguments),
     Replay(replay::Arguments),
     Sim(sim::Arguments),
+    Demo(demo::Arguments),
 }
 
 /// Runs the command that the process was started with. A problem goes to stderr as one sentence and ends with 1;
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

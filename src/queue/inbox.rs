@@ -70,6 +70,18 @@ impl Queue {
         Ok(answer.attributes().is_some_and(|all| all.contains_key(&name)))
     }
 
+    /// About how many messages there are, waiting or under way.
+    pub async fn depth(&self) -> Result<u64, String> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let call = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
+        let answer = call.send().await.map_err(|error| reason(&error))?;
+        let count = |name: &QueueAttributeName| answer.attributes()?.get(name)?.parse::<u64>().ok();
+        Ok(names.iter().filter_map(count).sum())
+    }
+
     /// Deletes messages that were received. The error is about some of them; the others are deleted.
     pub async fn delete(&self, messages: &[&Received]) -> Result<(), String> {
         let mut result = Ok(());

@@ -25,13 +25,12 @@ async fn the_demo_sends_every_sample_through_cargo_lambda_and_sits_out_an_outage
     let demo = demo.await.expect("the demo runs; `make setup` installs what it needs");
     let (output, errors) = (String::from_utf8_lossy(&demo.stdout), String::from_utf8_lossy(&demo.stderr));
     assert!(demo.status.success(), "{output}\n{errors}");
-    for line in ["✓ github/closed ", "✓ zendesk/solved ", "✓ jira/done ", "✓ tickets/bad-signature ", "✓ nothing lost"]
-    {
-        assert!(output.contains(line), "no {line:?} in:\n{output}");
+    // The demo itself compares each reply and each task with what is expected; here it is enough that it did, and that
+    // tasks really changed.
+    for part in ["as expected", "failed, as it must", "401  refused, as it must", "→ COMPLETED", "✓ nothing lost"] {
+        assert!(output.contains(part), "no {part:?} in:\n{output}");
     }
-    // The demo itself compares each reply and each task with what is expected; here it is enough that a task really
-    // changed.
-    let cells: Vec<Vec<_>> = output.lines().map(|line| line.split_whitespace().collect()).collect();
-    let before = cells.iter().position(|cells| cells.starts_with(&["9009", "35436", "IN_PROGRESS"]));
-    assert!(before.is_some_and(|row| cells[row + 1].starts_with(&["→", "COMPLETED"])), "{output}");
+    assert!(!output.contains('✗'), "{output}");
+    let longest = output.lines().map(|line| line.chars().count()).max();
+    assert!(longest.is_some_and(|length| length <= 100), "{output}");
 }

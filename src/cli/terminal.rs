@@ -1,0 +1,107 @@
+//! What a person sees at the terminal: colour, progress, and lines that fit.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+/// The width that lines are made for. Wider terminals get the same lines; none is cut.
+pub(super) const WIDTH: usize = 100;
+
+/// Where no terminal is, progress is told this often.
+const WITHOUT_TERMINAL: Duration = Duration::from_secs(10);
+
+/// Green text, for what is as it should be.
+pub(super) fn green(text: &str) -> String {
+    paint(text, "32")
+}
+
+/// Red text, for what is not.
+pub(super) fn red(text: &str) -> String {
+    paint(text, "31")
+}
+
+/// Bold text, for headings.
+pub(super) fn bold(text: &str) -> String {
+    paint(text, "1")
+}
+
+/// Colours text on a terminal, unless `NO_COLOR` is set. <https://no-color.org>
+fn paint(text: &str, code: &str) -> String {
+    let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if is_wanted && std::io::stdout().is_terminal() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Breaks text at spaces into lines of at most [`WIDTH`] characters, the first after `head`, the others below its end.
+/// A single word that is longer stays whole.
+pub(super) fn wrap(head: &str, text: &str) -> String {
+    let indent = head.chars().count();
+    let mut lines = head.to_owned();
+    let mut column = indent;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > WIDTH {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines
+}
+
+/// One line that says how far a long step is. It is overwritten, and gone at the end.
+pub(super) struct Progress {
+    is_terminal: bool,
+    told: Instant,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self { is_terminal: std::io::stderr().is_terminal(), told: Instant::now() }
+    }
+
+    /// Shows how far it is.
+    pub(super) fn show(&mut self, text: &str) {
+        let mut stderr = std::io::stderr();
+        let shown = if self.is_terminal {
+            let text: String = text.chars().take(WIDTH - 1).collect();
+            write!(stderr, "\r\x1b[K{text}")
+        } else if self.told.elapsed() >= WITHOUT_TERMINAL {
+            self.told = Instant::now();
+            writeln!(stderr, "{text}")
+        } else {
+            Ok(())
+        };
+        // Nobody may be there to read it.
+        let _ = shown.and_then(|()| stderr.flush());
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_broken_at_spaces_and_never_cut() {
+        assert_eq!(wrap("✓ a  ", "short text"), "✓ a  short text");
+        let words = vec!["word"; 40].join(" ");
+        let wrapped = wrap("✓ a  ", &words);
+        assert!(wrapped.lines().count() > 1);
+        assert!(wrapped.lines().all(|line| line.chars().count() <= WIDTH));
+        assert!(wrapped.lines().skip(1).all(|line| line.starts_with("     word")));
+        assert_eq!(wrapped.matches("word").count(), 40);
+        let long = "x".repeat(200);
+        assert_eq!(wrap("", &long), long);
+    }
+}
