@@ -33,11 +33,16 @@ help: ## this list
 .PHONY: setup
 setup: .venv/.ready .local/node/.ready ## install the tools into .venv, and what the tests need of npm into .local/node (once)
 
-# The stamp comes last, so that a broken installation is made again.
-.venv/.ready: tests/requirements.txt
+# The demo needs two of the tools. The stamps come last, so that a broken installation is made again.
+.venv/.demo: scripts/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
-	@echo "Installing cargo-lambda, moto, cfn-lint and the vendors' libraries into .venv; this takes a minute or two, once"
+	@echo "Installing cargo-lambda and moto into .venv; this takes a minute, once"
 	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/.ready: .venv/.demo tests/requirements.txt
+	@echo "Installing cfn-lint and the vendors' libraries into .venv; this takes a minute, once"
 	.venv/bin/python -m pip install --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
@@ -54,11 +59,11 @@ build: ## build the programs for this machine
 	cargo build --locked --bins
 
 .PHONY: demo
-demo: .venv/.ready build ## send every sample event through the function here, and sit out an outage of HubSpot (MODE=...)
+demo: .venv/.demo build ## send every sample event through the function here, and sit out an outage of HubSpot (MODE=...)
 	@.venv/bin/python scripts/local.py demo $(MODE:%=--mode %)
 
 .PHONY: dev
-dev: .venv/.ready build ## the same set-up, left running for your own curl and invoke (MODE=direct or durable)
+dev: .venv/.demo build ## the same set-up, left running for your own curl and invoke (MODE=direct or durable)
 	@.venv/bin/python scripts/local.py dev $(MODE:%=--mode %)
 
 # Clippy only checks; tests and `cargo lambda watch` share one build.

@@ -61,8 +61,8 @@ def parse_options():
 def check_tools():
     """Everything that is needed and not there, at once."""
     needed = {
-        TOOLS / "moto_server": "run `make setup-demo`",
-        TOOLS / "cargo-lambda": "run `make setup-demo`",
+        TOOLS / "moto_server": "run `make .venv/.demo`",
+        TOOLS / "cargo-lambda": "run `make .venv/.demo`",
         TASKHOOK: "run `make build`",
         EVENTS / "secrets.json": "it belongs to the repository",
         EVENTS / "portal.json": "it belongs to the repository",
