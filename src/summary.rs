@@ -144,10 +144,12 @@ impl Summary {
     }
 
     /// The fields that the log keeps: of the rows only the first that say more than that all is well, since CloudWatch
-    /// takes lines of limited length.
+    /// takes lines of limited length; and of a failure what it is about, without the value, which is a ticket's text.
     #[must_use]
     pub fn for_log(&self) -> Map<String, Value> {
-        self.fields(self.rows.iter().filter(|row| row.is_worth_logging()).take(LOGGED_ROWS))
+        let rows = self.rows.iter().filter(|row| row.is_worth_logging()).take(LOGGED_ROWS);
+        let without_values: Vec<Row> = rows.map(Row::without_values).collect();
+        self.fields(without_values.iter())
     }
 
     fn fields<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> Map<String, Value> {
@@ -183,6 +185,17 @@ impl Row {
         matches!(self.outcome, Outcome::Failed(..) | Outcome::Retry(..))
     }
 
+    /// The row, of whose failure only the property, or the expression, is told.
+    fn without_values(&self) -> Self {
+        let mut row = self.clone();
+        if let Outcome::Failed(reason, detail) = &mut row.outcome
+            && reason.may_quote()
+        {
+            *detail = about(detail).map(|name| format!("{name}: …")).unwrap_or_default();
+        }
+        row
+    }
+
     fn to_json(&self, detail_length: usize) -> Value {
         let (outcome, note) = match &self.outcome {
             Outcome::Noted(outcome, note) => (&**outcome, note.as_str()),
@@ -205,6 +218,13 @@ impl Row {
             row.insert("detail".to_owned(), json!(clip(detail, detail_length)));
         }
         Value::Object(row)
+    }
+}
+
+impl FailReason {
+    /// Whether a detail may quote a value. The others speak of the id, the form of the body, or nothing of the event's.
+    fn may_quote(self) -> bool {
+        !matches!(self, Self::Unreadable | Self::NotFound | Self::NotUniqueProperty | Self::Unaccounted)
     }
 }
 
@@ -237,6 +257,14 @@ impl Outcome {
             Self::Noted(outcome, _) => outcome.name(),
         }
     }
+}
+
+/// The property that a detail begins with, or the expression: `[event] time`.
+fn about(detail: &str) -> Option<&str> {
+    let (about, _) = detail.split_once(": ")?;
+    let name = about.strip_prefix("[event] ").or_else(|| about.strip_prefix("[task] ")).unwrap_or(about);
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    is_name.then_some(about)
 }
 
 fn clip(detail: &str, length: usize) -> String {
@@ -284,5 +312,27 @@ mod tests {
     fn a_filtered_event_counts_once_and_has_no_row() {
         let fields = Summary::filtered("jira".to_owned(), None).to_json();
         assert_eq!((&fields["received"], &fields["filtered"], &fields["tasks"]), (&json!(1), &json!(1), &json!([])));
+    }
+
+    #[test]
+    fn the_log_says_what_a_failure_is_about_and_quotes_no_value() {
+        for (reason, detail, logged) in [
+            (FailReason::InvalidValue, "hs_task_priority: Ada's is not one of NONE, LOW", Some("hs_task_priority: …")),
+            (FailReason::Mapping, "[event] time: \"Ada's\" is not a time", Some("[event] time: …")),
+            (
+                FailReason::OwnerNotFound,
+                "hubspot_owner_id: HubSpot has no owner with the address a@b.example",
+                Some("hubspot_owner_id: …"),
+            ),
+            (FailReason::Rejected, "Ada's: no", None),
+            (FailReason::Rejected, "Ada's", None),
+            (FailReason::NotFound, "no task has ticket 7", Some("no task has ticket 7")),
+        ] {
+            let row =
+                Row { id: None, id_property: "ticket".to_owned(), outcome: Outcome::Failed(reason, detail.to_owned()) };
+            let summary = Summary { source: "shop".to_owned(), event: None, rows: vec![row] };
+            assert_eq!(summary.for_log()["tasks"][0]["detail"].as_str(), logged, "{detail}");
+            assert_eq!(summary.to_json()["tasks"][0]["detail"], detail);
+        }
     }
 }

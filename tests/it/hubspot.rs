@@ -342,6 +342,26 @@ async fn what_hubspot_says_is_in_the_log_without_the_tickets_text() {
 }
 
 #[tokio::test]
+async fn the_line_of_a_delivery_names_what_failed_and_quotes_no_value() {
+    let world = world().start().await;
+    let tickets = json!([
+        {"id": "1", "status": "Meier's status"},
+        {"id": "2", "priority": "Meier's priority"},
+        {"id": "3", "owner": "meier@shop.example"},
+        {"id": "1", "at": "Meier's time", "subject": "a"},
+    ]);
+    let reply = world.deliver(json!({"tickets": tickets})).await;
+    let reply = reply.is(200, "failed 4").row(0, "failed mapping").row(1, "failed invalid_value");
+    reply.row(2, "failed owner_not_found").row(3, "failed mapping");
+    for name in ["hs_task_status: …", "hs_task_priority: …", "hubspot_owner_id: …", "[task] time: …"] {
+        world.function.logs(name).await;
+    }
+    let log = world.function.log();
+    assert!(!log.to_lowercase().contains("meier"), "{log}");
+    assert!(reply.detail(1).contains("Meier's priority"), "{reply:?}");
+}
+
+#[tokio::test]
 async fn a_403_that_names_no_scope_says_what_to_do_all_the_same() {
     let world = world().start().await;
     let body = json!({"status": "error", "category": "USER_DOES_NOT_HAVE_PERMISSIONS", "message": "no"});
