@@ -62,6 +62,16 @@ pub fn one_line(text: &str, longest: usize) -> String {
     text.chars().take(longest).map(|c| if breaks_the_line(c) { ' ' } else { c }).collect()
 }
 
+/// An error's text without what it quotes, from the first quotation mark to the last: that may be a ticket's.
+#[must_use]
+pub fn without_quotes(error: &str) -> String {
+    let is_mark = |c: char| matches!(c, '"' | '`');
+    match (error.find(is_mark), error.rfind(is_mark)) {
+        (Some(first), Some(last)) => format!("{}…{}", &error[..first], &error[last + 1..]),
+        _ => error.to_owned(),
+    }
+}
+
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     tracing::error!(place, reason = panic_text(panic.payload()), "a panic; please report it");
@@ -159,6 +169,14 @@ mod tests {
     fn a_strangers_text_is_cut_and_stays_on_its_line() {
         assert_eq!(one_line("/a\r\nERROR\u{2028}b\u{85}\u{1b}[2J", 200), "/a  ERROR b  [2J");
         assert_eq!(one_line(&"é".repeat(300), 200), "é".repeat(200));
+    }
+
+    #[test]
+    fn an_error_is_logged_without_what_it_quotes() {
+        let error = "invalid type: string \"it's \"so\"\", expected a map at line 1";
+        assert_eq!(without_quotes(error), "invalid type: string …, expected a map at line 1");
+        assert_eq!(without_quotes("unknown variant `x`, expected `fail`"), "unknown variant …");
+        assert_eq!(without_quotes("expected value at line 1"), "expected value at line 1");
     }
 
     /// A text that the compiler can't put into a literal.
