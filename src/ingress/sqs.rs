@@ -4,14 +4,14 @@
 //! updates of a task keep their order; what can't succeed becomes a dead letter before it is acknowledged.
 
 use std::collections::{BTreeMap, HashSet};
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::FutureExt as _;
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::engine::{self, Ended};
@@ -77,8 +77,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
         tokio::join!(token, function.hubspot.warm_up(deadline));
     }
     let function = function.as_ref();
-    lambda_runtime::run(service_fn(move |event| async move { Ok::<_, Infallible>(handle(function, event).await) }))
-        .await
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| handle(function, event))).await
 }
 
 impl Function {
@@ -194,12 +193,16 @@ impl Function {
     }
 }
 
-/// Answers one batch: the messages that come back.
-async fn handle(function: Option<&Function>, event: LambdaEvent<SqsEvent>) -> SqsBatchResponse {
-    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or(WITHOUT_DEADLINE);
+/// Answers one batch: the messages that come back. An error means that it is none.
+async fn handle(function: Option<&Function>, event: LambdaEvent<Box<RawValue>>) -> Result<SqsBatchResponse, NoBatch> {
+    let LambdaEvent { payload, context } = event;
+    let batch: SqsEvent = serde_json::from_str(payload.get()).map_err(NoBatch)?;
+    // The messages are there a second time by now.
+    drop(payload);
+    let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(WITHOUT_DEADLINE);
     // Lambda has to have the answer by then.
     let deadline = Instant::now() + left.saturating_sub(MARGIN.min(left / 4));
-    let items: Vec<_> = event.payload.records.into_iter().map(Item::new).collect();
+    let items: Vec<_> = batch.records.into_iter().map(Item::new).collect();
     let back = if let Some(function) = function {
         function.work(&items, deadline).await
     } else {
@@ -213,7 +216,21 @@ async fn handle(function: Option<&Function>, event: LambdaEvent<SqsEvent>) -> Sq
     });
     let mut response = SqsBatchResponse::default();
     response.batch_item_failures = failures.collect();
-    response
+    Ok(response)
+}
+
+/// An event that is no batch of a queue; with what it lacks.
+#[derive(Debug)]
+struct NoBatch(serde_json::Error);
+
+impl From<NoBatch> for Diagnostic {
+    fn from(NoBatch(why): NoBatch) -> Self {
+        let error_message = format!(
+            "the event is no batch of an SQS queue ({why}); this function works the queue of updates off, and webhooks \
+             belong to the function `webhook`"
+        );
+        Self { error_type: "NoBatch".to_owned(), error_message }
+    }
 }
 
 impl Item {
@@ -263,7 +280,7 @@ impl<'i> Dead<'i> {
         let now = Time::now();
         match (&item.arrived, outcome) {
             (Arrived::Unknown(why), _) => {
-                let reason = telemetry::one_line(why, REASON);
+                let reason = telemetry::one_line(&telemetry::without_quotes(why), REASON);
                 tracing::error!(messageId = item.id, reason, "a message can't be read");
                 Some(Self::Letter(Box::new(Letter::unreadable(now, why.clone(), &item.text))))
             }

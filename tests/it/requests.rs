@@ -117,6 +117,17 @@ async fn an_event_that_is_no_request_is_a_clear_error_and_the_function_goes_on()
     world.invoke(&webhook()).await.is(200, "updated 1");
 }
 
+#[tokio::test]
+async fn an_event_that_is_no_batch_is_a_clear_error_and_the_worker_goes_on() {
+    let world = world().durable().start().await;
+    let worker = world.worker.as_ref().unwrap();
+    for event in [webhook(), of_version_1(), json!({}), json!(null)] {
+        let error = worker.try_invoke(&event).await.unwrap_err();
+        assert!(error["errorMessage"].as_str().unwrap().contains("webhooks belong to the function"), "{error}");
+    }
+    assert_eq!(worker.invoke(&json!({"Records": []})).await, json!({"batchItemFailures": []}));
+}
+
 /// Values that stand where others are expected.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
