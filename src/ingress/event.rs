@@ -49,6 +49,7 @@ pub(super) fn read(event: &str, request_id: String, arrived: Time) -> Result<Req
     let fields: Fields<'_> = serde_json::from_str(&event).unwrap_or_default();
     let context = fields_of(&fields, "requestContext");
     let http = fields_of(&context, "http");
+    let is_balancer = context.contains_key("elb");
     let (form, method, path, mut query, headers) = if context.contains_key("http") || fields.contains_key("rawPath") {
         let path = text(&fields, "rawPath").or_else(|| text(&http, "path")).unwrap_or_default();
         let query = joined_query(&fields);
@@ -57,13 +58,15 @@ pub(super) fn read(event: &str, request_id: String, arrived: Time) -> Result<Req
         let path = text(&fields, "path").unwrap_or_default();
         // An HTTP API puts its stage before the path; a REST API doesn't, and has no version.
         let path = if fields.contains_key("version") { without_stage(path, &context) } else { path };
-        let query = several_query(&fields, context.contains_key("elb"));
+        let query = several_query(&fields, is_balancer);
         (Form::Several, text(&fields, "httpMethod"), path, query, headers(&fields))
     } else {
         return Err(NotHttp(fields.into_keys().collect()));
     };
     // Tables have no order; so that a query doesn't depend on the form of its event, it never has one.
     query.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let source_ip = text(&http, "sourceIp").or_else(|| text(&fields_of(&context, "identity"), "sourceIp"));
+    let source_ip = source_ip.or_else(|| if is_balancer { last_forwarded(&headers) } else { None });
     let delivery = Delivery {
         // What is no method at all does no more than GET.
         method: method.and_then(|method| Method::from_bytes(method.as_bytes()).ok()).unwrap_or_default(),
@@ -73,7 +76,7 @@ pub(super) fn read(event: &str, request_id: String, arrived: Time) -> Result<Req
         body: body(&fields).into(),
         arrived,
         request_id,
-        source_ip: text(&http, "sourceIp").or_else(|| text(&fields_of(&context, "identity"), "sourceIp")),
+        source_ip,
     };
     Ok(Request { delivery, form })
 }
@@ -136,6 +139,12 @@ fn headers(fields: &Fields<'_>) -> HeaderMap {
         }
     }
     headers
+}
+
+/// The address that a load balancer saw: it adds it to those that the sender may have written.
+fn last_forwarded(headers: &HeaderMap) -> Option<String> {
+    let written = headers.get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
+    Some(written.rsplit(',').next()?.trim().to_owned())
 }
 
 fn joined_query(fields: &Fields<'_>) -> Vec<(String, String)> {
@@ -249,9 +258,10 @@ mod tests {
         assert_eq!(http.headers.get_all("x-one").iter().count(), 2);
         assert_eq!(http.query, pairs(&[("a", "1"), ("a", "2 %41")]));
         assert_eq!(delivery(&event(json!({}))).path, "/prod/desk", "a REST API's path has no stage");
-        let balancer =
-            json!({"multiValueHeaders": null, "multiValueQueryStringParameters": null, "requestContext": {"elb": {}}});
+        let balancer = json!({"multiValueHeaders": null, "multiValueQueryStringParameters": null, "requestContext": {"elb": {}},
+                   "headers": {"x-one": "2", "x-forwarded-for": "198.51.100.7, 192.0.2.1"}});
         let balancer = delivery(&event(balancer));
+        assert_eq!((http.source_ip.as_deref(), balancer.source_ip.as_deref()), (None, Some("192.0.2.1")));
         assert_eq!((&balancer.headers["x-one"], balancer.query), (&"2".parse().unwrap(), pairs(&[("a", "2 A")])));
         assert_eq!(request(&event(json!({}))).unwrap().form, Form::Several);
     }
