@@ -102,7 +102,7 @@ async fn verify<'d>(
         // The secret may have been changed since it was fetched.
         Err(Refused::Mismatch) => {
             let newer = secrets.get_again(secret, &accepted, deadline).await.map_err(Rejected::Secret)?;
-            let newer = newer.ok_or(Rejected::Refused(Refused::Mismatch))?;
+            let newer = newer.ok_or_else(|| Rejected::Refused(Refused::mismatch(&accepted)))?;
             let newer = usable(source, newer).map_err(Rejected::Secret)?;
             scheme.verify(delivery, &newer, tolerance).map_err(Rejected::Refused)
         }

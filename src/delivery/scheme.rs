@@ -56,6 +56,8 @@ pub enum Refused {
     Ambiguous(String),
     /// No signature, token or password is right for any of the secrets. A newer secret might be.
     Mismatch,
+    /// The same, and a secret is stored with something around it that hardly belongs to it.
+    Wrapped,
     /// The token is for another address than the one in `url`.
     Audience,
     /// It was signed too long ago, or in the future.
@@ -190,9 +192,24 @@ impl fmt::Display for Refused {
                 write!(f, "the {name} holds what stands after it in the signed text, so it may not be the sender's own")
             }
             Self::Mismatch => f.write_str("it matches none of the secrets"),
+            Self::Wrapped => f.write_str(
+                "it matches none of the secrets; one of them is stored with spaces, quotation marks or brackets around \
+                 it, which count: store it without",
+            ),
             Self::Audience => f.write_str("the token's aud is not the `url` of [verify]"),
             Self::OutOfTolerance(how) => write!(f, "{how}, more than the tolerance"),
         }
+    }
+}
+
+impl Refused {
+    /// A mismatch, with what may be its cause.
+    #[must_use]
+    pub fn mismatch(secrets: &[SecretString]) -> Self {
+        let is_around = |c: char| c.is_whitespace() || "\"'`[]\u{feff}".contains(c);
+        let is_wrapped = |text: &str| text.starts_with(is_around) || text.ends_with(is_around);
+        let without_line_breaks = secrets.iter().filter_map(|secret| readings(secret).last());
+        if without_line_breaks.into_iter().any(is_wrapped) { Self::Wrapped } else { Self::Mismatch }
     }
 }
 

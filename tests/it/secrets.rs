@@ -58,6 +58,19 @@ async fn a_secret_with_a_line_break_and_a_list_that_was_stored_as_text_are_accep
 }
 
 #[tokio::test]
+async fn a_secret_with_something_around_it_is_hinted_at_in_the_log() {
+    for stored in ["\"SECRET\"", "'SECRET'", " SECRET", "SECRET \n", "\u{feff}SECRET", "['SECRET']", "[\"SECRET\""] {
+        let world = world().secret("shop", &stored.replace("SECRET", SECRET)).start().await;
+        world.send(&one("/shop", SECRET)).await.is_problem(401);
+        world.function.logs("spaces, quotation marks or brackets around it").await;
+        assert!(!world.function.log().contains(SECRET), "{stored}");
+    }
+    let world = world().start().await;
+    world.send(&one("/shop", "another")).await.is_problem(401);
+    world.function.logs("it matches none of the secrets\"").await;
+}
+
+#[tokio::test]
 async fn a_changed_secret_is_noticed_at_the_first_signature_that_does_not_match() {
     let world = world().start().await;
     updated(&world, SECRET).await;
