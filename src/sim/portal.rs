@@ -1,6 +1,6 @@
 //! A portal: its state, and what it answers. No I/O and no clock here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -21,7 +21,7 @@ use super::{
     scopes::Scopes,
     search,
     seed::{Behaviour, Owner, Seed, SeedTask},
-    tasks::{Task, Tasks},
+    tasks::Tasks,
     values::{Invalid, accept},
     version::Version,
 };
@@ -59,8 +59,9 @@ impl Portal {
         for property in built_in().into_iter().chain(seed.properties) {
             portal.schema.put(property.complete());
         }
+        let mut unique = BTreeSet::new();
         for (task, position) in seed.tasks.into_iter().zip(1..) {
-            portal.plant(task, now).map_err(|problem| format!("task {position}: {problem}"))?;
+            portal.plant(task, &mut unique, now).map_err(|problem| format!("task {position}: {problem}"))?;
         }
         Ok(portal)
     }
@@ -219,7 +220,8 @@ impl Portal {
     }
 
     /// Puts a task of the seed into the portal. Its values must be right, but may be those of read-only properties.
-    fn plant(&mut self, task: SeedTask, now: Timestamp) -> Result<(), String> {
+    /// `unique` are the values of properties that must be unique.
+    fn plant(&mut self, task: SeedTask, unique: &mut BTreeSet<(String, String)>, now: Timestamp) -> Result<(), String> {
         let id = task.id.unwrap_or_else(|| self.tasks.next_id());
         if self.tasks.get(&id).is_some() {
             return Err(format!("its id {id} is that of an earlier task"));
@@ -230,8 +232,7 @@ impl Portal {
             let property = property.ok_or_else(|| Invalid::unknown_property(&name).message)?;
             let value = accept(property, &value, None, &self.owners)
                 .map_err(|invalid| format!("{name}: {}", invalid.message))?;
-            let is_held = |held: &Task| held.properties.get(&name) == Some(&value);
-            if property.has_unique_value && self.tasks.all().any(is_held) {
+            if property.has_unique_value && !value.is_empty() && !unique.insert((name.clone(), value.clone())) {
                 return Err(format!("{name}: {value} is that of an earlier task"));
             }
             values.insert(name, value);

@@ -103,7 +103,8 @@ pub(super) fn accept(
             if is_whole_number(value) && known {
                 Ok(value.into())
             } else {
-                refuse("INVALID_OWNER_ID", "was not a valid owner id.")
+                let message = format!("Owner {value} does not exist");
+                Err(Invalid::new(&property.name, "INVALID_OWNER_ID", message))
             }
         }
         "enumeration" | "bool" => match choose(property, value, held) {

@@ -338,7 +338,12 @@ async fn every_code_has_its_reason() {
             "invalid_value",
             "amount: \" 1\" has white space around it",
         ),
-        ("an owner id", ("hubspot_owner_id", "9"), "invalid_value", "hubspot_owner_id: 9 is not a valid owner id"),
+        (
+            "`INVALID_OWNER_ID`",
+            ("hubspot_owner_id", "9"),
+            "invalid_value",
+            "hubspot_owner_id: 9 is not a valid value (INVALID_OWNER_ID)",
+        ),
     ] {
         let reason = format!("failed {reason}");
         row(line)
