@@ -304,8 +304,8 @@ mod tests {
         if !is_escaped {
             return serde_json::Value::from(text).to_string();
         }
-        let units: String = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-        format!("\"{units}\"")
+        let units: Vec<_> = text.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+        format!("\"{}\"", units.concat())
     }
 
     fn any_json() -> impl Strategy<Value = String> {
