@@ -56,3 +56,24 @@ fn is_sample(text: &str) -> bool {
         several.iter().any(|sample| sample == text)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::{SourceFile, Sources};
+
+    #[test]
+    fn short_and_published_secrets_are_doubted_and_those_of_samples_where_they_protect_something() {
+        let text = "[verify]\nscheme = \"github\"\nsecret = \"taskhook/desk\"\n[task]\nid = '.id'\nid_property = \"desk_id\"\n\
+                    [properties]\nhs_task_subject = '.x'\n";
+        let file = SourceFile { file: String::new(), name: "desk".to_owned(), text: Ok(text.to_owned()) };
+        let sources = Sources::read(&[file]);
+        let source = sources.iter().next().unwrap_or_else(|| panic!("{:?}", sources.problems()));
+        let doubt = |secret: &str, may_be_samples| doubt(source, &[secret.into()], may_be_samples).unwrap_or_default();
+        assert!(doubt("a-short-secret", true).contains("has 14 characters"));
+        assert!(doubt("It's a Secret to Everybody", true).contains("stands in public documentation"));
+        assert!(doubt("local-jira-webhook-secret-before-rotation", false).contains("Taskhook's own samples"));
+        assert_eq!(doubt("local-jira-webhook-secret-before-rotation", true), "");
+        assert_eq!(doubt("0d4c1f6e8a2b5c7d9e0f", false), "");
+    }
+}

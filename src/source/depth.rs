@@ -2,7 +2,10 @@
 //! overflow the stack, which ends the process.
 //!
 //! jaq lexes, parses, compiles and runs recursively: some kilobytes of stack for each level, as it was built. Compiling has
-//! a stack of its own; the rest fits into the 8 MiB of a main thread by far.
+//! a stack of its own. Running has what Lambda gives: 8 MiB. So what runs within each other is counted, however flat it is
+//! written: the fields of an object, each `elif`, what a definition calls. The payload counts where an expression goes into
+//! all of it, since it is at most 128 levels deep. What an expression builds itself may be deeper: nothing bounds that
+//! (docs/expressions.md).
 
 use jaq_core::load::lex::{StrPart, Tok, Token};
 use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
@@ -16,6 +19,15 @@ const NESTED: usize = 100;
 
 /// How many operators may stand in a chain, such as `.a | .b | .c`, with those around it.
 const CHAINED: usize = 150;
+
+/// How many levels may run within each other: all fit into the 8 MiB of a main thread.
+const RUNNING: usize = 1_000;
+
+/// The levels that a function of jq's own takes.
+const CALL: usize = 6;
+
+/// The levels of a payload, into which `..` and its like go.
+const PAYLOAD: usize = 128;
 
 /// Holds the brackets and texts of an expression against [`NESTED`]. Iterative, and so fit for any text.
 pub(super) fn check_brackets(text: &str) -> Result<(), Mistake> {
@@ -188,166 +200,208 @@ fn too_deep(offset: usize) -> Mistake {
     Mistake { offset, message }
 }
 
-/// Finds a definition that calls itself, be it through another one that stands in it.
+/// Finds a definition that calls itself, be it through another one that stands in it, and holds what is run within each
+/// other against [`RUNNING`].
 ///
-/// Nothing bounds how often it does: `def f: [f]; f` overflows the stack.
-pub(super) fn check_definitions(text: &str, term: &Term<&str>) -> Result<(), Mistake> {
-    let mut walk = Walk { names: Vec::new(), marks: Vec::new(), steps: vec![Step::Visit(term)] };
-    while let Some(step) = walk.steps.pop() {
-        if let Some(name) = walk.take(step) {
-            let message = format!(
-                "`{name}` calls itself, and nothing bounds how often; write it with reduce, range, recurse, limit or \
-                 until"
-            );
-            return Err(Mistake { offset: span(text, name).start, message });
-        }
+/// Nothing bounds how often a definition does that: `def f: [f]; f` overflows the stack.
+pub(super) fn check_running(text: &str, term: &Term<&str>) -> Result<(), Mistake> {
+    let mut definitions = Definitions { text, all: Vec::new() };
+    if definitions.depth(term)?.running > RUNNING {
+        let message = format!(
+            "what it runs within each other is over {RUNNING} deep: write it flatter, or in several expressions"
+        );
+        return Err(Mistake { offset: 0, message });
     }
     Ok(())
 }
 
-/// A way through an expression, which knows what the names at each place mean. It recurses no deeper than patterns do.
-struct Walk<'a, 't> {
-    /// Definitions and their arguments: the name, how many arguments it takes, and whether we are inside of it.
-    names: Vec<(&'t str, usize, bool)>,
-    /// How many names there were where a definition was entered.
-    marks: Vec<usize>,
-    /// What is still to do, the next one last.
-    steps: Vec<Step<'a, 't>>,
-}
-
+/// How many levels of jaq's functions a term takes at most, roughly.
 #[derive(Clone, Copy)]
-enum Step<'a, 't> {
-    Visit(&'a Term<&'t str>),
-    Enter(&'a Def<&'t str>),
-    Leave(&'a Def<&'t str>),
-    /// Definitions end with the term that they stand before.
-    Mark,
-    Forget,
+struct Depth {
+    /// Where its outputs are made.
+    running: usize,
+    /// Where it is the left side of an assignment: each step of a path runs the next one from within.
+    updating: usize,
 }
 
-impl<'a, 't> Walk<'a, 't> {
-    /// Takes a step. Returns the place of a call of a definition from within.
-    fn take(&mut self, step: Step<'a, 't>) -> Option<&'t str> {
-        match step {
-            Step::Mark => self.marks.push(self.names.len()),
-            Step::Forget => self.forget(),
-            Step::Enter(definition) => {
-                self.marks.push(self.names.len());
-                self.names.push((definition.name, definition.args.len(), true));
-                let functions = definition.args.iter().filter(|name| !name.starts_with('$'));
-                self.names.extend(functions.map(|name| (*name, 0, false)));
-            }
-            Step::Leave(definition) => {
-                self.forget();
-                self.names.push((definition.name, definition.args.len(), false));
-            }
-            Step::Visit(term) => {
-                if let Term::Call(name, arguments) = term {
-                    let called = (*name, arguments.len());
-                    let meant = self.names.iter().rev().find(|(name, takes, _)| (*name, *takes) == called);
-                    if meant.is_some_and(|(_, _, is_within)| *is_within) {
-                        return Some(name);
-                    }
-                }
-                let first = self.steps.len();
-                self.steps_of(term);
-                self.steps[first..].reverse();
-            }
-        }
-        None
+impl Depth {
+    const LEAF: Self = Self { running: 1, updating: 1 };
+
+    fn plus(self, levels: usize) -> Self {
+        Self { running: self.running.saturating_add(levels), updating: self.updating.saturating_add(levels) }
     }
 
-    fn forget(&mut self) {
-        let length = self.marks.pop().unwrap_or_default();
-        self.names.truncate(length);
+    fn times(self, levels: usize) -> Self {
+        Self { running: self.running.saturating_mul(levels), updating: self.updating.saturating_mul(levels) }
     }
 
-    /// Adds the steps through what a term consists of, the first one first.
-    fn steps_of(&mut self, term: &'a Term<&'t str>) {
-        match term {
-            Term::Id | Term::Recurse | Term::Num(_) | Term::Var(_) | Term::Break(_) => {}
+    fn max(self, other: Self) -> Self {
+        Self { running: self.running.max(other.running), updating: self.updating.max(other.updating) }
+    }
+
+    /// Of a term that runs what has this depth for an output of its own, and can't be assigned to.
+    fn of_deepest(self) -> usize {
+        self.running.max(self.updating)
+    }
+}
+
+/// The definitions and their arguments that a place of an expression sees. A term is no deeper than its text, so
+/// recursion through it is bounded by [`NESTED`] and [`CHAINED`].
+struct Definitions<'t> {
+    text: &'t str,
+    all: Vec<Definition<'t>>,
+}
+
+struct Definition<'t> {
+    name: &'t str,
+    arguments: usize,
+    /// There is none yet within the definition itself.
+    depth: Option<Depth>,
+}
+
+impl<'t> Definitions<'t> {
+    fn depth(&mut self, term: &Term<&'t str>) -> Result<Depth, Mistake> {
+        Ok(match term {
+            Term::Id | Term::Num(_) | Term::Var(_) | Term::Break(_) => Depth::LEAF,
+            Term::Recurse => Depth::LEAF.plus(PAYLOAD),
             Term::Str(_, parts) => {
-                for part in parts {
-                    if let StrPart::Term(term) = part {
-                        self.visit([term]);
-                    }
-                }
+                let terms =
+                    parts.iter().filter_map(|part| if let StrPart::Term(term) = part { Some(term) } else { None });
+                self.deepest(terms)?.plus(parts.len())
             }
-            Term::Arr(term) => self.visit(term.as_deref()),
+            Term::Arr(term) => self.deepest(term.as_deref())?.plus(1),
             Term::Obj(entries) => {
-                for (key, value) in entries {
-                    self.visit([key]);
-                    self.visit(value);
-                }
+                let keys = self.deepest(entries.iter().map(|(key, _)| key))?;
+                let values = self.deepest(entries.iter().filter_map(|(_, value)| value.as_ref()))?;
+                keys.max(values).plus(entries.len())
             }
-            Term::Neg(term) | Term::Label(_, term) => self.visit([&**term]),
+            Term::Neg(term) | Term::Label(_, term) => self.depth(term)?.plus(1),
             Term::BinOp(left, operator, right) => {
-                self.visit([&**left]);
-                if let BinaryOp::Pipe(Some(pattern)) = operator {
-                    self.pattern(pattern);
+                let (left, right) = (self.depth(left)?, self.depth(right)?);
+                match operator {
+                    BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
+                        let depth = left.updating.saturating_add(right.of_deepest());
+                        Depth { running: depth, updating: depth }.plus(1)
+                    }
+                    BinaryOp::Pipe(pattern) => {
+                        let pattern = pattern.as_ref().map_or(Ok(Depth::LEAF), |pattern| self.pattern(pattern))?;
+                        let updating = left.updating.saturating_add(right.updating);
+                        Depth { updating, ..left.max(right).max(pattern) }.plus(1)
+                    }
+                    _ => left.max(right).plus(1),
                 }
-                self.visit([&**right]);
             }
             Term::Fold(_, source, pattern, arguments) => {
-                self.visit([&**source]);
-                self.pattern(pattern);
-                self.visit(arguments);
+                let inner = self.depth(source)?.max(self.pattern(pattern)?).max(self.deepest(arguments)?);
+                // An assignment to it goes as deep as the source has outputs.
+                Depth { running: inner.running, updating: RUNNING }.plus(2)
             }
-            Term::TryCatch(tried, caught) => {
-                self.visit([&**tried]);
-                self.visit(caught.as_deref());
-            }
+            Term::TryCatch(tried, caught) => self.depth(tried)?.max(self.deepest(caught.as_deref())?).plus(1),
             Term::IfThenElse(branches, otherwise) => {
-                for (condition, then) in branches {
-                    self.visit([condition, then]);
-                }
-                self.visit(otherwise.as_deref());
+                let inner = self.deepest(branches.iter().flat_map(|(condition, then)| [condition, then]))?;
+                inner.max(self.deepest(otherwise.as_deref())?).plus(branches.len())
             }
             Term::Def(definitions, term) => {
-                self.steps.push(Step::Mark);
+                let before = self.all.len();
                 for definition in definitions {
-                    self.steps.extend([
-                        Step::Enter(definition),
-                        Step::Visit(&definition.body),
-                        Step::Leave(definition),
-                    ]);
+                    self.define(definition)?;
                 }
-                self.steps.extend([Step::Visit(term), Step::Forget]);
+                let depth = self.depth(term)?;
+                self.all.truncate(before);
+                depth
             }
-            Term::Call(_, arguments) => self.visit(arguments),
+            Term::Call(name, arguments) => self.call(name, arguments)?,
             Term::Path(term, path) => {
-                self.visit([&**term]);
+                let mut depth = self.depth(term)?;
                 for (part, _) in &path.0 {
-                    match part {
-                        Part::Index(index) => self.visit([index]),
-                        Part::Range(from, to) => self.visit(from.iter().chain(to)),
-                    }
+                    let indices = match part {
+                        Part::Index(index) => self.depth(index)?,
+                        Part::Range(from, to) => self.deepest(from.iter().chain(to))?,
+                    };
+                    depth = depth.max(indices);
                 }
+                depth.plus(path.0.len())
+            }
+        })
+    }
+
+    fn define(&mut self, definition: &Def<&'t str>) -> Result<(), Mistake> {
+        let (name, arguments) = (definition.name, definition.args.len());
+        let before = self.all.len();
+        self.all.push(Definition { name, arguments, depth: None });
+        for argument in definition.args.iter().filter(|argument| !argument.starts_with('$')) {
+            self.all.push(Definition { name: argument, arguments: 0, depth: Some(Depth::LEAF) });
+        }
+        let depth = self.depth(&definition.body)?;
+        self.all.truncate(before);
+        self.all.push(Definition { name, arguments, depth: Some(depth) });
+        Ok(())
+    }
+
+    fn call(&mut self, name: &'t str, arguments: &[Term<&'t str>]) -> Result<Depth, Mistake> {
+        let is_meant =
+            |definition: &&Definition<'_>| definition.name == name && definition.arguments == arguments.len();
+        let meant = self.all.iter().rev().find(is_meant).map(|definition| definition.depth);
+        let given = self.deepest(arguments)?;
+        match meant {
+            Some(None) => {
+                let message = format!(
+                    "`{name}` calls itself, and nothing bounds how often; write it with reduce, range, recurse, limit \
+                     or until"
+                );
+                Err(Mistake { offset: span(self.text, name).start, message })
+            }
+            // It may call an argument wherever it calls something.
+            Some(Some(own)) if !arguments.is_empty() => Ok(own.times(given.of_deepest()).plus(1)),
+            Some(Some(own)) => Ok(own.plus(1)),
+            None if matches!(name, "walk" | "recurse" | "flatten") => {
+                let depth = given.of_deepest();
+                let updating = if name == "recurse" { depth.saturating_mul(PAYLOAD) } else { depth };
+                Ok(Depth { running: depth, updating }.plus(PAYLOAD))
+            }
+            None => {
+                let depth = given.of_deepest();
+                Ok(Depth { running: depth, updating: depth }.plus(CALL))
             }
         }
     }
 
-    fn visit(&mut self, terms: impl IntoIterator<Item = &'a Term<&'t str>>) {
-        self.steps.extend(terms.into_iter().map(Step::Visit));
+    fn deepest<'a>(&mut self, terms: impl IntoIterator<Item = &'a Term<&'t str>>) -> Result<Depth, Mistake>
+    where
+        't: 'a,
+    {
+        let mut deepest = Depth::LEAF;
+        for term in terms {
+            deepest = deepest.max(self.depth(term)?);
+        }
+        Ok(deepest)
     }
 
-    fn pattern(&mut self, pattern: &'a Pattern<&'t str>) {
+    fn pattern(&mut self, pattern: &Pattern<&'t str>) -> Result<Depth, Mistake> {
+        let mut deepest = Depth::LEAF;
         match pattern {
             Pattern::Var(_) => {}
-            Pattern::Arr(patterns) => patterns.iter().for_each(|pattern| self.pattern(pattern)),
+            Pattern::Arr(patterns) => {
+                for pattern in patterns {
+                    deepest = deepest.max(self.pattern(pattern)?);
+                }
+                deepest = deepest.plus(patterns.len());
+            }
             Pattern::Obj(entries) => {
                 for (key, pattern) in entries {
-                    self.visit([key]);
-                    self.pattern(pattern);
+                    deepest = deepest.max(self.depth(key)?).max(self.pattern(pattern)?);
                 }
+                deepest = deepest.plus(entries.len());
             }
         }
+        Ok(deepest)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::jq::Expressions;
+    use super::super::jq::{Expressions, Val};
+    use crate::time::Time;
 
     fn mistake(text: &str) -> Option<(usize, String)> {
         Expressions::default().add(text).err().map(|mistake| (mistake.offset, mistake.message))
@@ -399,35 +453,82 @@ mod tests {
         assert_eq!(mistake(&nest(200, "[", "]")).unwrap().0, 100);
     }
 
+    /// Long without being deep: each of these is one within the other where it is run.
+    fn long(n: usize) -> Vec<String> {
+        let fields = |value: &str| (0..n).map(|n| format!("f{n}: {value}")).collect::<Vec<_>>().join(", ");
+        let calls = |body: &str| {
+            let definitions = (1..n).map(|n| format!("def f{n}: {}; ", body.replace('_', &format!("f{}", n - 1))));
+            format!("def f0: 1; {}f{}", definitions.collect::<String>(), n - 1)
+        };
+        vec![
+            format!("if . then 1 {}end", "elif 1 then 2 ".repeat(n)),
+            format!("if false then 1 {}else 2 end", "elif false then 2 ".repeat(n)),
+            format!("{{{}}}", fields("1")),
+            format!("[{{{}}}]", fields("[1, 2][0]")),
+            format!("\"{}\"", "\\(1)".repeat(n)),
+            format!("{} |= 1", ".a".repeat(n)),
+            format!("try {} catch .", ".a".repeat(n)),
+            calls("[_]"),
+            calls("1 | _"),
+            calls(".a += _"),
+            calls("first(_)"),
+            calls("map(_)"),
+        ]
+    }
+
     #[test]
-    fn a_hundred_levels_and_a_hundred_and_fifty_links_are_taken_and_compiled() {
+    fn what_is_taken_is_compiled_and_run_in_the_stack_of_a_main_thread() {
         let chains = [" | ", " + ", ", ", " // ", " and ", " == "].map(|operator| vec!["."; 151].join(operator));
         // Some of them are two levels.
         let nests = NESTS.map(|(open, close)| nest(49, open, close));
         let brackets = [("(", ")"), ("[", "]"), (".[.a", "]"), ("first(", ")")]
             .map(|(open, close)| format!("{}{}", nest(99, open, close), " | .".repeat(100)));
+        let updates = ["(.. |= ", "walk(", "map_values(", "with_entries(", "map(.a += ", "(.a | .b) |= ("]
+            .into_iter()
+            .map(|open| (1..=99).rev().map(|n| nest(n, open, ")")).find(|text| mistake(text).is_none()).unwrap());
         let flat = [
             format!("[{}]", vec!["{a: - 1, b: (. | 2)}"; 150].join(", ")),
-            format!("if . then 1 {} end", "elif . == - 1 then try 2 catch 3 ".repeat(300)),
             format!("{} g", "def g: 1; ".repeat(300)),
             format!("[{}]", vec!["reduce .[] as $x (0; .)"; 150].join(", ")),
             // Nothing in a comment, and nothing in quotes, is code.
             format!("1 # {}\n", "(".repeat(1_000)),
             format!("1 # \\\\\\\n {}\n", "(".repeat(1_000)),
-            format!("\"{}\"", "( [ \\\" ".repeat(1_000)),
+            format!("\"{}\"", "( [ \\\" ".repeat(400)),
         ];
-        let texts: Vec<_> = chains.into_iter().chain(nests).chain(brackets).chain(flat).collect();
+        // As many as are taken of each.
+        let longest = (0..long(1).len())
+            .filter_map(|at| (1..=50).rev().map(|n| long(n * 20)[at].clone()).find(|text| mistake(text).is_none()));
+        let texts = chains.into_iter().chain(nests).chain(brackets).chain(flat).chain(longest).chain(updates);
+        let texts: Vec<_> = texts.collect();
         let run = move || {
             for text in texts {
                 let mut all = Expressions::default();
                 let short: String = text.chars().take(60).collect();
-                all.add(&text).unwrap_or_else(|mistake| panic!("{short}: {mistake:?}"));
-                let compiled = all.compile();
-                assert!(compiled.is_ok(), "{short}");
+                let expression = all.add(&text).unwrap_or_else(|mistake| panic!("{short}: {mistake:?}"));
+                let program = all.compile().unwrap_or_else(|_| panic!("{short}"));
+                for input in ["{}".to_owned(), nest(120, "[", "]"), nest(120, "{\"a\":", "}")] {
+                    let input = jaq_json::read::parse_single(input.as_bytes()).unwrap();
+                    let scope = program.scope(Val::Null, Val::Null, Val::Null, Time::from_milliseconds(0));
+                    scope.run(expression, input).take(10).for_each(drop);
+                }
             }
         };
         let main = std::thread::Builder::new().stack_size(8 * 1024 * 1024);
         main.spawn(run).unwrap().join().unwrap();
+    }
+
+    #[test]
+    fn what_runs_too_deep_is_a_mistake_however_flat_it_is_written() {
+        for n in [1_001, 10_000] {
+            for text in long(n) {
+                let short: String = text.chars().take(60).collect();
+                let (_, message) = mistake(&text).unwrap_or_else(|| panic!("{short} is taken {n} times"));
+                assert!(message.contains("over 1000 deep"), "{short}: {message}");
+            }
+        }
+        for text in [nest(20, "walk(", ")"), nest(20, "(.. |= ", ")"), "(reduce .[] as $x (.; .a)) |= 1".to_owned()] {
+            assert!(mistake(&text).unwrap().1.contains("over 1000 deep"), "{text}");
+        }
     }
 
     #[test]

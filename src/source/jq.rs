@@ -267,7 +267,7 @@ fn parse(text: &str) -> Result<(), Mistake> {
         let found = |token| load::lex::Token::opt_as_str(token, text);
         first(errors.into_iter().map(|(expected, token)| mistake(found(token), expected.as_str())).collect())
     })?;
-    depth::check_definitions(text, &term)
+    depth::check_running(text, &term)
 }
 
 fn locate(text: &str, starts: &[usize], name: &str, what: &compile::Undefined) -> (Expression, Mistake) {
