@@ -19,8 +19,9 @@ use crate::delivery::{Json, Unreadable};
 /// half as many updates at most, so that what has too many of them is told so.
 const ELEMENTS: u32 = 20_000;
 
-/// The most memory that the values of one body take, in bytes: eight times the largest body.
-const MEMORY: usize = 8 << 20;
+/// The most memory that the values of one body take, in bytes. With the body itself, and its text, that stays below ten
+/// times the largest body.
+const MEMORY: usize = 15 << 19;
 
 /// What jaq's values take beyond a place of 16 bytes in what holds them.
 const TEXT: usize = 32;

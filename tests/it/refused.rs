@@ -1,7 +1,7 @@
 //! Refusals that don't say which row they mean: good rows don't wait for bad ones, and what is known stays known.
 
 use serde_json::{Value as Json, json};
-use taskhook::sim::{Behaviour, Endpoint, Fault, Policy, Sim};
+use taskhook::sim::{Behaviour, Endpoint, Fault, Sim};
 use taskhook::summary::{FailReason, Outcome, RetryReason};
 use taskhook::update::{RECORD_ID, Unknown, Update, Value};
 
@@ -56,7 +56,8 @@ async fn good_rows_are_out_with_the_second_delivery_however_many_are_bad() {
         for delivery in 1..=2 {
             // So many calls of 0.7 s fit into a reply; then there is no time left.
             sim.clear_faults();
-            sim.fault(on_update(Fault { skip: 50, forever: true, policy: Policy::Daily, ..Fault::status(429) }));
+            let headers = [("Retry-After".to_owned(), "86400".to_owned())].into();
+            sim.fault(on_update(Fault { skip: 50, forever: true, headers, ..Fault::status(477) }));
             sim.fault(refuses(&["\"bad"], 400, vague("code")));
             let outcomes = run_on(&hubspot, &updates).await;
             assert_eq!(count(&outcomes, "failed") + count(&outcomes, "updated") + count(&outcomes, "retry"), 100);
