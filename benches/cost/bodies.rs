@@ -135,7 +135,8 @@ impl Case {
     }
 }
 
-fn case(source: &Source, name: &str, event: &Value, body: &Value) -> Case {
+/// A delivery with this body, and the headers of an event that tell its kind.
+pub(crate) fn case(source: &Source, name: &str, event: &Value, body: &Value) -> Case {
     let mut delivery = Delivery {
         method: http::Method::POST,
         path: source.path.clone(),

@@ -6,8 +6,9 @@ use allocation_counter::{AllocationInfo, measure};
 #[path = "../../benches/cost/bodies.rs"]
 mod bodies;
 
-use bodies::{Case, each_case, each_unread_case, map};
-use taskhook::source::Sources;
+use bodies::{Case, case, each_case, each_unread_case, map};
+use serde_json::{Value, json};
+use taskhook::source::{Found, SourceFile, Sources};
 
 fn cost(sources: &Sources, case: &Case) -> AllocationInfo {
     measure(|| {
@@ -46,4 +47,27 @@ fn a_body_of_one_mebibyte_takes_at_most_ten_times_its_size_whatever_it_holds() {
         }
     });
     assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn the_pattern_of_the_documentation_costs_what_its_text_does() {
+    let text = r#"
+        [verify]
+        scheme = "none"
+        [task]
+        id = '.id'
+        id_property = "ticket"
+        [properties]
+        hs_task_subject = '.body | gsub("\\s+"; " ") | cut(100)'
+    "#;
+    let file = SourceFile { file: "desk".to_owned(), name: "desk".to_owned(), text: Ok(text.to_owned()) };
+    let sources = Sources::read(&[file]);
+    let Found::Source(source) = sources.find("/desk") else { panic!("{:?}", sources.problems()) };
+    let of = |words: usize| {
+        let body = json!({"id": 1, "body": "word  ".repeat(words)});
+        cost(&sources, &case(source, "", &Value::Null, &body))
+    };
+    let (few, many) = (of(10_000), of(80_000));
+    assert!(many.bytes_total <= few.bytes_total * 8 * 5 / 4, "{few:?} became {many:?}");
+    assert!(many.bytes_max <= 10 * 6 * 80_000, "{many:?}");
 }

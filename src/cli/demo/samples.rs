@@ -72,8 +72,9 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
         }
         progress.show("");
         let mark = if verdict.wrong.is_none() { green("✓") } else { red("✗") };
-        let head = format!("{:<name_width$}  {}  ", sample.name, reply.status);
-        println!("{mark} {}", wrap(&head, &verdict.words));
+        // The mark takes the place of two spaces: its colour has no width.
+        let head = format!("  {:<name_width$}  {}  ", sample.name, reply.status);
+        println!("{mark} {}", wrap(&head, &verdict.words).trim_start());
         if let Some(why) = verdict.wrong {
             println!("{}", wrap(&" ".repeat(name_width + 9), &red(&why)));
             wrong.push(sample.name.clone());
