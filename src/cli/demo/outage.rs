@@ -62,7 +62,10 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     call(Method::DELETE, &format!("{}/_sim/calls", stage.hubspot), None, None).await?;
     let queues = Queues::connect(stage)?;
     let begin = Instant::now();
-    let happened = |what: String| println!("{:6.1} s  {what}", begin.elapsed().as_secs_f64());
+    let happened = |what: String| {
+        let head = format!("{:6.1} s  ", begin.elapsed().as_secs_f64());
+        println!("{}", wrap(&head, &what));
+    };
 
     let took = send(stage, &webhooks).await?;
     happened(format!(

@@ -85,7 +85,7 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     println!("\n{} {} of {total} as expected", green("✓"), total - wrong.len());
     show_tasks(&before, &tasks(stage).await?, &tickets);
     let calls = hubspot_calls(stage).await?;
-    println!("\n{} calls to HubSpot: {}", calls.len(), kinds(&calls));
+    println!("\n{}", wrap("", &format!("{} calls to HubSpot: {}", calls.len(), kinds(&calls))));
     if wrong.is_empty() { Ok(()) } else { Err(format!("Not as expected: {}.", wrong.join(", "))) }
 }
 
