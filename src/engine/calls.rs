@@ -30,6 +30,8 @@ struct Forbidden {
     has_passed: bool,
     /// The ids and the details of those that were forbidden since the last one passed.
     calls: Vec<(BTreeSet<String>, String)>,
+    /// Whether the operator was told of it.
+    was_told: bool,
 }
 
 /// So many calls may be forbidden one after the other for the sake of rows: two bad ones of a hundred are found with
@@ -132,13 +134,21 @@ impl<'h> Calls<'h> {
     ) -> Result<T, Error> {
         match &result {
             Ok(_) => {
-                *lock(forbidden) = Forbidden { has_passed: true, calls: Vec::new() };
+                let mut forbidden = lock(forbidden);
+                forbidden.has_passed = true;
+                forbidden.calls.clear();
                 result
             }
-            Err(Error::Later { reason: RetryReason::Forbidden, detail, .. })
-                if lock(forbidden).may_be_a_rows(ids.map(str::to_owned).collect(), detail) =>
-            {
-                result
+            Err(Error::Later { reason: RetryReason::Forbidden, detail, .. }) => {
+                let ids: BTreeSet<_> = ids.map(str::to_owned).collect();
+                let mut forbidden = lock(forbidden);
+                let is_one_row = ids.len() == 1;
+                let may_be_a_rows = forbidden.may_be_a_rows(ids, detail);
+                // While halves are tried nobody knows whom to blame; then once is enough.
+                if (is_one_row || !may_be_a_rows) && !std::mem::replace(&mut forbidden.was_told, true) {
+                    tracing::error!("set-up: {detail}");
+                }
+                if may_be_a_rows { result } else { self.note(result) }
             }
             _ => self.note(result),
         }

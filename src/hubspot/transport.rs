@@ -240,9 +240,12 @@ fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decisio
     let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
     let (category, correlation_id, properties) = (said.category(), said.correlation_id.as_str(), said.properties());
     let words = said.words(&request.body, query);
+    // A batch may be forbidden because of one of its rows: who sent it finds out, and tells once.
+    let is_forbidden_batch = status == 403 && request.method == Method::POST;
     let what = match decision {
         Decision::AtOnce | Decision::After(_) => "a call to HubSpot is tried again".to_owned(),
         Decision::Refused => "HubSpot refuses a request".to_owned(),
+        Decision::Later(..) if is_forbidden_batch => "HubSpot forbids a call".to_owned(),
         Decision::Later(..) => match status {
             401 | 403 => format!("set-up: {}", describe(failure, said)),
             404 | 405 | 410 => format!(
@@ -260,6 +263,7 @@ fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decisio
     }
     match decision {
         Decision::AtOnce | Decision::After(_) => line!(info),
+        Decision::Later(..) if is_forbidden_batch => line!(info),
         Decision::Later(..) if what.starts_with("set-up") => line!(error),
         Decision::Later(..) | Decision::Refused => line!(warn),
     }

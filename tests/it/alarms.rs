@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use taskhook::sim::{Endpoint, Fault};
 
 use crate::support::event::Event;
 use crate::support::lambda::Function;
@@ -253,6 +254,29 @@ async fn one_fault_of_aws_that_is_repeated_with_success_is_no_error() {
 }
 
 #[tokio::test]
+async fn what_the_token_may_not_do_is_one_error_however_many_calls_find_it_out() {
+    let tickets: Vec<_> = (1..=8).map(|id| json!({"id": id.to_string(), "subject": "a"})).collect();
+    for rows in [&["\"3\""][..], &["\"3\"", "\"6\""], &[]] {
+        let world = logging().start().await;
+        let holds = |row: &&str| Fault { holds: vec![format!("\"id\":{row}")], ..forbidden() };
+        let faults: Vec<_> = rows.iter().map(holds).collect();
+        for fault in if faults.is_empty() { vec![forbidden()] } else { faults } {
+            world.hubspot.fault(fault);
+        }
+        world.deliver(json!({"tickets": tickets})).await;
+        let lines = lines_since(&world.function, 0, "delivery", 1).await;
+        let errors = at(&lines, "ERROR");
+        assert_eq!(errors.len(), 1, "{rows:?}: {errors:#?}");
+        assert!(errors[0]["message"].as_str().unwrap().starts_with("set-up: the HubSpot token lacks a scope: crm."));
+    }
+}
+
+/// HubSpot forbids every write of tasks.
+fn forbidden() -> Fault {
+    Fault { on: Endpoint::Update, forever: true, ..Fault::status(403) }
+}
+
+#[tokio::test]
 async fn a_refused_line_says_who_what_and_why() {
     let world = logging().start().await;
     let id = format!("d-1\u{9}{}", "x".repeat(300));
@@ -291,7 +315,7 @@ async fn every_line_is_json_with_each_name_once() {
     world.queues().put("group", "what is this?\nERROR").await;
     world.deliver(json!({"tickets": [{"id": "404"}, {"id": "1", "priority": "P9"}, {"id": {}}]})).await;
     world.poll().await;
-    world.hubspot.fault(taskhook::sim::Fault { forever: true, ..taskhook::sim::Fault::status(403) });
+    world.hubspot.fault(Fault { forever: true, ..Fault::status(403) });
     world.deliver(json!({"id": "1", "subject": "a"})).await.is(202, "queued 1");
     world.poll().await;
     let webhook = lines_since(&world.function, 0, "delivery", 2).await;

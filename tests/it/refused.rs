@@ -111,6 +111,20 @@ async fn a_row_that_needs_a_scope_of_its_own_keeps_nobody_waiting() {
 }
 
 #[tokio::test]
+async fn rows_in_both_halves_that_need_a_scope_keep_the_others_waiting_for_one_delivery() {
+    let (sim, updates) = (portal(10).await, (0..10).map(|id| update(id, 3, &[AFTER])).collect::<Vec<_>>());
+    let hubspot = hubspot(&sim);
+    for id in ["\"T-0\"", "\"T-9\""] {
+        sim.fault(on_update(Fault { forever: true, holds: vec![id.to_owned()], ..Fault::status(403) }));
+    }
+    let mut updated = Vec::new();
+    for _ in 1..=4 {
+        updated.push(count(&run_on(&hubspot, &updates).await, "updated"));
+    }
+    assert_eq!(updated, [0, 8, 8, 8], "{:?}", sizes(&sim));
+}
+
+#[tokio::test]
 async fn what_all_rows_lack_costs_three_calls_and_is_named() {
     for (body, detail) in [
         (
