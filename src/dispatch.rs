@@ -7,10 +7,11 @@ use tokio::time::Instant;
 use crate::delivery::{Delivery, Kept};
 use crate::engine;
 use crate::hubspot::{Hubspot, Schema};
+use crate::outcome::{FailReason, Outcome, RetryReason};
 use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue, letter_of_delivery};
 use crate::secrets::SecretError;
 use crate::source::{Event, Mapped, NotMapped};
-use crate::summary::{FailReason, Outcome, RetryReason, Row, Summary};
+use crate::summary::{Row, Summary};
 use crate::update::{TaskKey, Update};
 
 /// What is kept of the time for writing dead letters: SQS answers within some 10 ms, and may have to be asked again.

@@ -17,7 +17,7 @@
 //! | [`receive`] | the first story: a delivery is verified and mapped |
 //! | [`delivery`] | signature schemes, strict reading of bodies; an unverified and a verified delivery are two types |
 //! | [`source`] | source files, expressions, mapping; pure; the only home of jq |
-//! | [`update`] | what the two stories share |
+//! | [`update`], [`outcome`] | what the two stories share: what goes in, and how it ends |
 //! | [`dispatch`] | where updates go: to HubSpot or into the queue; and dead letters |
 //! | [`queue`] | SQS: updates, and dead letters; what they hold is pure |
 //! | [`engine`] | the second story: every update ends in exactly one true outcome; its planning is pure |
@@ -40,6 +40,7 @@ pub mod files;
 pub mod hubspot;
 pub mod ingress;
 pub mod outbound;
+pub mod outcome;
 pub mod queue;
 pub mod receive;
 pub mod secrets;

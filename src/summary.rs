@@ -1,7 +1,8 @@
 //! The ledger: what became of every update of a delivery.
 
-use serde::Serialize;
 use serde_json::{Map, Value, json};
+
+use crate::outcome::{Kind, Outcome, RetryReason};
 
 /// The longest `detail` of a row, in characters.
 const DETAIL: usize = 300;
@@ -12,10 +13,6 @@ const SHORT_DETAIL: usize = 60;
 
 /// The most rows that are logged of one delivery.
 const LOGGED_ROWS: usize = 20;
-
-/// The names of the outcomes, in the order of the counts.
-const COUNTS: [&str; 9] =
-    ["updated", "created", "unchanged", "stale", "merged", "filtered", "queued", "retry", "failed"];
 
 /// What became of a delivery. One row for each update in the order of the updates.
 ///
@@ -39,75 +36,6 @@ pub struct Row {
     pub id_property: String,
     /// How it ended.
     pub outcome: Outcome,
-}
-
-/// How an update ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// HubSpot has the values; with HubSpot's record id where it said it.
-    Updated(Option<String>),
-    /// HubSpot has a new task with the values.
-    Created(Option<String>),
-    /// There was nothing to write.
-    Unchanged,
-    /// A newer event has already been applied.
-    Stale,
-    /// It became part of the write of a newer update, which succeeded.
-    Merged,
-    /// It was not meant to be written; with the reason.
-    Filtered(&'static str, String),
-    /// It is in the queue.
-    Queued,
-    /// It is not done and may succeed later.
-    Retry(RetryReason, String),
-    /// It can't succeed as it is.
-    Failed(FailReason, String),
-    /// The other outcome, with a remark on what was not written.
-    Noted(Box<Outcome>, String),
-}
-
-/// Why an update may succeed later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RetryReason {
-    /// HubSpot's rate limit.
-    RateLimited,
-    /// HubSpot can't be reached, or can't answer now.
-    Unavailable,
-    /// The time left was not enough.
-    Timeout,
-    /// HubSpot refuses the token.
-    Unauthorized,
-    /// The token lacks a scope.
-    Forbidden,
-}
-
-/// Why an update can't succeed as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FailReason {
-    /// The payload doesn't fit the source file.
-    Mapping,
-    /// The body can't be read.
-    Unreadable,
-    /// No task has the id.
-    NotFound,
-    /// The portal has no such property.
-    UnknownProperty,
-    /// The property can't be written.
-    ReadOnlyProperty,
-    /// HubSpot doesn't take the value.
-    InvalidValue,
-    /// The id property has no unique values.
-    NotUniqueProperty,
-    /// HubSpot has no owner with the e-mail address.
-    OwnerNotFound,
-    /// Another task has the unique value.
-    Conflict,
-    /// HubSpot neither confirmed nor refused it, and the task doesn't have the values.
-    Unaccounted,
-    /// HubSpot refuses it for another reason.
-    Rejected,
 }
 
 impl Summary {
@@ -158,7 +86,7 @@ impl Summary {
         let mut fields = Map::new();
         fields.insert("source".to_owned(), json!(self.source));
         fields.insert("event".to_owned(), json!(self.event));
-        let counts = COUNTS.iter().map(|name| ((*name).to_owned(), json!(self.count(name))));
+        let counts = Kind::ALL.map(|kind| (kind.as_str().to_owned(), json!(self.count(kind))));
         fields.insert("received".to_owned(), json!(self.rows.len().max(1)));
         fields.extend(counts);
         fields.insert("tasks".to_owned(), Value::Array(rows));
@@ -167,11 +95,11 @@ impl Summary {
 
     /// How many updates ended so. An event that was filtered as a whole counts as one.
     #[must_use]
-    pub fn count(&self, name: &str) -> usize {
+    pub fn count(&self, kind: Kind) -> usize {
         if self.rows.is_empty() {
-            usize::from(name == "filtered")
+            usize::from(kind == Kind::Filtered)
         } else {
-            self.rows.iter().filter(|row| row.outcome.name() == name).count()
+            self.rows.iter().filter(|row| row.outcome.kind() == kind).count()
         }
     }
 }
@@ -211,51 +139,13 @@ impl Row {
         let mut row = Map::new();
         row.insert("id".to_owned(), json!(self.id));
         row.insert("idProperty".to_owned(), json!(self.id_property));
-        row.insert("outcome".to_owned(), json!(self.outcome.name()));
+        row.insert("outcome".to_owned(), json!(self.outcome.kind()));
         row.extend(record_id.map(|id| ("recordId".to_owned(), json!(id))));
         row.extend(reason.map(|reason| ("reason".to_owned(), reason)));
         if !detail.is_empty() {
             row.insert("detail".to_owned(), json!(clip(detail, detail_length)));
         }
         Value::Object(row)
-    }
-}
-
-impl FailReason {
-    /// Whether a detail may quote a value. The others speak of the id, the form of the body, or nothing of the event's.
-    fn may_quote(self) -> bool {
-        !matches!(self, Self::Unreadable | Self::NotFound | Self::NotUniqueProperty | Self::Unaccounted)
-    }
-}
-
-impl Outcome {
-    /// Whether the task is as it should be.
-    #[must_use]
-    pub fn is_success(&self) -> bool {
-        matches!(self.bare(), Self::Updated(_) | Self::Created(_) | Self::Unchanged)
-    }
-
-    /// The outcome without a remark.
-    #[must_use]
-    pub fn bare(&self) -> &Self {
-        if let Self::Noted(outcome, _) = self { outcome.bare() } else { self }
-    }
-
-    /// The name that the summary gives it.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Updated(_) => "updated",
-            Self::Created(_) => "created",
-            Self::Unchanged => "unchanged",
-            Self::Stale => "stale",
-            Self::Merged => "merged",
-            Self::Filtered(..) => "filtered",
-            Self::Queued => "queued",
-            Self::Retry(..) => "retry",
-            Self::Failed(..) => "failed",
-            Self::Noted(outcome, _) => outcome.name(),
-        }
     }
 }
 
@@ -277,6 +167,7 @@ fn clip(detail: &str, length: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::FailReason;
 
     #[test]
     fn a_summary_is_written_as_the_contract_says() {

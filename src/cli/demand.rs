@@ -1,8 +1,8 @@
 //! Whether a portal gives what the source files ask of it, and what to do where it doesn't.
 
 use crate::hubspot::{Schema, Unfit};
+use crate::outcome::FailReason;
 use crate::source::{Asks, Demand, Warning};
-use crate::summary::FailReason;
 
 /// What a portal's tasks take.
 pub(super) struct Definitions {

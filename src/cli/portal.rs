@@ -7,9 +7,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::hubspot::{Error, Hubspot, Schema, Token};
+use crate::outcome::RetryReason;
 use crate::secrets::Secrets;
 use crate::settings::{Portal, PortalToken, Problem};
-use crate::summary::RetryReason;
 use crate::{aws, outbound};
 
 /// How long a call may take with all its tries; HubSpot's longest limit passes within ten seconds.

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::dead_letters::{Filter, Item, table};
 use super::{payload, portal};
 use crate::hubspot::Hubspot;
+use crate::outcome::Outcome;
 use crate::queue::{Entry, Message, Queue, Received, group};
 use crate::settings::{Aws, Problem};
-use crate::summary::Outcome;
 use crate::time::Time;
 use crate::{aws, engine, files, outbound};
 
@@ -303,6 +303,6 @@ impl Target {
 fn word(outcome: &Outcome) -> Fate {
     match outcome {
         Outcome::Failed(_, detail) | Outcome::Retry(_, detail) => Err(detail.clone()),
-        good => Ok(good.name().to_owned()),
+        good => Ok(good.kind().as_str().to_owned()),
     }
 }

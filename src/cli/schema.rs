@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::demand::Definitions;
 use super::{payload, portal};
 use crate::hubspot::{Error, Hubspot, NewProperty, Refusal};
+use crate::outcome::FailReason;
 use crate::source::{Asks, Demand, demands};
-use crate::summary::FailReason;
 
 /// Fetch the portal's task properties, or create those that the sources need
 ///

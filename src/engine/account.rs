@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::blame::{self, Blame};
 use super::plan::Write;
 use crate::hubspot::{Answer, Complaint, Record};
-use crate::summary::{FailReason, Outcome};
+use crate::outcome::{FailReason, FilterReason, Outcome};
 use crate::update::{OnMissing, RECORD_ID, TaskKey, alike};
 
 /// What an answer says about one row.
@@ -175,7 +175,7 @@ pub(super) fn told<'a>(id_property: &str, ids: &[&str], answer: &'a Answer) -> T
 pub(super) fn not_found(task: &TaskKey, on_missing: OnMissing) -> Outcome {
     let detail = format!("no task has {} {}", task.id_property, task.id);
     match on_missing {
-        OnMissing::Skip => Outcome::Filtered("not_found", detail),
+        OnMissing::Skip => Outcome::Filtered(FilterReason::NotFound, detail),
         OnMissing::Fail | OnMissing::Create => Outcome::Failed(FailReason::NotFound, detail),
     }
 }

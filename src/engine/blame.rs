@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::plan::Write;
 use crate::hubspot::{Complaint, Refusal};
-use crate::summary::{FailReason, Outcome};
+use crate::outcome::{FailReason, Outcome};
 
 /// What stands before the fuller list of errors inside of a message.
 const INSIDE: &str = "Property values were not valid: ";

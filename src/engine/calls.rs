@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::hubspot::{Answer, Call, Error, Hubspot, Input, Refusals};
-use crate::summary::RetryReason;
+use crate::outcome::RetryReason;
 
 pub(super) struct Calls<'h> {
     hubspot: &'h Hubspot,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::plan::{Read, Write, is_guarded};
 use super::{Ledger, account};
 use crate::hubspot::{Answer, Record};
-use crate::summary::Outcome;
+use crate::outcome::Outcome;
 use crate::time::Time;
 use crate::update::{OnMissing, TaskKey, Update};
 

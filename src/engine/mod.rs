@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::hubspot::{Error, Hubspot};
-use crate::summary::{Outcome, RetryReason};
+use crate::outcome::{FilterReason, Outcome, RetryReason};
 use crate::update::Update;
 
 use calls::Calls;
@@ -69,7 +69,7 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant, obser
 /// The outcome of what would be written if `TASKHOOK_OBSERVE` were not set.
 #[must_use]
 pub fn observed() -> Outcome {
-    Outcome::Filtered("observed", "TASKHOOK_OBSERVE is set: not written".to_owned())
+    Outcome::Filtered(FilterReason::Observed, "TASKHOOK_OBSERVE is set: not written".to_owned())
 }
 
 impl Ledger {
@@ -88,7 +88,7 @@ impl Ledger {
             Some(note) if outcome.is_success() => Outcome::Noted(Box::new(outcome), note.clone()),
             _ => outcome,
         };
-        let shared = match outcome.bare() {
+        let shared = match outcome.without_note() {
             Outcome::Updated(_) | Outcome::Created(_) => Outcome::Merged,
             other => other.clone(),
         };

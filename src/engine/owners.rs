@@ -8,7 +8,7 @@ use super::calls::Calls;
 use super::plan::{Texts, Write};
 use super::{AT_ONCE, Ledger, failed_call};
 use crate::hubspot::Error;
-use crate::summary::{FailReason, Outcome};
+use crate::outcome::{FailReason, Outcome};
 use crate::update::{Unknown, Update, Value};
 
 /// What was found for each address, by the address in lower case.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Ledger, account, guard};
 use crate::hubspot::BATCH;
-use crate::summary::Outcome;
+use crate::outcome::Outcome;
 use crate::time::Time;
 use crate::update::{OnMissing, RECORD_ID, TaskKey, Unknown, Update, Value, alike};
 

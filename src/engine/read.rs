@@ -9,7 +9,7 @@ use super::guard::Tasks;
 use super::plan::{self, Read};
 use super::{AT_ONCE, Ledger, account, blame, failed_call};
 use crate::hubspot::{Answer, Error};
-use crate::summary::{Outcome, RetryReason};
+use crate::outcome::{Outcome, RetryReason};
 use crate::update::{TaskKey, Update};
 
 /// Reads them, and settles the updates of those that can't be read: nothing is written blindly.

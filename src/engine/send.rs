@@ -17,7 +17,7 @@ use super::guard::shows;
 use super::plan::{self, Read, Write};
 use super::{AT_ONCE, AT_ONCE_IN_SEARCH, Ledger, failed_call, owners, read};
 use crate::hubspot::{Answer, Call, Error, Input, Refusal, Refused, id_property_field};
-use crate::summary::{FailReason, Outcome, RetryReason};
+use crate::outcome::{FailReason, Outcome, RetryReason};
 use crate::update::{OnMissing, TaskKey, alike};
 
 /// The most warnings of one answer that are logged.

@@ -13,7 +13,7 @@ use super::guard::Tasks;
 use super::plan::{self, Write};
 use super::{Ledger, Outcome};
 use crate::hubspot::{Answer, BATCH, Refusal};
-use crate::summary::FailReason;
+use crate::outcome::FailReason;
 use crate::time::Time;
 use crate::update::{OnMissing, TaskKey, Update, alike};
 

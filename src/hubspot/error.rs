@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::answer::Complaint;
-use crate::summary::RetryReason;
+use crate::outcome::RetryReason;
 
 /// A call that was not taken.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{Error, Hubspot};
-use crate::summary::RetryReason;
+use crate::outcome::RetryReason;
 
 /// The properties that HubSpot lists only where they are asked for, and only for a token with their scope.
 const SENSITIVE: [&str; 2] = ["sensitive", "highly_sensitive"];

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::summary::FailReason;
+use crate::outcome::FailReason;
 
 /// How long a refusal is remembered: senders repeat within minutes, and a rule of the portal that was changed counts
 /// soon.

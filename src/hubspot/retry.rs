@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::answer::Complaint;
-use crate::summary::RetryReason;
+use crate::outcome::RetryReason;
 use crate::time::Time;
 
 /// How a try failed.

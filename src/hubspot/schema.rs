@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::summary::FailReason;
+use crate::outcome::FailReason;
 use crate::time::Time;
 use crate::update::{RECORD_ID, Unknown, Update, Value};
 

@@ -16,8 +16,8 @@ use super::retry::{Decision, Failure, Hint, decide, http_date, retry_after};
 use super::said::Said;
 use super::token::Token;
 use crate::outbound;
+use crate::outcome::RetryReason;
 use crate::secrets::SecretError;
-use crate::summary::RetryReason;
 use crate::time::Time;
 
 /// How long one try may take at most, however much time is left: HubSpot needs 0.1 to 0.8 s, full batches longer.

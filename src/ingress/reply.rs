@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::delivery::Answer;
 use crate::dispatch::Dispatched;
+use crate::outcome::RetryReason;
 use crate::receive::Rejected;
-use crate::summary::RetryReason;
 
 /// The largest body that is taken.
 pub(super) const BODY: usize = 1024 * 1024;

@@ -17,10 +17,11 @@ use tokio::time::Instant;
 use crate::engine::{self, Ended};
 use crate::hubspot::Hubspot;
 use crate::outbound;
+use crate::outcome::{Outcome, RetryReason};
 use crate::queue::{Arrived, Content, Entry, Letter, Message, NotSent, Queue, letter_of_message};
 use crate::secrets::Secrets;
 use crate::settings::{Program, Settings};
-use crate::summary::{Outcome, RetryReason, Row, Summary};
+use crate::summary::{Row, Summary};
 use crate::time::Time;
 use crate::{aws, ingress, telemetry};
 

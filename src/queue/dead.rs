@@ -119,7 +119,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::summary::FailReason;
+    use crate::outcome::FailReason;
     use crate::update::{OnMissing, TaskKey, Update, Value};
 
     fn update() -> Update {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::{ascii, text};
 use super::plan::BYTES;
-use crate::summary::FailReason;
+use crate::outcome::FailReason;
 use crate::time::Time;
 use crate::update::Update;
 

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use super::jq::{Expression, Scope, Val};
 use super::value::{self, bounded, kind, scalar, text};
 use super::{Event, Input, Mapped, NotMapped, Property, Source};
-use crate::summary::FailReason;
+use crate::outcome::FailReason;
 use crate::time::{Time, Written};
 use crate::update::{TaskKey, Unknown, Update, Value};
 

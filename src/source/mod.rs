@@ -33,8 +33,8 @@ use jq::{Expression, Expressions, Program, Val};
 use reader::{Notes, Reader};
 
 use crate::delivery::{Format, Handshake, NoOp, NotRead, Scheme, Tolerance, Unreadable, Verified};
+use crate::outcome::FailReason;
 use crate::secrets::SecretRef;
-use crate::summary::FailReason;
 use crate::time::{Clock, Time, Zone};
 use crate::update::{OnMissing, Unknown, Update};
 

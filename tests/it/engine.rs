@@ -1,7 +1,7 @@
 //! The engine's promises about calls, one by one.
 
+use taskhook::outcome::{FailReason, Outcome};
 use taskhook::sim::{Behaviour, Fault, Policy, TraceIds};
-use taskhook::summary::{FailReason, Outcome};
 
 use crate::support::portal::{portal, run, update};
 

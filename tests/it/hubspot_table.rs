@@ -2,8 +2,8 @@
 //! own words, and says what becomes of the updates and which calls were made.
 
 use serde_json::{Value, json};
+use taskhook::outcome::Outcome;
 use taskhook::sim::{Behaviour, Endpoint, Fault, Moment, Policy, Sim, TraceIds};
-use taskhook::summary::Outcome;
 use taskhook::update::{OnMissing, RECORD_ID, Update};
 
 use crate::support::portal::{portal_with, run, task, update};
@@ -120,7 +120,7 @@ fn told(outcome: &Outcome) -> (String, &str) {
         Outcome::Updated(_) => ("updated".to_owned(), ""),
         Outcome::Created(_) => ("created".to_owned(), ""),
         Outcome::Merged => ("merged".to_owned(), ""),
-        Outcome::Filtered(reason, detail) => (format!("filtered {reason}"), detail),
+        Outcome::Filtered(why, detail) => (format!("filtered {}", reason(json!(why))), detail),
         Outcome::Retry(why, detail) => (format!("retry {}", reason(json!(why))), detail),
         Outcome::Failed(why, detail) => (format!("failed {}", reason(json!(why))), detail),
         other => (format!("{other:?}").to_lowercase(), ""),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use taskhook::outcome::Kind;
 use taskhook::source::{SourceFile, Sources, warnings};
 
 fn root() -> &'static Path {
@@ -38,6 +39,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "delivery",
         "source",
         "update.rs",
+        "outcome.rs",
         "summary.rs",
         "engine/plan.rs",
         "engine/guard.rs",
@@ -175,17 +177,17 @@ fn every_key_and_every_named_scheme_is_in_the_reference_of_source_files() {
 #[test]
 fn every_outcome_and_every_reason_is_in_the_page_about_replies() {
     let variants = |name: &str| -> Vec<String> {
-        let summary = read(&root().join("src/summary.rs"));
+        let outcomes = read(&root().join("src/outcome.rs"));
         let body =
-            summary.split(&format!("pub enum {name} {{")).nth(1).unwrap().split("\n}").next().unwrap().to_owned();
+            outcomes.split(&format!("pub enum {name} {{")).nth(1).unwrap().split("\n}").next().unwrap().to_owned();
         let lines = body.lines().map(str::trim).filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
         let words = lines.map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default());
         words.map(snake_case).collect()
     };
     has_all("docs/replies.md", variants("FailReason"));
     has_all("docs/replies.md", variants("RetryReason").into_iter().chain(variants("FailReason")));
-    for name in ["updated", "created", "unchanged", "stale", "merged", "filtered", "queued", "retry", "failed"] {
-        assert!(read(&root().join("docs/replies.md")).contains(&format!("| `{name}` |")), "{name}");
+    for kind in Kind::ALL {
+        assert!(read(&root().join("docs/replies.md")).contains(&format!("| `{}` |", kind.as_str())), "{kind:?}");
     }
 }
 

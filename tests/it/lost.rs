@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use taskhook::outcome::{Outcome, RetryReason};
 use taskhook::sim::{Endpoint, Fault, Moment, Policy, Sim};
-use taskhook::summary::{Outcome, RetryReason};
 use taskhook::update::{OnMissing, Update};
 
 use crate::support::portal::{portal, run, run_within, update};

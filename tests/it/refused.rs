@@ -1,8 +1,8 @@
 //! Refusals that don't say which row they mean: good rows don't wait for bad ones, and what is known stays known.
 
 use serde_json::{Value as Json, json};
+use taskhook::outcome::{FailReason, Outcome, RetryReason};
 use taskhook::sim::{Behaviour, Endpoint, Fault, Sim};
-use taskhook::summary::{FailReason, Outcome, RetryReason};
 use taskhook::update::{RECORD_ID, Unknown, Update, Value};
 
 use crate::support::portal::{OWNER, START, hubspot, portal, portal_with, run, run_on, task, update};
@@ -26,7 +26,7 @@ fn vague(name: &str) -> Json {
 }
 
 fn count(outcomes: &[Outcome], name: &str) -> usize {
-    outcomes.iter().filter(|outcome| outcome.name() == name).count()
+    outcomes.iter().filter(|outcome| outcome.kind().as_str() == name).count()
 }
 
 fn written(sim: &Sim, name: &str, value: &str) -> usize {
@@ -117,11 +117,11 @@ async fn rows_in_both_halves_that_need_a_scope_keep_the_others_waiting_for_one_d
     for id in ["\"T-0\"", "\"T-9\""] {
         sim.fault(on_update(Fault { forever: true, holds: vec![id.to_owned()], ..Fault::status(403) }));
     }
-    let mut updated = Vec::new();
+    let mut taken = Vec::new();
     for _ in 1..=4 {
-        updated.push(count(&run_on(&hubspot, &updates).await, "updated"));
+        taken.push(count(&run_on(&hubspot, &updates).await, "updated"));
     }
-    assert_eq!(updated, [0, 8, 8, 8], "{:?}", sizes(&sim));
+    assert_eq!(taken, [0, 8, 8, 8], "{:?}", sizes(&sim));
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_due_date_that_cannot_be_removed_keeps_nothing_else_back() {
         for delivery in 1..=2 {
             sim.clear_calls();
             let outcomes = run_on(&hubspot, &updates).await;
-            let names: Vec<_> = outcomes.iter().map(Outcome::name).collect();
+            let names: Vec<_> = outcomes.iter().map(|outcome| outcome.kind().as_str()).collect();
             assert_eq!(names, ["updated", "updated", "unchanged"], "{body}: {outcomes:?}");
             let is_noted = |outcome: &Outcome| matches!(outcome, Outcome::Noted(_, detail) if detail.starts_with("hs_timestamp: "));
             assert_eq!(outcomes.iter().map(is_noted).collect::<Vec<_>>(), [true, false, true], "{body}");
@@ -238,7 +238,7 @@ async fn owners_that_cannot_be_read_hold_up_only_updates_that_need_one() {
         sim.fault(Fault { on: Endpoint::Owners, forever: true, ..Fault::status(status) });
         let updates = [owned(0, Unknown::Skip), update(1, 3, &[AFTER]), owned(2, Unknown::Fail)];
         let outcomes = run(&sim, &updates).await;
-        let names: Vec<_> = outcomes.iter().map(Outcome::name).collect();
+        let names: Vec<_> = outcomes.iter().map(|outcome| outcome.kind().as_str()).collect();
         assert_eq!(names, ["retry", "updated", "retry"], "{status}: {outcomes:?}");
     }
 }
@@ -252,7 +252,7 @@ async fn an_owner_that_does_not_exist_is_the_fault_of_one_row() {
     sim.fault(refuses(&["\"999\""], 400, body));
     let row = |id: usize, owner: &str| update(id, 3, &[AFTER, ("hubspot_owner_id", owner)]);
     let outcomes = run(&sim, &[row(0, "101"), row(1, "999"), update(2, 3, &[AFTER])]).await;
-    let names: Vec<_> = outcomes.iter().map(Outcome::name).collect();
+    let names: Vec<_> = outcomes.iter().map(|outcome| outcome.kind().as_str()).collect();
     assert_eq!(names, ["updated", "failed", "updated"], "{outcomes:?}");
 }
 
@@ -290,7 +290,7 @@ async fn nothing_of_a_task_overtakes_a_write_that_is_forbidden() {
     let updates = [added(3, "a"), added(4, ";b"), update(1, 3, &[AFTER])];
     sim.fault(on_update(Fault { forever: true, holds: vec!["\"tags\":\"a\"".to_owned()], ..Fault::status(403) }));
     let outcomes = run(&sim, &updates).await;
-    let names: Vec<_> = outcomes.iter().map(Outcome::name).collect();
+    let names: Vec<_> = outcomes.iter().map(|outcome| outcome.kind().as_str()).collect();
     assert_eq!(names, ["retry", "retry", "updated"], "{outcomes:?}");
     assert_eq!(written(&sim, "tags", "b"), 0);
 }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
 use serde_json::json;
+use taskhook::outcome::{FailReason, FilterReason, Outcome};
 use taskhook::sim::{Behaviour, Endpoint, Fault, Moment, Order, Policy, Sim, TraceIds};
-use taskhook::summary::{FailReason, Outcome};
 use taskhook::time::Time;
 use taskhook::update::{OnMissing, RECORD_ID, TaskKey, Unknown, Update, Value};
 
@@ -342,7 +342,7 @@ fn check_task(
     let is_uncertain =
         |outcome: &Outcome| matches!(outcome, Outcome::Retry(..) | Outcome::Failed(FailReason::Unaccounted, _));
     let is_missing = |outcome: &Outcome| {
-        matches!(outcome, Outcome::Failed(FailReason::NotFound, _) | Outcome::Filtered("not_found", _))
+        matches!(outcome, Outcome::Failed(FailReason::NotFound, _) | Outcome::Filtered(FilterReason::NotFound, _))
     };
     let is_refused = |outcome: &Outcome| {
         use FailReason::{InvalidValue, ReadOnlyProperty, Rejected, UnknownProperty};

@@ -1,0 +1,166 @@
+//! How an update ends, and why: what the engine says and every other room repeats.
+
+use serde::Serialize;
+
+/// How an update ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// HubSpot has the values; with HubSpot's record id where it said it.
+    Updated(Option<String>),
+    /// HubSpot has a new task with the values.
+    Created(Option<String>),
+    /// There was nothing to write.
+    Unchanged,
+    /// A newer event has already been applied.
+    Stale,
+    /// It became part of the write of a newer update, which succeeded.
+    Merged,
+    /// It was not meant to be written; with the reason.
+    Filtered(FilterReason, String),
+    /// It is in the queue.
+    Queued,
+    /// It is not done and may succeed later.
+    Retry(RetryReason, String),
+    /// It can't succeed as it is.
+    Failed(FailReason, String),
+    /// The other outcome, with a remark on what was not written.
+    Noted(Box<Outcome>, String),
+}
+
+/// An outcome without what goes along with it: what is counted, and what the summary calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "they are those of `Outcome`")]
+pub enum Kind {
+    Updated,
+    Created,
+    Unchanged,
+    Stale,
+    Merged,
+    Filtered,
+    Queued,
+    Retry,
+    Failed,
+}
+
+/// Why an update was not meant to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FilterReason {
+    /// No task has the id, and the source says `on_missing = "skip"`.
+    NotFound,
+    /// `TASKHOOK_OBSERVE` is set.
+    Observed,
+}
+
+/// Why an update may succeed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RetryReason {
+    /// HubSpot's rate limit.
+    RateLimited,
+    /// HubSpot can't be reached, or can't answer now.
+    Unavailable,
+    /// The time left was not enough.
+    Timeout,
+    /// HubSpot refuses the token.
+    Unauthorized,
+    /// The token lacks a scope.
+    Forbidden,
+}
+
+/// Why an update can't succeed as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailReason {
+    /// The payload doesn't fit the source file.
+    Mapping,
+    /// The body can't be read.
+    Unreadable,
+    /// No task has the id.
+    NotFound,
+    /// The portal has no such property.
+    UnknownProperty,
+    /// The property can't be written.
+    ReadOnlyProperty,
+    /// HubSpot doesn't take the value.
+    InvalidValue,
+    /// The id property has no unique values.
+    NotUniqueProperty,
+    /// HubSpot has no owner with the e-mail address.
+    OwnerNotFound,
+    /// Another task has the unique value.
+    Conflict,
+    /// HubSpot neither confirmed nor refused it, and the task doesn't have the values.
+    Unaccounted,
+    /// HubSpot refuses it for another reason.
+    Rejected,
+}
+
+impl Outcome {
+    /// What kind of outcome it is, whatever remark it carries.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.without_note() {
+            Self::Updated(_) => Kind::Updated,
+            Self::Created(_) => Kind::Created,
+            Self::Unchanged => Kind::Unchanged,
+            Self::Stale => Kind::Stale,
+            Self::Merged => Kind::Merged,
+            Self::Filtered(..) => Kind::Filtered,
+            Self::Queued => Kind::Queued,
+            Self::Retry(..) => Kind::Retry,
+            Self::Failed(..) | Self::Noted(..) => Kind::Failed,
+        }
+    }
+
+    /// Whether the task is as it should be.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        matches!(self.kind(), Kind::Updated | Kind::Created | Kind::Unchanged)
+    }
+
+    /// The outcome without a remark.
+    #[must_use]
+    pub fn without_note(&self) -> &Self {
+        if let Self::Noted(outcome, _) = self { outcome.without_note() } else { self }
+    }
+}
+
+impl Kind {
+    /// All of them, in the order in which they are counted.
+    pub const ALL: [Self; 9] = [
+        Self::Updated,
+        Self::Created,
+        Self::Unchanged,
+        Self::Stale,
+        Self::Merged,
+        Self::Filtered,
+        Self::Queued,
+        Self::Retry,
+        Self::Failed,
+    ];
+
+    /// The name in summaries.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Updated => "updated",
+            Self::Created => "created",
+            Self::Unchanged => "unchanged",
+            Self::Stale => "stale",
+            Self::Merged => "merged",
+            Self::Filtered => "filtered",
+            Self::Queued => "queued",
+            Self::Retry => "retry",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl FailReason {
+    /// Whether a detail may quote a value. The others speak of the id, the form of the body, or nothing of the event's.
+    pub(crate) fn may_quote(self) -> bool {
+        !matches!(self, Self::Unreadable | Self::NotFound | Self::NotUniqueProperty | Self::Unaccounted)
+    }
+}
