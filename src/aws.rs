@@ -1,5 +1,5 @@
-//! The one AWS configuration: region, credentials and endpoint from the environment, without the provider chain that
-//! would cost 4 ms at each start.
+//! The one AWS configuration: region, credentials and endpoint from the environment, without the
+//! provider chain that would cost 4 ms at each start.
 
 use std::time::Duration;
 
@@ -14,10 +14,12 @@ use aws_types::SdkConfig;
 use crate::outbound::Connector;
 use crate::settings::Aws;
 
-/// How long one try may take; Secrets Manager and SQS answer within some 10 ms. The caller's deadline comes first.
+/// How long one try may take; Secrets Manager and SQS answer within some 10 ms. The caller's
+/// deadline comes first.
 const TRY: Duration = Duration::from_secs(3);
 
-/// The longest pause before the second try; the SDK's own second would not fit into the time of a delivery.
+/// The longest pause before the second try; the SDK's own second would not fit into the time of a
+/// delivery.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A client of Secrets Manager.
@@ -40,8 +42,9 @@ fn config(aws: &Aws, url: Option<&str>, http: reqwest::Client) -> SdkConfig {
         None,
         "environment",
     );
-    // The SDK would close the connection of a call that failed, doesn't find it in a client of our own, and says so at
-    // ERROR, though the second try succeeds. `reqwest` closes broken connections by itself.
+    // The SDK would close the connection of a call that failed, doesn't find it in a client of our
+    // own, and says so at ERROR, though the second try succeeds. `reqwest` closes broken
+    // connections by itself.
     let tries = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(PAUSE);
     let tries = tries.with_reconnect_mode(ReconnectMode::ReuseAllConnections);
     let mut config = SdkConfig::builder()

@@ -1,4 +1,5 @@
-//! Where the updates of an event go: to HubSpot, or into the queue; and what can't succeed, to the dead letters.
+//! Where the updates of an event go: to HubSpot, or into the queue; and what can't succeed, to the
+//! dead letters.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use crate::source::{Event, Mapped, NotMapped};
 use crate::summary::{Row, Summary};
 use crate::update::{TaskKey, Update};
 
-/// What is kept of the time for writing dead letters: SQS answers within some 10 ms, and may have to be asked again.
+/// What is kept of the time for writing dead letters: SQS answers within some 10 ms, and may have
+/// to be asked again.
 const FOR_LETTERS: Duration = Duration::from_secs(1);
 
 /// Everything behind the mapping.
@@ -55,7 +57,8 @@ struct Story<'d> {
 }
 
 impl Dispatch {
-    /// Sends the updates of an event on their way. `kept` is what a dead letter may say of the delivery.
+    /// Sends the updates of an event on their way. `kept` is what a dead letter may say of the
+    /// delivery.
     ///
     /// An error means that the set-up lacks what every update needs.
     pub async fn run(
@@ -66,24 +69,31 @@ impl Dispatch {
         kept: Kept,
         deadline: Instant,
     ) -> Result<Dispatched, SecretError> {
-        let summary = |rows| Summary { source: source.to_owned(), event: Some(event.id.clone()), rows };
+        let summary =
+            |rows| Summary { source: source.to_owned(), event: Some(event.id.clone()), rows };
         let Mapped::Updates(mapped) = event.mapped else {
             return Ok(Dispatched { summary: summary(Vec::new()), wait: None, unwritten: None });
         };
         let story = Story { source, event: &event.id, delivery };
         let mut letters: Vec<_> = story.unmapped(&mapped, kept).into_iter().collect();
-        // A slot for each update, with its row if that is clear before anything is sent. `places` says which of them the
-        // updates to send have.
+        // A slot for each update, with its row if that is clear before anything is sent. `places`
+        // says which of them the updates to send have.
         let (mut updates, mut places, mut slots) = (Vec::new(), Vec::new(), Vec::new());
         for mapped in mapped {
             let mut update = match mapped {
                 Ok(update) => update,
                 Err(NotMapped { id, id_property, reason, detail }) => {
-                    slots.push(Some(Row { id, id_property, outcome: Outcome::Failed(reason, detail) }));
+                    slots.push(Some(Row {
+                        id,
+                        id_property,
+                        outcome: Outcome::Failed(reason, detail),
+                    }));
                     continue;
                 }
             };
-            if let Some((reason, detail)) = self.schema.as_ref().and_then(|schema| schema.check(&mut update).err()) {
+            if let Some((reason, detail)) =
+                self.schema.as_ref().and_then(|schema| schema.check(&mut update).err())
+            {
                 letters.push(story.failed(&update, slots.len(), reason, &detail));
                 slots.push(Some(row(update.task, Outcome::Failed(reason, detail))));
             } else {
@@ -99,7 +109,8 @@ impl Dispatch {
             }
         }
         let unwritten = self.keep(&letters, deadline).await.err();
-        let mut rows = updates.into_iter().zip(outcomes).map(|(update, outcome)| row(update.task, outcome));
+        let mut rows =
+            updates.into_iter().zip(outcomes).map(|(update, outcome)| row(update.task, outcome));
         let rows = slots.into_iter().filter_map(|slot| slot.or_else(|| rows.next())).collect();
         Ok(Dispatched { summary: summary(rows), wait, unwritten })
     }
@@ -114,14 +125,20 @@ impl Dispatch {
         match &self.destination {
             _ if updates.is_empty() => Ok((Vec::new(), None)),
             Destination::Hubspot(hubspot) => {
-                hubspot.ready(deadline).await.or_else(|error| if error.is_passing() { Ok(()) } else { Err(error) })?;
+                hubspot
+                    .ready(deadline)
+                    .await
+                    .or_else(|error| if error.is_passing() { Ok(()) } else { Err(error) })?;
                 let ended = engine::run(hubspot, updates, deadline, self.observe).await;
                 Ok((ended.outcomes, ended.wait))
             }
-            Destination::Queue(_) if self.observe => Ok((vec![engine::observed(); updates.len()], None)),
+            Destination::Queue(_) if self.observe => {
+                Ok((vec![engine::observed(); updates.len()], None))
+            }
             Destination::Queue(queue) => {
-                let entry =
-                    |(index, update)| Entry::update(story.source, story.event, &story.delivery.body, index, update);
+                let entry = |(index, update)| {
+                    Entry::update(story.source, story.event, &story.delivery.body, index, update)
+                };
                 let entries: Vec<_> = updates.iter().enumerate().map(entry).collect();
                 Ok((queue.send(&entries, deadline).await.into_iter().map(queued).collect(), None))
             }
@@ -134,13 +151,15 @@ impl Dispatch {
         if self.dead_letters.is_some() { deadline - FOR_LETTERS.min(left / 4) } else { deadline }
     }
 
-    /// Writes dead letters. One that the queue never takes as it is gets another form: in ASCII, and at last cut.
+    /// Writes dead letters. One that the queue never takes as it is gets another form: in ASCII,
+    /// and at last cut.
     async fn keep(&self, letters: &[Addressed], deadline: Instant) -> Result<(), String> {
         let Some(dead_letters) = &self.dead_letters else { return Ok(()) };
         let mut unwritten: Vec<_> = letters.iter().collect();
         let forms: [fn(&Letter) -> String; 3] = [Letter::to_text, Letter::to_ascii, cut];
         for (index, form) in forms.into_iter().enumerate() {
-            let entries: Vec<_> = unwritten.iter().map(|to| Entry::letter(&to.id, form(&to.letter))).collect();
+            let entries: Vec<_> =
+                unwritten.iter().map(|to| Entry::letter(&to.id, form(&to.letter))).collect();
             let results = dead_letters.send(&entries, deadline).await;
             let mut refused = Vec::new();
             for (to, result) in unwritten.into_iter().zip(results) {
@@ -171,13 +190,18 @@ fn cut(letter: &Letter) -> String {
 impl Story<'_> {
     /// The letter with the whole event, if it can't be read or anything of it could not be mapped.
     fn unmapped(&self, mapped: &[Result<Update, NotMapped>], kept: Kept) -> Option<Addressed> {
-        let not_mapped = mapped.iter().enumerate().filter_map(|(index, mapped)| Some((index, mapped.as_ref().err()?)));
+        let not_mapped = mapped
+            .iter()
+            .enumerate()
+            .filter_map(|(index, mapped)| Some((index, mapped.as_ref().err()?)));
         let (updates, not_mapped): (Vec<_>, Vec<_>) = not_mapped.unzip();
         let reason = not_mapped.first()?.reason;
-        let detail = not_mapped.iter().map(|not| not.detail.as_str()).collect::<Vec<_>>().join("; ");
+        let detail =
+            not_mapped.iter().map(|not| not.detail.as_str()).collect::<Vec<_>>().join("; ");
         let places = updates.clone();
         // The others go their way: sent through again, they would overwrite what is newer by then.
-        let failed = Some(Failed { updates, of: mapped.len() }).filter(|failed| failed.updates.len() < failed.of);
+        let failed = Some(Failed { updates, of: mapped.len() })
+            .filter(|failed| failed.updates.len() < failed.of);
         let content = Content::Event(queue::Event {
             body: queue::Body::of(&self.delivery.body),
             headers: kept.headers.into_iter().collect(),
@@ -192,9 +216,22 @@ impl Story<'_> {
         self.letter(&[place], reason, detail, Content::Update { update: Box::new(update.clone()) })
     }
 
-    fn letter(&self, places: &[usize], reason: FailReason, detail: &str, content: Content) -> Addressed {
-        let letter = Letter::failed(self.source, self.event, self.delivery.arrived, reason, detail, content);
-        let id = letter_of_delivery(self.source, self.event, &self.delivery.body, &letter.reason, places);
+    fn letter(
+        &self,
+        places: &[usize],
+        reason: FailReason,
+        detail: &str,
+        content: Content,
+    ) -> Addressed {
+        let letter =
+            Letter::failed(self.source, self.event, self.delivery.arrived, reason, detail, content);
+        let id = letter_of_delivery(
+            self.source,
+            self.event,
+            &self.delivery.body,
+            &letter.reason,
+            places,
+        );
         Addressed { id, letter }
     }
 }

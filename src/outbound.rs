@@ -1,7 +1,7 @@
 //! The one HTTP client for everything that goes out: HubSpot, and AWS through its SDK.
 //!
-//! One TLS configuration with compiled-in roots: loading the machine's root certificates would cost 3 ms at each
-//! start, and the SDK's own client would be a second TLS stack.
+//! One TLS configuration with compiled-in roots: loading the machine's root certificates would cost
+//! 3 ms at each start, and the SDK's own client would be a second TLS stack.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -17,13 +17,17 @@ use aws_smithy_types::body::SdkBody;
 /// How long a connection may take to be made; within a region, or to HubSpot, it takes some 100 ms.
 const CONNECT: Duration = Duration::from_secs(3);
 
-/// How long an unused connection is kept. A function may be frozen for longer than a server keeps its side open.
+/// How long an unused connection is kept. A function may be frozen for longer than a server keeps
+/// its side open.
 const IDLE: Duration = Duration::from_secs(40);
 
-/// What `localhost` is, whatever the machine's own table of hosts says of it: servers listen on either. The port is that
-/// of the address that is called. <https://www.rfc-editor.org/rfc/rfc6761#section-6.3>
-const HERE: [SocketAddr; 2] =
-    [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0)];
+/// What `localhost` is, whatever the machine's own table of hosts says of it: servers listen on
+/// either. The port is that of the address that is called.
+/// <https://www.rfc-editor.org/rfc/rfc6761#section-6.3>
+const HERE: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
+];
 
 /// Where HTTP without TLS will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +66,17 @@ pub fn client(keep: bool) -> reqwest::Client {
         .expect("the configuration is a constant")
 }
 
-/// The same client, as the AWS SDK wants it. Time limits are the caller's: the SDK's operation time limits.
+/// The same client, as the AWS SDK wants it. Time limits are the caller's: the SDK's operation time
+/// limits.
 #[derive(Clone, Debug)]
 pub struct Connector(pub reqwest::Client);
 
 impl HttpClient for Connector {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
@@ -76,24 +85,32 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move {
-            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            let request =
+                request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             // The bodies of our operations are JSON in memory.
             let request = request.map(|body| body.bytes().unwrap_or_default().to_vec());
-            let request = reqwest::Request::try_from(request).map_err(|error| ConnectorError::user(error.into()))?;
+            let request = reqwest::Request::try_from(request)
+                .map_err(|error| ConnectorError::user(error.into()))?;
             let response = client.execute(request).await.map_err(connector_error)?;
             let mut answer = http::Response::builder().status(response.status());
             if let Some(headers) = answer.headers_mut() {
                 headers.clone_from(response.headers());
             }
             let body = response.bytes().await.map_err(connector_error)?;
-            let answer = answer.body(SdkBody::from(body)).map_err(|error| ConnectorError::user(error.into()))?;
+            let answer = answer
+                .body(SdkBody::from(body))
+                .map_err(|error| ConnectorError::user(error.into()))?;
             HttpResponse::try_from(answer).map_err(|error| ConnectorError::user(error.into()))
         })
     }
 }
 
 fn connector_error(error: reqwest::Error) -> ConnectorError {
-    if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
+    if error.is_timeout() {
+        ConnectorError::timeout(error.into())
+    } else {
+        ConnectorError::io(error.into())
+    }
 }
 
 /// What an error says, and its causes, for the log. Not its `Debug`, which may hold an answer.
@@ -103,8 +120,8 @@ pub fn causes(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Reads an address to which paths are added, and gives it as the client writes it. The client's own parser judges it,
-/// because two parsers can find two hosts in one text.
+/// Reads an address to which paths are added, and gives it as the client writes it. The client's
+/// own parser judges it, because two parsers can find two hosts in one text.
 ///
 /// # Errors
 ///
@@ -112,7 +129,9 @@ pub fn causes(error: &dyn std::error::Error) -> String {
 pub fn address(text: &str, plain: Plain) -> Result<String, &'static str> {
     let hint = match plain {
         Plain::Anywhere => "write an address with https:// or http://",
-        Plain::OnThisMachine => "write an https:// address (http:// on this machine alone: a token goes over it)",
+        Plain::OnThisMachine => {
+            "write an https:// address (http:// on this machine alone: a token goes over it)"
+        }
     };
     let url = reqwest::Url::parse(text).map_err(|_| hint)?;
     let is_allowed = match (url.scheme(), plain) {
@@ -132,7 +151,10 @@ pub fn address(text: &str, plain: Plain) -> Result<String, &'static str> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Whether a host, as [`reqwest::Url`] writes it, is this machine: by its whole name or address, never by a beginning.
+/// Whether a host, as [`reqwest::Url`] writes it, is this machine: by its whole name or address,
+/// never by a beginning.
 fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host == "[::1]" || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host == "[::1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
 }

@@ -159,8 +159,12 @@ impl Kind {
 }
 
 impl FailReason {
-    /// Whether a detail may quote a value. The others speak of the id, the form of the body, or nothing of the event's.
+    /// Whether a detail may quote a value. The others speak of the id, the form of the body, or
+    /// nothing of the event's.
     pub(crate) fn may_quote(self) -> bool {
-        !matches!(self, Self::Unreadable | Self::NotFound | Self::NotUniqueProperty | Self::Unaccounted)
+        !matches!(
+            self,
+            Self::Unreadable | Self::NotFound | Self::NotUniqueProperty | Self::Unaccounted
+        )
     }
 }

@@ -22,7 +22,8 @@ pub enum Received {
 pub enum Rejected {
     /// No source has this path.
     NoSource,
-    /// The source of this path, or a file that might have it, has problems, which were logged at the start.
+    /// The source of this path, or a file that might have it, has problems, which were logged at
+    /// the start.
     BrokenSource,
     /// The sender is not believed.
     Refused(Refused),
@@ -37,7 +38,9 @@ impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSource => f.write_str("no source has this path"),
-            Self::BrokenSource => f.write_str("set-up: the source file has problems, which were logged at the start"),
+            Self::BrokenSource => {
+                f.write_str("set-up: the source file has problems, which were logged at the start")
+            }
             Self::Refused(why) => write!(f, "not believed: {why}"),
             Self::Unreadable(why) => write!(f, "{why}"),
             Self::Secret(error) if error.is_passing() => write!(f, "{error}"),
@@ -63,7 +66,8 @@ pub async fn receive(
     delivery: &Delivery,
     deadline: Instant,
 ) -> Result<Received, Rejected> {
-    let handshake = |stage| source.verify.handshake?.answer(delivery, stage).map(Received::Handshake);
+    let handshake =
+        |stage| source.verify.handshake?.answer(delivery, stage).map(Received::Handshake);
     if let Some(answer) = handshake(Stage::Unverified) {
         return Ok(answer);
     }
@@ -80,7 +84,9 @@ pub async fn receive(
         Ok(event) => event,
         Err(NotRead::Refused(why)) => return Err(Rejected::Refused(why)),
         // Whoever knows no more than the address can't fill the dead letters.
-        Err(NotRead::Unreadable(why)) if !source.verify.scheme.needs_secret() => return Err(Rejected::Unreadable(why)),
+        Err(NotRead::Unreadable(why)) if !source.verify.scheme.needs_secret() => {
+            return Err(Rejected::Unreadable(why));
+        }
         Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),
     };
     Ok(Received::Event(event, verified.kept()))
@@ -101,7 +107,8 @@ async fn verify<'d>(
     match scheme.verify(delivery, &accepted, tolerance) {
         // The secret may have been changed since it was fetched.
         Err(Refused::Mismatch) => {
-            let newer = secrets.get_again(secret, &accepted, deadline).await.map_err(Rejected::Secret)?;
+            let newer =
+                secrets.get_again(secret, &accepted, deadline).await.map_err(Rejected::Secret)?;
             let newer = newer.ok_or_else(|| Rejected::Refused(Refused::mismatch(&accepted)))?;
             let newer = usable(source, newer).map_err(Rejected::Secret)?;
             scheme.verify(delivery, &newer, tolerance).map_err(Rejected::Refused)
@@ -114,7 +121,11 @@ async fn verify<'d>(
 fn usable(source: &Source, secrets: Vec<SecretString>) -> Result<Vec<SecretString>, SecretError> {
     let name = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
     for secret in &secrets {
-        if source.verify.published.is_some_and(|published| published == secret.expose_secret().trim_end()) {
+        if source
+            .verify
+            .published
+            .is_some_and(|published| published == secret.expose_secret().trim_end())
+        {
             return Err(SecretError::set_up(format!(
                 "the secret {name} is the one that the sender's documentation publishes; store the webhook's own"
             )));

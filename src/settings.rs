@@ -104,7 +104,10 @@ struct Reader<'v> {
 
 impl Settings {
     /// Reads the environment through `variable`, which gives a variable's value if it is set.
-    pub fn read(program: Program, variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+    pub fn read(
+        program: Program,
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { variable, problems: Vec::new() };
         let queue_url = reader.url("TASKHOOK_QUEUE_URL", Plain::Anywhere);
         if queue_url.as_ref().is_some_and(|url| url.strip_suffix(".fifo").is_none()) {
@@ -117,14 +120,18 @@ impl Settings {
             let message = "it is the queue for updates; name another, or dead letters would go round and round";
             reader.problem("TASKHOOK_DEAD_LETTER_URL", message.to_owned());
         }
-        let calls_hubspot = program == Program::Worker || reader.get("TASKHOOK_QUEUE_URL").is_none();
+        let calls_hubspot =
+            program == Program::Worker || reader.get("TASKHOOK_QUEUE_URL").is_none();
         let hubspot_token = if calls_hubspot {
-            reader.required("HUBSPOT_TOKEN_SECRET", "set it to the name or ARN of the secret with the HubSpot token")
+            reader.required(
+                "HUBSPOT_TOKEN_SECRET",
+                "set it to the name or ARN of the secret with the HubSpot token",
+            )
         } else {
             reader.get("HUBSPOT_TOKEN_SECRET")
         };
-        let hubspot_token =
-            hubspot_token.and_then(|text| reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&text)));
+        let hubspot_token = hubspot_token
+            .and_then(|text| reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&text)));
         let hubspot_base_url = reader.hubspot_base_url();
         let hubspot_api_version = reader.hubspot_api_version();
         let secret_ttl = reader.duration("TASKHOOK_SECRET_TTL", Duration::from_mins(5));
@@ -139,7 +146,10 @@ impl Settings {
             None | Some("0" | "false") => false,
             Some("1" | "true") => true,
             Some(other) => {
-                reader.problem("TASKHOOK_OBSERVE", format!("it is {other:?}; write 1, or leave it unset"));
+                reader.problem(
+                    "TASKHOOK_OBSERVE",
+                    format!("it is {other:?}; write 1, or leave it unset"),
+                );
                 false
             }
         };
@@ -162,7 +172,8 @@ impl Settings {
 }
 
 impl Portal {
-    /// Reads what the environment says about the portal: `HUBSPOT_TOKEN`, else the same as for the functions.
+    /// Reads what the environment says about the portal: `HUBSPOT_TOKEN`, else the same as for the
+    /// functions.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { variable, problems: Vec::new() };
         let hubspot_base_url = reader.hubspot_base_url();
@@ -190,7 +201,9 @@ impl Portal {
 
 impl Aws {
     /// Reads what the environment says about AWS alone.
-    pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+    pub fn from_environment(
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, Vec<Problem>> {
         let mut reader = Reader { variable, problems: Vec::new() };
         let aws = Self::read(&mut reader);
         aws.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
@@ -205,7 +218,8 @@ impl Aws {
         let session_token = reader.get("AWS_SESSION_TOKEN");
         let everything = reader.url("AWS_ENDPOINT_URL", Plain::Anywhere);
         let mut of = |name| reader.url(name, Plain::Anywhere).or_else(|| everything.clone());
-        let (secrets_manager_url, sqs_url) = (of("AWS_ENDPOINT_URL_SECRETS_MANAGER"), of("AWS_ENDPOINT_URL_SQS"));
+        let (secrets_manager_url, sqs_url) =
+            (of("AWS_ENDPOINT_URL_SECRETS_MANAGER"), of("AWS_ENDPOINT_URL_SQS"));
         Some(Self {
             region: region?,
             access_key_id: access_key_id?,
@@ -280,8 +294,9 @@ impl Reader<'_> {
     }
 
     fn hubspot_api_version(&mut self) -> Option<ApiVersion> {
-        let version =
-            self.get("HUBSPOT_API_VERSION").map_or(Ok(ApiVersion::default()), |text| ApiVersion::parse(&text));
+        let version = self
+            .get("HUBSPOT_API_VERSION")
+            .map_or(Ok(ApiVersion::default()), |text| ApiVersion::parse(&text));
         self.parsed("HUBSPOT_API_VERSION", version)
     }
 
@@ -389,7 +404,12 @@ mod tests {
 
     #[test]
     fn a_token_goes_over_plain_http_to_this_machine_alone() {
-        for good in ["http://127.0.0.1:8787", "http://127.1.2.3", "http://localhost:8787/", "http://[::1]:8787"] {
+        for good in [
+            "http://127.0.0.1:8787",
+            "http://127.1.2.3",
+            "http://localhost:8787/",
+            "http://[::1]:8787",
+        ] {
             assert!(read(&[("HUBSPOT_BASE_URL", good)]).is_ok(), "{good}");
         }
         for bad in [
@@ -407,15 +427,27 @@ mod tests {
         ] {
             let problems = read(&[("HUBSPOT_BASE_URL", bad)]).unwrap_err();
             assert_eq!((problems.len(), problems[0].variable), (1, "HUBSPOT_BASE_URL"), "{bad}");
-            assert!(problems[0].message.contains("write an https:// address"), "{bad}: {}", problems[0]);
+            assert!(
+                problems[0].message.contains("write an https:// address"),
+                "{bad}: {}",
+                problems[0]
+            );
         }
     }
 
     #[test]
     fn an_address_to_which_paths_are_added_ends_with_its_path() {
         let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/updates.fifo";
-        assert_eq!(read(&[("TASKHOOK_QUEUE_URL", queue)]).unwrap().queue_url.as_deref(), Some(queue));
-        let names = ["HUBSPOT_BASE_URL", "TASKHOOK_QUEUE_URL", "TASKHOOK_DEAD_LETTER_URL", "AWS_ENDPOINT_URL_SQS"];
+        assert_eq!(
+            read(&[("TASKHOOK_QUEUE_URL", queue)]).unwrap().queue_url.as_deref(),
+            Some(queue)
+        );
+        let names = [
+            "HUBSPOT_BASE_URL",
+            "TASKHOOK_QUEUE_URL",
+            "TASKHOOK_DEAD_LETTER_URL",
+            "AWS_ENDPOINT_URL_SQS",
+        ];
         for name in names {
             for (bad, part) in [
                 ("https://api.hubapi.com?x=", "leave out what follows the ? or #"),
@@ -430,7 +462,10 @@ mod tests {
             ] {
                 let problems = read(&[(name, bad)]).unwrap_err();
                 let problem = problems.iter().find(|problem| problem.message.contains(part));
-                assert!(problem.is_some_and(|problem| problem.variable == name), "{name} {bad}: {problems:?}");
+                assert!(
+                    problem.is_some_and(|problem| problem.variable == name),
+                    "{name} {bad}: {problems:?}"
+                );
                 assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
             }
         }
@@ -438,12 +473,18 @@ mod tests {
 
     #[test]
     fn the_token_is_needed_where_hubspot_is_called() {
-        let queue = ("TASKHOOK_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/updates.fifo");
+        let queue = (
+            "TASKHOOK_QUEUE_URL",
+            "https://sqs.eu-central-1.amazonaws.com/123456789012/updates.fifo",
+        );
         let without = [("HUBSPOT_TOKEN_SECRET", ""), queue];
         assert_eq!(read(&without).unwrap().hubspot_token, None);
         assert_eq!(read(&[queue]).unwrap().hubspot_token, None);
         assert!(read(&[]).unwrap().hubspot_token.is_some());
         assert!(read_as(Program::Worker, &[queue]).unwrap().hubspot_token.is_some());
-        assert_eq!(read_as(Program::Worker, &without).unwrap_err()[0].variable, "HUBSPOT_TOKEN_SECRET");
+        assert_eq!(
+            read_as(Program::Worker, &without).unwrap_err()[0].variable,
+            "HUBSPOT_TOKEN_SECRET"
+        );
     }
 }

@@ -17,17 +17,18 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The field of the Lambda runtime's span by which Lambda, support and our replies call an invocation.
+/// The field of the Lambda runtime's span by which Lambda, support and our replies call an
+/// invocation.
 const REQUEST_ID: &str = "requestId";
 
 /// The longest panic that is logged, in characters.
 const PANIC: usize = 1000;
 
-/// Starts logging to standard output, as `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT` say. A panic
-/// becomes a line of the log, too.
+/// Starts logging to standard output, as `RUST_LOG`, `AWS_LAMBDA_LOG_LEVEL` and
+/// `AWS_LAMBDA_LOG_FORMAT` say. A panic becomes a line of the log, too.
 ///
-/// Other crates are capped at debug, whatever `RUST_LOG` says: at trace, `lambda_runtime` logs whole events, and HTTP
-/// clients log headers. Nothing happens when logging was started before.
+/// Other crates are capped at debug, whatever `RUST_LOG` says: at trace, `lambda_runtime` logs
+/// whole events, and HTTP clients log headers. Nothing happens when logging was started before.
 pub fn init() {
     let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
     let level = match variable("AWS_LAMBDA_LOG_LEVEL").as_deref() {
@@ -38,11 +39,16 @@ pub fn init() {
     let asked = variable("RUST_LOG").and_then(|directives| directives.parse::<Targets>().ok());
     let asked = asked.unwrap_or_else(|| Targets::new().with_default(level));
     // Whatever the level is, since the span has the request id.
-    let invocation = filter_fn(|metadata| metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some())
-        .with_max_level_hint(LevelFilter::INFO);
-    let capped = filter_fn(|metadata| *metadata.level() <= Level::DEBUG || metadata.target().starts_with("taskhook"));
+    let invocation =
+        filter_fn(|metadata| metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some())
+            .with_max_level_hint(LevelFilter::INFO);
+    let capped = filter_fn(|metadata| {
+        *metadata.level() <= Level::DEBUG || metadata.target().starts_with("taskhook")
+    });
     let format = tracing_subscriber::fmt::layer().with_ansi(false);
-    let layer = if variable("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json")) {
+    let layer = if variable("AWS_LAMBDA_LOG_FORMAT")
+        .is_some_and(|format| format.eq_ignore_ascii_case("json"))
+    {
         format.event_format(JsonLine).fmt_fields(JsonFields::new()).boxed()
     } else {
         // CloudWatch adds the time itself.
@@ -55,14 +61,16 @@ pub fn init() {
     }
 }
 
-/// Text of somebody else for the log: cut to so many characters, and on one line, so that nobody writes lines of ours.
+/// Text of somebody else for the log: cut to so many characters, and on one line, so that nobody
+/// writes lines of ours.
 #[must_use]
 pub fn one_line(text: &str, longest: usize) -> String {
     let breaks_the_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     text.chars().take(longest).map(|c| if breaks_the_line(c) { ' ' } else { c }).collect()
 }
 
-/// An error's text without what it quotes, from the first quotation mark to the last: that may be a ticket's.
+/// An error's text without what it quotes, from the first quotation mark to the last: that may be a
+/// ticket's.
 #[must_use]
 pub fn without_quotes(error: &str) -> String {
     let is_mark = |c: char| matches!(c, '"' | '`');
@@ -77,16 +85,19 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(place, reason = panic_text(panic.payload()), "a panic; please report it");
 }
 
-/// What a panic says. Of a text that was put together only the part before the first quotation mark: what is quoted
-/// may be a ticket's.
+/// What a panic says. Of a text that was put together only the part before the first quotation
+/// mark: what is quoted may be a ticket's.
 fn panic_text(payload: &dyn Any) -> String {
     let literal = payload.downcast_ref::<&'static str>().copied();
-    let formatted = || Some(payload.downcast_ref::<String>()?.split(['`', '"', '\'']).next().unwrap_or_default());
+    let formatted = || {
+        Some(payload.downcast_ref::<String>()?.split(['`', '"', '\'']).next().unwrap_or_default())
+    };
     one_line(literal.or_else(formatted).unwrap_or("it says nothing").trim_end(), PANIC)
 }
 
-/// An event as one line of JSON: `timestamp`, `level`, the `requestId` of the invocation, `target`, and the event's own
-/// fields, among them `message`. No name stands there twice, whatever a crate calls its fields.
+/// An event as one line of JSON: `timestamp`, `level`, the `requestId` of the invocation, `target`,
+/// and the event's own fields, among them `message`. No name stands there twice, whatever a crate
+/// calls its fields.
 struct JsonLine;
 
 impl<S, N> FormatEvent<S, N> for JsonLine
@@ -94,7 +105,12 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
     N: for<'writer> FormatFields<'writer> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut time = String::new();
         SystemTime.format_time(&mut Writer::new(&mut time))?;
         let metadata = event.metadata();
@@ -188,11 +204,15 @@ mod tests {
     fn a_panic_says_what_is_ours_and_quotes_nobody() {
         let said = |panic: fn()| panic_text(&*std::panic::catch_unwind(panic).unwrap_err());
         assert_eq!(said(|| panic!("it's \"over\"")), "it's \"over\"");
-        assert_eq!(said(|| panic!("index {}\nof a `{}`", formatted("3"), "ticket's")), "index 3 of a");
+        assert_eq!(
+            said(|| panic!("index {}\nof a `{}`", formatted("3"), "ticket's")),
+            "index 3 of a"
+        );
         assert_eq!(said(|| std::panic::panic_any(7)), "it says nothing");
     }
 
-    /// The lines that a process of its own logs, since logging and the panic hook are of a whole process.
+    /// The lines that a process of its own logs, since logging and the panic hook are of a whole
+    /// process.
     fn logged(level: &str) -> Vec<Map<String, Value>> {
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "telemetry::tests::a_story_for_the_log", "--nocapture"])
@@ -216,23 +236,39 @@ mod tests {
         let span = tracing::info_span!("Lambda runtime invoke", requestId = "r-1");
         let _invocation = span.entered();
         let _call = tracing::info_span!("a call inside").entered();
-        tracing::warn!(level = 7, message = "a field", timestamp = true, requestId = "r-2", "the message");
+        tracing::warn!(
+            level = 7,
+            message = "a field",
+            timestamp = true,
+            requestId = "r-2",
+            "the message"
+        );
         let _ = std::panic::catch_unwind(|| panic!("out of {}\n\"words\"", formatted("luck")));
     }
 
     #[test]
     fn a_line_has_each_name_once_and_the_request_id_and_a_panic_is_a_line() {
         let [line, panic] = &logged("INFO")[..] else { panic!("two lines") };
-        let own: Vec<_> = line.iter().filter(|(name, _)| *name != "timestamp" && *name != "target").collect();
+        let own: Vec<_> =
+            line.iter().filter(|(name, _)| *name != "timestamp" && *name != "target").collect();
         let expected = json!({
             "level": "WARN", "requestId": "r-1", "message": "the message", "level_": 7, "message_": "a field",
             "timestamp_": true, "requestId_": "r-2",
         });
-        assert_eq!(own.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Value>(), expected);
+        assert_eq!(
+            own.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Value>(),
+            expected
+        );
         assert!(line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')));
         assert_eq!((&panic["level"], &panic["requestId"]), (&json!("ERROR"), &json!("r-1")));
-        assert_eq!((&panic["message"], &panic["reason"]), (&json!("a panic; please report it"), &json!("out of luck")));
-        assert!(panic["place"].as_str().is_some_and(|place| place.starts_with("src/telemetry.rs:")), "{panic:?}");
+        assert_eq!(
+            (&panic["message"], &panic["reason"]),
+            (&json!("a panic; please report it"), &json!("out of luck"))
+        );
+        assert!(
+            panic["place"].as_str().is_some_and(|place| place.starts_with("src/telemetry.rs:")),
+            "{panic:?}"
+        );
     }
 
     #[test]

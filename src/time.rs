@@ -1,12 +1,18 @@
 //! Points in time, and every way in which senders write them.
 //!
-//! The only home of `jiff`. Nothing here reads a clock except [`Time::now`], which only the edges call.
+//! The only home of `jiff`. Nothing here reads a clock except [`Time::now`], which only the edges
+//! call.
 
 use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp, civil, tz};
 use serde::{Deserialize, Serialize};
+
+use crate::text::cut;
+
+/// How much of a stranger's text is shown in a report, in characters.
+const SHOWN: usize = 40;
 
 /// Where a computer's time begins.
 const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
@@ -35,7 +41,8 @@ pub struct Zone(tz::TimeZone);
 pub struct Clock(civil::Time);
 
 impl Time {
-    /// Reads the clock. For the edges of the program; everything else takes the time as an argument.
+    /// Reads the clock. For the edges of the program; everything else takes the time as an
+    /// argument.
     #[must_use]
     pub fn now() -> Self {
         Self::from_milliseconds(Timestamp::now().as_millisecond())
@@ -91,7 +98,8 @@ impl Zone {
         Self(tz::TimeZone::UTC)
     }
 
-    /// A zone of the IANA database by its name, such as `Europe/Berlin`; `None` when there is no such zone.
+    /// A zone of the IANA database by its name, such as `Europe/Berlin`; `None` when there is no
+    /// such zone.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         if name.eq_ignore_ascii_case("utc") {
@@ -124,15 +132,17 @@ impl Written {
 
     /// Reads a time from text: years 1 to 9999.
     ///
-    /// Digits (with an optional fraction): 9 to 11 before the point are seconds since 1970, 12 to 14 milliseconds,
-    /// 15 to 17 microseconds, 18 and 19 nanoseconds.
-    /// Otherwise `YYYY-MM-DD`, or that with `T` or a space, `hh:mm[:ss[.fraction]]`, and `Z`, `UTC`, `GMT`,
-    /// `±hh:mm`, `±hhmm`, `±hh` or nothing, which means `zone`. A date alone is its `clock` in `zone`.
+    /// Digits (with an optional fraction): 9 to 11 before the point are seconds since 1970, 12 to
+    /// 14 milliseconds, 15 to 17 microseconds, 18 and 19 nanoseconds. Otherwise `YYYY-MM-DD`, or
+    /// that with `T` or a space, `hh:mm[:ss[.fraction]]`, and `Z`, `UTC`, `GMT`, `±hh:mm`, `±hhmm`,
+    /// `±hh` or nothing, which means `zone`. A date alone is its `clock` in `zone`.
     ///
     /// The error is a sentence fit for a report.
     pub fn parse_at(text: &str, zone: &Zone, clock: Clock) -> Result<Self, String> {
-        let problem = || format!("{:?} is not a time", clip(text));
-        if text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        let problem = || format!("{:?} is not a time", cut(text, SHOWN));
+        if text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        {
             return Self::from_digits(text, zone).ok_or_else(problem);
         }
         Self::from_calendar(text, zone, clock).ok_or_else(problem)
@@ -181,7 +191,9 @@ fn in_utc(local: civil::DateTime, zone: &tz::TimeZone) -> Option<Time> {
     // A time that clocks skip is read as before the change, one that they show twice is the first.
     let offset = match zone.to_ambiguous_timestamp(local).offset() {
         tz::AmbiguousOffset::Unambiguous { offset } => offset,
-        tz::AmbiguousOffset::Gap { before, .. } | tz::AmbiguousOffset::Fold { before, .. } => before,
+        tz::AmbiguousOffset::Gap { before, .. } | tz::AmbiguousOffset::Fold { before, .. } => {
+            before
+        }
     };
     // By arithmetic on calendars, since `Timestamp` ends a day before the year 9999 does.
     let utc = local.checked_sub(SignedDuration::from_secs(i64::from(offset.seconds()))).ok()?;
@@ -197,14 +209,16 @@ fn calendar_date(text: &str) -> Option<civil::Date> {
     if year.len() != 4 || parts.next().is_some() {
         return None;
     }
-    let year = i16::from(two_digits(year.get(..2)?)?) * 100 + i16::from(two_digits(year.get(2..)?)?);
+    let year =
+        i16::from(two_digits(year.get(..2)?)?) * 100 + i16::from(two_digits(year.get(2..)?)?);
     let date = civil::Date::new(year, two_digits(month)?, two_digits(day)?).ok()?;
     (year >= 1).then_some(date)
 }
 
 /// `hh:mm[:ss[.fraction]]` and what follows it.
 fn clock_and_zone(text: &str, zone: &Zone) -> Option<(civil::Time, tz::TimeZone)> {
-    let end = text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.')).unwrap_or(text.len());
+    let end =
+        text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.')).unwrap_or(text.len());
     let (clock, offset) = text.split_at(end);
     let mut parts = clock.split(':');
     let (hour, minute) = (two_digits(parts.next()?)?, two_digits(parts.next()?)?);
@@ -256,11 +270,6 @@ fn offset_zone(text: &str, zone: &Zone) -> Option<tz::TimeZone> {
 
 fn two_digits(text: &str) -> Option<i8> {
     (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
-}
-
-/// The first characters of a stranger's text: enough to recognise it in a report.
-fn clip(text: &str) -> String {
-    text.chars().take(40).collect()
 }
 
 /// Reads a duration such as `8s`, `5m`, `24h` or `500ms`. The error is a sentence.
@@ -390,7 +399,11 @@ mod tests {
             ("2026-12-01T00:00", "2026-11-30T23:00:00.000Z"),
             ("1565574553", "2019-08-12T01:49:13.000Z"),
         ] {
-            assert_eq!(Written::parse_at(text, &berlin, five).unwrap().time.to_string(), expected, "{text}");
+            assert_eq!(
+                Written::parse_at(text, &berlin, five).unwrap().time.to_string(),
+                expected,
+                "{text}"
+            );
         }
         for text in ["", "17", "5pm", "7:00", "24:00", "17:60", "17:00:00", "17:00Z"] {
             assert!(Clock::parse(text).is_none(), "{text}");

@@ -1,7 +1,8 @@
 //! An update: the task whose unique property has this value gets these property values.
 //!
-//! The one thing that the two stories of Taskhook share. A delivery is mapped to updates; the engine, or the queue,
-//! takes them from there and needs nothing else. As JSON it is what lies in the queue, and in a dead letter.
+//! The one thing that the two stories of Taskhook share. A delivery is mapped to updates; the
+//! engine, or the queue, takes them from there and needs nothing else. As JSON it is what lies in
+//! the queue, and in a dead letter.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,8 @@ pub struct Update {
     pub time: Time,
     /// What to do when there is no such task.
     pub on_missing: OnMissing,
-    /// The datetime property that keeps the newest event time, if the task is guarded against late events.
+    /// The datetime property that keeps the newest event time, if the task is guarded against late
+    /// events.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updated_at_property: Option<String>,
     /// The properties in the order of the source file, each at most once.
@@ -39,8 +41,9 @@ pub struct TaskKey {
     pub id: String,
 }
 
-/// The form that ids share which HubSpot may take for the same: it ignores outer space and case, and may keep digits as
-/// a number. Ids that are not the same may share it as well; then their tasks are written one after the other.
+/// The form that ids share which HubSpot may take for the same: it ignores outer space and case,
+/// and may keep digits as a number. Ids that are not the same may share it as well; then their
+/// tasks are written one after the other.
 #[must_use]
 pub fn alike(id: &str) -> String {
     // Upper case first: `ß` and `ss`, `ς` and `σ` meet there.
@@ -99,13 +102,19 @@ mod in_order {
 
     use super::Value;
 
-    pub(super) fn serialize<S: Serializer>(properties: &[(String, Value)], to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        properties: &[(String, Value)],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
         to.collect_map(properties.iter().map(|(name, value)| (name, value)))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<(String, Value)>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Vec<(String, Value)>, D::Error> {
         let properties = serde_json::Map::deserialize(from)?;
-        let read = |(name, value)| Ok((name, serde_json::from_value(value).map_err(D::Error::custom)?));
+        let read =
+            |(name, value)| Ok((name, serde_json::from_value(value).map_err(D::Error::custom)?));
         properties.into_iter().map(read).collect()
     }
 }

@@ -1,7 +1,8 @@
-//! Bodies that cost: what a holder of a source's secret can send to make reading and mapping slow or large.
+//! Bodies that cost: what a holder of a source's secret can send to make reading and mapping slow
+//! or large.
 //!
-//! They are made of the source's sample events, so that they get past `when`: in each place of a sample stands
-//! something hostile in turn, filled up to a size.
+//! They are made of the source's sample events, so that they get past `when`: in each place of a
+//! sample stands something hostile in turn, filled up to a size.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -25,7 +26,9 @@ pub(crate) fn sources() -> Sources {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files = Vec::new();
     for folder in ["sources", "sources/available"] {
-        for file in taskhook::files::read(&root.join(folder)).expect("the shipped sources can be read") {
+        for file in
+            taskhook::files::read(&root.join(folder)).expect("the shipped sources can be read")
+        {
             let text = file.text.expect("a shipped source can be read");
             files.push(SourceFile { text: Ok(without_verification(&text)), ..file });
         }
@@ -41,8 +44,8 @@ fn without_verification(text: &str) -> String {
     format!("{before}\n[verify]\nscheme = \"none\"{after}")
 }
 
-/// Hostile bodies for every source, handed to `measure` one after the other: the same one in each of the sizes.
-/// Something hostile stands in every place that the source reads.
+/// Hostile bodies for every source, handed to `measure` one after the other: the same one in each
+/// of the sizes. Something hostile stands in every place that the source reads.
 pub(crate) fn each_case(sizes: &[usize], mut measure: impl FnMut(&Sources, &[Case])) {
     let sources = sources();
     for source in sources.iter() {
@@ -56,7 +59,8 @@ pub(crate) fn each_case(sizes: &[usize], mut measure: impl FnMut(&Sources, &[Cas
                     continue;
                 }
                 let other = json!([{ "name": "p1" }]);
-                let is_read = updates(&sources, source, &event, &with(&sample, &path, &other)) != original;
+                let is_read =
+                    updates(&sources, source, &event, &with(&sample, &path, &other)) != original;
                 *tried += if is_read { SAMPLES } else { 1 };
                 if !is_read {
                     continue;
@@ -65,8 +69,10 @@ pub(crate) fn each_case(sizes: &[usize], mut measure: impl FnMut(&Sources, &[Cas
                 let of_sizes: Vec<_> = sizes.iter().map(|size| hostile(replaced, *size)).collect();
                 for (at, (what, _)) in of_sizes[0].iter().enumerate() {
                     let name = format!("{file}{path}: {what}");
-                    let bodies = of_sizes.iter().map(|hostile| with(&sample, &path, &hostile[at].1));
-                    let cases: Vec<_> = bodies.map(|body| case(source, &name, &event, &body)).collect();
+                    let bodies =
+                        of_sizes.iter().map(|hostile| with(&sample, &path, &hostile[at].1));
+                    let cases: Vec<_> =
+                        bodies.map(|body| case(source, &name, &event, &body)).collect();
                     measure(&sources, &cases);
                 }
             }
@@ -79,23 +85,32 @@ pub(crate) fn each_case(sizes: &[usize], mut measure: impl FnMut(&Sources, &[Cas
 const SAMPLES: usize = 2;
 
 /// The first sample of a source with all its arrays as long as the body may be.
-fn each_long(sources: &Sources, source: &Source, sizes: &[usize], measure: &mut impl FnMut(&Sources, &[Case])) {
-    let sample = samples(&source.name).into_iter().find_map(|(_, event)| Some((body(&event)?, event)));
+fn each_long(
+    sources: &Sources,
+    source: &Source,
+    sizes: &[usize],
+    measure: &mut impl FnMut(&Sources, &[Case]),
+) {
+    let sample =
+        samples(&source.name).into_iter().find_map(|(_, event)| Some((body(&event)?, event)));
     let Some((sample, event)) = sample else { return };
     let bodies = sizes.iter().map(|size| with_long_arrays(&sample, *size));
     let cases: Vec<_> = bodies.map(|body| case(source, "long arrays", &event, &body)).collect();
     measure(sources, &cases);
 }
 
-/// Each source's sample with long arrays, and hostile bodies of which a source reads nothing but what it did before.
+/// Each source's sample with long arrays, and hostile bodies of which a source reads nothing but
+/// what it did before.
 pub(crate) fn each_unread_case(size: usize, mut measure: impl FnMut(&Sources, &Case)) {
     let sources = sources();
     for source in sources.iter() {
         each_long(&sources, source, &[size], &mut |sources, cases| measure(sources, &cases[0]));
     }
     let Found::Source(source) = sources.find("/github") else { panic!("GitHub's source is there") };
-    let (sample, event) =
-        samples("github").into_iter().find_map(|(_, event)| Some((body(&event)?, event))).unwrap_or_default();
+    let (sample, event) = samples("github")
+        .into_iter()
+        .find_map(|(_, event)| Some((body(&event)?, event)))
+        .unwrap_or_default();
     for (what, hostile) in hostile(&Value::Null, size) {
         let mut body = sample.clone();
         body["not_read"] = hostile;
@@ -123,8 +138,14 @@ pub(crate) fn map(sources: &Sources, case: &Case) -> usize {
 }
 
 fn mapped(sources: &Sources, case: &Case) -> Option<Mapped> {
-    let Found::Source(source) = sources.find(&case.delivery.path) else { panic!("no source {}", case.source) };
-    let verified = source.verify.scheme.verify(&case.delivery, &[], source.verify.tolerance).expect("is verified");
+    let Found::Source(source) = sources.find(&case.delivery.path) else {
+        panic!("no source {}", case.source)
+    };
+    let verified = source
+        .verify
+        .scheme
+        .verify(&case.delivery, &[], source.verify.tolerance)
+        .expect("is verified");
     sources.map(source, &verified, source.verify.tolerance).ok().map(|event| event.mapped)
 }
 
@@ -160,7 +181,10 @@ fn samples(source: &str) -> Vec<(String, Value)> {
     let mut samples = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if let Some(name) = name.strip_suffix(".json").filter(|name| !name.contains('.') && *name != "bad-signature") {
+        if let Some(name) = name
+            .strip_suffix(".json")
+            .filter(|name| !name.contains('.') && *name != "bad-signature")
+        {
             let text = std::fs::read_to_string(entry.path()).expect("a sample can be read");
             samples.push((name.to_owned(), serde_json::from_str(&text).expect("a sample is JSON")));
         }
@@ -209,7 +233,10 @@ fn places(value: &Value) -> Vec<String> {
 
 /// A place, whichever element of an array it is in.
 fn shape(path: &str) -> String {
-    path.split('/').map(|part| if part.parse::<usize>().is_ok() { "*" } else { part }).collect::<Vec<_>>().join("/")
+    path.split('/')
+        .map(|part| if part.parse::<usize>().is_ok() { "*" } else { part })
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
 /// What may stand in place of a value, in `size` bytes.
@@ -225,7 +252,9 @@ fn hostile(value: &Value, size: usize) -> Vec<(&'static str, Value)> {
     };
     let nested = |levels: usize| {
         let innermost = json!({});
-        (0..levels).fold(innermost, |inner, level| if level % 2 == 0 { json!([inner]) } else { json!({ "": inner }) })
+        (0..levels).fold(innermost, |inner, level| {
+            if level % 2 == 0 { json!([inner]) } else { json!({ "": inner }) }
+        })
     };
     let mut all = vec![
         ("dashes", text("-")),
@@ -239,7 +268,10 @@ fn hostile(value: &Value, size: usize) -> Vec<(&'static str, Value)> {
         ("deep nesting", array(nested(100))),
         (
             "many fields",
-            (0..size / 12).map(|n| (format!("{n:07}"), json!(n % 10))).collect::<serde_json::Map<_, _>>().into(),
+            (0..size / 12)
+                .map(|n| (format!("{n:07}"), json!(n % 10)))
+                .collect::<serde_json::Map<_, _>>()
+                .into(),
         ),
     ];
     if let Value::Array(items) = value
@@ -253,8 +285,9 @@ fn hostile(value: &Value, size: usize) -> Vec<(&'static str, Value)> {
 /// The sample with the items of all its arrays repeated until the body has `size` bytes.
 fn with_long_arrays(sample: &Value, size: usize) -> Value {
     let mut body = sample.clone();
-    let is_filled =
-        |path: &String| sample.pointer(path).and_then(Value::as_array).is_some_and(|items| !items.is_empty());
+    let is_filled = |path: &String| {
+        sample.pointer(path).and_then(Value::as_array).is_some_and(|items| !items.is_empty())
+    };
     let arrays: Vec<_> = places(sample).into_iter().filter(is_filled).collect();
     let share = size / arrays.len().max(1);
     // The innermost first, as the outer ones repeat them.

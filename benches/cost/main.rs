@@ -1,6 +1,7 @@
 //! What a body of 1 MiB costs at most, through every shipped source: CPU and memory.
 //!
-//! `make bench` runs it; `docs/performance.md` says what is measured and why. `make test` holds the allocations.
+//! `make bench` runs it; `docs/performance.md` says what is measured and why. `make test` holds the
+//! allocations.
 
 #[expect(
     dead_code,
@@ -54,6 +55,7 @@ fn keep(worst: &mut Worst, figure: f64, name: &str) {
 /// Milliseconds that this thread had a processor.
 fn cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = text.split(' ').next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(f64::NAN);
+    let nanoseconds =
+        text.split(' ').next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(f64::NAN);
     nanoseconds / 1e6
 }

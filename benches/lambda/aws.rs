@@ -1,4 +1,5 @@
-//! Lambda's Runtime API, Secrets Manager and SQS on one socket. All answer at once, so that the function is what is timed.
+//! Lambda's Runtime API, Secrets Manager and SQS on one socket. All answer at once, so that the
+//! function is what is timed.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -54,7 +55,8 @@ impl Aws {
         let address = listener.local_addr()?;
         let (events, to_function) = mpsc::unbounded_channel();
         let (from_function, signs) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared { secrets, events: Mutex::new(to_function), signs: from_function });
+        let shared =
+            Arc::new(Shared { secrets, events: Mutex::new(to_function), signs: from_function });
         let server = tokio::spawn(serve(listener, shared)).abort_handle();
         Ok(Self { address, events, signs, server })
     }
@@ -68,18 +70,25 @@ impl Aws {
         match self.sign().await? {
             Sign::Next(at) => Ok(at),
             Sign::Response(..) => Err("the function answered without having been asked".into()),
-            Sign::Error(error) => Err(format!("the function failed: {}", String::from_utf8_lossy(&error)).into()),
+            Sign::Error(error) => {
+                Err(format!("the function failed: {}", String::from_utf8_lossy(&error)).into())
+            }
         }
     }
 
-    /// Gives the function an event, and takes how long the answer took. The function asks for the next one then.
+    /// Gives the function an event, and takes how long the answer took. The function asks for the
+    /// next one then.
     pub(crate) async fn invoke(&mut self, event: String) -> Result<(Duration, Bytes)> {
         let start = Instant::now();
         self.events.send(event)?;
         let (at, response) = match self.sign().await? {
             Sign::Response(at, response) => (at, response),
-            Sign::Next(_) => return Err("the function asks for the next event before it has answered".into()),
-            Sign::Error(error) => return Err(format!("an event failed: {}", String::from_utf8_lossy(&error)).into()),
+            Sign::Next(_) => {
+                return Err("the function asks for the next event before it has answered".into());
+            }
+            Sign::Error(error) => {
+                return Err(format!("an event failed: {}", String::from_utf8_lossy(&error)).into());
+            }
         };
         self.next().await?;
         Ok((at - start, response))
@@ -121,7 +130,9 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Result<Response
             "AmazonSQS.SendMessageBatch" => sent(&request),
             target => secrets_manager(target, &request, &shared.secrets)?,
         };
-        let answer = Response::builder().header("content-type", "application/x-amz-json-1.1").body(answer.into())?;
+        let answer = Response::builder()
+            .header("content-type", "application/x-amz-json-1.1")
+            .body(answer.into())?;
         return Ok(answer);
     }
     let path = head.uri.path();
@@ -132,19 +143,27 @@ async fn respond(request: Request<Incoming>, shared: &Shared) -> Result<Response
         let answer = Response::builder()
             .header("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
             .header("lambda-runtime-deadline-ms", deadline.to_string())
-            .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-central-1:000000000000:function:taskhook")
+            .header(
+                "lambda-runtime-invoked-function-arn",
+                "arn:aws:lambda:eu-central-1:000000000000:function:taskhook",
+            )
             .header("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700")
             .header("content-type", "application/json");
         return Ok(answer.body(event.into())?);
     }
-    shared.signs.send(if path.ends_with("/response") { Sign::Response(at, body) } else { Sign::Error(body) })?;
+    shared.signs.send(if path.ends_with("/response") {
+        Sign::Response(at, body)
+    } else {
+        Sign::Error(body)
+    })?;
     Ok(Response::builder().status(202).body(Full::default())?)
 }
 
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 fn sent(request: &Value) -> String {
     let entries = request["Entries"].as_array().into_iter().flatten();
-    let taken = |entry: &Value| json!({"Id": entry["Id"], "MessageId": "id", "MD5OfMessageBody": "md5"});
+    let taken =
+        |entry: &Value| json!({"Id": entry["Id"], "MessageId": "id", "MD5OfMessageBody": "md5"});
     json!({"Successful": entries.map(taken).collect::<Vec<_>>(), "Failed": []}).to_string()
 }
 
@@ -153,8 +172,11 @@ fn secrets_manager(target: &str, request: &Value, secrets: &Map<String, Value>) 
     let secret = |name: &Value| {
         let name = name.as_str().ok_or("a secret's name is no text")?;
         let arn = format!("arn:aws:secretsmanager:eu-central-1:000000000000:secret:{name}-AbCdEf");
-        let value = secrets.get(name).ok_or_else(|| format!("events/secrets.json has no {name}"))?;
-        Ok::<_, crate::Error>(json!({"ARN": arn, "Name": name, "SecretString": value, "VersionStages": ["AWSCURRENT"]}))
+        let value =
+            secrets.get(name).ok_or_else(|| format!("events/secrets.json has no {name}"))?;
+        Ok::<_, crate::Error>(
+            json!({"ARN": arn, "Name": name, "SecretString": value, "VersionStages": ["AWSCURRENT"]}),
+        )
     };
     let answer = match target {
         "secretsmanager.GetSecretValue" => secret(&request["SecretId"])?,

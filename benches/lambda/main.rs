@@ -1,7 +1,9 @@
-//! How fast the functions start and answer, and what they take, beside a Lambda function that only says hello.
+//! How fast the functions start and answer, and what they take, beside a Lambda function that only
+//! says hello.
 //!
-//! `make bench` runs it. The programs are the release build, run as Lambda would; around them stand a Runtime API and
-//! Secrets Manager ([`aws`]) and the HubSpot stand-in. `docs/performance.md` says what is measured and why.
+//! `make bench` runs it. The programs are the release build, run as Lambda would; around them stand
+//! a Runtime API and Secrets Manager ([`aws`]) and the HubSpot stand-in. `docs/performance.md` says
+//! what is measured and why.
 
 mod aws;
 mod program;
@@ -24,7 +26,8 @@ use report::Samples;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
-/// How often each program is started; in turns, so that a busy moment of the machine meets them all.
+/// How often each program is started; in turns, so that a busy moment of the machine meets them
+/// all.
 const STARTS: usize = 60;
 
 /// How often each program is given [`EVENTS`], in turns as well.
@@ -40,7 +43,8 @@ fn main() -> Result<()> {
 
 async fn bench() -> Result<()> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let secrets: Map<String, Value> = serde_json::from_str(&fs::read_to_string(package.join("events/secrets.json"))?)?;
+    let secrets: Map<String, Value> =
+        serde_json::from_str(&fs::read_to_string(package.join("events/secrets.json"))?)?;
     let sim = Sim::start(portal(package)?, 0).await?;
     let mut github = GitHub::new(package, &secrets)?;
     let programs = programs(package, &sim)?;
@@ -73,8 +77,11 @@ fn programs(package: &Path, sim: &Sim) -> Result<[(&'static str, Program); 5]> {
     let hello = webhook.with_file_name("examples").join("hello");
     let github = package.join("sources/github.toml");
     let text = fs::read_to_string(&github)?;
-    let unguarded: String =
-        text.lines().filter(|line| !line.starts_with("updated_at_property")).collect::<Vec<_>>().join("\n");
+    let unguarded: String = text
+        .lines()
+        .filter(|line| !line.starts_with("updated_at_property"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("github.toml");
     fs::write(&file, unguarded)?;
     let with = |sources: PathBuf| Program {
@@ -86,7 +93,9 @@ fn programs(package: &Path, sim: &Sim) -> Result<[(&'static str, Program); 5]> {
         ],
     };
     let mut queued = with(github.clone());
-    queued.environment.push(("TASKHOOK_QUEUE_URL", "http://localhost/000000000000/updates.fifo".to_owned()));
+    queued
+        .environment
+        .push(("TASKHOOK_QUEUE_URL", "http://localhost/000000000000/updates.fifo".to_owned()));
     Ok([
         ("hello world", Program { path: hello, environment: Vec::new() }),
         ("webhook, one source, one call", with(file)),
@@ -98,7 +107,8 @@ fn programs(package: &Path, sim: &Sim) -> Result<[(&'static str, Program); 5]> {
 
 /// The portal of the sample events, without event times, so that no event of ours is an old one.
 fn portal(package: &Path) -> Result<Seed> {
-    let mut seed: Seed = serde_json::from_str(&fs::read_to_string(package.join("events/portal.json"))?)?;
+    let mut seed: Seed =
+        serde_json::from_str(&fs::read_to_string(package.join("events/portal.json"))?)?;
     for task in &mut seed.tasks {
         task.properties.remove("github_updated_at");
     }
@@ -121,7 +131,8 @@ async fn warm(
         }
         let (took, response) = running.aws.invoke(github.event()?).await?;
         let response = String::from_utf8_lossy(&response);
-        let is_done = [r#"\"updated\":1"#, r#"\"queued\":1"#].iter().any(|count| response.contains(count));
+        let is_done =
+            [r#"\"updated\":1"#, r#"\"queued\":1"#].iter().any(|count| response.contains(count));
         if !says_hello && !is_done {
             return Err(format!("an event was not applied: {response}").into());
         }
@@ -137,11 +148,16 @@ async fn warm(
     Ok(())
 }
 
-/// What one call costs the function at least: the stand-in is called by our own client, over one connection, with the
-/// body that the function sends, from a thread of its own as the function is a process of its own.
+/// What one call costs the function at least: the stand-in is called by our own client, over one
+/// connection, with the body that the function sends, from a thread of its own as the function is a
+/// process of its own.
 async fn loopback_calls(sim: &Sim, secrets: &Map<String, Value>) -> Result<Vec<Duration>> {
     let calls = sim.calls();
-    let update = calls.iter().rev().find(|call| call.path.ends_with("batch/update")).ok_or("nothing was updated")?;
+    let update = calls
+        .iter()
+        .rev()
+        .find(|call| call.path.ends_with("batch/update"))
+        .ok_or("nothing was updated")?;
     let url = format!("{}{}", sim.url(), update.path);
     let token = secrets["taskhook/hubspot"].as_str().unwrap_or_default().to_owned();
     let body = update.body.to_string();
@@ -151,7 +167,10 @@ async fn loopback_calls(sim: &Sim, secrets: &Map<String, Value>) -> Result<Vec<D
             let mut took = Vec::new();
             for number in 0..NOT_COUNTED + EVENTS {
                 let start = Instant::now();
-                let request = client.post(&url).bearer_auth(&token).header("content-type", "application/json");
+                let request = client
+                    .post(&url)
+                    .bearer_auth(&token)
+                    .header("content-type", "application/json");
                 request.body(body.clone()).send().await?.error_for_status()?.bytes().await?;
                 if number >= NOT_COUNTED {
                     took.push(start.elapsed());
@@ -176,9 +195,14 @@ impl GitHub {
     const UPDATED_AT: &str = "2026-10-06T15:40:03Z";
 
     fn new(package: &Path, secrets: &Map<String, Value>) -> Result<Self> {
-        let event: Value = serde_json::from_str(&fs::read_to_string(package.join("events/github/closed.json"))?)?;
+        let event: Value =
+            serde_json::from_str(&fs::read_to_string(package.join("events/github/closed.json"))?)?;
         let body = event["body"].as_str().ok_or("the sample has no body")?.to_owned();
-        let secret = secrets["taskhook/github"].as_str().ok_or("GitHub's secret is no text")?.as_bytes().to_vec();
+        let secret = secrets["taskhook/github"]
+            .as_str()
+            .ok_or("GitHub's secret is no text")?
+            .as_bytes()
+            .to_vec();
         // Long ago: the function takes no event for later than its own time.
         Ok(Self { event, body, secret, time: Time::parse("2020-01-01")? })
     }

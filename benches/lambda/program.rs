@@ -50,7 +50,8 @@ impl Program {
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let before = Instant::now();
-        let process = command.spawn().map_err(|error| format!("{}: {error}", self.path.display()))?;
+        let process =
+            command.spawn().map_err(|error| format!("{}: {error}", self.path.display()))?;
         let process = Process(process);
         let start = aws.next().await? - before;
         Ok(Running { aws, start, process })
@@ -68,7 +69,10 @@ impl Running {
     /// The most memory that was in use at one time, in KiB.
     pub(crate) fn peak_memory(&self) -> Result<u64> {
         let text = fs::read_to_string(self.process.file("status"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM: this needs Linux")?;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .ok_or("no VmHWM: this needs Linux")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 }

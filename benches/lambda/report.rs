@@ -30,11 +30,14 @@ impl Samples {
     }
 }
 
-/// Prints two tables. `samples`: hello world, one source with one call, one source with two, six sources with two,
-/// one source with the queue.
+/// Prints two tables. `samples`: hello world, one source with one call, one source with two, six
+/// sources with two, one source with the queue.
 pub(crate) fn print(samples: &[Samples; 5], calls: &[Duration]) {
     println!();
-    println!("{:34}{:>22}{:>9}{:>26}{:>9}{:>9}", "milliseconds", "start", "first", "warm event", "peak", "file");
+    println!(
+        "{:34}{:>22}{:>9}{:>26}{:>9}{:>9}",
+        "milliseconds", "start", "first", "warm event", "peak", "file"
+    );
     println!(
         "{:34}{:>8}{:>8}{:>6}{:>9}{:>9}{:>9}{:>8}{:>9}{:>9}",
         "", "median", "least", "CPU", "event", "p50", "p90", "CPU", "MiB", "MiB"
@@ -54,7 +57,12 @@ pub(crate) fn print(samples: &[Samples; 5], calls: &[Duration]) {
             mebibytes(program.size),
         );
     }
-    println!("{:34}{:40.3}{:9.3}", "one call to the HubSpot stand-in", percentile(calls, 50), percentile(calls, 90));
+    println!(
+        "{:34}{:40.3}{:9.3}",
+        "one call to the HubSpot stand-in",
+        percentile(calls, 50),
+        percentile(calls, 90)
+    );
     println!();
     println!("{:66}{:>8}{:>10}", "goal", "limit", "measured");
     for Goal { name, limit, measured } in goals(samples, percentile(calls, 50)) {

@@ -1,5 +1,6 @@
-//! The sample deliveries in `events/`: one folder for each source, and beside each event the file that says what it must
-//! give. What an event gives doesn't depend on the clock: it arrives when it says, and may have been signed at any time.
+//! The sample deliveries in `events/`: one folder for each source, and beside each event the file
+//! that says what it must give. What an event gives doesn't depend on the clock: it arrives when it
+//! says, and may have been signed at any time.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,8 @@ pub(super) struct Given {
     pub(super) refused: Option<String>,
 }
 
-/// The secrets that the samples are signed with: texts by the names that they have in Secrets Manager.
+/// The secrets that the samples are signed with: texts by the names that they have in Secrets
+/// Manager.
 pub(super) struct Secrets {
     file: PathBuf,
     texts: BTreeMap<String, SecretString>,
@@ -43,11 +45,13 @@ const EXPECTED: &str = ".expected.json";
 
 /// The samples in the folders of `events`, which are named after the sources.
 pub(super) fn read(events: &Path) -> Result<Cases, String> {
-    let paths = list(events).map_err(|problem| format!("{problem} Name the folder of the samples with --events."))?;
+    let paths = list(events)
+        .map_err(|problem| format!("{problem} Name the folder of the samples with --events."))?;
     let mut cases = Cases::new();
     for path in paths.into_iter().filter(|path| path.is_dir()) {
         let files = list(&path)?.into_iter();
-        let events = files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
+        let events =
+            files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
         let events = events.filter(|file| !file.to_string_lossy().ends_with(EXPECTED));
         let case = |event: PathBuf| Case { expected: event.with_extension("expected.json"), event };
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -57,7 +61,8 @@ pub(super) fn read(events: &Path) -> Result<Cases, String> {
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let unreadable = |error: std::io::Error| format!("{} can't be read: {error}.", folder.display());
+    let unreadable =
+        |error: std::io::Error| format!("{} can't be read: {error}.", folder.display());
     let entries = std::fs::read_dir(folder).map_err(unreadable)?;
     let paths: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
     let mut paths = paths.map_err(unreadable)?;
@@ -66,22 +71,27 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 impl Secrets {
-    /// Reads `secrets.json` in the folder of the samples. There need not be one: some schemes have no secret.
+    /// Reads `secrets.json` in the folder of the samples. There need not be one: some schemes have
+    /// no secret.
     pub(super) fn read(events: &Path) -> Result<Self, String> {
         let file = events.join("secrets.json");
         let texts: BTreeMap<String, String> = match std::fs::read_to_string(&file) {
-            Ok(text) => serde_json::from_str(&text)
-                .map_err(|error| format!("{} is no JSON object of texts: {error}.", file.display()))?,
+            Ok(text) => serde_json::from_str(&text).map_err(|error| {
+                format!("{} is no JSON object of texts: {error}.", file.display())
+            })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(format!("{} can't be read: {error}.", file.display())),
         };
-        let texts = texts.into_iter().map(|(name, text)| (name, SecretString::from(text))).collect();
+        let texts =
+            texts.into_iter().map(|(name, text)| (name, SecretString::from(text))).collect();
         Ok(Self { file, texts })
     }
 
     /// The text of a secret.
     pub(super) fn named(&self, name: &str) -> Result<&SecretString, String> {
-        self.texts.get(name).ok_or_else(|| format!("{} has no secret {name:?}.", self.file.display()))
+        self.texts
+            .get(name)
+            .ok_or_else(|| format!("{} has no secret {name:?}.", self.file.display()))
     }
 
     /// What is accepted from the sender of a source.
@@ -96,12 +106,21 @@ impl Secrets {
 }
 
 impl Case {
-    /// What a source makes of the event, which was signed with one of these secrets. The error is about the sample, not
-    /// about the source.
-    pub(super) fn run(&self, sources: &Sources, source: &Source, secrets: &[SecretString]) -> Result<Given, String> {
-        let bytes = std::fs::read(&self.event).map_err(|error| format!("It can't be read: {error}."))?;
+    /// What a source makes of the event, which was signed with one of these secrets. The error is
+    /// about the sample, not about the source.
+    pub(super) fn run(
+        &self,
+        sources: &Sources,
+        source: &Source,
+        secrets: &[SecretString],
+    ) -> Result<Given, String> {
+        let bytes =
+            std::fs::read(&self.event).map_err(|error| format!("It can't be read: {error}."))?;
         let delivery = payload::from_event(&bytes)?;
-        let refused = |status: u16, why: String| Given { value: json!({"refused": status}), refused: Some(why) };
+        let refused = |status: u16, why: String| Given {
+            value: json!({"refused": status}),
+            refused: Some(why),
+        };
         let verified = match source.verify.scheme.verify(&delivery, secrets, ANY_AGE) {
             Ok(verified) => verified,
             Err(why) => return Ok(refused(401, why.to_string())),

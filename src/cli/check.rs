@@ -11,10 +11,11 @@ use crate::source::{Problem, Source, SourceFile, Sources, Warning, shared_secret
 
 /// Read every source file and compile every expression
 ///
-/// All problems are reported at once, each with file, line and column, what is wrong and what to do; so are warnings
-/// about what is allowed and most likely not meant, which are no failure. Without a portal, names and values are held
-/// against HubSpot's own task properties. The sources that work are listed with their path, scheme and secret, beside
-/// those with problems too. The files are those of `TASKHOOK_SOURCES`, else of the folder `sources`.
+/// All problems are reported at once, each with file, line and column, what is wrong and what to
+/// do; so are warnings about what is allowed and most likely not meant, which are no failure.
+/// Without a portal, names and values are held against HubSpot's own task properties. The sources
+/// that work are listed with their path, scheme and secret, beside those with problems too. The
+/// files are those of `TASKHOOK_SOURCES`, else of the folder `sources`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -40,7 +41,8 @@ fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Resul
     let own = own_properties::definitions()?;
     let shared = shared_secrets(files);
     for file in files {
-        let mut found: Vec<_> = shared.iter().filter(|Warning(problem)| problem.file == file.file).cloned().collect();
+        let mut found: Vec<_> =
+            shared.iter().filter(|Warning(problem)| problem.file == file.file).cloned().collect();
         if !is_portal_known {
             found.extend(own_properties::warnings(file, &own));
         }
@@ -77,11 +79,17 @@ const SAMPLES: &str = "events";
 /// The sources that work, one a line: name, path, scheme, and the name of the secret.
 fn table(sources: &[&Source]) -> String {
     let row = |source: &&Source| {
-        let secret = source.verify.secret.as_ref().map_or_else(|| "no secret".to_owned(), ToString::to_string);
+        let secret = source
+            .verify
+            .secret
+            .as_ref()
+            .map_or_else(|| "no secret".to_owned(), ToString::to_string);
         [source.name.clone(), source.path.clone(), source.verify.name.clone(), secret]
     };
     let rows: Vec<_> = sources.iter().map(row).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
     let (names, paths, schemes) = (width(0), width(1), width(2));
     let line = |[name, path, scheme, secret]: &[String; 4]| {
         format!("  {name:names$}  {path:paths$}  {scheme:schemes$}  {secret}\n")
@@ -93,14 +101,21 @@ fn table(sources: &[&Source]) -> String {
     }
 }
 
-/// The sources in the folder `available` that can be enabled, as one line, if there is such a folder.
+/// The sources in the folder `available` that can be enabled, as one line, if there is such a
+/// folder.
 fn ready(path: &Path, sources: &Sources) -> String {
     let folder = path.join("available");
     let files = files::read(&folder).unwrap_or_default();
     let names = files.iter().map(|file| file.name.as_str());
-    let names: Vec<_> = names.filter(|name| !sources.iter().any(|source| source.name == *name)).collect();
+    let names: Vec<_> =
+        names.filter(|name| !sources.iter().any(|source| source.name == *name)).collect();
     if names.is_empty() {
         return String::new();
     }
-    format!("\nReady in {}, to be copied to {}: {}\n", folder.display(), path.display(), names.join(", "))
+    format!(
+        "\nReady in {}, to be copied to {}: {}\n",
+        folder.display(),
+        path.display(),
+        names.join(", ")
+    )
 }

@@ -12,7 +12,8 @@ use crate::source::{SourceFile, demands};
 /// Which portal the source files are held against, if any.
 #[derive(Debug, clap::Args)]
 pub(super) struct Portal {
-    /// Hold every property and every constant against the portal's definitions: what `taskhook schema pull` prints
+    /// Hold every property and every constant against the portal's definitions: what `taskhook
+    /// schema pull` prints
     #[arg(long, value_name = "FILE", conflicts_with = "online")]
     schema: Option<PathBuf>,
     /// Hold them against the portal itself
@@ -28,7 +29,8 @@ impl Portal {
     /// The error is everything that doesn't fit, a line each. The files are those of `path`.
     pub(super) fn check(&self, path: &Path, sources: &[SourceFile]) -> Result<(), String> {
         let Some(schema) = self.schema()? else { return Ok(()) };
-        let portal = Definitions { schema, is_deployed: matches!(files::schema(path), Ok(Some(_))) };
+        let portal =
+            Definitions { schema, is_deployed: matches!(files::schema(path), Ok(Some(_))) };
         let demands: Vec<_> = sources.iter().flat_map(demands).collect();
         let (mut problems, mut told) = (Vec::new(), BTreeSet::new());
         for demand in &demands {
@@ -44,7 +46,9 @@ impl Portal {
             return Err(problems.join("\n"));
         }
         if !told.is_empty() {
-            return super::print("the portal has every property that the token may see, and takes every constant\n");
+            return super::print(
+                "the portal has every property that the token may see, and takes every constant\n",
+            );
         }
         super::print("the portal has every property, and takes every constant\n")
     }
@@ -61,7 +65,8 @@ impl Portal {
         schema.map(Some).map_err(|why| {
             // A file that is there may be another one, which nobody is to overwrite.
             let what_to_do = if file.exists() {
-                "name the file into which `taskhook schema pull` printed the portal's properties".to_owned()
+                "name the file into which `taskhook schema pull` printed the portal's properties"
+                    .to_owned()
             } else {
                 format!("`taskhook schema pull > {name}` makes it")
             };

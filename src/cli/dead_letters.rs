@@ -1,4 +1,5 @@
-//! What lies in a queue of dead letters: which of it is meant, how it is shown, and what is to be sent.
+//! What lies in a queue of dead letters: which of it is meant, how it is shown, and what is to be
+//! sent.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -38,8 +39,9 @@ pub(super) struct Item {
 impl Filter {
     /// Whether a letter is meant.
     pub(super) fn takes(&self, item: &Item, now: Time) -> bool {
-        let is =
-            |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|text| found == Some(text));
+        let is = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_deref().is_none_or(|text| found == Some(text))
+        };
         let begins = |start: &String| item.received.id.starts_with(start.as_str());
         let age = now.milliseconds() - item.time().milliseconds();
         let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
@@ -66,12 +68,15 @@ impl Item {
         matches!(&self.dead, Dead::Letter(Letter { content: Content::Event(_), .. }))
     }
 
-    /// What is to be sent: nothing for an event that is filtered. `sources` are there if any letter needs them.
+    /// What is to be sent: nothing for an event that is filtered. `sources` are there if any letter
+    /// needs them.
     pub(super) fn messages(&self, sources: Option<&Sources>) -> Result<Vec<Message>, String> {
         let letter = match &self.dead {
             Dead::Letter(letter) => letter,
             Dead::GivenUp(message) => return Ok(vec![message.clone()]),
-            Dead::Unknown => return Err("it is neither a dead letter nor a queued update".to_owned()),
+            Dead::Unknown => {
+                return Err("it is neither a dead letter nor a queued update".to_owned());
+            }
         };
         let updates = match (&letter.content, sources) {
             (Content::Update { update }, _) => vec![(**update).clone()],
@@ -82,7 +87,9 @@ impl Item {
                     .map(|message| vec![message])
                     .map_err(|why| format!("it can't be read: {why}"));
             }
-            (Content::Event(_), None) | (Content::Packed { .. }, _) => return Err("it can't be read".to_owned()),
+            (Content::Event(_), None) | (Content::Packed { .. }, _) => {
+                return Err("it can't be read".to_owned());
+            }
         };
         let name = |name: &Option<String>| name.clone().unwrap_or_default();
         let (source, event) = (name(&letter.source), name(&letter.event));
@@ -125,8 +132,11 @@ fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Upd
     for (name, value) in &event.headers {
         payload::insert(&mut delivery.headers, name, value)?;
     }
-    let Mapped::Updates(updates) = payload::map(sources, source, delivery)?.mapped else { return Ok(Vec::new()) };
-    // The others went their way then. If there are not as many any more, nobody knows which those are.
+    let Mapped::Updates(updates) = payload::map(sources, source, delivery)?.mapped else {
+        return Ok(Vec::new());
+    };
+    // The others went their way then. If there are not as many any more, nobody knows which those
+    // are.
     if let Some(failed) = event.failed.as_ref().filter(|failed| failed.of != updates.len()) {
         return Err(format!(
             "the event gave {} updates then and gives {} now: which failed?",
@@ -134,7 +144,8 @@ fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Upd
             updates.len()
         ));
     }
-    let is_meant = |index: &usize| event.failed.as_ref().is_none_or(|failed| failed.updates.contains(index));
+    let is_meant =
+        |index: &usize| event.failed.as_ref().is_none_or(|failed| failed.updates.contains(index));
     let meant = updates.into_iter().enumerate().filter(|(index, _)| is_meant(index));
     meant.map(|(_, update)| update.map_err(|not| not.detail)).collect()
 }
@@ -142,20 +153,24 @@ fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Upd
 /// A row for each letter, and how many there are of each reason.
 pub(super) fn table(items: &[Item]) -> String {
     let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut rows = vec![["id", "written", "source", "event", "reason", "detail"].map(str::to_owned)];
+    let mut rows =
+        vec![["id", "written", "source", "event", "reason", "detail"].map(str::to_owned)];
     for item in items {
         *reasons.entry(item.dead.reason()).or_default() += 1;
         let [id, time, source, event] = item.cells();
         rows.push([id, time, source, event, item.dead.reason().to_owned(), item.dead.detail()]);
     }
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let width = |column: usize| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
     let widths: Vec<_> = (0..5).map(width).collect();
     let line = |row: &[String; 6]| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
         format!("{}{}\n", cells.collect::<String>(), row[5])
     };
     let lines: String = rows.iter().map(line).collect();
-    let counts: Vec<_> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let counts: Vec<_> =
+        reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     match items.len() {
         0 => "No dead letters.\n".to_owned(),
         count => format!("{lines}{count} in all: {}\n", counts.join(", ")),

@@ -27,7 +27,9 @@ impl Definitions {
             Asks::DateTime => return self.check_time(name, "datetime", DATETIME),
             Asks::Date => return self.check_time(name, "date", DATE),
         };
-        checked.map_err(|(reason, detail)| (reason, format!("{detail}; {}", self.advice(demand, reason))))
+        checked.map_err(|(reason, detail)| {
+            (reason, format!("{detail}; {}", self.advice(demand, reason)))
+        })
     }
 
     /// A property that the definitions lack and the portal may have.
@@ -43,9 +45,10 @@ impl Definitions {
     fn check_text(&self, name: &str, text: &str) -> Result<(), Unfit> {
         match self.schema.check_value(name, text) {
             Ok(fit) if fit == text || self.is_deployed => Ok(()),
-            Ok(fit) => {
-                Err((FailReason::InvalidValue, format!("{name}: HubSpot takes {text:?} as {fit:?} only; write that")))
-            }
+            Ok(fit) => Err((
+                FailReason::InvalidValue,
+                format!("{name}: HubSpot takes {text:?} as {fit:?} only; write that"),
+            )),
             Err((FailReason::InvalidValue, detail)) if detail.contains(" is not one of ") => {
                 Err((FailReason::InvalidValue, format!("{detail}; write one of these")))
             }
@@ -55,13 +58,16 @@ impl Definitions {
 
     fn check_time(&self, name: &str, form: &str, written: &str) -> Result<(), Unfit> {
         let checked = of_the_value(self.schema.check_value(name, written).map(|_| ()));
-        checked.map_err(|(reason, detail)| (reason, format!("what as = {form:?} writes doesn't fit {detail}")))?;
+        checked.map_err(|(reason, detail)| {
+            (reason, format!("what as = {form:?} writes doesn't fit {detail}"))
+        })?;
         self.check_text(name, written)
     }
 
     fn advice(&self, demand: &Demand, reason: FailReason) -> String {
         let is_for_apply = matches!(demand.asks, Asks::UniqueValues | Asks::EventTime);
-        let nearest = self.schema.nearest(&demand.property).map(|name| format!("did you mean `{name}`?"));
+        let nearest =
+            self.schema.nearest(&demand.property).map(|name| format!("did you mean `{name}`?"));
         match (reason, nearest) {
             (FailReason::UnknownProperty, Some(meant)) if is_for_apply => {
                 format!("{meant} If not, `taskhook schema apply` creates it")

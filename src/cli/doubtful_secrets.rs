@@ -10,7 +10,8 @@ use crate::source::Source;
 /// Shorter ones can be found by trying.
 const SHORTEST: usize = 16;
 
-/// Secrets that documentation shows besides those of the presets: of GitHub, Slack, and the Standard Webhooks.
+/// Secrets that documentation shows besides those of the presets: of GitHub, Slack, and the
+/// Standard Webhooks.
 const PUBLISHED: [&str; 4] = [
     "It's a Secret to Everybody",
     "8f742231b10e8888abcd99yyyzzz85a5",
@@ -21,8 +22,13 @@ const PUBLISHED: [&str; 4] = [
 /// What the samples of this project are signed with, which everybody can read.
 const SAMPLES: &str = include_str!("../../events/secrets.json");
 
-/// What speaks against the secrets of a source; `None` if nothing does. Those of the samples may be meant to be used.
-pub(super) fn doubt(source: &Source, secrets: &[SecretString], may_be_samples: bool) -> Option<String> {
+/// What speaks against the secrets of a source; `None` if nothing does. Those of the samples may be
+/// meant to be used.
+pub(super) fn doubt(
+    source: &Source,
+    secrets: &[SecretString],
+    may_be_samples: bool,
+) -> Option<String> {
     secrets.iter().find_map(|secret| {
         let text = secret.expose_secret().trim();
         // Of a user and a password only this is secret.
@@ -40,7 +46,10 @@ pub(super) fn doubt(source: &Source, secrets: &[SecretString], may_be_samples: b
         } else {
             return None;
         };
-        Some(format!("the secret of {} {why}; store one of {SHORTEST} or more random characters", source.name))
+        Some(format!(
+            "the secret of {} {why}; store one of {SHORTEST} or more random characters",
+            source.name
+        ))
     })
 }
 
@@ -52,7 +61,8 @@ fn is_published(text: &str) -> bool {
 fn is_sample(text: &str) -> bool {
     let samples: BTreeMap<String, String> = serde_json::from_str(SAMPLES).unwrap_or_default();
     samples.values().any(|sample| {
-        let several: Vec<String> = serde_json::from_str(sample).unwrap_or_else(|_| vec![sample.clone()]);
+        let several: Vec<String> =
+            serde_json::from_str(sample).unwrap_or_else(|_| vec![sample.clone()]);
         several.iter().any(|sample| sample == text)
     })
 }
@@ -66,13 +76,21 @@ mod tests {
     fn short_and_published_secrets_are_doubted_and_those_of_samples_where_they_protect_something() {
         let text = "[verify]\nscheme = \"github\"\nsecret = \"taskhook/desk\"\n[task]\nid = '.id'\nid_property = \"desk_id\"\n\
                     [properties]\nhs_task_subject = '.x'\n";
-        let file = SourceFile { file: String::new(), name: "desk".to_owned(), text: Ok(text.to_owned()) };
+        let file =
+            SourceFile { file: String::new(), name: "desk".to_owned(), text: Ok(text.to_owned()) };
         let sources = Sources::read(&[file]);
         let source = sources.iter().next().unwrap_or_else(|| panic!("{:?}", sources.problems()));
-        let doubt = |secret: &str, may_be_samples| doubt(source, &[secret.into()], may_be_samples).unwrap_or_default();
+        let doubt = |secret: &str, may_be_samples| {
+            doubt(source, &[secret.into()], may_be_samples).unwrap_or_default()
+        };
         assert!(doubt("a-short-secret", true).contains("has 14 characters"));
-        assert!(doubt("It's a Secret to Everybody", true).contains("stands in public documentation"));
-        assert!(doubt("local-jira-webhook-secret-before-rotation", false).contains("Taskhook's own samples"));
+        assert!(
+            doubt("It's a Secret to Everybody", true).contains("stands in public documentation")
+        );
+        assert!(
+            doubt("local-jira-webhook-secret-before-rotation", false)
+                .contains("Taskhook's own samples")
+        );
         assert_eq!(doubt("local-jira-webhook-secret-before-rotation", true), "");
         assert_eq!(doubt("0d4c1f6e8a2b5c7d9e0f", false), "");
     }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::signed::Signed;
 use crate::delivery::Delivery;
 
-/// Print a complete Function URL event with a fresh valid signature, for cargo lambda invoke --data-file
+/// Print a complete Function URL event with a fresh valid signature, for cargo lambda invoke
+/// --data-file
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]

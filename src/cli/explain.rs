@@ -57,14 +57,16 @@ pub(super) fn problems(event: &Event) -> Vec<String> {
 }
 
 fn problem(not: &NotMapped) -> String {
-    let id = not.id.as_deref().map(|id| format!(" of {} {id}", not.id_property)).unwrap_or_default();
+    let id =
+        not.id.as_deref().map(|id| format!(" of {} {id}", not.id_property)).unwrap_or_default();
     format!("The update{id} can't be mapped: {}", not.detail)
 }
 
 /// The form of the files in events/.
 pub(super) fn to_json(event: &Event) -> Value {
     let updates = updates(event).filter_map(|update| update.as_ref().ok()).map(|update| {
-        let properties = update.properties.iter().map(|(name, value)| (name.clone(), value_json(value)));
+        let properties =
+            update.properties.iter().map(|(name, value)| (name.clone(), value_json(value)));
         json!({
             "id": update.task.id,
             "idProperty": update.task.id_property,
@@ -90,13 +92,25 @@ fn to_text(event: &Event) -> String {
     let time = event.time.map_or_else(|| "not asked".to_owned(), |time| time.to_string());
     let mut lines = vec![format!("delivery  {}", event.id), format!("time      {time}")];
     if matches!(event.mapped, Mapped::Filtered) {
-        lines.push("filtered  none of our business: [event] when, or no output of [task] each".to_owned());
+        lines.push(
+            "filtered  none of our business: [event] when, or no output of [task] each".to_owned(),
+        );
     }
     for update in updates(event).filter_map(|update| update.as_ref().ok()) {
         lines.push(format!("\nthe task whose {} is {}", update.task.id_property, update.task.id));
         let width = update.properties.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        lines.extend(update.properties.iter().map(|(name, value)| format!("  {name:width$}  {}", value_text(value))));
-        lines.extend(update.updated_at_property.as_ref().map(|name| format!("  {name} keeps {}", update.time)));
+        lines.extend(
+            update
+                .properties
+                .iter()
+                .map(|(name, value)| format!("  {name:width$}  {}", value_text(value))),
+        );
+        lines.extend(
+            update
+                .updated_at_property
+                .as_ref()
+                .map(|name| format!("  {name} keeps {}", update.time)),
+        );
         if update.properties.is_empty() {
             lines.push("  nothing to write: unchanged".to_owned());
         }
@@ -104,15 +118,20 @@ fn to_text(event: &Event) -> String {
     lines.join("\n") + "\n"
 }
 
-/// The requests to HubSpot, with their bodies: of updates that fit the portal's schema, where that is known.
+/// The requests to HubSpot, with their bodies: of updates that fit the portal's schema, where that
+/// is known.
 fn requests(event: &Event) -> Result<String, String> {
     let schema = files::schema(&payload::path()).map_err(|problem| problem.to_string())?;
-    let version = ApiVersion::read(&|name| std::env::var(name).ok()).map_err(|problem| problem.to_string())?;
+    let version = ApiVersion::read(&|name| std::env::var(name).ok())
+        .map_err(|problem| problem.to_string())?;
     let (mut fit, mut parts) = (Vec::new(), Vec::new());
     for mut update in updates(event).filter_map(|update| update.clone().ok()) {
         match schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
             Ok(()) => fit.push(update),
-            Err((_, why)) => parts.push(format!("\nnot sent: {} {}: {why}\n", update.task.id_property, update.task.id)),
+            Err((_, why)) => parts.push(format!(
+                "\nnot sent: {} {}: {why}\n",
+                update.task.id_property, update.task.id
+            )),
         }
     }
     parts.extend(engine::preview(&fit).into_iter().map(|Request { path, body, only }| {

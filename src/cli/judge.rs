@@ -1,7 +1,8 @@
 //! The warnings about a source file, found in a process of its own.
 //!
-//! They come from running its expressions on an event that has nothing. An expression that never ends can't be
-//! interrupted, and one that overflows the stack or takes all memory ends the process: so another one is at risk.
+//! They come from running its expressions on an event that has nothing. An expression that never
+//! ends can't be interrupted, and one that overflows the stack or takes all memory ends the
+//! process: so another one is at risk.
 
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -26,10 +27,13 @@ pub(super) struct Arguments {}
 
 pub(super) fn run(_: &Arguments) -> Result<(), String> {
     let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text).map_err(|error| format!("It can't be read: {error}."))?;
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| format!("It can't be read: {error}."))?;
     let file = SourceFile { file: String::new(), name: String::new(), text: Ok(text) };
     let found = warnings(&[file]).into_iter();
-    let told: Told = found.map(|Warning(problem)| (problem.line, problem.column, problem.message)).collect();
+    let told: Told =
+        found.map(|Warning(problem)| (problem.line, problem.column, problem.message)).collect();
     super::print(&serde_json::json!(told).to_string())
 }
 
@@ -43,14 +47,18 @@ pub(super) fn judge(file: &SourceFile) -> Result<Vec<Warning>, String> {
     // Of no further use, whatever became of it.
     let _ = child.kill();
     let _ = child.wait();
-    let answer = answer.ok_or_else(|| failed("an expression of this file doesn't end on an event without fields"))?;
+    let answer = answer.ok_or_else(|| {
+        failed("an expression of this file doesn't end on an event without fields")
+    })?;
     let told: Told = serde_json::from_str(&answer).map_err(|_| {
         failed(
             "an expression of this file takes all stack or memory on an event without fields, which would end the \
              function; bound what it builds",
         )
     })?;
-    let problem = |(line, column, message)| Warning(Problem { file: file.file.clone(), line, column, message });
+    let problem = |(line, column, message)| {
+        Warning(Problem { file: file.file.clone(), line, column, message })
+    };
     Ok(told.into_iter().map(problem).collect())
 }
 

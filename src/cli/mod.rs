@@ -49,8 +49,8 @@ enum Command {
     Demo(demo::Arguments),
 }
 
-/// Runs the command that the process was started with. A problem goes to stderr as one sentence and ends with 1;
-/// arguments that can't be read end with 2.
+/// Runs the command that the process was started with. A problem goes to stderr as one sentence and
+/// ends with 1; arguments that can't be read end with 2.
 #[must_use]
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {

@@ -6,8 +6,9 @@ use super::demand::Definitions;
 use crate::hubspot::Schema;
 use crate::source::{Demand, SourceFile, Warning, demands};
 
-/// The names of all that HubSpot defines for tasks. HubSpot publishes no list: these were gathered from its guide
-/// (<https://developers.hubspot.com/docs/api-reference/crm-tasks-v3/guide>) and from portals' own lists.
+/// The names of all that HubSpot defines for tasks. HubSpot publishes no list: these were gathered
+/// from its guide (<https://developers.hubspot.com/docs/api-reference/crm-tasks-v3/guide>) and from
+/// portals' own lists.
 const NAMES: &str = "hs_all_accessible_team_ids hs_all_assigned_business_unit_ids hs_all_owner_ids \
     hs_all_team_ids hs_app_id hs_associated_company_labels hs_associated_contact_labels \
     hs_at_mentioned_owner_ids hs_attachment_ids hs_body_preview hs_body_preview_html \
@@ -59,9 +60,13 @@ const OPTIONS: [(&str, &[&str]); 3] = [
     ("hs_task_type", &["EMAIL", "CALL", "TODO", "LINKED_IN_CONNECT", "LINKED_IN_MESSAGE"]),
 ];
 
-/// What a file asks of these properties and HubSpot doesn't give. Only a warning: portals differ, and names come.
+/// What a file asks of these properties and HubSpot doesn't give. Only a warning: portals differ,
+/// and names come.
 pub(super) fn warnings(file: &SourceFile, own: &Definitions) -> Vec<Warning> {
-    demands(file).iter().filter_map(|demand| Some(Warning(demand.problem(remark(demand, own)?)))).collect()
+    demands(file)
+        .iter()
+        .filter_map(|demand| Some(Warning(demand.problem(remark(demand, own)?))))
+        .collect()
 }
 
 fn remark(demand: &Demand, own: &Definitions) -> Option<String> {
@@ -75,9 +80,9 @@ fn remark(demand: &Demand, own: &Definitions) -> Option<String> {
     }
     let is_own = ["hs_", "hubspot_"].iter().any(|start| name.starts_with(start));
     match meant {
-        Some(meant) if is_own || strsim::damerau_levenshtein(meant, name) <= 2 => {
-            Some(format!("{name}: HubSpot has no task property of this name; did you mean `{meant}`?"))
-        }
+        Some(meant) if is_own || strsim::damerau_levenshtein(meant, name) <= 2 => Some(format!(
+            "{name}: HubSpot has no task property of this name; did you mean `{meant}`?"
+        )),
         _ if is_own => Some(format!(
             "{name}: HubSpot has no task property of this name, and only its own begin so; correct the name (`taskhook \
              check --online` knows every property of the portal)"
@@ -94,10 +99,14 @@ pub(super) fn definitions() -> Result<Definitions, String> {
 }
 
 fn definition(name: &str) -> Value {
-    let options = OPTIONS.iter().find(|(property, _)| *property == name).map(|(_, options)| *options);
-    let options: Vec<_> = options.unwrap_or_default().iter().map(|value| json!({ "value": value })).collect();
+    let options =
+        OPTIONS.iter().find(|(property, _)| *property == name).map(|(_, options)| *options);
+    let options: Vec<_> =
+        options.unwrap_or_default().iter().map(|value| json!({ "value": value })).collect();
     let kind = match name {
-        "hs_timestamp" | "hs_createdate" | "hs_lastmodifieddate" | "hs_task_completion_date" => "datetime",
+        "hs_timestamp" | "hs_createdate" | "hs_lastmodifieddate" | "hs_task_completion_date" => {
+            "datetime"
+        }
         "hubspot_owner_id" => "enumeration",
         _ if !options.is_empty() => "enumeration",
         _ => "string",
@@ -123,12 +132,22 @@ mod tests {
                 "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"desk_id\"\n[properties]\n{property} = '.x'\n"
             );
             let file = SourceFile { file: String::new(), name: "desk".to_owned(), text: Ok(text) };
-            let found: Vec<_> = demands(&file).iter().filter_map(|demand| remark(demand, &own)).collect();
+            let found: Vec<_> =
+                demands(&file).iter().filter_map(|demand| remark(demand, &own)).collect();
             found.into_iter().find(|remark| remark.starts_with(property))
         };
-        for name in ["hs_task_campaign_guid", "hs_marketing_task_category", "hs_time_in_60b5c368_1329", "due_by"] {
+        for name in [
+            "hs_task_campaign_guid",
+            "hs_marketing_task_category",
+            "hs_time_in_60b5c368_1329",
+            "due_by",
+        ] {
             assert_eq!(said_of(name), None);
         }
-        assert!(said_of("hs_task_campaign_gud").unwrap().contains("did you mean `hs_task_campaign_guid`?"));
+        assert!(
+            said_of("hs_task_campaign_gud")
+                .unwrap()
+                .contains("did you mean `hs_task_campaign_guid`?")
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a complete Lambda event.
+//! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a
+//! complete Lambda event.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,8 @@ pub(super) fn read_sources(path: &Path) -> Result<Sources, String> {
     if problems.is_empty() { Ok(sources) } else { Err(problems.join("\n")) }
 }
 
-/// The source files, of which the one of this name has to work. Problems of others are told, and keep nobody from it.
+/// The source files, of which the one of this name has to work. Problems of others are told, and
+/// keep nobody from it.
 pub(super) fn sources_with(name: &str) -> Result<Sources, String> {
     let files = files()?;
     let sources = Sources::read(&files);
@@ -58,45 +60,74 @@ pub(super) fn source<'s>(sources: &'s Sources, name: &str) -> Result<&'s Source,
     })
 }
 
-/// Reads a payload file (`-` is standard input) as a delivery to a source, with more headers given as `Name: value`.
-pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery, String> {
-    let bytes = read(file).map_err(|error| format!("{} can't be read: {error}.", file.display()))?;
+/// Reads a payload file (`-` is standard input) as a delivery to a source, with more headers given
+/// as `Name: value`.
+pub(super) fn delivery(
+    source: &Source,
+    file: &Path,
+    headers: &[String],
+) -> Result<Delivery, String> {
+    let bytes =
+        read(file).map_err(|error| format!("{} can't be read: {error}.", file.display()))?;
     let mut delivery = post(source.path.clone(), Time::now());
     delivery.body = bytes.into();
-    delivery.headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    delivery
+        .headers
+        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(event) = lambda_event(&delivery.body) {
         take_event(&mut delivery, &event)?;
     }
     for header in headers {
-        let (name, value) =
-            header.split_once(':').ok_or_else(|| format!("{header:?} is not a header: write Name: value."))?;
+        let (name, value) = header
+            .split_once(':')
+            .ok_or_else(|| format!("{header:?} is not a header: write Name: value."))?;
         insert(&mut delivery.headers, name.trim(), value.trim())?;
     }
     Ok(delivery)
 }
 
-/// A complete Lambda event as the delivery that the function makes of it, at the time of its arrival.
+/// A complete Lambda event as the delivery that the function makes of it, at the time of its
+/// arrival.
 pub(super) fn from_event(bytes: &[u8]) -> Result<Delivery, String> {
     let event = lambda_event(bytes)
         .ok_or("It is no Lambda event, which has a body as text and a requestContext; `taskhook event` makes one.")?;
     let (context, http) = (&event["requestContext"], &event["requestContext"]["http"]);
-    let arrived = context["timeEpoch"].as_i64().ok_or("The event lacks requestContext.timeEpoch: when it arrived.")?;
+    let arrived = context["timeEpoch"]
+        .as_i64()
+        .ok_or("The event lacks requestContext.timeEpoch: when it arrived.")?;
     let path = event["rawPath"].as_str().unwrap_or_default().to_owned();
     let mut delivery = post(path, Time::from_milliseconds(arrived));
-    delivery.method = http["method"].as_str().unwrap_or("POST").parse().map_err(|_| "The event's method is none.")?;
+    delivery.method = http["method"]
+        .as_str()
+        .unwrap_or("POST")
+        .parse()
+        .map_err(|_| "The event's method is none.")?;
     take_event(&mut delivery, &event)?;
     Ok(delivery)
 }
 
 /// What a source makes of a delivery that needs no proof.
-pub(super) fn map(sources: &Sources, source: &Source, mut delivery: Delivery) -> Result<Event, String> {
-    // Signed by ourselves, since only a verified delivery can be read. A secret that every scheme takes:
+pub(super) fn map(
+    sources: &Sources,
+    source: &Source,
+    mut delivery: Delivery,
+) -> Result<Event, String> {
+    // Signed by ourselves, since only a verified delivery can be read. A secret that every scheme
+    // takes:
     let secret = SecretString::from("dGFza2hvb2s6ZXhwbGFpbg==".to_owned());
     let scheme = &source.verify.scheme;
-    let secret = if scheme.unusable(&secret).is_some() { SecretString::from("a:b".to_owned()) } else { secret };
+    let secret = if scheme.unusable(&secret).is_some() {
+        SecretString::from("a:b".to_owned())
+    } else {
+        secret
+    };
     scheme.sign(&mut delivery, &secret)?;
-    let verified = scheme.verify(&delivery, &[secret], source.verify.tolerance).map_err(|why| why.to_string())?;
-    sources.map(source, &verified, source.verify.tolerance).map_err(|why| format!("It can't be read: {why}."))
+    let verified = scheme
+        .verify(&delivery, &[secret], source.verify.tolerance)
+        .map_err(|why| why.to_string())?;
+    sources
+        .map(source, &verified, source.verify.tolerance)
+        .map_err(|why| format!("It can't be read: {why}."))
 }
 
 /// A delivery by POST, without headers and body.
@@ -126,7 +157,8 @@ fn read(file: &Path) -> std::io::Result<Vec<u8>> {
 fn lambda_event(bytes: &[u8]) -> Option<Value> {
     let json = Json::parse(&String::from_utf8_lossy(bytes)).ok()?;
     let event: Value = serde_json::from_str(json.as_str()).ok()?;
-    let is_event = event.get("requestContext").is_some() && event.get("body").is_some_and(Value::is_string);
+    let is_event =
+        event.get("requestContext").is_some() && event.get("body").is_some_and(Value::is_string);
     is_event.then_some(event)
 }
 
@@ -136,7 +168,10 @@ fn take_event(delivery: &mut Delivery, event: &Value) -> Result<(), String> {
     }
     let body = event["body"].as_str().unwrap_or_default();
     delivery.body = if event["isBase64Encoded"] == Value::Bool(true) {
-        STANDARD.decode(body).map_err(|_| "The event's body is not base64, as it says.".to_owned())?.into()
+        STANDARD
+            .decode(body)
+            .map_err(|_| "The event's body is not base64, as it says.".to_owned())?
+            .into()
     } else {
         body.to_owned().into()
     };
@@ -149,7 +184,9 @@ fn take_event(delivery: &mut Delivery, event: &Value) -> Result<(), String> {
 /// Adds a header.
 pub(super) fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
     let parsed = (name.parse::<HeaderName>(), HeaderValue::from_str(value));
-    let (Ok(name), Ok(value)) = parsed else { return Err(format!("{name}: {value} is not a header.")) };
+    let (Ok(name), Ok(value)) = parsed else {
+        return Err(format!("{name}: {value} is not a header."));
+    };
     headers.insert(name, value);
     Ok(())
 }

@@ -18,8 +18,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A client whose token can be had.
 pub(super) async fn connect() -> Result<Hubspot, String> {
     let settings = Portal::read(&|name| std::env::var(name).ok());
-    let settings =
-        settings.map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))?;
+    let settings = settings.map_err(|problems| {
+        problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+    })?;
     let http = outbound::client(true);
     let token = match settings.token {
         PortalToken::Given(token) => Token::Given(token),
@@ -28,17 +29,24 @@ pub(super) async fn connect() -> Result<Hubspot, String> {
             Token::Secret(Arc::new(Secrets::new(client, PATIENCE)), secret)
         }
     };
-    let hubspot = Hubspot::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token);
-    hubspot.ready(deadline()).await.map_err(|error| format!("The HubSpot token can't be had: {error}."))?;
+    let hubspot =
+        Hubspot::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token);
+    hubspot
+        .ready(deadline())
+        .await
+        .map_err(|error| format!("The HubSpot token can't be had: {error}."))?;
     Ok(hubspot)
 }
 
-/// The portal's task properties, as HubSpot says them. What the token may not see of them is told on standard error.
+/// The portal's task properties, as HubSpot says them. What the token may not see of them is told
+/// on standard error.
 pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value, String> {
     let answer = hubspot.properties(deadline()).await.map_err(|error| sentence(&error))?;
-    let unseen: Vec<_> = answer["unseen"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let unseen: Vec<_> =
+        answer["unseen"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !unseen.is_empty() {
-        let scopes: Vec<_> = unseen.iter().map(|kind| format!("crm.objects.contacts.{kind}.read.v2")).collect();
+        let scopes: Vec<_> =
+            unseen.iter().map(|kind| format!("crm.objects.contacts.{kind}.read.v2")).collect();
         eprintln!(
             "The token may not see the portal's {} properties, so they are left out. If a source writes one, add to the \
              token's service key: {}",
@@ -64,11 +72,15 @@ pub(super) fn sentence(error: &Error) -> String {
     let what_to_do = match error {
         // HubSpot says itself what is wrong with the request.
         Error::Refused(_) => return format!("{error}"),
-        Error::Later { reason: RetryReason::Forbidden, detail, .. } if !detail.contains("lacks a scope: ") => {
+        Error::Later { reason: RetryReason::Forbidden, detail, .. }
+            if !detail.contains("lacks a scope: ") =>
+        {
             return format!("{error}.");
         }
         Error::Later { reason, .. } => match reason {
-            RetryReason::Unauthorized => "use that of a service key (or private app) that is not revoked",
+            RetryReason::Unauthorized => {
+                "use that of a service key (or private app) that is not revoked"
+            }
             RetryReason::Forbidden => "add the scope to the token's service key (or private app)",
             RetryReason::RateLimited => "try again later",
             RetryReason::Unavailable | RetryReason::Timeout => {

@@ -17,7 +17,8 @@ use crate::{aws, engine, files, outbound};
 /// How long the letters are kept from others, who would send them through as well.
 const HIDDEN: Duration = Duration::from_mins(20);
 
-/// How many letters are sent through together, and deleted: if the command is stopped, no more than these come again.
+/// How many letters are sent through together, and deleted: if the command is stopped, no more than
+/// these come again.
 const AT_ONCE: usize = 100;
 
 /// How long it may take to send some through.
@@ -25,9 +26,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// List dead letters, and send them through again
 ///
-/// An event that could not be mapped is mapped anew, by the source files of `TASKHOOK_SOURCES`; an update goes as it is.
-/// They go to HubSpot, or into a queue with --to. Only what was taken is deleted; what fails again stays. A queue of
-/// updates, which has a redrive policy, is refused.
+/// An event that could not be mapped is mapped anew, by the source files of `TASKHOOK_SOURCES`; an
+/// update goes as it is. They go to HubSpot, or into a queue with --to. Only what was taken is
+/// deleted; what fails again stays. A queue of updates, which has a redrive policy, is refused.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Address of the queue of dead letters
@@ -62,18 +63,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
 
 async fn replay(arguments: &Arguments) -> Result<(), String> {
     let aws = Aws::from_environment(&|name| std::env::var(name).ok());
-    let aws = aws.map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))?;
+    let aws = aws.map_err(|problems| {
+        problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+    })?;
     let sqs = aws::sqs(&aws, outbound::client(true));
     let dead_letters = Queue::new(sqs.clone(), &arguments.queue);
     let target = match &arguments.to {
         _ if arguments.dry_run || arguments.show => None,
         Some(url) if url.strip_suffix(".fifo").is_none() || *url == arguments.queue => {
-            return Err("--to has to be the FIFO queue for updates, whose name ends in .fifo.".to_owned());
+            return Err(
+                "--to has to be the FIFO queue for updates, whose name ends in .fifo.".to_owned()
+            );
         }
         Some(url) => Some(Target::Queue(Queue::new(sqs, url))),
         None => Some(Target::Hubspot(Box::new(portal::connect().await?))),
     };
-    // Of a queue of updates the worker would be kept from what is under way, and later changes would overtake it.
+    // Of a queue of updates the worker would be kept from what is under way, and later changes
+    // would overtake it.
     match dead_letters.has_redrive_policy().await {
         Ok(false) => {}
         Ok(true) => {
@@ -86,7 +92,8 @@ async fn replay(arguments: &Arguments) -> Result<(), String> {
         Err(why) => return Err(format!("The queue can't be read: {why}.")),
     }
     let (held, blocked) = (Vec::new(), HashSet::new());
-    let mut visit = Visit { filter: &arguments.filter, dead_letters, began: Instant::now(), held, blocked };
+    let mut visit =
+        Visit { filter: &arguments.filter, dead_letters, began: Instant::now(), held, blocked };
     let result = match &target {
         Some(target) => visit.send_all(target).await,
         None => visit.look(arguments.show).await,
@@ -124,7 +131,8 @@ struct Count {
 }
 
 impl Visit<'_> {
-    /// Everything that is meant, that was not seen before, and that the queue gives out now; in the order of time.
+    /// Everything that is meant, that was not seen before, and that the queue gives out now; in the
+    /// order of time.
     async fn take(&mut self) -> Result<Vec<Item>, String> {
         let seen: HashSet<String> = self.held.iter().map(|received| received.id.clone()).collect();
         let known = self.held.len();
@@ -144,14 +152,16 @@ impl Visit<'_> {
         self.tell_behind().await
     }
 
-    /// Round after round, since SQS gives out some messages of a group only when those before them are deleted.
+    /// Round after round, since SQS gives out some messages of a group only when those before them
+    /// are deleted.
     async fn send_all(&mut self, target: &Target) -> Result<(), String> {
         let (started, mut newer) = (Time::now(), 0);
         let (mut count, mut result) = (Count::default(), Ok(()));
         'rounds: loop {
             // What fails again in the worker is a new letter, and for the next time.
             let is_new = |item: &Item| {
-                matches!(target, Target::Queue(_)) && item.received.sent.is_some_and(|sent| sent > started)
+                matches!(target, Target::Queue(_))
+                    && item.received.sent.is_some_and(|sent| sent > started)
             };
             let (new, old): (Vec<_>, Vec<_>) = self.take().await?.into_iter().partition(is_new);
             newer += new.len();
@@ -163,17 +173,24 @@ impl Visit<'_> {
             jobs.sort_by_key(Job::time);
             while !jobs.is_empty() {
                 if self.began.elapsed() > HIDDEN / 2 {
-                    result = Err("The letters can't be kept from others for longer: run the command again.".to_owned());
+                    result = Err(
+                        "The letters can't be kept from others for longer: run the command again."
+                            .to_owned(),
+                    );
                     count.stay += jobs.len();
                     break 'rounds;
                 }
                 let rest = jobs.split_off(jobs.len().min(AT_ONCE));
-                let deleted = self.send(target, std::mem::replace(&mut jobs, rest), &mut count).await?;
+                let deleted =
+                    self.send(target, std::mem::replace(&mut jobs, rest), &mut count).await?;
                 result = result.and(deleted);
             }
         }
-        let newer =
-            if newer > 0 { format!(" {newer} came meanwhile, and are for the next time.") } else { String::new() };
+        let newer = if newer > 0 {
+            format!(" {newer} came meanwhile, and are for the next time.")
+        } else {
+            String::new()
+        };
         super::print(&format!("{} went through, {} stay.{newer}\n", count.gone, count.stay))?;
         self.tell_behind().await?;
         result?;
@@ -181,15 +198,18 @@ impl Visit<'_> {
         if count.stay == 0 { Ok(()) } else { Err(not_all) }
     }
 
-    /// Sends letters through, says what became of each, and deletes what was taken. Returns whether all of it could be
-    /// deleted.
+    /// Sends letters through, says what became of each, and deletes what was taken. Returns whether
+    /// all of it could be deleted.
     async fn send(
         &mut self,
         target: &Target,
         mut jobs: Vec<Job>,
         count: &mut Count,
     ) -> Result<Result<(), String>, String> {
-        for job in jobs.iter_mut().filter(|job| job.groups.iter().any(|group| self.blocked.contains(group))) {
+        for job in jobs
+            .iter_mut()
+            .filter(|job| job.groups.iter().any(|group| self.blocked.contains(group)))
+        {
             job.messages = Err("an earlier change of the same task stays".to_owned());
         }
         let fates = target.take(&jobs).await;
@@ -215,7 +235,9 @@ impl Visit<'_> {
     async fn tell_behind(&self) -> Result<(), String> {
         match self.dead_letters.waiting().await {
             Ok(0) => Ok(()),
-            Ok(waiting) => super::print(&format!("About {waiting} more wait that SQS doesn't give out now.\n")),
+            Ok(waiting) => {
+                super::print(&format!("About {waiting} more wait that SQS doesn't give out now.\n"))
+            }
             Err(why) => {
                 eprintln!("How many more wait is not known: {why}.");
                 Ok(())
@@ -237,7 +259,8 @@ fn prepare(items: Vec<Item>) -> Result<Vec<Job>, String> {
         };
         let mut messages = item.messages(sources)?;
         for message in &mut messages {
-            let checked = schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut message.update));
+            let checked =
+                schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut message.update));
             checked.map_err(|(_, detail)| detail)?;
         }
         Ok(messages)
@@ -261,10 +284,9 @@ impl Job {
 impl Target {
     /// What became of each letter. Their updates go together, in their order.
     async fn take(&self, jobs: &[Job]) -> Vec<Fate> {
-        let all = jobs
-            .iter()
-            .enumerate()
-            .flat_map(|(index, job)| job.messages.iter().flatten().map(move |message| (index, message.clone())));
+        let all = jobs.iter().enumerate().flat_map(|(index, job)| {
+            job.messages.iter().flatten().map(move |message| (index, message.clone()))
+        });
         let (indices, messages): (Vec<usize>, Vec<Message>) = all.unzip();
         let begin = |job: &Job| match &job.messages {
             Ok(messages) if messages.is_empty() => Ok("filtered".to_owned()),
@@ -289,12 +311,20 @@ impl Target {
         match self {
             Self::Hubspot(hubspot) => {
                 let updates: Vec<_> = messages.into_iter().map(|message| message.update).collect();
-                engine::run(hubspot, &updates, deadline, false).await.outcomes.iter().map(word).collect()
+                engine::run(hubspot, &updates, deadline, false)
+                    .await
+                    .outcomes
+                    .iter()
+                    .map(word)
+                    .collect()
             }
             Self::Queue(queue) => {
                 let entries: Vec<_> = messages.iter().map(Entry::again).collect();
                 let sent = queue.send(&entries, deadline).await.into_iter();
-                sent.map(|result| result.map(|()| "queued".to_owned()).map_err(|why| why.to_string())).collect()
+                sent.map(|result| {
+                    result.map(|()| "queued".to_owned()).map_err(|why| why.to_string())
+                })
+                .collect()
             }
         }
     }

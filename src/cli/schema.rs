@@ -23,7 +23,8 @@ pub(super) struct Arguments {
 enum Command {
     /// Print everything that HubSpot says about the portal's task properties, sorted by name
     Pull,
-    /// Create the properties that `id_property` and `updated_at_property` of the sources name and the portal lacks
+    /// Create the properties that `id_property` and `updated_at_property` of the sources name and
+    /// the portal lacks
     ///
     /// What exists is left as it is.
     Apply {
@@ -119,7 +120,10 @@ fn state(demands: &[Demand], portal: &Definitions) -> Option<State> {
     }
     let first = demands.first()?;
     let other = demands.iter().find(|demand| demand.asks != first.asks)?;
-    let problem = format!("{} is an id_property and an updated_at_property; name two properties", other.property);
+    let problem = format!(
+        "{} is an id_property and an updated_at_property; name two properties",
+        other.property
+    );
     Some(State::Wrong(other.problem(problem).to_string()))
 }
 
@@ -130,8 +134,12 @@ async fn create(hubspot: &Hubspot, demands: &[Demand], answer: &Value) -> State 
         Asks::UniqueValues => NewProperty::unique_text(&demand.property, answer),
         _ => NewProperty::datetime(&demand.property, answer),
     };
-    let Err(error) = hubspot.create_property(&property, portal::deadline()).await else { return State::Created };
-    let problem = |rest: String| demand.problem(format!("{} can't be created: {rest}", demand.property)).to_string();
+    let Err(error) = hubspot.create_property(&property, portal::deadline()).await else {
+        return State::Created;
+    };
+    let problem = |rest: String| {
+        demand.problem(format!("{} can't be created: {rest}", demand.property)).to_string()
+    };
     let said = portal::sentence(&error);
     match error {
         Error::Refused(refusal) => match hint(&refusal) {
@@ -145,14 +153,18 @@ async fn create(hubspot: &Hubspot, demands: &[Demand], answer: &Value) -> State 
 /// What to do about a refusal, where HubSpot's words don't say it.
 fn hint(refusal: &Refusal) -> Option<&'static str> {
     let complaint = &refusal.complaint;
-    let words = [&complaint.category, &complaint.code, &complaint.message].map(|text| text.to_lowercase()).join(" ");
+    let words = [&complaint.category, &complaint.code, &complaint.message]
+        .map(|text| text.to_lowercase())
+        .join(" ");
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     if refusal.status == 409 || says(&["already exists", "already_exists"]) {
         Some(
             "it may be archived, or sensitive: restore it in HubSpot or let the token see it, or name another property",
         )
     } else if says(&["unique"]) && says(&["limit", "at most", "maximum", "exceed", "too many"]) {
-        Some("ten properties of an object can have unique values; if they are used up, archive one that nobody needs")
+        Some(
+            "ten properties of an object can have unique values; if they are used up, archive one that nobody needs",
+        )
     } else {
         None
     }

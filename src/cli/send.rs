@@ -13,7 +13,8 @@ use crate::outbound;
 pub(super) struct Arguments {
     #[command(flatten)]
     signed: Signed,
-    /// Address of the function, to which the source's path is added; one with a path is taken as it is
+    /// Address of the function, to which the source's path is added; one with a path is taken as it
+    /// is
     #[arg(long)]
     url: Uri,
 }
@@ -28,7 +29,8 @@ const OF_THE_CONNECTION: [header::HeaderName; 6] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// A function answers within 8 s unless it is told otherwise; the longest that API Gateway waits for is 30 s.
+/// A function answers within 8 s unless it is told otherwise; the longest that API Gateway waits
+/// for is 30 s.
 const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 
 /// Fails when the answer is not a 2xx.
@@ -45,7 +47,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     let what_to_do = match status.as_u16() {
         200..=299 => return Ok(()),
         401 => "compare --secret with the secret that the function has.",
-        404 | 405 => "--url is the address of the function, or that followed by the path of the source.",
+        404 | 405 => {
+            "--url is the address of the function, or that followed by the path of the source."
+        }
         400 | 413 => "the body is not what the source takes.",
         503 => "the same event can succeed later.",
         _ => "the function's log says why.",
@@ -53,13 +57,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     Err(format!("{url} answered {status}: {what_to_do}"))
 }
 
-/// The address as it is given if it has a path, else with that of the source and, besides its own, the event's query.
+/// The address as it is given if it has a path, else with that of the source and, besides its own,
+/// the event's query.
 fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String, String> {
     let (Some("http" | "https"), Some(authority)) = (given.scheme_str(), given.authority()) else {
         return Err(format!("--url is {given}; write an address with https:// or http://."));
     };
     if authority.as_str().contains('@') {
-        return Err(format!("--url names a user before the @ of {}, who is not sent; leave it out.", authority.host()));
+        return Err(format!(
+            "--url names a user before the @ of {}, who is not sent; leave it out.",
+            authority.host()
+        ));
     }
     if given.path() != "/" {
         return Ok(given.to_string());
@@ -70,8 +78,13 @@ fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String
     Ok(if query.is_empty() { base } else { format!("{base}?{query}") })
 }
 
-async fn post(url: &str, headers: HeaderMap, body: bytes::Bytes) -> Result<(http::StatusCode, String), String> {
-    let request = outbound::client(false).post(url).headers(headers).body(body).timeout(ANSWERS_WITHIN);
+async fn post(
+    url: &str,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+) -> Result<(http::StatusCode, String), String> {
+    let request =
+        outbound::client(false).post(url).headers(headers).body(body).timeout(ANSWERS_WITHIN);
     let unreachable = |error| format!("{url} can't be reached: {}.", outbound::causes(&error));
     let answer = request.send().await.map_err(unreachable)?;
     Ok((answer.status(), answer.text().await.map_err(unreachable)?))

@@ -14,9 +14,11 @@ use crate::source::Source;
 pub(super) struct Signed {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// File with the body, or with a complete Lambda event, which is signed anew; - is standard input
+    /// File with the body, or with a complete Lambda event, which is signed anew; - is standard
+    /// input
     payload: PathBuf,
-    /// The webhook's secret. Without this and --secret-file it is the source's in events/secrets.json
+    /// The webhook's secret. Without this and --secret-file it is the source's in
+    /// events/secrets.json
     #[arg(long, conflicts_with = "secret_file")]
     secret: Option<SecretString>,
     /// File with the webhook's secret, which keeps it out of the shell's history
@@ -56,7 +58,8 @@ impl Signed {
 
 /// Reads a secret. The line break with which editors end a file is not part of it.
 fn read(file: &Path) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("{} can't be read: {error}.", file.display()))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("{} can't be read: {error}.", file.display()))?;
     match text.trim_end_matches(['\r', '\n']) {
         "" => Err(format!("{} is empty; write the webhook's secret into it.", file.display())),
         secret => Ok(SecretString::from(secret.to_owned())),

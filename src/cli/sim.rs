@@ -11,9 +11,10 @@ use crate::sim::{Seed, Sim};
 
 /// Run a stand-in for HubSpot's tasks API until it is stopped
 ///
-/// It serves the calls of HubSpot's own clients for tasks, their properties and owners, in the versions v3, 2026-03 and
-/// 2026-09, and refuses what HubSpot refuses, calls beyond its rate limits included. Point `HUBSPOT_BASE_URL` at the
-/// address that it prints. `GET /_sim` there lists what scripts can ask of it: what goes wrong, rules, habits, latency.
+/// It serves the calls of HubSpot's own clients for tasks, their properties and owners, in the
+/// versions v3, 2026-03 and 2026-09, and refuses what HubSpot refuses, calls beyond its rate limits
+/// included. Point `HUBSPOT_BASE_URL` at the address that it prints. `GET /_sim` there lists what
+/// scripts can ask of it: what goes wrong, rules, habits, latency.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Port on 127.0.0.1; 0 takes any free one
@@ -54,7 +55,8 @@ async fn serve(seed: Seed, arguments: &Arguments) -> Result<(), String> {
 
 fn read_seed(file: &Path) -> Result<Seed, String> {
     let name = file.display();
-    let text = fs::read_to_string(file).map_err(|error| format!("The seed file {name} can't be read: {error}."))?;
+    let text = fs::read_to_string(file)
+        .map_err(|error| format!("The seed file {name} can't be read: {error}."))?;
     parse_seed(&text).map_err(|problem| format!("{name}:{problem}."))
 }
 
@@ -99,7 +101,10 @@ mod tests {
         let rows = [
             ("{\n  \"tokn\": 1}", "2:8: unknown field `tokn`, expected one of"),
             ("{\n\n", "3:0: EOF while parsing"),
-            ("{\"tasks\": [\n{\"properties\": {\"a\": 1}}]}", "2:22: invalid type: integer `1`, expected a string"),
+            (
+                "{\"tasks\": [\n{\"properties\": {\"a\": 1}}]}",
+                "2:22: invalid type: integer `1`, expected a string",
+            ),
         ];
         for (text, expected) in rows {
             let problem = parse_seed(text).err().unwrap_or_default();

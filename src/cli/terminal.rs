@@ -27,11 +27,15 @@ pub(super) fn bold(text: &str) -> String {
 /// Colours text on a terminal, unless `NO_COLOR` is set. <https://no-color.org>
 fn paint(text: &str, code: &str) -> String {
     let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if is_wanted && std::io::stdout().is_terminal() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    if is_wanted && std::io::stdout().is_terminal() {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
-/// Breaks text into lines of at most [`WIDTH`] characters, the first after `head`, the others below its end: at spaces,
-/// and within words that are longer than a line.
+/// Breaks text into lines of at most [`WIDTH`] characters, the first after `head`, the others below
+/// its end: at spaces, and within words that are longer than a line.
 pub(super) fn wrap(head: &str, text: &str) -> String {
     let indent = head.chars().count();
     let next_line = format!("\n{}", " ".repeat(indent));
@@ -108,6 +112,10 @@ mod tests {
         assert!(wrapped.lines().skip(1).all(|line| line.starts_with("     word")));
         assert_eq!(wrapped.matches("word").count(), 40);
         let long = wrap("  ", &"x".repeat(200));
-        assert!(long.lines().all(|line| line.chars().count() <= WIDTH) && long.matches('x').count() == 200, "{long}");
+        assert!(
+            long.lines().all(|line| line.chars().count() <= WIDTH)
+                && long.matches('x').count() == 200,
+            "{long}"
+        );
     }
 }

@@ -13,8 +13,8 @@ use crate::source::{Source, Sources};
 
 /// Run every sample event against the sources, and compare with the updates that stand beside it
 ///
-/// A folder of samples belongs to the source of its name: a live one, else one that lies ready in `available` beside the
-/// live ones. How long ago an event was signed makes no difference.
+/// A folder of samples belongs to the source of its name: a live one, else one that lies ready in
+/// `available` beside the live ones. How long ago an event was signed makes no difference.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Names of sources, to test these alone
@@ -59,14 +59,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     }
     cases.retain(|name, _| arguments.only.is_empty() || arguments.only.contains(name));
     let secrets = Secrets::read(&arguments.events)?;
-    let tally = |(name, cases): (&String, &Vec<Case>)| test(name, cases, &shelf, &secrets, arguments.bless);
+    let tally =
+        |(name, cases): (&String, &Vec<Case>)| test(name, cases, &shelf, &secrets, arguments.bless);
     let tallies: Vec<_> = cases.iter().map(tally).collect();
-    let remarks: String = tallies.iter().flat_map(|tally| &tally.remarks).map(String::as_str).collect();
+    let remarks: String =
+        tallies.iter().flat_map(|tally| &tally.remarks).map(String::as_str).collect();
     super::print(&format!("{remarks}{}", table(&cases, &tallies)))?;
     let count = |of: fn(&Tally) -> usize| tallies.iter().map(of).sum::<usize>();
     match (count(|tally| tally.failed), arguments.bless) {
         (0, _) => Ok(()),
-        (failed, true) => Err(format!("{failed} of {} cases could not be written down.", count(|tally| tally.cases))),
+        (failed, true) => Err(format!(
+            "{failed} of {} cases could not be written down.",
+            count(|tally| tally.cases)
+        )),
         (failed, false) => Err(format!(
             "{failed} of {} cases failed. Where the new outcome is right, `taskhook test --bless` writes it down.",
             count(|tally| tally.cases)
@@ -75,7 +80,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
 }
 
 impl Shelf {
-    /// Reads the live sources, and for each name that none of them has the one that lies ready, if there is one.
+    /// Reads the live sources, and for each name that none of them has the one that lies ready, if
+    /// there is one.
     fn open<'n>(names: impl Iterator<Item = &'n String>) -> Result<Self, String> {
         let (live, mut ready) = (payload::sources()?, BTreeMap::new());
         let available = files::available(&payload::path());
@@ -103,7 +109,8 @@ impl Shelf {
 /// Runs the cases of a source, and tells what is not as it must be. With `bless` it is made to be.
 fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: bool) -> Tally {
     let mut tally = Tally { cases: cases.len(), ..Tally::default() };
-    let found = shelf.find(name).and_then(|(sources, source)| Ok((sources, source, secrets.of(source)?)));
+    let found =
+        shelf.find(name).and_then(|(sources, source)| Ok((sources, source, secrets.of(source)?)));
     let (sources, source, secrets) = match found {
         Ok(found) => found,
         Err(problem) => {
@@ -132,15 +139,20 @@ fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: boo
 fn compare(case: &Case, given: &Given) -> Result<(), String> {
     let name = case.expected.display();
     if !case.expected.exists() {
-        return Err(format!("{name} is missing; `taskhook test --bless` writes it:\n{}", text(&given.value)));
+        return Err(format!(
+            "{name} is missing; `taskhook test --bless` writes it:\n{}",
+            text(&given.value)
+        ));
     }
-    let expected =
-        std::fs::read_to_string(&case.expected).map_err(|error| format!("{name} can't be read: {error}."))?;
-    let expected: Value = serde_json::from_str(&expected).map_err(|error| format!("{name} is no JSON: {error}."))?;
+    let expected = std::fs::read_to_string(&case.expected)
+        .map_err(|error| format!("{name} can't be read: {error}."))?;
+    let expected: Value =
+        serde_json::from_str(&expected).map_err(|error| format!("{name} is no JSON: {error}."))?;
     if expected == given.value {
         return Ok(());
     }
-    let why = given.refused.as_ref().map(|why| format!(" It is refused: {why}.")).unwrap_or_default();
+    let why =
+        given.refused.as_ref().map(|why| format!(" It is refused: {why}.")).unwrap_or_default();
     let (expected, found) = (text(&expected), text(&given.value));
     let diff = TextDiff::from_lines(&expected, &found);
     let diff = diff.unified_diff().header(&name.to_string(), "what it gives").to_string();
@@ -153,7 +165,8 @@ fn write(case: &Case, given: &Given) -> Result<Option<String>, String> {
     if std::fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(None);
     }
-    std::fs::write(file, text).map_err(|error| format!("{} can't be written: {error}.", file.display()))?;
+    std::fs::write(file, text)
+        .map_err(|error| format!("{} can't be written: {error}.", file.display()))?;
     let why = given.refused.as_ref().map(|why| format!(": refused, {why}")).unwrap_or_default();
     Ok(Some(format!("wrote {}{why}\n", file.display())))
 }
@@ -183,7 +196,10 @@ fn table(cases: &Cases, tallies: &[Tally]) -> String {
     let head = format!("{:width$}  cases  updates  filtered  refused\n", "source");
     let rows = cases.keys().zip(tallies).map(|(name, tally)| {
         let Tally { cases, updates, filtered, refused, .. } = tally;
-        format!("{name:width$}  {cases:5}  {updates:7}  {filtered:8}  {refused:7}  {}\n", tally.result())
+        format!(
+            "{name:width$}  {cases:5}  {updates:7}  {filtered:8}  {refused:7}  {}\n",
+            tally.result()
+        )
     });
     head + &rows.collect::<String>()
 }

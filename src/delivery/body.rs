@@ -18,10 +18,11 @@ const DIGITS: usize = 1000;
 /// What may stand before JSON: a byte order mark and JSON's white space.
 const BEFORE_JSON: [char; 5] = ['\u{feff}', ' ', '\t', '\r', '\n'];
 
-/// JSON that was checked: one value, strict syntax, at most [`DEPTH`] levels, no name twice in one object, whole
-/// characters, and numbers of at most [`DIGITS`] digits.
+/// JSON that was checked: one value, strict syntax, at most [`DEPTH`] levels, no name twice in one
+/// object, whole characters, and numbers of at most [`DIGITS`] digits.
 ///
-/// jaq's own reader is lenient and recursive without a limit; it may only be given text of this type.
+/// jaq's own reader is lenient and recursive without a limit; it may only be given text of this
+/// type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Json(String);
 
@@ -45,8 +46,8 @@ pub enum Unreadable {
     NotJson(String),
     /// Arrays and objects are nested too deeply.
     TooDeep,
-    /// An object has a name twice; with the place of the second one. Text that its author wrote may have broken out of
-    /// the sender's template.
+    /// An object has a name twice; with the place of the second one. Text that its author wrote may
+    /// have broken out of the sender's template.
     NameTwice(Place),
     /// A number has too many digits.
     LongNumber(Place),
@@ -77,7 +78,8 @@ impl Json {
             return Err(Unreadable::Empty);
         }
         // Values are skipped, not built: without recursion, and numbers may be of any size.
-        serde_json::from_str::<IgnoredAny>(json).map_err(|error| Unreadable::NotJson(error.to_string()))?;
+        serde_json::from_str::<IgnoredAny>(json)
+            .map_err(|error| Unreadable::NotJson(error.to_string()))?;
         let json = whole_characters(json);
         check(&json)?;
         Ok(Self(json.into_owned()))
@@ -95,7 +97,8 @@ impl Json {
         }
     }
 
-    /// A form: its field `payload` is JSON (GitHub's other content type), otherwise it is an object of its fields.
+    /// A form: its field `payload` is JSON (GitHub's other content type), otherwise it is an object
+    /// of its fields.
     fn from_form(body: &str) -> Result<Self, Unreadable> {
         let mut fields = serde_json::Map::new();
         for (name, value) in form_urlencoded::parse(body.as_bytes()) {
@@ -120,13 +123,14 @@ impl Json {
     /// The text of a number or a string in a field of the outermost object.
     pub(super) fn field(&self, name: &str) -> Option<String> {
         let value = self.raw(&[name])?;
-        serde_json::from_str::<String>(value)
-            .ok()
-            .or_else(|| value.starts_with(|first: char| first.is_ascii_digit()).then(|| value.to_owned()))
+        serde_json::from_str::<String>(value).ok().or_else(|| {
+            value.starts_with(|first: char| first.is_ascii_digit()).then(|| value.to_owned())
+        })
     }
 }
 
-/// JSON with U+FFFD in place of each half of a surrogate pair: a sender may cut text in the middle of a character.
+/// JSON with U+FFFD in place of each half of a surrogate pair: a sender may cut text in the middle
+/// of a character.
 #[must_use]
 pub fn whole_characters(json: &str) -> Cow<'_, str> {
     let mut whole = String::new();
@@ -165,10 +169,12 @@ struct Name<'j> {
     at: usize,
 }
 
-/// Checks what is beyond the syntax of text that is known to be JSON. Linear, and without recursion.
+/// Checks what is beyond the syntax of text that is known to be JSON. Linear, and without
+/// recursion.
 fn check(json: &str) -> Result<(), Unreadable> {
     let bytes = json.as_bytes();
-    // The names of all open objects, and where in them those of each open object begin; arrays have none.
+    // The names of all open objects, and where in them those of each open object begin; arrays have
+    // none.
     let mut names: Vec<Name<'_>> = Vec::new();
     let mut open: Vec<Option<usize>> = Vec::new();
     let mut at = 0;
@@ -197,7 +203,9 @@ fn check(json: &str) -> Result<(), Unreadable> {
             }
             b'-' | b'0'..=b'9' => {
                 let length = bytes[at..].iter().take_while(|byte| is_of_number(**byte)).count();
-                if bytes[at..at + length].iter().filter(|byte| byte.is_ascii_digit()).count() > DIGITS {
+                if bytes[at..at + length].iter().filter(|byte| byte.is_ascii_digit()).count()
+                    > DIGITS
+                {
                     return Err(Unreadable::LongNumber(Place::of(json, at)));
                 }
                 at += length;
@@ -236,8 +244,9 @@ fn twice<'n, 'j>(names: &'n [Name<'j>]) -> Option<&'n Name<'j>> {
     /// Up to here comparing is cheaper than hashing.
     const FEW: usize = 12;
     if names.len() <= FEW {
-        let stands_before =
-            |(index, name): &(usize, &Name<'_>)| names[..*index].iter().any(|one| one.text == name.text);
+        let stands_before = |(index, name): &(usize, &Name<'_>)| {
+            names[..*index].iter().any(|one| one.text == name.text)
+        };
         return names.iter().enumerate().find(stands_before).map(|(_, name)| name);
     }
     let mut seen = HashSet::with_capacity(names.len());
@@ -252,7 +261,10 @@ impl Place {
     fn of(text: &str, at: usize) -> Self {
         let before = &text[..at];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        Self { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
     }
 }
 
@@ -283,7 +295,9 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson(why) => write!(f, "{}: {why}", self.summary()),
-            Self::NameTwice(place) | Self::LongNumber(place) => write!(f, "{} at {place}", self.summary()),
+            Self::NameTwice(place) | Self::LongNumber(place) => {
+                write!(f, "{} at {place}", self.summary())
+            }
             other => f.write_str(other.summary()),
         }
     }
@@ -299,12 +313,19 @@ mod tests {
 
     #[test]
     fn only_strict_json_of_limited_depth_is_read() {
-        for text in
-            ["", " \n", "{", "{} {}", "{a: 1}", "[1,]", "NaN", "007", "# x\n1", "'a'", "\"\\x\"", "[\"\n\"]", "+1"]
-        {
+        for text in [
+            "", " \n", "{", "{} {}", "{a: 1}", "[1,]", "NaN", "007", "# x\n1", "'a'", "\"\\x\"",
+            "[\"\n\"]", "+1",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
-        for text in ["1", "null", " [1e999, 123456789012345678901234567890.10]", "\"[[[\\\"[[\"", "{\"a\": [{}]}"] {
+        for text in [
+            "1",
+            "null",
+            " [1e999, 123456789012345678901234567890.10]",
+            "\"[[[\\\"[[\"",
+            "{\"a\": [{}]}",
+        ] {
             assert!(parse(text).is_ok(), "{text}");
         }
         let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
@@ -337,7 +358,8 @@ mod tests {
         let error = parse("{\"a\": 1,\n \"ä\": 0, \"a\": 2}").unwrap_err();
         assert_eq!(error.to_string(), "an object in the body has a name twice at line 2 column 10");
         let many = |last: &str| {
-            let names = (0..50_000).map(|n| format!("\"name {n}\": 0")).collect::<Vec<_>>().join(", ");
+            let names =
+                (0..50_000).map(|n| format!("\"name {n}\": 0")).collect::<Vec<_>>().join(", ");
             format!("{{{names}, \"{last}\": 1}}")
         };
         assert!(parse(&many("another")).is_ok());
@@ -391,7 +413,10 @@ mod tests {
         assert_eq!(Json::from_form("a=1&b=x+y%26").unwrap().as_str(), r#"{"a":"1","b":"x y&"}"#);
         assert_eq!(Json::from_form("payload=%7B%22a%22%3A1%7D").unwrap().as_str(), r#"{"a":1}"#);
         assert!(Json::from_form("payload=no").is_err());
-        assert!(matches!(Json::from_form(r#"payload={"a":1,"a":2}"#), Err(Unreadable::NameTwice(_))));
+        assert!(matches!(
+            Json::from_form(r#"payload={"a":1,"a":2}"#),
+            Err(Unreadable::NameTwice(_))
+        ));
         for twice in ["a=1&b=2&a=3", "payload={}&payload={}", "payload={}&a=1&%61=1"] {
             assert_eq!(Json::from_form(twice), Err(Unreadable::FieldTwice), "{twice}");
         }

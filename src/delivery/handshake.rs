@@ -32,7 +32,8 @@ pub(super) enum Ask {
 /// When a handshake is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before anything is verified: what is said back gives nothing away. If a body has to be read for it, a small one.
+    /// Before anything is verified: what is said back gives nothing away. If a body has to be read
+    /// for it, a small one.
     Unverified,
     /// Like an event, after its signature is verified.
     Verified,
@@ -80,7 +81,9 @@ impl NoOp {
     #[must_use]
     pub fn is(&self, delivery: &Delivery, json: &Json) -> bool {
         match self {
-            Self::Header(name, value) => delivery.headers.get(*name).is_some_and(|found| found == value),
+            Self::Header(name, value) => {
+                delivery.headers.get(*name).is_some_and(|found| found == value)
+            }
             Self::Field(keys, value) => json.raw(keys).is_some_and(|found| found == *value),
         }
     }
@@ -109,7 +112,9 @@ impl Handshake {
                 Answer::Header(HeaderName::from_static(name), HeaderValue::from_str(&text).ok()?)
             }
             (Reply::Secret, _) => Answer::Secret(text.into()),
-            (Reply::Field, Ask::Field(name)) => Answer::Json(serde_json::json!({ name: text }).to_string()),
+            (Reply::Field, Ask::Field(name)) => {
+                Answer::Json(serde_json::json!({ name: text }).to_string())
+            }
             (Reply::Text | Reply::Header | Reply::Field, _) => Answer::Text(text),
         })
     }

@@ -1,5 +1,5 @@
-//! A JSON Web Token in the `Authorization` header: HS256, with `exp` and `aud`. It says who sends, not what: the body is
-//! not part of it.
+//! A JSON Web Token in the `Authorization` header: HS256, with `exp` and `aud`. It says who sends,
+//! not what: the body is not part of it.
 
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -18,8 +18,9 @@ use crate::time::Time;
 /// How long a token is good that we make ourselves, in seconds: as long as monday.com's are.
 const LIFE: i64 = 300;
 
-/// Checks the token of a delivery against every secret that is accepted. `audience` is the address that was registered
-/// with the sender; `tolerance` is how long after its `exp` a token is still taken.
+/// Checks the token of a delivery against every secret that is accepted. `audience` is the address
+/// that was registered with the sender; `tolerance` is how long after its `exp` a token is still
+/// taken.
 pub(super) fn verify(
     headers: &HeaderMap,
     secrets: &[SecretString],
@@ -29,7 +30,8 @@ pub(super) fn verify(
 ) -> Result<(), Refused> {
     provide();
     let written = single(headers, &AUTHORIZATION)?;
-    let token = written.split_at_checked(7).filter(|(start, _)| start.eq_ignore_ascii_case("bearer "));
+    let token =
+        written.split_at_checked(7).filter(|(start, _)| start.eq_ignore_ascii_case("bearer "));
     let token = token.map_or(written, |(_, token)| token).trim();
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_audience(&[audience]);
@@ -70,11 +72,14 @@ fn refused(error: &errors::Error) -> Refused {
     }
 }
 
-/// Gives the library the one HMAC that the other schemes use. (Its own choices bring RSA and elliptic curves along.)
+/// Gives the library the one HMAC that the other schemes use. (Its own choices bring RSA and
+/// elliptic curves along.)
 fn provide() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?)),
-        verifier_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?)),
+        verifier_factory: |algorithm, key| {
+            Ok(Box::new(Hs256::new(*algorithm, key.try_get_as_bytes()?)?))
+        },
         key_utils: KeyUtils::new_unimplemented(),
     };
     // It is there already from the second time on.

@@ -1,7 +1,8 @@
 //! A webhook delivery: how ticket systems sign, and how a body is read.
 //!
-//! A [`Delivery`] is a stranger's bytes. Only [`Scheme::verify`] makes a [`Verified`] one of it, and only a verified
-//! delivery can be read: a body is never parsed before its signature is checked.
+//! A [`Delivery`] is a stranger's bytes. Only [`Scheme::verify`] makes a [`Verified`] one of it,
+//! and only a verified delivery can be read: a body is never parsed before its signature is
+//! checked.
 
 mod body;
 mod handshake;
@@ -83,30 +84,35 @@ impl<'d> Verified<'d> {
         self.delivery.headers.get(name)?.to_str().ok().filter(|id| !id.is_empty())
     }
 
-    /// The headers that expressions, logs and dead letters may see: lower-case names, repeated ones joined by a
-    /// comma, without those that carry a secret or a signature.
+    /// The headers that expressions, logs and dead letters may see: lower-case names, repeated ones
+    /// joined by a comma, without those that carry a secret or a signature.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'d str, String)> {
         let mut headers: Vec<(&str, String)> = Vec::new();
         for name in self.delivery.headers.keys().filter(|name| !self.is_secret(name)) {
             let values = self.delivery.headers.get_all(name).iter();
-            let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            let values: Vec<_> =
+                values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
             headers.push((name.as_str(), values.join(", ")));
         }
         headers
     }
 
-    /// The fields of the query that expressions and dead letters may see: without those that seem to carry a secret.
+    /// The fields of the query that expressions and dead letters may see: without those that seem
+    /// to carry a secret.
     pub fn query(&self) -> impl Iterator<Item = &'d (String, String)> {
         self.delivery.query.iter().filter(|(name, _)| !names_a_secret(name))
     }
 
-    /// Reads the body as JSON and checks what of the signature's promise is inside: the time of signing, where a
-    /// scheme puts it into the body.
+    /// Reads the body as JSON and checks what of the signature's promise is inside: the time of
+    /// signing, where a scheme puts it into the body.
     pub fn read(&self, format: Format, tolerance: Tolerance) -> Result<Json, NotRead> {
         let json = Json::read(self.delivery, format).map_err(NotRead::Unreadable)?;
         if let Some(field) = self.scheme.timestamp_field() {
-            let written = json.field(field).ok_or(Refused::Missing(field.to_owned())).map_err(NotRead::Refused)?;
+            let written = json
+                .field(field)
+                .ok_or(Refused::Missing(field.to_owned()))
+                .map_err(NotRead::Refused)?;
             tolerance.check(field, &written, self.delivery.arrived).map_err(NotRead::Refused)?;
         }
         Ok(json)
@@ -115,7 +121,8 @@ impl<'d> Verified<'d> {
     /// What may be kept of the delivery besides its body, without what seems to be a secret.
     #[must_use]
     pub fn kept(&self) -> Kept {
-        let headers = self.headers().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let headers =
+            self.headers().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Kept { headers, query: self.query().cloned().collect() }
     }
 

@@ -1,5 +1,5 @@
-//! Which headers and fields of a query carry a secret, by their names: a sender may sign twice, and a proxy may add a
-//! token.
+//! Which headers and fields of a query carry a secret, by their names: a sender may sign twice, and
+//! a proxy may add a token.
 
 /// Anywhere in a word, as words may be written together.
 const PARTS: [&str; 22] = [
@@ -52,8 +52,8 @@ const WORDS: [&str; 21] = [
     "verify",
 ];
 
-/// What makes a key an ordinary one, such as the key of an issue or the event key of Bitbucket. An idempotency key is
-/// the id of a delivery, GitLab's for one.
+/// What makes a key an ordinary one, such as the key of an issue or the event key of Bitbucket. An
+/// idempotency key is the id of a delivery, GitLab's for one.
 const ORDINARY_KEYS: [&str; 22] = [
     "board",
     "cache",
@@ -86,7 +86,9 @@ pub(super) fn names_a_secret(name: &str) -> bool {
     if words.last().is_some_and(|last| last == "timestamp") {
         return false;
     }
-    words.iter().any(|word| WORDS.contains(&word.as_str()) || PARTS.iter().any(|part| holds(word, part)))
+    words
+        .iter()
+        .any(|word| WORDS.contains(&word.as_str()) || PARTS.iter().any(|part| holds(word, part)))
         || (0..words.len()).any(|index| is_secret_key(&words, index))
 }
 

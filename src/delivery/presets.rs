@@ -1,6 +1,7 @@
 //! The named signature schemes: one table, from the senders' own documentation.
 //!
-//! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never code.
+//! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never
+//! code.
 
 use super::body::Format;
 use super::handshake::{Ask, Handshake, NoOp, Reply, Stage};
@@ -21,8 +22,8 @@ pub struct Preset {
     pub handshake: Option<Handshake>,
     /// What the sender sends to see whether anybody is there.
     pub no_op: Option<NoOp>,
-    /// Whether its events carry only what changed, and not the whole ticket. Then a late one isn't stale: what it says
-    /// of one field is not in a newer one about another.
+    /// Whether its events carry only what changed, and not the whole ticket. Then a late one isn't
+    /// stale: what it says of one field is not in a newer one about another.
     pub partial_events: bool,
     /// How it writes bodies.
     pub format: Format,
@@ -52,7 +53,8 @@ pub struct HmacPreset {
     pub(super) separator: Option<&'static str>,
     pub(super) signed: &'static str,
     pub(super) timestamp_header: Option<&'static str>,
-    /// What stands before the time of signing where that is one of the parts of the signature's header.
+    /// What stands before the time of signing where that is one of the parts of the signature's
+    /// header.
     pub(super) timestamp_prefix: Option<&'static str>,
     pub(super) timestamp_format: TimeFormat,
     /// A field of the signed body with the time of signing.
@@ -148,7 +150,11 @@ static PRESETS: [Preset; 22] = [
     row(
         "linear",
         Some("linear-delivery"),
-        Kind::Hmac(HmacPreset { header: "linear-signature", timestamp_field: Some("webhookTimestamp"), ..COMMON }),
+        Kind::Hmac(HmacPreset {
+            header: "linear-signature",
+            timestamp_field: Some("webhookTimestamp"),
+            ..COMMON
+        }),
     ),
     // <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
     row("standard-webhooks", Some("webhook-id"), Kind::Hmac(STANDARD)),
@@ -158,7 +164,11 @@ static PRESETS: [Preset; 22] = [
     row(
         "svix",
         Some("svix-id"),
-        Kind::Hmac(HmacPreset { header: "svix-signature", timestamp_header: Some("svix-timestamp"), ..STANDARD }),
+        Kind::Hmac(HmacPreset {
+            header: "svix-signature",
+            timestamp_header: Some("svix-timestamp"),
+            ..STANDARD
+        }),
     ),
     // <https://developer.pagerduty.com/docs/verifying-webhook-signatures>
     Preset {
@@ -166,7 +176,12 @@ static PRESETS: [Preset; 22] = [
         ..row(
             "pagerduty",
             Some("x-webhook-id"),
-            Kind::Hmac(HmacPreset { header: "x-pagerduty-signature", prefix: "v1=", separator: Some(","), ..COMMON }),
+            Kind::Hmac(HmacPreset {
+                header: "x-pagerduty-signature",
+                prefix: "v1=",
+                separator: Some(","),
+                ..COMMON
+            }),
         )
     },
     // <https://developers.intercom.com/docs/webhooks>
@@ -175,7 +190,12 @@ static PRESETS: [Preset; 22] = [
         ..row(
             "intercom",
             None,
-            Kind::Hmac(HmacPreset { header: "x-hub-signature", algorithm: Algorithm::Sha1, prefix: "sha1=", ..COMMON }),
+            Kind::Hmac(HmacPreset {
+                header: "x-hub-signature",
+                algorithm: Algorithm::Sha1,
+                prefix: "sha1=",
+                ..COMMON
+            }),
         )
     },
     // <https://developers.asana.com/docs/webhooks-guide>
@@ -201,9 +221,17 @@ static PRESETS: [Preset; 22] = [
         )
     },
     // <https://developer.clickup.com/docs/webhooksignature>
-    Preset { partial_events: true, ..row("clickup", None, Kind::Hmac(HmacPreset { header: "x-signature", ..COMMON })) },
-    // Its timestamp header is not signed. <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>
-    row("sentry", Some("request-id"), Kind::Hmac(HmacPreset { header: "sentry-hook-signature", ..COMMON })),
+    Preset {
+        partial_events: true,
+        ..row("clickup", None, Kind::Hmac(HmacPreset { header: "x-signature", ..COMMON }))
+    },
+    // Its timestamp header is not signed.
+    // <https://docs.sentry.io/organization/integrations/integration-platform/webhooks/>
+    row(
+        "sentry",
+        Some("request-id"),
+        Kind::Hmac(HmacPreset { header: "sentry-hook-signature", ..COMMON }),
+    ),
     // <https://developer.helpscout.com/webhooks/>
     Preset {
         no_op: Some(NoOp::Header("x-helpscout-event", "helpscout.test")),
@@ -251,7 +279,8 @@ static PRESETS: [Preset; 22] = [
             }),
         )
     },
-    // The key is the whole secret, `whsec_` included. <https://docs.stripe.com/webhooks#verify-manually>
+    // The key is the whole secret, `whsec_` included.
+    // <https://docs.stripe.com/webhooks#verify-manually>
     row(
         "stripe",
         None,
@@ -267,15 +296,21 @@ static PRESETS: [Preset; 22] = [
     // The key is the verification token. <https://developers.notion.com/reference/webhooks>
     Preset {
         handshake: Some(asks(Ask::Field("verification_token"), Stage::BeforeSecret, Reply::Secret)),
-        ..row("notion", None, Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }))
+        ..row(
+            "notion",
+            None,
+            Kind::Hmac(HmacPreset { header: "x-notion-signature", prefix: "sha256=", ..COMMON }),
+        )
     },
-    // The body is not signed: weaker than the rest. <https://developer.monday.com/apps/docs/authorization-header>
+    // The body is not signed: weaker than the rest.
+    // <https://developer.monday.com/apps/docs/authorization-header>
     Preset {
         handshake: Some(asks(Ask::Field("challenge"), Stage::Unverified, Reply::Field)),
         partial_events: true,
         ..row("monday", None, Kind::Jwt)
     },
-    // From memory, not checked; `scheme = "hmac"` says it otherwise. <https://developer.shortcut.com/api/webhook/v1>
+    // From memory, not checked; `scheme = "hmac"` says it otherwise.
+    // <https://developer.shortcut.com/api/webhook/v1>
     Preset {
         partial_events: true,
         ..row("shortcut", None, Kind::Hmac(HmacPreset { header: "payload-signature", ..COMMON }))

@@ -23,7 +23,8 @@ pub enum Scheme {
     Token {
         /// The header that carries the secret.
         header: HeaderName,
-        /// What stands before the secret, with or without the space that parts them; compared without regard to case.
+        /// What stands before the secret, with or without the space that parts them; compared
+        /// without regard to case.
         prefix: String,
         /// The header with the sender's id of a delivery.
         id_header: Option<HeaderName>,
@@ -52,7 +53,8 @@ pub enum Refused {
     Repeated(String),
     /// A header can't be read.
     Malformed(String),
-    /// A part of what is signed holds the text that stands after it, so that it could reach into the next part.
+    /// A part of what is signed holds the text that stands after it, so that it could reach into
+    /// the next part.
     Ambiguous(String),
     /// No signature, token or password is right for any of the secrets. A newer secret might be.
     Mismatch,
@@ -87,8 +89,11 @@ impl Scheme {
             Self::Basic => {
                 let header = http::header::AUTHORIZATION;
                 let value = single(&delivery.headers, &header)?;
-                let encoded = value.split_at_checked(6).filter(|(start, _)| start.eq_ignore_ascii_case("basic "));
-                let credentials = encoded.and_then(|(_, encoded)| Encoding::Base64.decode(encoded.trim()));
+                let encoded = value
+                    .split_at_checked(6)
+                    .filter(|(start, _)| start.eq_ignore_ascii_case("basic "));
+                let credentials =
+                    encoded.and_then(|(_, encoded)| Encoding::Base64.decode(encoded.trim()));
                 one_is(&credentials.ok_or(Refused::Malformed(header.to_string()))?, secrets)?;
             }
             Self::Jwt { audience } => {
@@ -105,9 +110,11 @@ impl Scheme {
         let id_header = preset.id_header.map(HeaderName::from_static);
         match preset.kind {
             Kind::Hmac(row) => Self::Hmac(Box::new(Hmac::from_preset(&row, id_header, url))),
-            Kind::Token { header } => {
-                Self::Token { header: HeaderName::from_static(header), prefix: String::new(), id_header }
-            }
+            Kind::Token { header } => Self::Token {
+                header: HeaderName::from_static(header),
+                prefix: String::new(),
+                id_header,
+            },
             Kind::Jwt => Self::Jwt { audience: url.unwrap_or_default() },
         }
     }
@@ -137,7 +144,8 @@ impl Scheme {
                 // Everybody knows the empty key.
                 Some(key) => key.is_empty().then_some("it is empty"),
             },
-            Self::Basic => (!secret.expose_secret().contains(':')).then_some("it is not of the form user:password"),
+            Self::Basic => (!secret.expose_secret().contains(':'))
+                .then_some("it is not of the form user:password"),
             Self::Token { .. } | Self::Jwt { .. } | Self::None => None,
         }
     }
@@ -223,19 +231,21 @@ pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'
     value.to_str().map_err(|_| Refused::Malformed(name.to_string()))
 }
 
-/// The texts that a secret may mean: as it is stored, and without a line break at its end, which an editor or a shell
-/// may have put there.
+/// The texts that a secret may mean: as it is stored, and without a line break at its end, which an
+/// editor or a shell may have put there.
 pub(super) fn readings(secret: &SecretString) -> impl Iterator<Item = &str> {
     let text = secret.expose_secret();
     let line = text.trim_end_matches(['\r', '\n']);
     std::iter::once(text).chain(Some(line).filter(|line| *line != text && !line.is_empty()))
 }
 
-/// Compares with every secret, in a time that depends on neither the secrets' lengths nor their content.
+/// Compares with every secret, in a time that depends on neither the secrets' lengths nor their
+/// content.
 fn one_is(given: &[u8], secrets: &[SecretString]) -> Result<(), Refused> {
     let digest = |bytes: &[u8]| sha2::Sha256::digest(bytes);
     let given = digest(given);
     let texts = secrets.iter().flat_map(readings);
-    let right = texts.fold(false, |right, text| right | bool::from(given.ct_eq(&digest(text.as_bytes()))));
+    let right =
+        texts.fold(false, |right, text| right | bool::from(given.ct_eq(&digest(text.as_bytes()))));
     if right { Ok(()) } else { Err(Refused::Mismatch) }
 }

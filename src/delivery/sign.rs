@@ -17,8 +17,8 @@ use super::{Delivery, Refused};
 use crate::time::Time;
 
 impl Scheme {
-    /// Adds what proves that the sender knows the secret, as of the delivery's arrival. Ids that it lacks and that are
-    /// signed are made up; a time of signing in the body is set.
+    /// Adds what proves that the sender knows the secret, as of the delivery's arrival. Ids that it
+    /// lacks and that are signed are made up; a time of signing in the body is set.
     ///
     /// The error is a sentence about what can't be signed.
     pub fn sign(&self, delivery: &mut Delivery, secret: &SecretString) -> Result<(), String> {
@@ -59,9 +59,13 @@ impl Hmac {
         {
             insert(delivery, header, &format!("msg_{}", delivery.arrived.milliseconds()))?;
         }
-        let id = self.id_header.as_ref().and_then(|header| delivery.headers.get(header)?.to_str().ok());
+        let id =
+            self.id_header.as_ref().and_then(|header| delivery.headers.get(header)?.to_str().ok());
         let values = Values { timestamp: Some(&timestamp), id, url: self.url.as_deref() };
-        let pieces = self.signed.pieces(delivery, &values).map_err(|refused: Refused| refused.to_string())?;
+        let pieces = self
+            .signed
+            .pieces(delivery, &values)
+            .map_err(|refused: Refused| refused.to_string())?;
         let signature = self.encoding.encode(&self.algorithm.sign(&key, &pieces));
         let signature = format!("{}{signature}", self.prefix);
         let separator = self.separator.as_deref().unwrap_or_default();
@@ -84,17 +88,22 @@ impl TimeFormat {
 }
 
 fn insert(delivery: &mut Delivery, header: &HeaderName, value: &str) -> Result<(), String> {
-    let value = HeaderValue::from_str(value).map_err(|_| format!("{header} can't hold the secret"))?;
+    let value =
+        HeaderValue::from_str(value).map_err(|_| format!("{header} can't hold the secret"))?;
     delivery.headers.insert(header, value);
     Ok(())
 }
 
-/// Sets the time of signing in a JSON body. The other fields keep their text, long numbers to the last digit.
+/// Sets the time of signing in a JSON body. The other fields keep their text, long numbers to the
+/// last digit.
 fn set_field(delivery: &mut Delivery, field: &str) -> Result<(), String> {
-    let unusable = |_| format!("the body is no JSON object, and the time of signing has to be its {field:?}");
+    let unusable =
+        |_| format!("the body is no JSON object, and the time of signing has to be its {field:?}");
     let json = Json::read(delivery, Format::Json).map_err(|why| why.to_string())?;
-    let mut body: BTreeMap<String, Box<RawValue>> = serde_json::from_str(json.as_str()).map_err(unusable)?;
-    let time = serde_json::value::to_raw_value(&delivery.arrived.milliseconds()).map_err(unusable)?;
+    let mut body: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(json.as_str()).map_err(unusable)?;
+    let time =
+        serde_json::value::to_raw_value(&delivery.arrived.milliseconds()).map_err(unusable)?;
     body.insert(field.to_owned(), time);
     delivery.body = Bytes::from(serde_json::to_vec(&body).map_err(unusable)?);
     Ok(())

@@ -28,9 +28,11 @@ pub struct Hmac {
     pub signed: Template,
     /// The header with the time of signing; it must be part of what is signed.
     pub timestamp_header: Option<HeaderName>,
-    /// What stands before the time of signing where that is one of the parts of the signature's header.
+    /// What stands before the time of signing where that is one of the parts of the signature's
+    /// header.
     pub timestamp_prefix: Option<String>,
-    /// How the sender writes the time of signing. Any form is read; this one is written when we sign.
+    /// How the sender writes the time of signing. Any form is read; this one is written when we
+    /// sign.
     pub timestamp_format: TimeFormat,
     /// The field of the signed body with the time of signing.
     pub timestamp_field: Option<String>,
@@ -78,7 +80,11 @@ pub enum TimeFormat {
 }
 
 impl Hmac {
-    pub(super) fn from_preset(row: &HmacPreset, id_header: Option<HeaderName>, url: Option<String>) -> Self {
+    pub(super) fn from_preset(
+        row: &HmacPreset,
+        id_header: Option<HeaderName>,
+        url: Option<String>,
+    ) -> Self {
         Self {
             header: HeaderName::from_static(row.header),
             algorithm: row.algorithm,
@@ -119,7 +125,8 @@ impl Hmac {
         let mut right = false;
         for key in keys {
             let expected = self.algorithm.sign(&key, &pieces);
-            // Every pair is compared, so that the time taken says nothing about which one was right.
+            // Every pair is compared, so that the time taken says nothing about which one was
+            // right.
             for signature in &signatures {
                 right |= bool::from(expected.as_slice().ct_eq(signature));
             }
@@ -132,12 +139,17 @@ impl Hmac {
     }
 
     /// The time of signing, from a header of its own or from the parts of the signature's header.
-    fn timestamp<'h>(&self, headers: &'h HeaderMap, written: &'h str) -> Result<Option<&'h str>, Refused> {
+    fn timestamp<'h>(
+        &self,
+        headers: &'h HeaderMap,
+        written: &'h str,
+    ) -> Result<Option<&'h str>, Refused> {
         let Some(prefix) = &self.timestamp_prefix else {
             return self.timestamp_header.as_ref().map(|name| single(headers, name)).transpose();
         };
         let mut times = self.parts(written).filter_map(|part| part.strip_prefix(prefix.as_str()));
-        let time = times.next().ok_or_else(|| Refused::Missing(format!("{prefix} of {}", self.header)))?;
+        let time =
+            times.next().ok_or_else(|| Refused::Missing(format!("{prefix} of {}", self.header)))?;
         if times.next().is_some() {
             return Err(Refused::Repeated(format!("{prefix} of {}", self.header)));
         }
@@ -155,7 +167,8 @@ impl Hmac {
 
     /// The signatures of our version in the header's value, decoded; others are passed over.
     fn signatures(&self, written: &str) -> Vec<Vec<u8>> {
-        let signatures = self.parts(written).filter_map(|part| part.strip_prefix(self.prefix.as_str()));
+        let signatures =
+            self.parts(written).filter_map(|part| part.strip_prefix(self.prefix.as_str()));
         signatures.filter_map(|signature| self.encoding.decode(signature)).collect()
     }
 

@@ -91,9 +91,13 @@ impl Template {
         self.0.contains(&Part::Url)
     }
 
-    /// The signed pieces in order. They have to show where one ends: whoever replays a delivery could else move bytes
-    /// from one into the next.
-    pub(super) fn pieces<'a>(&'a self, delivery: &'a Delivery, values: &Values<'a>) -> Result<Vec<&'a [u8]>, Refused> {
+    /// The signed pieces in order. They have to show where one ends: whoever replays a delivery
+    /// could else move bytes from one into the next.
+    pub(super) fn pieces<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        values: &Values<'a>,
+    ) -> Result<Vec<&'a [u8]>, Refused> {
         let mut pieces = Vec::with_capacity(self.0.len());
         for (index, part) in self.0.iter().enumerate() {
             let piece = part.piece(delivery, values)?;
@@ -107,7 +111,11 @@ impl Template {
 }
 
 impl Part {
-    fn piece<'a>(&'a self, delivery: &'a Delivery, values: &Values<'a>) -> Result<&'a [u8], Refused> {
+    fn piece<'a>(
+        &'a self,
+        delivery: &'a Delivery,
+        values: &Values<'a>,
+    ) -> Result<&'a [u8], Refused> {
         let missing = || Refused::Missing(self.to_string());
         match self {
             Self::Text(text) => Ok(text.as_bytes()),
@@ -120,7 +128,8 @@ impl Part {
         }
     }
 
-    /// Whether what a stranger chose for this part holds what ends it, and so may hold some of the parts that follow.
+    /// Whether what a stranger chose for this part holds what ends it, and so may hold some of the
+    /// parts that follow.
     fn reaches_into(&self, piece: &[u8], next: &[Self]) -> bool {
         if matches!(self, Self::Text(_) | Self::Body | Self::Url) {
             return false;
@@ -162,7 +171,10 @@ mod tests {
     #[test]
     fn reads_templates_and_says_what_is_wrong() {
         let template = Template::parse("v0:{timestamp}:{body}").unwrap();
-        assert_eq!(template.0, [Part::Text("v0:".into()), Part::Timestamp, Part::Text(":".into()), Part::Body]);
+        assert_eq!(
+            template.0,
+            [Part::Text("v0:".into()), Part::Timestamp, Part::Text(":".into()), Part::Body]
+        );
         assert!(Template::parse("{header:X-Thing}{url}{method}{id}").unwrap().signs_url());
         assert!(Template::parse("{bodi}").unwrap_err().contains("{bodi} is not one of {body}"));
         assert!(Template::parse("{body").unwrap_err().contains("not closed"));

@@ -1,7 +1,8 @@
 //! Accounting: what an answer says about each row of a batch. Pure.
 //!
-//! Results are matched by the echoed unique property, by record id, or by elimination where the counts prove it; never
-//! by position, since HubSpot keeps no order. A row that nothing speaks of is silent, not done.
+//! Results are matched by the echoed unique property, by record id, or by elimination where the
+//! counts prove it; never by position, since HubSpot keeps no order. A row that nothing speaks of
+//! is silent, not done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -70,7 +71,8 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
     let mut unnamed = Vec::new();
     for error in &answer.errors {
         let by_id = named(error, "ids").filter_map(|id| ids.row(id));
-        let by_trace = named(error, "objectWriteTraceId").filter_map(|trace| by_trace.get(trace).copied());
+        let by_trace =
+            named(error, "objectWriteTraceId").filter_map(|trace| by_trace.get(trace).copied());
         let about: BTreeSet<_> = by_id.chain(by_trace).collect();
         if about.is_empty() {
             unnamed.push(error);
@@ -107,8 +109,8 @@ pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Ve
             verdicts[row] = Verdict::Refused(blame);
         }
     }
-    // Results that don't say whose they are, or say it in another form: when there is a task for each row that is left,
-    // all of those are done.
+    // Results that don't say whose they are, or say it in another form: when there is a task for
+    // each row that is left, all of those are done.
     let silent = silent(&verdicts);
     if strangers.len() == silent.len() {
         let only = strangers.first().filter(|_| strangers.len() == 1);
@@ -129,7 +131,8 @@ pub(super) struct Told<'a> {
     pub(super) records: Vec<Option<&'a Record>>,
     /// Those that don't exist.
     pub(super) missing: BTreeSet<usize>,
-    /// Those of which nobody can say which of the tasks that are left are theirs: alone, each could.
+    /// Those of which nobody can say which of the tasks that are left are theirs: alone, each
+    /// could.
     pub(super) mixed: BTreeSet<usize>,
 }
 
@@ -145,8 +148,11 @@ pub(super) fn told<'a>(id_property: &str, ids: &[&str], answer: &'a Answer) -> T
         }
     }
     let errors: Vec<_> = answer.errors.iter().filter(|error| says_not_found(error)).collect();
-    let named: BTreeSet<_> =
-        errors.iter().flat_map(|error| named(error, "ids")).filter_map(|id| index.row(id)).collect();
+    let named: BTreeSet<_> = errors
+        .iter()
+        .flat_map(|error| named(error, "ids"))
+        .filter_map(|id| index.row(id))
+        .collect();
     let left = |missing: &BTreeSet<usize>| -> BTreeSet<usize> {
         (0..ids.len()).filter(|row| records[*row].is_none() && !missing.contains(row)).collect()
     };
@@ -154,13 +160,17 @@ pub(super) fn told<'a>(id_property: &str, ids: &[&str], answer: &'a Answer) -> T
     let mut mixed = left(&missing);
     match (strangers.len(), mixed.first().copied()) {
         (_, None) => {}
-        // Nobody else was asked for: a task that was merged answers for it, or its id stands there in another form.
+        // Nobody else was asked for: a task that was merged answers for it, or its id stands there
+        // in another form.
         (1, Some(row)) if mixed.len() == 1 => {
             records[row] = strangers.into_values().next();
             mixed.clear();
         }
         (0, Some(row)) => {
-            if missing.is_empty() && mixed.len() == 1 && errors.iter().any(|error| names_nobody(error)) {
+            if missing.is_empty()
+                && mixed.len() == 1
+                && errors.iter().any(|error| names_nobody(error))
+            {
                 missing.insert(row);
             }
             mixed.clear();

@@ -1,5 +1,5 @@
-//! Whose fault a refusal is: HubSpot refuses a whole batch for one bad row and names no input, only properties and
-//! values. Pure.
+//! Whose fault a refusal is: HubSpot refuses a whole batch for one bad row and names no input, only
+//! properties and values. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,12 +89,16 @@ pub(super) fn guilty(refusal: &Refusal, rows: &[Write], traces: &[String]) -> Gu
     }
     match lacking {
         Some(blame) if blame.is_about(DUE) => {
-            let is_empty = |row: &usize| rows[*row].properties.get(DUE).is_some_and(String::is_empty);
-            let empty: BTreeMap<_, _> = all.iter().copied().filter(is_empty).map(|row| (row, blame.clone())).collect();
+            let is_empty =
+                |row: &usize| rows[*row].properties.get(DUE).is_some_and(String::is_empty);
+            let empty: BTreeMap<_, _> =
+                all.iter().copied().filter(is_empty).map(|row| (row, blame.clone())).collect();
             if empty.is_empty() { Guilty::Lacking(all, blame) } else { Guilty::Rows(empty) }
         }
         Some(blame) => {
-            let has = |row: &Write, name: &String| row.properties.get(name).is_some_and(|value| !value.is_empty());
+            let has = |row: &Write, name: &String| {
+                row.properties.get(name).is_some_and(|value| !value.is_empty())
+            };
             let lacks = |row: &usize| blame.properties.iter().any(|name| !has(&rows[*row], name));
             let lacking: BTreeSet<_> = all.iter().copied().filter(lacks).collect();
             Guilty::Lacking(if lacking.is_empty() { all } else { lacking }, blame)
@@ -104,37 +108,46 @@ pub(super) fn guilty(refusal: &Refusal, rows: &[Write], traces: &[String]) -> Gu
     }
 }
 
-/// The rows that a refusal names by their trace ids or, where something exists already, by their ids; unless it names
-/// all that there are.
+/// The rows that a refusal names by their trace ids or, where something exists already, by their
+/// ids; unless it names all that there are.
 fn named(complaint: &Complaint, rows: &[Write], traces: &[String]) -> BTreeSet<usize> {
     let mut named = BTreeSet::new();
     for error in complaint.all() {
         let by_trace: BTreeSet<_> = error.context("objectWriteTraceId").iter().collect();
-        let by_id: BTreeSet<_> = error.context("ids").iter().filter(|_| says_conflict(error)).collect();
+        let by_id: BTreeSet<_> =
+            error.context("ids").iter().filter(|_| says_conflict(error)).collect();
         if by_trace.is_empty() && by_id.is_empty() {
             continue;
         }
-        let is_named = |row: &usize| by_trace.contains(&traces[*row]) || by_id.contains(&rows[*row].task.id);
+        let is_named =
+            |row: &usize| by_trace.contains(&traces[*row]) || by_id.contains(&rows[*row].task.id);
         named.extend((0..rows.len()).filter(is_named));
     }
     if named.len() < rows.len() { named } else { BTreeSet::new() }
 }
 
-/// Whether a refusal is about the request as a whole, so that a part of it would be refused as well.
+/// Whether a refusal is about the request as a whole, so that a part of it would be refused as
+/// well.
 pub(super) fn is_about_all(refusal: &Refusal, id_property: &str) -> bool {
     entries_are_about_all(refusal, &entries(&refusal.complaint), id_property)
 }
 
 fn entries_are_about_all(refusal: &Refusal, entries: &[Entry], id_property: &str) -> bool {
-    let unknown = |entry: &Entry| entry.property == id_property && entry.reason() == FailReason::UnknownProperty;
+    let unknown = |entry: &Entry| {
+        entry.property == id_property && entry.reason() == FailReason::UnknownProperty
+    };
     refusal.complaint.message.contains("by non-unique")
         || !matches!(refusal.status, 400 | 409 | 413 | 422)
         || entries.iter().any(unknown)
 }
 
-/// The rows among `among` that an error is about, by the properties and values that it names; none where that is not
-/// certain.
-pub(super) fn rows(error: &Complaint, rows: &[Write], among: &BTreeSet<usize>) -> BTreeMap<usize, Blame> {
+/// The rows among `among` that an error is about, by the properties and values that it names; none
+/// where that is not certain.
+pub(super) fn rows(
+    error: &Complaint,
+    rows: &[Write],
+    among: &BTreeSet<usize>,
+) -> BTreeMap<usize, Blame> {
     blamed(&entries(error), rows, among).0
 }
 
@@ -148,7 +161,11 @@ struct Doubts {
 }
 
 /// The rows among `among` that errors are about for certain, and what is open.
-fn blamed(entries: &[Entry], rows: &[Write], among: &BTreeSet<usize>) -> (BTreeMap<usize, Blame>, Doubts) {
+fn blamed(
+    entries: &[Entry],
+    rows: &[Write],
+    among: &BTreeSet<usize>,
+) -> (BTreeMap<usize, Blame>, Doubts) {
     let mut carriers: BTreeMap<&str, Vec<(usize, &str)>> = BTreeMap::new();
     let mut ids = Vec::new();
     for (row, write) in rows.iter().enumerate().filter(|(row, _)| among.contains(row)) {
@@ -157,7 +174,8 @@ fn blamed(entries: &[Entry], rows: &[Write], among: &BTreeSet<usize>) -> (BTreeM
         }
         ids.push((row, write.task.id.as_str()));
     }
-    // The id itself is written where a task is created; where others set the property, they are meant.
+    // The id itself is written where a task is created; where others set the property, they are
+    // meant.
     if let Some(first) = rows.first() {
         carriers.entry(&first.task.id_property).or_insert(ids);
     }
@@ -169,7 +187,8 @@ fn blamed(entries: &[Entry], rows: &[Write], among: &BTreeSet<usize>) -> (BTreeM
             About::Rows(about) => {
                 for (row, value) in about {
                     let blame = guilty.entry(row).or_insert_with(|| entry.blame(value));
-                    // An empty due date alone could be left out: any other property is the one to name.
+                    // An empty due date alone could be left out: any other property is the one to
+                    // name.
                     if blame.is_about(DUE) && entry.property != DUE {
                         (blame.reason, blame.detail) = entry.verdict(value);
                     }
@@ -203,7 +222,9 @@ impl Reasons<'_> {
     }
 
     fn of(&self, firsts: &BTreeMap<&str, (usize, &Entry)>, row: &Write) -> Blame {
-        let own = row.values().filter_map(|(name, value)| firsts.get(name).map(|(place, entry)| (place, entry, value)));
+        let own = row.values().filter_map(|(name, value)| {
+            firsts.get(name).map(|(place, entry)| (place, entry, value))
+        });
         if let Some((_, entry, value)) = own.min_by_key(|(place, ..)| *place) {
             return entry.blame(value);
         }
@@ -216,7 +237,11 @@ impl Reasons<'_> {
 }
 
 /// Why an error refuses these rows, all of which it is about.
-pub(super) fn reasons(error: &Complaint, about: &BTreeSet<usize>, rows: &[Write]) -> BTreeMap<usize, Blame> {
+pub(super) fn reasons(
+    error: &Complaint,
+    about: &BTreeSet<usize>,
+    rows: &[Write],
+) -> BTreeMap<usize, Blame> {
     let reasons = Reasons { error, entries: entries(error), lacking: lacking(error) };
     let firsts = reasons.firsts();
     about.iter().map(|row| (*row, reasons.of(&firsts, &rows[*row]))).collect()
@@ -234,15 +259,21 @@ pub(super) fn of_one(refusal: &Refusal) -> (FailReason, String) {
     if refusal.status == 409 { conflict() } else { alone(&refusal.complaint) }
 }
 
-/// What an error says that the request lacks: a property that is required, or the form of a request.
+/// What an error says that the request lacks: a property that is required, or the form of a
+/// request.
 pub(super) fn lacking(complaint: &Complaint) -> Option<Blame> {
     let mut properties = BTreeSet::new();
     let mut is_lacking = false;
     for error in complaint.all() {
         let message = error.message.to_lowercase();
         if message.starts_with("invalid input json") {
-            let detail = "HubSpot can't read the request: Invalid input JSON; please report it".to_owned();
-            return Some(Blame { reason: FailReason::Rejected, detail, properties: BTreeSet::new() });
+            let detail =
+                "HubSpot can't read the request: Invalid input JSON; please report it".to_owned();
+            return Some(Blame {
+                reason: FailReason::Rejected,
+                detail,
+                properties: BTreeSet::new(),
+            });
         }
         let is_required = message.contains("required propert") || message.ends_with("is required");
         if !is_required && !error.code.contains("REQUIRED") {
@@ -254,8 +285,9 @@ pub(super) fn lacking(complaint: &Complaint) -> Option<Blame> {
         }
         if let Some((_, list)) = error.message.rsplit_once('[') {
             let names = list.split([']', ',']).map(|name| name.trim().trim_matches('"'));
-            let is_name =
-                |name: &&str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let is_name = |name: &&str| {
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            };
             properties.extend(names.filter(is_name).map(str::to_owned));
         }
     }
@@ -279,11 +311,17 @@ fn alone(error: &Complaint) -> (FailReason, String) {
         return conflict();
     }
     let kind = [&error.code, &error.category].into_iter().find(|kind| !kind.is_empty());
-    (FailReason::Rejected, format!("HubSpot refuses it: {}", kind.map_or("no reason given", String::as_str)))
+    (
+        FailReason::Rejected,
+        format!("HubSpot refuses it: {}", kind.map_or("no reason given", String::as_str)),
+    )
 }
 
 fn conflict() -> (FailReason, String) {
-    (FailReason::Conflict, "it conflicts with another task, or with another write of the same task".to_owned())
+    (
+        FailReason::Conflict,
+        "it conflicts with another task, or with another write of the same task".to_owned(),
+    )
 }
 
 /// The outcome of every update that needed a call which was refused as a whole.
@@ -294,17 +332,21 @@ pub(super) fn whole(refusal: &Refusal, id_property: &str) -> Outcome {
 
 fn of_all(refusal: &Refusal, id_property: &str) -> (FailReason, String) {
     if refusal.complaint.message.contains("by non-unique") {
-        let detail = format!("{id_property} is not a property with unique values; id_property needs one");
+        let detail =
+            format!("{id_property} is not a property with unique values; id_property needs one");
         return (FailReason::NotUniqueProperty, detail);
     }
     if matches!(refusal.status, 400 | 409 | 413 | 422) && is_about_all(refusal, id_property) {
-        return (FailReason::UnknownProperty, format!("{id_property}: the portal has no such property"));
+        return (
+            FailReason::UnknownProperty,
+            format!("{id_property}: the portal has no such property"),
+        );
     }
     (FailReason::Rejected, format!("HubSpot answered {}", refusal.status))
 }
 
-/// The errors about property values: the list inside of the message, and `errors[]`. Either can name what the other
-/// lacks.
+/// The errors about property values: the list inside of the message, and `errors[]`. Either can
+/// name what the other lacks.
 fn entries(complaint: &Complaint) -> Vec<Entry> {
     let mut entries = Vec::new();
     for complaint in complaint.all() {
@@ -314,14 +356,21 @@ fn entries(complaint: &Complaint) -> Vec<Entry> {
             for entry in inside.next().and_then(Result::ok).unwrap_or_default() {
                 let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
                 let value = entry["propertyValue"].as_str().map(str::to_owned);
-                entries.push(Entry { property: text("name"), code: text("error"), message: text("message"), value });
+                entries.push(Entry {
+                    property: text("name"),
+                    code: text("error"),
+                    message: text("message"),
+                    value,
+                });
             }
         }
     }
     let text = |entry: &Entry| (entry.property.clone(), entry.code.clone(), entry.message.clone());
     let mut known: BTreeSet<_> = entries.iter().map(text).collect();
     for complaint in complaint.all() {
-        for property in complaint.context("propertyName").iter().chain(complaint.context("propertyNames")) {
+        for property in
+            complaint.context("propertyName").iter().chain(complaint.context("propertyNames"))
+        {
             let (code, message) = (complaint.code.clone(), complaint.message.clone());
             let entry = Entry { property: property.clone(), code, message, value: None };
             if known.insert(text(&entry)) {
@@ -350,7 +399,8 @@ impl Entry {
         if matches!(reason, FailReason::UnknownProperty | FailReason::ReadOnlyProperty) {
             return About::Rows(carrying.to_vec());
         }
-        // The longest value is the one that is meant: `x was not a valid long` begins with `x`, too.
+        // The longest value is the one that is meant: `x was not a valid long` begins with `x`,
+        // too.
         let mut longest = None;
         let mut named = Vec::new();
         for (row, value) in carrying {
@@ -378,18 +428,26 @@ impl Entry {
         }
     }
 
-    /// How much of a value the message names: the whole value, or one of its parts where it is several checkboxes.
+    /// How much of a value the message names: the whole value, or one of its parts where it is
+    /// several checkboxes.
     fn names(&self, value: &str) -> Option<usize> {
         #[cfg(test)]
         COMPARED.with(|compared| compared.set(compared.get() + 1));
         if let Some(named) = &self.value {
-            return (value == named || value.split(';').any(|part| part == named)).then_some(named.len());
+            return (value == named || value.split(';').any(|part| part == named))
+                .then_some(named.len());
         }
         let parts = value.split(';').filter(|_| value.contains(';'));
-        let named = std::iter::once(value).chain(parts).filter(|part| self.names_part(part)).map(str::len).max();
+        let named = std::iter::once(value)
+            .chain(parts)
+            .filter(|part| self.names_part(part))
+            .map(str::len)
+            .max();
         // The sentence may show the value in another form.
         let has_space = || value.split(';').any(|part| trimmed(part) != part);
-        named.or_else(|| (self.is_about_space() && !self.message.starts_with('"') && has_space()).then_some(0))
+        named.or_else(|| {
+            (self.is_about_space() && !self.message.starts_with('"') && has_space()).then_some(0)
+        })
     }
 
     fn names_part(&self, part: &str) -> bool {
@@ -400,12 +458,14 @@ impl Entry {
         if AROUND_VALUE.iter().any(is_around) {
             return true;
         }
-        let given = self.message.split_once(", value=").and_then(|(_, rest)| rest.strip_prefix(part));
+        let given =
+            self.message.split_once(", value=").and_then(|(_, rest)| rest.strip_prefix(part));
         !part.is_empty() && given.is_some_and(|rest| rest.starts_with('}'))
     }
 
     fn is_about_space(&self) -> bool {
-        self.code == "LEADING_TRAILING_WHITESPACE" || self.message.contains("leading or trailing whitespace")
+        self.code == "LEADING_TRAILING_WHITESPACE"
+            || self.message.contains("leading or trailing whitespace")
     }
 
     fn reason(&self) -> FailReason {
@@ -414,7 +474,9 @@ impl Entry {
             "READ_ONLY_VALUE" => FailReason::ReadOnlyProperty,
             "CONFLICTING_UNIQUE_VALUE" => FailReason::Conflict,
             // Of an owner, or anything else that a value names, HubSpot says the same.
-            _ if self.message.starts_with("Property ") && self.message.ends_with("does not exist") => {
+            _ if self.message.starts_with("Property ")
+                && self.message.ends_with("does not exist") =>
+            {
                 FailReason::UnknownProperty
             }
             _ if self.message.contains("its value cannot be set") => FailReason::ReadOnlyProperty,
@@ -452,7 +514,9 @@ impl Entry {
         match self.message.split_once(" was not one of the allowed options: [") {
             Some((value, options)) => format!("{value} is not one of {}", allowed(options)),
             None => match self.message.rsplit_once(" was not a valid ") {
-                Some((value, kind)) => format!("{value} is not a valid {}", kind.trim_end_matches('.')),
+                Some((value, kind)) => {
+                    format!("{value} is not a valid {}", kind.trim_end_matches('.'))
+                }
                 None => format!("{shown} is not a valid value{code}"),
             },
         }
@@ -461,7 +525,9 @@ impl Entry {
 
 /// A text without white space and characters that nobody sees at its ends.
 fn trimmed(text: &str) -> &str {
-    text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'))
+    text.trim_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+    })
 }
 
 #[cfg(test)]
@@ -470,12 +536,14 @@ thread_local! {
     pub(super) static COMPARED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// The options at the beginning of a text; in older answers each is several lines, of which one is its value.
+/// The options at the beginning of a text; in older answers each is several lines, of which one is
+/// its value.
 fn allowed(options: &str) -> String {
     let options = options.rsplit_once(']').map_or(options, |(options, _)| options);
     if !options.starts_with("label: ") {
         return options.to_owned();
     }
-    let values = options.split("value: \"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0));
+    let values =
+        options.split("value: \"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0));
     values.collect::<Vec<_>>().join(", ")
 }

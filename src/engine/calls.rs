@@ -1,5 +1,5 @@
-//! The calls of one run. What did not pass for one will not pass for the rest: after a call that has to wait for later,
-//! no other is sent.
+//! The calls of one run. What did not pass for one will not pass for the rest: after a call that
+//! has to wait for later, no other is sent.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -23,8 +23,8 @@ pub(super) struct Calls<'h> {
     no_owners: Mutex<Option<Error>>,
 }
 
-/// What is known of calls that HubSpot forbids: for the token's sake, or for that of a row with a property that needs
-/// a scope of its own.
+/// What is known of calls that HubSpot forbids: for the token's sake, or for that of a row with a
+/// property that needs a scope of its own.
 #[derive(Default)]
 struct Forbidden {
     has_passed: bool,
@@ -34,8 +34,8 @@ struct Forbidden {
     was_told: bool,
 }
 
-/// So many calls may be forbidden one after the other for the sake of rows: two bad ones of a hundred are found with
-/// half as many.
+/// So many calls may be forbidden one after the other for the sake of rows: two bad ones of a
+/// hundred are found with half as many.
 const MOST_FORBIDDEN: usize = 32;
 
 impl<'h> Calls<'h> {
@@ -63,15 +63,25 @@ impl<'h> Calls<'h> {
         self.note_forbidden(&self.writes, inputs.iter().map(|input| input.id), result)
     }
 
-    pub(super) async fn read(&self, id_property: &str, ids: &[&str], properties: Vec<&str>) -> Result<Answer, Error> {
+    pub(super) async fn read(
+        &self,
+        id_property: &str,
+        ids: &[&str],
+        properties: Vec<&str>,
+    ) -> Result<Answer, Error> {
         self.go_on()?;
         let result = self.hubspot.read(id_property, ids, properties, self.deadline).await;
         self.note_forbidden(&self.reads, ids.iter().copied(), result)
     }
 
-    /// Looks an owner up; anew where HubSpot refused the id that was known. Where owners can't be read, tasks may be
-    /// written all the same: that stops the look-ups alone, unless it is about the token or a limit.
-    pub(super) async fn owner(&self, email: &str, refused: Option<&str>) -> Result<Option<String>, Error> {
+    /// Looks an owner up; anew where HubSpot refused the id that was known. Where owners can't be
+    /// read, tasks may be written all the same: that stops the look-ups alone, unless it is about
+    /// the token or a limit.
+    pub(super) async fn owner(
+        &self,
+        email: &str,
+        refused: Option<&str>,
+    ) -> Result<Option<String>, Error> {
         self.go_on()?;
         lock(&self.no_owners).clone().map_or(Ok(()), Err)?;
         let result = match refused {
@@ -79,7 +89,10 @@ impl<'h> Calls<'h> {
             Some(id) => self.hubspot.owner_again(email, id, self.deadline).await,
         };
         match &result {
-            Err(Error::Later { reason: RetryReason::Unauthorized | RetryReason::RateLimited, .. }) => self.note(result),
+            Err(Error::Later {
+                reason: RetryReason::Unauthorized | RetryReason::RateLimited,
+                ..
+            }) => self.note(result),
             Err(error @ Error::Later { .. }) => {
                 lock(&self.no_owners).get_or_insert_with(|| error.clone());
                 result
@@ -106,7 +119,8 @@ impl<'h> Calls<'h> {
         }
     }
 
-    /// Stops after answers that were lost twice, so that nothing else of a task overtakes what is to be tried again.
+    /// Stops after answers that were lost twice, so that nothing else of a task overtakes what is
+    /// to be tried again.
     pub(super) fn give_up(&self) -> Error {
         let detail = Error::Lost.to_string();
         let error = Error::Later { reason: RetryReason::Unavailable, wait: None, detail };
@@ -124,8 +138,8 @@ impl<'h> Calls<'h> {
         result
     }
 
-    /// Stops after a call that has to wait for later, unless it is forbidden and that may be the fault of one of its
-    /// rows: another part of them may pass.
+    /// Stops after a call that has to wait for later, unless it is forbidden and that may be the
+    /// fault of one of its rows: another part of them may pass.
     fn note_forbidden<'i, T>(
         &self,
         forbidden: &Mutex<Forbidden>,
@@ -145,7 +159,9 @@ impl<'h> Calls<'h> {
                 let is_one_row = ids.len() == 1;
                 let may_be_a_rows = forbidden.may_be_a_rows(ids, detail);
                 // While halves are tried nobody knows whom to blame; then once is enough.
-                if (is_one_row || !may_be_a_rows) && !std::mem::replace(&mut forbidden.was_told, true) {
+                if (is_one_row || !may_be_a_rows)
+                    && !std::mem::replace(&mut forbidden.was_told, true)
+                {
                     tracing::error!("set-up: {detail}");
                 }
                 if may_be_a_rows { result } else { self.note(result) }
@@ -160,11 +176,17 @@ impl<'h> Calls<'h> {
 }
 
 impl Forbidden {
-    /// Takes one more. Where two calls without a row in common are forbidden in the same words, and none has passed, it
-    /// is the token's fault.
+    /// Takes one more. Where two calls without a row in common are forbidden in the same words, and
+    /// none has passed, it is the token's fault.
     fn may_be_a_rows(&mut self, ids: BTreeSet<String>, detail: &str) -> bool {
-        let is_other = |(others, other): &(BTreeSet<String>, String)| other == detail && others.is_disjoint(&ids);
-        let may_be = if self.has_passed { self.calls.len() < MOST_FORBIDDEN } else { !self.calls.iter().any(is_other) };
+        let is_other = |(others, other): &(BTreeSet<String>, String)| {
+            other == detail && others.is_disjoint(&ids)
+        };
+        let may_be = if self.has_passed {
+            self.calls.len() < MOST_FORBIDDEN
+        } else {
+            !self.calls.iter().any(is_other)
+        };
         self.calls.push((ids, detail.to_owned()));
         may_be
     }

@@ -44,7 +44,8 @@ impl Tasks {
     }
 }
 
-/// Settles the updates that are stale, and those of tasks that don't exist and that no update wants to be created.
+/// Settles the updates that are stale, and those of tasks that don't exist and that no update wants
+/// to be created.
 pub(super) fn settle(updates: &[Update], tasks: &Tasks, ledger: &mut Ledger) {
     let creates = |update: &&Update| update.on_missing == OnMissing::Create;
     // Where updates of one task don't agree, the newest of them decides when they are merged.
@@ -63,13 +64,18 @@ pub(super) fn settle(updates: &[Update], tasks: &Tasks, ledger: &mut Ledger) {
 
 /// Whether a newer event has already been applied to the update's task.
 fn is_stale(update: &Update, tasks: &Tasks) -> bool {
-    let applied = update.updated_at_property.as_ref().and_then(|property| tasks.value(&update.task, property));
+    let applied = update
+        .updated_at_property
+        .as_ref()
+        .and_then(|property| tasks.value(&update.task, property));
     // A value that is not a time says nothing about what was applied.
-    applied.and_then(|applied| Time::parse(applied).ok()).is_some_and(|applied| applied > update.time)
+    applied
+        .and_then(|applied| Time::parse(applied).ok())
+        .is_some_and(|applied| applied > update.time)
 }
 
-/// Whether a guarded task already is as the write would make it, at the same event time. A newer event is always
-/// written, if only to move the time: otherwise a late event in between would pass.
+/// Whether a guarded task already is as the write would make it, at the same event time. A newer
+/// event is always written, if only to move the time: otherwise a late event in between would pass.
 pub(super) fn is_unchanged(write: &Write, tasks: &Tasks) -> bool {
     write.is_guarded
         && write.properties.iter().all(|(name, value)| {
@@ -78,12 +84,12 @@ pub(super) fn is_unchanged(write: &Write, tasks: &Tasks) -> bool {
         })
 }
 
-/// Whether HubSpot shows a value that was written, be it without the space around it, as another form of the same number,
-/// or as cleaned HTML. For values that were written a moment ago: any other may have been different before.
+/// Whether HubSpot shows a value that was written, be it without the space around it, as another
+/// form of the same number, or as cleaned HTML. For values that were written a moment ago: any
+/// other may have been different before.
 pub(super) fn shows(current: &str, written: &str) -> bool {
     let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-    let same_number =
-        || matches!((number(current), number(written)), (Some(one), Some(other)) if one.total_cmp(&other).is_eq());
+    let same_number = || matches!((number(current), number(written)), (Some(one), Some(other)) if one.total_cmp(&other).is_eq());
     same_value(current, written)
         || current.trim() == written.trim()
         || same_number()
@@ -101,16 +107,20 @@ fn words(html: &str) -> Vec<String> {
     html_escape::decode_html_entities(&text).split_whitespace().map(str::to_owned).collect()
 }
 
-/// Whether HubSpot shows a value that was written: it writes times in its own format, and adds what begins with `;` to
-/// what several checkboxes have.
+/// Whether HubSpot shows a value that was written: it writes times in its own format, and adds what
+/// begins with `;` to what several checkboxes have.
 pub(super) fn same_value(current: &str, written: &str) -> bool {
-    // Digits may be a number, a telephone number, anything: as a time they are compared with a calendar's time only.
+    // Digits may be a number, a telephone number, anything: as a time they are compared with a
+    // calendar's time only.
     let is_calendar = current.contains('-') || written.contains('-');
-    let time = |text: &str| (text.len() >= 10 && is_calendar).then(|| Time::parse(text).ok()).flatten();
+    let time =
+        |text: &str| (text.len() >= 10 && is_calendar).then(|| Time::parse(text).ok()).flatten();
     let same_time = || matches!((time(current), time(written)), (Some(current), Some(written)) if current == written);
     let is_added = || {
         written.starts_with(';')
-            && written.split(';').all(|part| part.is_empty() || current.split(';').any(|has| has == part))
+            && written
+                .split(';')
+                .all(|part| part.is_empty() || current.split(';').any(|has| has == part))
     };
     current == written || same_time() || is_added()
 }

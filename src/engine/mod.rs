@@ -1,8 +1,9 @@
 //! The engine: every update ends in exactly one true outcome, with the fewest calls.
 //!
-//! Guarded tasks are read, stale updates dropped, owners looked up, the rest merged by task, grouped by id property,
-//! sent in batches of 100, and accounted for. What to do is decided by pure functions ([`plan`], [`guard`],
-//! [`account`], [`blame`]); [`read`], [`owners`] and [`send`] do it. [`preview()`] shows what they would send.
+//! Guarded tasks are read, stale updates dropped, owners looked up, the rest merged by task,
+//! grouped by id property, sent in batches of 100, and accounted for. What to do is decided by pure
+//! functions ([`plan`], [`guard`], [`account`], [`blame`]); [`read`], [`owners`] and [`send`] do
+//! it. [`preview()`] shows what they would send.
 
 mod account;
 mod blame;
@@ -29,12 +30,12 @@ use crate::update::Update;
 use calls::Calls;
 use plan::Write;
 
-/// How many calls are under way at once: HubSpot takes 100 to 190 in ten seconds from an app, so four of half a second
-/// each stay below, while 10,000 updates still take seconds.
+/// How many calls are under way at once: HubSpot takes 100 to 190 in ten seconds from an app, so
+/// four of half a second each stay below, while 10,000 updates still take seconds.
 const AT_ONCE: usize = 4;
 
-/// How many calls are under way at once while rows are searched that HubSpot refuses without naming them: the parts are
-/// small, there are some hundred of them at most, and good rows wait for it.
+/// How many calls are under way at once while rows are searched that HubSpot refuses without naming
+/// them: the parts are small, there are some hundred of them at most, and good rows wait for it.
 const AT_ONCE_IN_SEARCH: usize = 8;
 
 /// What the updates of one run came to.
@@ -82,7 +83,8 @@ impl Ledger {
         self.0[index] = Some(outcome);
     }
 
-    /// Gives a write's outcome to the newest of its updates; the others are merged, or share its fate.
+    /// Gives a write's outcome to the newest of its updates; the others are merged, or share its
+    /// fate.
     fn settle_write(&mut self, write: &Write, outcome: Outcome) {
         let outcome = match &write.note {
             Some(note) if outcome.is_success() => Outcome::Noted(Box::new(outcome), note.clone()),
@@ -102,7 +104,8 @@ impl Ledger {
 
     fn finish(self) -> Vec<Outcome> {
         // Nothing is left without an outcome; if it were, it would be tried again rather than lost.
-        let lost = || Outcome::Retry(RetryReason::Unavailable, "it was not accounted for".to_owned());
+        let lost =
+            || Outcome::Retry(RetryReason::Unavailable, "it was not accounted for".to_owned());
         self.0.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
     }
 }
@@ -111,7 +114,9 @@ impl Ledger {
 fn failed_call(error: &Error, id_property: &str) -> Outcome {
     match error {
         Error::Later { reason, detail, .. } => Outcome::Retry(*reason, detail.clone()),
-        Error::Lost => Outcome::Retry(RetryReason::Unavailable, "the connection to HubSpot broke".to_owned()),
+        Error::Lost => {
+            Outcome::Retry(RetryReason::Unavailable, "the connection to HubSpot broke".to_owned())
+        }
         Error::Refused(refusal) => blame::whole(refusal, id_property),
     }
 }

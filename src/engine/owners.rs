@@ -14,9 +14,13 @@ use crate::update::{Unknown, Update, Value};
 /// What was found for each address, by the address in lower case.
 pub(super) type Found = BTreeMap<String, Result<Option<String>, Error>>;
 
-/// The values of every update that is open, with each owner's id in place of the address; `None` for those that have
-/// an outcome.
-pub(super) async fn resolve(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Vec<Option<Texts>> {
+/// The values of every update that is open, with each owner's id in place of the address; `None`
+/// for those that have an outcome.
+pub(super) async fn resolve(
+    calls: &Calls<'_>,
+    updates: &[Update],
+    ledger: &mut Ledger,
+) -> Vec<Option<Texts>> {
     let mut emails = BTreeMap::new();
     for (_, update) in updates.iter().enumerate().filter(|(index, _)| ledger.is_open(*index)) {
         emails.extend(update.properties.iter().filter_map(|(_, value)| match value {
@@ -24,8 +28,11 @@ pub(super) async fn resolve(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
             Value::Text(_) => None,
         }));
     }
-    let look_ups = emails.into_iter().map(|(key, email)| async move { (key, calls.owner(&email, None).await) });
-    let found: Found = futures_util::stream::iter(look_ups).buffer_unordered(AT_ONCE).collect().await;
+    let look_ups = emails
+        .into_iter()
+        .map(|(key, email)| async move { (key, calls.owner(&email, None).await) });
+    let found: Found =
+        futures_util::stream::iter(look_ups).buffer_unordered(AT_ONCE).collect().await;
     let mut resolved = Vec::with_capacity(updates.len());
     for (index, update) in updates.iter().enumerate() {
         resolved.push(if ledger.is_open(index) {
@@ -37,9 +44,13 @@ pub(super) async fn resolve(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
     resolved
 }
 
-/// Looks the owner of one property of a write up anew, since HubSpot refuses the id that was known. Says whether the
-/// write is different now, or gives its outcome.
-pub(super) async fn again(calls: &Calls<'_>, write: &mut Write, property: &str) -> Result<bool, Outcome> {
+/// Looks the owner of one property of a write up anew, since HubSpot refuses the id that was known.
+/// Says whether the write is different now, or gives its outcome.
+pub(super) async fn again(
+    calls: &Calls<'_>,
+    write: &mut Write,
+    property: &str,
+) -> Result<bool, Outcome> {
     let Some((email, unknown)) = write.owners.remove(property) else { return Ok(false) };
     let refused = write.properties.remove(property).unwrap_or_default();
     let text = match (calls.owner(&email, Some(&refused)).await, unknown) {
@@ -57,7 +68,10 @@ pub(super) async fn again(calls: &Calls<'_>, write: &mut Write, property: &str) 
 }
 
 fn no_owner(property: &str, email: &str) -> Outcome {
-    Outcome::Failed(FailReason::OwnerNotFound, format!("{property}: HubSpot has no owner with the address {email}"))
+    Outcome::Failed(
+        FailReason::OwnerNotFound,
+        format!("{property}: HubSpot has no owner with the address {email}"),
+    )
 }
 
 /// The values of an update, with the ids that were found.

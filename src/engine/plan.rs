@@ -1,8 +1,9 @@
 //! What is to be read and written. Pure.
 //!
-//! Updates of one task become one write, property by property the later event time wins; among equal times the later
-//! arrival. The order of arrival makes no difference where the times differ. Values that are added to others (several
-//! checkboxes, `;a`) are not lost in a merge: they are written after those.
+//! Updates of one task become one write, property by property the later event time wins; among
+//! equal times the later arrival. The order of arrival makes no difference where the times differ.
+//! Values that are added to others (several checkboxes, `;a`) are not lost in a merge: they are
+//! written after those.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,9 +28,11 @@ pub(super) struct Write {
     pub(super) is_guarded: bool,
     /// Whether the task is known not to exist, so that an update of it is not worth a call.
     pub(super) is_missing: bool,
-    /// How many writes of the same task, or of one that HubSpot may take for it, have to be done before.
+    /// How many writes of the same task, or of one that HubSpot may take for it, have to be done
+    /// before.
     pub(super) round: usize,
-    /// The properties that hold an owner's id, with the address and what to do where there is no such owner.
+    /// The properties that hold an owner's id, with the address and what to do where there is no
+    /// such owner.
     pub(super) owners: BTreeMap<String, (String, Unknown)>,
     /// What is told of it although it was written.
     pub(super) note: Option<String>,
@@ -50,7 +53,8 @@ pub(super) fn is_guarded(update: &Update) -> bool {
     update.updated_at_property.is_some() && !update.properties.is_empty()
 }
 
-/// What has to be read before guarded tasks are written: their times, and their values in case the times are equal.
+/// What has to be read before guarded tasks are written: their times, and their values in case the
+/// times are equal.
 pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
     let mut wanted: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
     for update in updates.iter().filter(|update| is_guarded(update)) {
@@ -61,7 +65,8 @@ pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
         properties.extend(update.updated_at_property.as_deref());
         properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
     }
-    // Ids that HubSpot may take for the same are asked for one by one, so that each result has one row.
+    // Ids that HubSpot may take for the same are asked for one by one, so that each result has one
+    // row.
     let mut apart: BTreeMap<(&str, usize), Vec<&str>> = BTreeMap::new();
     for (id_property, (ids, _)) in &wanted {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -93,7 +98,9 @@ pub(super) fn writes(
     ledger: &mut Ledger,
 ) -> Vec<Write> {
     let mut by_task: BTreeMap<&TaskKey, Vec<usize>> = BTreeMap::new();
-    for (index, update) in updates.iter().enumerate().filter(|(index, _)| resolved[*index].is_some()) {
+    for (index, update) in
+        updates.iter().enumerate().filter(|(index, _)| resolved[*index].is_some())
+    {
         if resolved[index].as_ref().is_some_and(Vec::is_empty) {
             ledger.settle(index, Outcome::Unchanged);
         } else {
@@ -122,8 +129,9 @@ pub(super) fn writes(
     writes
 }
 
-/// Lets writes of tasks that HubSpot may take for the same follow each other as if they were one task's: in one request
-/// nobody could tell their results apart, and the order of their events has to stay.
+/// Lets writes of tasks that HubSpot may take for the same follow each other as if they were one
+/// task's: in one request nobody could tell their results apart, and the order of their events has
+/// to stay.
 fn take_apart(writes: &mut [Write]) {
     let mut same: BTreeMap<(String, String), Vec<&mut Write>> = BTreeMap::new();
     for write in writes {
@@ -139,10 +147,15 @@ fn take_apart(writes: &mut [Write]) {
     }
 }
 
-/// The updates of one task, oldest event first, by the writes that they become: one, unless a value is to be added to a
-/// value that an earlier update sets. Whether HubSpot adds it (several checkboxes) or sets it (text that begins with
-/// `;`) only HubSpot knows, so each is a write of its own, one after the other.
-fn rounds_of(mut members: Vec<usize>, updates: &[Update], resolved: &[Option<Texts>]) -> Vec<Vec<usize>> {
+/// The updates of one task, oldest event first, by the writes that they become: one, unless a value
+/// is to be added to a value that an earlier update sets. Whether HubSpot adds it (several
+/// checkboxes) or sets it (text that begins with `;`) only HubSpot knows, so each is a write of its
+/// own, one after the other.
+fn rounds_of(
+    mut members: Vec<usize>,
+    updates: &[Update],
+    resolved: &[Option<Texts>],
+) -> Vec<Vec<usize>> {
     // Stable: among equal times the order of arrival stays.
     members.sort_by_key(|index| updates[*index].time);
     let mut rounds: Vec<Vec<usize>> = Vec::new();
@@ -163,7 +176,12 @@ fn rounds_of(mut members: Vec<usize>, updates: &[Update], resolved: &[Option<Tex
 }
 
 /// One write of updates of one task, oldest event first.
-fn merge(task: &TaskKey, members: Vec<usize>, updates: &[Update], resolved: &mut [Option<Texts>]) -> Write {
+fn merge(
+    task: &TaskKey,
+    members: Vec<usize>,
+    updates: &[Update],
+    resolved: &mut [Option<Texts>],
+) -> Write {
     let mut write = Write {
         task: task.clone(),
         on_missing: OnMissing::Fail,
@@ -180,7 +198,10 @@ fn merge(task: &TaskKey, members: Vec<usize>, updates: &[Update], resolved: &mut
     for index in &write.members {
         let update = &updates[*index];
         for (name, text) in resolved[*index].take().unwrap_or_default() {
-            let value = update.properties.iter().find_map(|(other, value)| (*other == name).then_some(value));
+            let value = update
+                .properties
+                .iter()
+                .find_map(|(other, value)| (*other == name).then_some(value));
             match value {
                 Some(Value::Owner { email, unknown }) => {
                     write.owners.insert(name.clone(), (email.clone(), unknown.clone()));
@@ -227,7 +248,10 @@ pub(super) fn batches(writes: Vec<Write>) -> Vec<Vec<Write>> {
 impl Write {
     /// What it says of a property. The id property's value stands in the id.
     pub(super) fn value(&self, property: &str) -> Option<&str> {
-        let own = || Some(self.task.id.as_str()).filter(|_| self.task.id_property == property && property != RECORD_ID);
+        let own = || {
+            Some(self.task.id.as_str())
+                .filter(|_| self.task.id_property == property && property != RECORD_ID)
+        };
         self.properties.get(property).map(String::as_str).or_else(own)
     }
 

@@ -17,8 +17,8 @@ pub struct Request {
     pub only: Option<&'static str>,
 }
 
-/// The requests of a run whose tasks are all there and all older than the updates, and those that create the tasks which
-/// may be created.
+/// The requests of a run whose tasks are all there and all older than the updates, and those that
+/// create the tasks which may be created.
 #[must_use]
 pub fn preview(updates: &[Update]) -> Vec<Request> {
     let mut requests = Vec::new();
@@ -40,10 +40,12 @@ pub fn preview(updates: &[Update]) -> Vec<Request> {
     let mut ledger = Ledger(vec![None; updates.len()]);
     let writes = plan::writes(updates, resolved, &guard::Tasks::default(), &mut ledger);
     for writes in plan::rounds(writes) {
-        let mut to_create: Vec<_> = writes.iter().filter(|row| row.on_missing == OnMissing::Create).cloned().collect();
+        let mut to_create: Vec<_> =
+            writes.iter().filter(|row| row.on_missing == OnMissing::Create).cloned().collect();
         to_create.iter_mut().for_each(plan::Write::add_due_date);
-        let batches =
-            |call, writes, only| plan::batches(writes).into_iter().map(move |rows| request(call, &rows, only));
+        let batches = |call, writes, only| {
+            plan::batches(writes).into_iter().map(move |rows| request(call, &rows, only))
+        };
         requests.extend(batches(Call::Update, writes, None));
         requests.extend(batches(Call::Upsert, to_create, Some("for the tasks that don't exist")));
     }

@@ -29,7 +29,8 @@ pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
             }
         }
     }
-    for (index, update) in updates.iter().enumerate().filter(|(_, update)| plan::is_guarded(update)) {
+    for (index, update) in updates.iter().enumerate().filter(|(_, update)| plan::is_guarded(update))
+    {
         if let Some(outcome) = failed.get(&update.task) {
             ledger.settle(index, outcome.clone());
         } else if !tasks.is_known(&update.task) && !tasks.is_missing(&update.task) {
@@ -40,8 +41,8 @@ pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
     tasks
 }
 
-/// Reads a batch; in halves where HubSpot refuses it, so that one bad id fails alone, and where it shows tasks of which
-/// nobody can say whose they are.
+/// Reads a batch; in halves where HubSpot refuses it, so that one bad id fails alone, and where it
+/// shows tasks of which nobody can say whose they are.
 pub(super) async fn batch(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<Answer, Error>)> {
     let mut done = Vec::new();
     let mut queue = VecDeque::from([read]);
@@ -59,7 +60,9 @@ pub(super) async fn batch(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<An
                 }
                 done.push((read, Ok(answer)));
             }
-            Err(error) if read.ids.len() > 1 && may_be_one(&error, &read) && !calls.is_stopped() => {
+            Err(error)
+                if read.ids.len() > 1 && may_be_one(&error, &read) && !calls.is_stopped() =>
+            {
                 queue.extend(read.halves());
             }
             Err(error) => done.push((read, Err(error))),

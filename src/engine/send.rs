@@ -1,8 +1,9 @@
 //! Sending batches until every row of them is accounted for.
 //!
-//! HubSpot refuses a whole batch for one bad row. Where it doesn't say for which, the parts that may hold it are halved
-//! and tried side by side, large ones first, so that good rows don't wait for the end of the search. What was refused is
-//! remembered, so that the next delivery goes on where the time of this one ended.
+//! HubSpot refuses a whole batch for one bad row. Where it doesn't say for which, the parts that
+//! may hold it are halved and tried side by side, large ones first, so that good rows don't wait
+//! for the end of the search. What was refused is remembered, so that the next delivery goes on
+//! where the time of this one ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,9 +122,11 @@ pub(super) async fn all(calls: &Calls<'_>, writes: Vec<Write>, ledger: &mut Ledg
     }
 }
 
-/// Writes each task once. Creating comes after updating, so that the tasks to create share their calls.
+/// Writes each task once. Creating comes after updating, so that the tasks to create share their
+/// calls.
 async fn round(calls: &Calls<'_>, writes: Vec<Write>, ledger: &mut Ledger) {
-    let (mut to_create, writes): (Vec<_>, Vec<_>) = writes.into_iter().partition(|row| row.is_missing);
+    let (mut to_create, writes): (Vec<_>, Vec<_>) =
+        writes.into_iter().partition(|row| row.is_missing);
     for row in each(calls, Call::Update, writes, ledger).await {
         if row.on_missing == OnMissing::Create {
             to_create.push(row);
@@ -138,8 +141,14 @@ async fn round(calls: &Calls<'_>, writes: Vec<Write>, ledger: &mut Ledger) {
     }
 }
 
-/// Sends rows by one of the calls, and settles what can be. Gives back the rows whose tasks don't exist.
-async fn each(calls: &Calls<'_>, call: Call, mut writes: Vec<Write>, ledger: &mut Ledger) -> Vec<Write> {
+/// Sends rows by one of the calls, and settles what can be. Gives back the rows whose tasks don't
+/// exist.
+async fn each(
+    calls: &Calls<'_>,
+    call: Call,
+    mut writes: Vec<Write>,
+    ledger: &mut Ledger,
+) -> Vec<Write> {
     let mut sending = Sending::new(calls, call);
     while !writes.is_empty() {
         sending.add(writes);
@@ -153,9 +162,11 @@ async fn each(calls: &Calls<'_>, call: Call, mut writes: Vec<Write>, ledger: &mu
     sending.missing
 }
 
-/// Sends a part, and looks what its tasks show if the answer is lost: they may not be written twice without looking.
+/// Sends a part, and looks what its tasks show if the answer is lost: they may not be written twice
+/// without looking.
 async fn attempt(calls: &Calls<'_>, call: Call, mut part: Part) -> (Part, Ended) {
-    let inputs: Vec<_> = part.rows.iter().enumerate().map(|(index, row)| row.input(index)).collect();
+    let inputs: Vec<_> =
+        part.rows.iter().enumerate().map(|(index, row)| row.input(index)).collect();
     let ended = match calls.write(call, &inputs).await {
         Ok(answer) => Ended::Answered(answer),
         Err(Error::Refused(refusal)) => Ended::Refused(refusal),
@@ -183,8 +194,8 @@ impl<'c> Sending<'c> {
         }
     }
 
-    /// Adds rows in full batches. Those that were refused lately are kept apart: in halves where nobody knows yet which
-    /// of them was meant, and last where they were refused themselves.
+    /// Adds rows in full batches. Those that were refused lately are kept apart: in halves where
+    /// nobody knows yet which of them was meant, and last where they were refused themselves.
     fn add(&mut self, writes: Vec<Write>) {
         let mut free = Vec::new();
         let mut among: BTreeMap<(String, u64), (Vec<Write>, BTreeSet<String>)> = BTreeMap::new();
@@ -200,14 +211,20 @@ impl<'c> Sending<'c> {
                     rows.push(row);
                 }
                 Some((Refused::Itself(reason, detail), name)) => {
-                    let value = name.as_ref().and_then(|name| row.value(name)).unwrap_or(&row.task.id).to_owned();
-                    let part = refused.entry((id_property, name.unwrap_or_default(), value)).or_default();
+                    let value = name
+                        .as_ref()
+                        .and_then(|name| row.value(name))
+                        .unwrap_or(&row.task.id)
+                        .to_owned();
+                    let part =
+                        refused.entry((id_property, name.unwrap_or_default(), value)).or_default();
                     (part.rank, part.known) = (1, Some((reason, detail)));
                     part.rows.push(row);
                 }
             }
         }
-        self.waiting.extend(plan::batches(free).into_iter().map(|rows| Part { rows, ..Part::default() }));
+        self.waiting
+            .extend(plan::batches(free).into_iter().map(|rows| Part { rows, ..Part::default() }));
         for (rows, names) in among.into_values() {
             self.halve(Part { rows, ..Part::default() }, &names);
         }
@@ -220,7 +237,8 @@ impl<'c> Sending<'c> {
     /// How a row was refused lately, and by which property.
     fn remembered(&self, row: &Write) -> Option<(Refused, Option<String>)> {
         let (refusals, now) = (self.calls.refusals(), Instant::now());
-        let mut found = refusals.get(&Key::Row(&row.task, &row.properties), now).map(|refused| (refused, None));
+        let mut found =
+            refusals.get(&Key::Row(&row.task, &row.properties), now).map(|refused| (refused, None));
         for (name, value) in row.values() {
             if matches!(found, Some((Refused::Itself(..), _))) {
                 break;
@@ -234,15 +252,20 @@ impl<'c> Sending<'c> {
 
     /// The row without an empty due date, if HubSpot refused one lately.
     fn without_refused_due(&mut self, row: Write) -> Option<Write> {
-        let is_refused =
-            || matches!(self.calls.refusals().get(&Key::Value(DUE, ""), Instant::now()), Some(Refused::Itself(..)));
+        let is_refused = || {
+            matches!(
+                self.calls.refusals().get(&Key::Value(DUE, ""), Instant::now()),
+                Some(Refused::Itself(..))
+            )
+        };
         if row.has_empty_due() && is_refused() { self.without_due(row) } else { Some(row) }
     }
 
     /// The row without its empty due date; it is settled if there is nothing else to write.
     fn without_due(&mut self, mut row: Write) -> Option<Write> {
         row.properties.remove(DUE);
-        row.note = Some(format!("{DUE}: HubSpot doesn't let the due date be removed; it stays as it was"));
+        row.note =
+            Some(format!("{DUE}: HubSpot doesn't let the due date be removed; it stays as it was"));
         if row.properties.is_empty() {
             self.settled.push((row, Outcome::Unchanged));
             return None;
@@ -286,7 +309,8 @@ impl<'c> Sending<'c> {
         let waiting = self.waiting.iter().map(|part| part.rank);
         let lowest = waiting.chain(self.under_way.keys().copied()).min()?;
         let mut largest: Option<usize> = None;
-        for (index, part) in self.waiting.iter().enumerate().filter(|(_, part)| part.rank == lowest) {
+        for (index, part) in self.waiting.iter().enumerate().filter(|(_, part)| part.rank == lowest)
+        {
             if largest.is_none_or(|other| part.rows.len() > self.waiting[other].rows.len()) {
                 largest = Some(index);
             }
@@ -306,7 +330,9 @@ impl<'c> Sending<'c> {
         match ended {
             Ended::Answered(answer) => self.answered(part, &answer),
             Ended::Refused(refusal) => self.refused(part, &refusal),
-            Ended::Later(error) if part.rows.len() > 1 && is_forbidden(&error) && !self.calls.is_stopped() => {
+            Ended::Later(error)
+                if part.rows.len() > 1 && is_forbidden(&error) && !self.calls.is_stopped() =>
+            {
                 self.doubtful.push(part);
             }
             Ended::Later(error) => self.later(part, &error),
@@ -354,9 +380,15 @@ impl<'c> Sending<'c> {
                 self.wait(Part { rows: later, rank: like.rank + 1, ..like });
             }
             Guilty::Values(names) => {
-                let (suspects, free) = split(part.rows, |_, row| names.iter().any(|name| row.value(name).is_some()));
-                let values = suspects.iter().flat_map(|row| row.values().filter(|(name, _)| names.contains(*name)));
-                self.calls.refusals().keep_among(values.map(|(name, value)| Key::Value(name, value)), Instant::now());
+                let (suspects, free) =
+                    split(part.rows, |_, row| names.iter().any(|name| row.value(name).is_some()));
+                let values = suspects
+                    .iter()
+                    .flat_map(|row| row.values().filter(|(name, _)| names.contains(*name)));
+                self.calls.refusals().keep_among(
+                    values.map(|(name, value)| Key::Value(name, value)),
+                    Instant::now(),
+                );
                 self.wait(Part { rows: free, ..like.clone() });
                 self.halve(Part { rows: suspects, ..like }, &names);
             }
@@ -392,7 +424,8 @@ impl<'c> Sending<'c> {
         }
     }
 
-    /// Fails a row that is refused itself. Gives it back where it is to be sent again without what is refused.
+    /// Fails a row that is refused itself. Gives it back where it is to be sent again without what
+    /// is refused.
     fn blame(&mut self, row: Write, blame: Blame) -> Option<Write> {
         if blame.is_about(DUE) && row.has_empty_due() {
             self.keep_due();
@@ -410,7 +443,12 @@ impl<'c> Sending<'c> {
         let Blame { reason, detail, properties } = blame;
         if reason == FailReason::InvalidValue {
             for (name, value) in row.values().filter(|(name, _)| properties.contains(*name)) {
-                self.calls.refusals().keep_itself(&Key::Value(name, value), reason, &detail, Instant::now());
+                self.calls.refusals().keep_itself(
+                    &Key::Value(name, value),
+                    reason,
+                    &detail,
+                    Instant::now(),
+                );
             }
         }
         self.settled.push((row, Outcome::Failed(reason, detail)));
@@ -421,13 +459,19 @@ impl<'c> Sending<'c> {
         refusals.forget(&Key::Row(&row.task, &row.properties));
         row.values().for_each(|(name, value)| refusals.forget(&Key::Value(name, value)));
         let is_created = is_new && self.call == Call::Upsert;
-        let outcome = if is_created { Outcome::Created(record_id) } else { Outcome::Updated(record_id) };
+        let outcome =
+            if is_created { Outcome::Created(record_id) } else { Outcome::Updated(record_id) };
         self.settled.push((row, outcome));
     }
 
     fn keep_due(&self) {
         let detail = format!("{DUE}: HubSpot takes no empty value here");
-        self.calls.refusals().keep_itself(&Key::Value(DUE, ""), FailReason::InvalidValue, &detail, Instant::now());
+        self.calls.refusals().keep_itself(
+            &Key::Value(DUE, ""),
+            FailReason::InvalidValue,
+            &detail,
+            Instant::now(),
+        );
     }
 
     fn keep_among_rows(&self, rows: &[Write]) {
@@ -467,11 +511,17 @@ impl<'c> Sending<'c> {
         }
         self.probes.push(Probe { rest: rows, blame, waiting: tried.len(), refused: 0 });
         for row in tried {
-            self.wait(Part { rows: vec![row], probe: Some(probe), was_probed: true, ..Part::default() });
+            self.wait(Part {
+                rows: vec![row],
+                probe: Some(probe),
+                was_probed: true,
+                ..Part::default()
+            });
         }
     }
 
-    /// Takes what became of one of a probe's rows: where both are refused for what all lack, all are.
+    /// Takes what became of one of a probe's rows: where both are refused for what all lack, all
+    /// are.
     fn probed(&mut self, probe: usize, told: Option<&Blame>) {
         let probe = &mut self.probes[probe];
         probe.waiting -= 1;
@@ -479,7 +529,8 @@ impl<'c> Sending<'c> {
         if probe.waiting > 0 {
             return;
         }
-        let (rest, Blame { reason, detail, .. }) = (std::mem::take(&mut probe.rest), probe.blame.clone());
+        let (rest, Blame { reason, detail, .. }) =
+            (std::mem::take(&mut probe.rest), probe.blame.clone());
         if probe.refused == 2 {
             self.fail_all(rest, reason, &detail);
         } else {
@@ -488,7 +539,8 @@ impl<'c> Sending<'c> {
     }
 
     fn fail_all(&mut self, rows: Vec<Write>, reason: FailReason, detail: &str) {
-        self.settled.extend(rows.into_iter().map(|row| (row, Outcome::Failed(reason, detail.to_owned()))));
+        self.settled
+            .extend(rows.into_iter().map(|row| (row, Outcome::Failed(reason, detail.to_owned()))));
     }
 
     fn later(&mut self, part: Part, error: &Error) {
@@ -507,7 +559,8 @@ impl<'c> Sending<'c> {
         }
     }
 
-    /// Takes what the tasks of a part show whose answer was lost; what is not written is sent again.
+    /// Takes what the tasks of a part show whose answer was lost; what is not written is sent
+    /// again.
     fn lost(&mut self, part: Part, rows: Vec<(Write, Result<Seen, Error>)>) {
         let mut again = Vec::new();
         for (row, seen) in rows {
@@ -527,9 +580,14 @@ impl<'c> Sending<'c> {
 
     /// Looks at tasks of which an answer said nothing: there and as written, they are done.
     async fn look_up(&mut self) {
-        let (rows, pending): (Vec<_>, Vec<_>) = std::mem::take(&mut self.silent).into_iter().unzip();
-        let pending: BTreeSet<_> =
-            rows.iter().zip(pending).filter(|(_, pending)| *pending).map(|(row, _)| row.task.clone()).collect();
+        let (rows, pending): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.silent).into_iter().unzip();
+        let pending: BTreeSet<_> = rows
+            .iter()
+            .zip(pending)
+            .filter(|(_, pending)| *pending)
+            .map(|(row, _)| row.task.clone())
+            .collect();
         for (row, seen) in read_back(self.calls, rows).await {
             let outcome = match seen {
                 Ok(Seen::AsWritten(record_id)) => {
@@ -540,10 +598,13 @@ impl<'c> Sending<'c> {
                     self.missing.push(row);
                     continue;
                 }
-                Ok(_) | Err(Error::Refused(_)) if pending.contains(&row.task) => {
-                    Outcome::Retry(RetryReason::Unavailable, "HubSpot is not done with it yet".to_owned())
+                Ok(_) | Err(Error::Refused(_)) if pending.contains(&row.task) => Outcome::Retry(
+                    RetryReason::Unavailable,
+                    "HubSpot is not done with it yet".to_owned(),
+                ),
+                Ok(_) | Err(Error::Refused(_)) => {
+                    Outcome::Failed(FailReason::Unaccounted, UNACCOUNTED.to_owned())
                 }
-                Ok(_) | Err(Error::Refused(_)) => Outcome::Failed(FailReason::Unaccounted, UNACCOUNTED.to_owned()),
                 Err(error) => failed_call(&error, &row.task.id_property),
             };
             self.settled.push((row, outcome));
@@ -556,7 +617,9 @@ impl<'c> Sending<'c> {
         for (mut row, blame) in std::mem::take(&mut self.refused_owners) {
             let property = blame.properties.first().cloned().unwrap_or_default();
             match owners::again(self.calls, &mut row, &property).await {
-                Ok(true) if row.properties.is_empty() => self.settled.push((row, Outcome::Unchanged)),
+                Ok(true) if row.properties.is_empty() => {
+                    self.settled.push((row, Outcome::Unchanged));
+                }
                 Ok(true) => again.push(row),
                 Ok(false) => self.fail(row, blame),
                 Err(outcome) => self.settled.push((row, outcome)),
@@ -575,7 +638,8 @@ fn split(rows: Vec<Write>, holds: impl Fn(usize, &Write) -> bool) -> (Vec<Write>
     (yes, no)
 }
 
-/// Rows that are tried together, since they have the same values of these properties; each alone if there are none.
+/// Rows that are tried together, since they have the same values of these properties; each alone if
+/// there are none.
 fn units(rows: Vec<Write>, names: &BTreeSet<String>) -> Vec<Vec<Write>> {
     if names.is_empty() {
         return rows.into_iter().map(|row| vec![row]).collect();
@@ -605,14 +669,20 @@ fn is_forbidden(error: &Error) -> bool {
     matches!(error, Error::Later { reason: RetryReason::Forbidden, .. })
 }
 
-/// Logs what HubSpot took with reserve: what kind of warning, and about which property. Its words may hold a ticket's text.
+/// Logs what HubSpot took with reserve: what kind of warning, and about which property. Its words
+/// may hold a ticket's text.
 fn log_warnings(answer: &Answer) {
     let cut = |text: &str| text.chars().take(100).collect::<String>();
     let mut warnings = answer.results.iter().flat_map(|record| &record.warnings);
     for warning in warnings.by_ref().take(WARNINGS) {
-        let names = ["propertyName", "propertyNames", "properties"].map(|name| warning.context(name).join(", "));
+        let names = ["propertyName", "propertyNames", "properties"]
+            .map(|name| warning.context(name).join(", "));
         let property = cut(&names.join(""));
-        tracing::warn!(category = cut(&warning.category), property, "HubSpot warns of a value that it took");
+        tracing::warn!(
+            category = cut(&warning.category),
+            property,
+            "HubSpot warns of a value that it took"
+        );
     }
     let more = warnings.count();
     if more > 0 {
@@ -626,10 +696,12 @@ async fn read_back(calls: &Calls<'_>, rows: Vec<Write>) -> Vec<(Write, Result<Se
     for rows in plan::batches(rows) {
         let Some(first) = rows.first() else { continue };
         let id_property = first.task.id_property.clone();
-        let mut properties: BTreeSet<_> = rows.iter().flat_map(|row| row.properties.keys().cloned()).collect();
+        let mut properties: BTreeSet<_> =
+            rows.iter().flat_map(|row| row.properties.keys().cloned()).collect();
         properties.insert(id_property.clone());
         let ids = rows.iter().map(|row| row.task.id.clone()).collect();
-        let mut by_id: BTreeMap<_, _> = rows.into_iter().map(|row| (row.task.id.clone(), row)).collect();
+        let mut by_id: BTreeMap<_, _> =
+            rows.into_iter().map(|row| (row.task.id.clone(), row)).collect();
         let whole = Read { id_property, ids, properties: properties.into_iter().collect() };
         for (read, result) in read::batch(calls, whole).await {
             let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
@@ -639,7 +711,9 @@ async fn read_back(calls: &Calls<'_>, rows: Vec<Write>) -> Vec<(Write, Result<Se
                 let seen = match &told {
                     Err(error) => Err((*error).clone()),
                     Ok(told) => Ok(match told.records[index] {
-                        Some(record) if row.is_written_in(record) => Seen::AsWritten(account::record_id(record)),
+                        Some(record) if row.is_written_in(record) => {
+                            Seen::AsWritten(account::record_id(record))
+                        }
                         Some(_) => Seen::Otherwise,
                         None if told.missing.contains(&index) => Seen::Missing,
                         None => Seen::Nothing,
@@ -661,12 +735,18 @@ impl Write {
             id: &self.task.id,
             id_property: id_property_field(&self.task.id_property),
             object_write_trace_id: trace(index),
-            properties: self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            properties: self
+                .properties
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
         }
     }
 
     fn is_written_in(&self, record: &crate::hubspot::Record) -> bool {
-        self.properties.iter().all(|(name, value)| shows(record.text(name).unwrap_or_default(), value))
+        self.properties
+            .iter()
+            .all(|(name, value)| shows(record.text(name).unwrap_or_default(), value))
     }
 
     /// Whether it removes the due date.
@@ -674,7 +754,8 @@ impl Write {
         self.properties.get(DUE).is_some_and(String::is_empty)
     }
 
-    /// HubSpot wants a due date for a new task; it is the event's time where the mapping gives none.
+    /// HubSpot wants a due date for a new task; it is the event's time where the mapping gives
+    /// none.
     pub(super) fn add_due_date(&mut self) {
         let time = self.time.to_string();
         self.note = None;

@@ -39,14 +39,18 @@ fn rows(ids: &[&str]) -> (Vec<Write>, Vec<String>) {
 
 /// Updates that all have different times.
 fn updates() -> impl Strategy<Value = Vec<Update>> {
-    let texts = prop::collection::btree_map("[a-c]", prop_oneof![Just("1"), Just(";2"), Just("")], 0..3);
+    let texts =
+        prop::collection::btree_map("[a-c]", prop_oneof![Just("1"), Just(";2"), Just("")], 0..3);
     let update = (0..3_u8, texts, any::<bool>(), any::<bool>());
     let update = update.prop_map(|(id, texts, creates, is_guarded)| Update {
         task: TaskKey { id_property: "ticket".to_owned(), id: id.to_string() },
         time: Time::from_milliseconds(0),
         on_missing: if creates { OnMissing::Create } else { OnMissing::Fail },
         updated_at_property: is_guarded.then(|| "at".to_owned()),
-        properties: texts.into_iter().map(|(name, text)| (name, crate::update::Value::Text(text.to_owned()))).collect(),
+        properties: texts
+            .into_iter()
+            .map(|(name, text)| (name, crate::update::Value::Text(text.to_owned())))
+            .collect(),
     });
     prop::collection::vec(update, 0..12).prop_map(|mut updates| {
         for (time, update) in (0..).zip(&mut updates) {
@@ -66,7 +70,8 @@ fn writes(updates: &[Update]) -> (Vec<Write>, Vec<Option<Outcome>>) {
         Some(update.properties.iter().map(text).collect())
     };
     let mut ledger = Ledger(vec![None; updates.len()]);
-    let mut writes = plan::writes(updates, updates.iter().map(texts).collect(), &Tasks::default(), &mut ledger);
+    let mut writes =
+        plan::writes(updates, updates.iter().map(texts).collect(), &Tasks::default(), &mut ledger);
     for member in writes.iter_mut().flat_map(|write| &mut write.members) {
         *member = usize::try_from(updates[*member].time.milliseconds()).unwrap();
     }
@@ -75,9 +80,15 @@ fn writes(updates: &[Update]) -> (Vec<Write>, Vec<Option<Outcome>>) {
 
 /// An answer that speaks of some rows, of others, and of nobody.
 fn answers(ids: usize) -> impl Strategy<Value = Json> {
-    let record_id = prop_oneof![3 => (0..6_u8).prop_map(|id| json!(id.to_string())), 1 => Just(Json::Null)];
-    let echo = prop_oneof![(0..ids + 2).prop_map(|id| json!(format!("T-{id}"))), Just(Json::Null), Just(json!("t-0"))];
-    let result = (record_id, echo).prop_map(|(id, ticket)| json!({"id": id, "properties": {"ticket": ticket}}));
+    let record_id =
+        prop_oneof![3 => (0..6_u8).prop_map(|id| json!(id.to_string())), 1 => Just(Json::Null)];
+    let echo = prop_oneof![
+        (0..ids + 2).prop_map(|id| json!(format!("T-{id}"))),
+        Just(Json::Null),
+        Just(json!("t-0"))
+    ];
+    let result = (record_id, echo)
+        .prop_map(|(id, ticket)| json!({"id": id, "properties": {"ticket": ticket}}));
     let about = prop::collection::vec(0..ids + 2, 0..3);
     let error = (about, any::<bool>(), any::<bool>()).prop_map(|(about, by_trace, is_missing)| {
         let (name, prefix) = if by_trace { ("objectWriteTraceId", "taskhook-") } else { ("ids", "T-") };
@@ -167,7 +178,8 @@ proptest! {
         let anonymous: BTreeSet<_> = results.iter().filter(is_strange)
             .filter_map(|result| result["id"].as_str()).collect();
         let left = (0..4).filter(|row| !is_echoed(ids[*row]) && !is_named(*row)).count();
-        // An error that says that a task is missing, but not which, means the only one that is left.
+        // An error that says that a task is missing, but not which, means the only one that is
+        // left.
         let errors = answer["errors"].as_array().unwrap();
         let is_nameless = errors.iter().any(|error| {
             error["category"] == "OBJECT_NOT_FOUND" && !error.to_string().contains("T-") && !error.to_string().contains("taskhook-")
@@ -252,7 +264,8 @@ proptest! {
     }
 }
 
-/// How many values are compared with messages, for a refusal with so many names that is about a hundred rows.
+/// How many values are compared with messages, for a refusal with so many names that is about a
+/// hundred rows.
 fn compared(names: usize) -> usize {
     let values: Vec<_> = (0..100).map(|row| format!("value {row}")).collect();
     let mut rows: Vec<_> = values.iter().map(|id| write("ticket", id)).collect();
@@ -266,7 +279,8 @@ fn compared(names: usize) -> usize {
         json!({"message": format!("{name} is wrong"), "code": "C", "context": {"propertyName": [property], "ids": about}})
     };
     let errors: Vec<_> = (0..names).map(error).collect();
-    let body = json!({"message": "Bad", "errors": errors, "context": {"propertyNames": vec!["q"; names]}});
+    let body =
+        json!({"message": "Bad", "errors": errors, "context": {"propertyNames": vec!["q"; names]}});
     let refusal = Refusal { status: 400, complaint: serde_json::from_value(body.clone()).unwrap() };
     let answer: Answer = serde_json::from_value(json!({"results": [], "errors": [body]})).unwrap();
     blame::COMPARED.set(0);
@@ -289,7 +303,8 @@ fn refusal(status: u16, body: Json) -> Refusal {
 fn carrying(properties: &[&[(&str, &str)]]) -> (Vec<Write>, Vec<String>) {
     let (mut rows, traces) = rows(&["T-0", "T-1", "T-2"][..properties.len()]);
     for (row, own) in rows.iter_mut().zip(properties) {
-        row.properties = own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        row.properties =
+            own.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     }
     (rows, traces)
 }
@@ -302,7 +317,9 @@ fn inside(name: &str, code: &str, message: &str) -> Json {
 /// The rows that are guilty, with their details.
 fn guilty(rows: &[Write], traces: &[String], refusal: &Refusal) -> Vec<(usize, String)> {
     match blame::guilty(refusal, rows, traces) {
-        Guilty::Rows(guilty) => guilty.into_iter().map(|(row, blame)| (row, blame.detail)).collect(),
+        Guilty::Rows(guilty) => {
+            guilty.into_iter().map(|(row, blame)| (row, blame.detail)).collect()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -311,7 +328,10 @@ fn guilty(rows: &[Write], traces: &[String], refusal: &Refusal) -> Vec<(usize, S
 fn only_words_about_a_property_mean_a_missing_property() {
     let (rows, traces) = carrying(&[&[("o", "998")], &[("o", "999")], &[("o", "9")]]);
     let owner = refusal(400, inside("o", "INVALID_OWNER_ID", "Owner 999 does not exist"));
-    assert_eq!(guilty(&rows, &traces, &owner), [(1, "o: 999 is not a valid value (INVALID_OWNER_ID)".to_owned())]);
+    assert_eq!(
+        guilty(&rows, &traces, &owner),
+        [(1, "o: 999 is not a valid value (INVALID_OWNER_ID)".to_owned())]
+    );
     let other = refusal(400, inside("o", "INVALID_REFERENCE", "The record does not exist"));
     assert_eq!(blame::guilty(&other, &rows, &traces), Guilty::Values(["o".to_owned()].into()));
     let missing = refusal(400, inside("o", "", "Property \"o\" does not exist"));
@@ -322,7 +342,10 @@ fn only_words_about_a_property_mean_a_missing_property() {
 fn a_single_value_is_the_one_that_is_refused() {
     let (rows, traces) = carrying(&[&[("p", "x1")], &[("p", "x1")], &[("q", "y")]]);
     let vague = refusal(400, inside("p", "INVALID_ALPHA", "Enter only letters"));
-    assert_eq!(guilty(&rows, &traces, &vague).iter().map(|(row, _)| *row).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(
+        guilty(&rows, &traces, &vague).iter().map(|(row, _)| *row).collect::<Vec<_>>(),
+        [0, 1]
+    );
 }
 
 #[test]
@@ -330,7 +353,10 @@ fn white_space_is_quoted_and_may_not_be_seen() {
     let message = "\" 12\" includes leading or trailing whitespace.";
     let (rows, traces) = carrying(&[&[("n", "12")], &[("n", " 12")], &[("n", "12 ")]]);
     let quoted = refusal(400, inside("n", "", message));
-    assert_eq!(guilty(&rows, &traces, &quoted), [(1, "n: \" 12\" has white space around it".to_owned())]);
+    assert_eq!(
+        guilty(&rows, &traces, &quoted),
+        [(1, "n: \" 12\" has white space around it".to_owned())]
+    );
     let (rows, traces) = carrying(&[&[("n", "12")], &[("n", "a;b\u{200b}")]]);
     let coded = refusal(400, inside("n", "LEADING_TRAILING_WHITESPACE", "White space"));
     assert_eq!(guilty(&rows, &traces, &coded)[0].0, 1);
@@ -338,28 +364,41 @@ fn white_space_is_quoted_and_may_not_be_seen() {
 
 #[test]
 fn an_empty_value_is_told_clearly() {
-    let (rows, traces) = carrying(&[&[("hs_timestamp", "")], &[("hs_timestamp", "2026-03-02T00:00:00.000Z")]]);
+    let (rows, traces) =
+        carrying(&[&[("hs_timestamp", "")], &[("hs_timestamp", "2026-03-02T00:00:00.000Z")]]);
     let empty = refusal(400, inside("hs_timestamp", "INVALID_LONG", " was not a valid long."));
-    let expected = [(0, "hs_timestamp: HubSpot takes no empty value here (INVALID_LONG)".to_owned())];
+    let expected =
+        [(0, "hs_timestamp: HubSpot takes no empty value here (INVALID_LONG)".to_owned())];
     assert_eq!(guilty(&rows, &traces, &empty), expected);
-    let required =
-        json!({"message": "Some required properties were not set.", "context": {"properties": ["hs_timestamp"]}});
+    let required = json!({"message": "Some required properties were not set.", "context": {"properties": ["hs_timestamp"]}});
     assert_eq!(guilty(&rows, &traces, &refusal(400, required))[0].0, 0);
 }
 
 #[test]
 fn what_all_lack_is_named() {
-    let (rows, traces) = carrying(&[&[("a", "1"), ("hs_task_type", "")], &[("a", "2")], &[("hs_task_type", "TODO")]]);
+    let (rows, traces) = carrying(&[
+        &[("a", "1"), ("hs_task_type", "")],
+        &[("a", "2")],
+        &[("hs_task_type", "TODO")],
+    ]);
     for body in [
         json!({"message": "Some required properties were not set", "context": {"properties": ["hs_task_type"]}}),
         json!({"message": "Some required properties were not set: [\"hs_task_type\"]"}),
     ] {
-        let Guilty::Lacking(lacking, blame) = blame::guilty(&refusal(400, body), &rows, &traces) else { panic!() };
+        let Guilty::Lacking(lacking, blame) = blame::guilty(&refusal(400, body), &rows, &traces)
+        else {
+            panic!()
+        };
         assert_eq!(lacking, [0, 1].into());
         assert_eq!(blame.detail, "hs_task_type: HubSpot requires a value, and the update has none");
     }
-    let unreadable = refusal(400, json!({"message": "Invalid input JSON on line 1, column 2: Unexpected character"}));
-    assert!(matches!(blame::guilty(&unreadable, &rows, &traces), Guilty::Lacking(all, _) if all.len() == 3));
+    let unreadable = refusal(
+        400,
+        json!({"message": "Invalid input JSON on line 1, column 2: Unexpected character"}),
+    );
+    assert!(
+        matches!(blame::guilty(&unreadable, &rows, &traces), Guilty::Lacking(all, _) if all.len() == 3)
+    );
 }
 
 #[test]
@@ -367,8 +406,12 @@ fn a_conflict_of_the_id_itself_is_a_conflict_of_its_row() {
     let (rows, traces) = carrying(&[&[("a", "1")], &[("a", "2")], &[("a", "3")]]);
     let message = "Cannot set PropertyValueCoordinates{propertyName=ticket, value=T-1} on 9. 8 already has that value.";
     let unique = refusal(409, inside("ticket", "CONFLICTING_UNIQUE_VALUE", message));
-    assert_eq!(guilty(&rows, &traces, &unique), [(1, "ticket: another task has the value T-1".to_owned())]);
-    let exists = refusal(409, json!({"category": "OBJECT_ALREADY_EXISTS", "context": {"ids": ["T-2"]}}));
+    assert_eq!(
+        guilty(&rows, &traces, &unique),
+        [(1, "ticket: another task has the value T-1".to_owned())]
+    );
+    let exists =
+        refusal(409, json!({"category": "OBJECT_ALREADY_EXISTS", "context": {"ids": ["T-2"]}}));
     assert_eq!(guilty(&rows, &traces, &exists)[0].0, 2);
     let error = json!({"category": "OBJECT_ALREADY_EXISTS", "context": {"objectWriteTraceId": ["taskhook-0"]}});
     let answer: Answer = serde_json::from_value(json!({"errors": [error]})).unwrap();
@@ -381,7 +424,8 @@ fn a_conflict_of_the_id_itself_is_a_conflict_of_its_row() {
 fn a_trace_id_proves_what_no_id_does() {
     let (rows, traces) = carrying(&[&[("a", "1")], &[("a", "2")], &[("a", "3")]]);
     let result = |id: &str, trace: usize| json!({"id": id, "objectWriteTraceId": format!("taskhook-{trace}"), "properties": {"ticket": "7"}});
-    let answer: Answer = serde_json::from_value(json!({"results": [result("9", 2), result("9", 0)]})).unwrap();
+    let answer: Answer =
+        serde_json::from_value(json!({"results": [result("9", 2), result("9", 0)]})).unwrap();
     let done = Verdict::Done(Some("9".to_owned()), false);
     assert_eq!(verdicts(&rows, &traces, &answer), [done.clone(), Verdict::Silent, done]);
 }
@@ -391,13 +435,28 @@ fn what_is_left_of_a_read_is_what_is_left_of_the_ids() {
     let read = |ids: &[&str], results: Json| {
         let answer: Answer = serde_json::from_value(json!({"results": results})).unwrap();
         let told = super::account::told("ticket", ids, &answer);
-        (told.records.iter().map(|record| record.map(|record| record.id.clone())).collect::<Vec<_>>(), told.mixed.len())
+        (
+            told.records
+                .iter()
+                .map(|record| record.map(|record| record.id.clone()))
+                .collect::<Vec<_>>(),
+            told.mixed.len(),
+        )
     };
     let record = |id: &str, ticket: &str| json!({"id": id, "properties": {"ticket": ticket}});
     let some = |id: &str| Some(id.to_owned());
-    assert_eq!(read(&["007", "x"], json!([record("1", "7"), record("2", "x")])), (vec![some("1"), some("2")], 0));
-    assert_eq!(read(&["a", "x"], json!([record("1", "A.1"), record("2", "x")])), (vec![some("1"), some("2")], 0));
-    assert_eq!(read(&["a", "b", "x"], json!([record("1", "A.1"), record("2", "x")])), (vec![None, None, some("2")], 2));
+    assert_eq!(
+        read(&["007", "x"], json!([record("1", "7"), record("2", "x")])),
+        (vec![some("1"), some("2")], 0)
+    );
+    assert_eq!(
+        read(&["a", "x"], json!([record("1", "A.1"), record("2", "x")])),
+        (vec![some("1"), some("2")], 0)
+    );
+    assert_eq!(
+        read(&["a", "b", "x"], json!([record("1", "A.1"), record("2", "x")])),
+        (vec![None, None, some("2")], 2)
+    );
     assert_eq!(read(&["a", "b"], json!([])), (vec![None, None], 0));
 }
 
@@ -413,7 +472,9 @@ fn a_value_in_another_form_is_as_it_was_written() {
     ] {
         assert!(shows(current, written), "{current:?} {written:?}");
     }
-    for (current, written) in [("7", "8"), ("", "0"), ("<p>a</p>", "<p>b</p>"), ("a b", "ab"), ("nan", "NaN")] {
+    for (current, written) in
+        [("7", "8"), ("", "0"), ("<p>a</p>", "<p>b</p>"), ("a b", "ab"), ("nan", "NaN")]
+    {
         assert!(!shows(current, written), "{current:?} {written:?}");
     }
 }

@@ -1,5 +1,5 @@
-//! What HubSpot says to a batch call: every field is optional to us, since HubSpot's own answers differ. A field of
-//! another shape than the documented one says nothing, and spoils nothing else.
+//! What HubSpot says to a batch call: every field is optional to us, since HubSpot's own answers
+//! differ. A field of another shape than the documented one says nothing, and spoils nothing else.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use serde_json::Value;
 
 /// The answer to a batch call that was taken: what was done, and what was not.
 ///
-/// `status` says `COMPLETE` also where half of the batch failed: only that HubSpot is not done yet is read from it.
-/// `numErrors` is not read: it counts error objects, not tasks.
+/// `status` says `COMPLETE` also where half of the batch failed: only that HubSpot is not done yet
+/// is read from it. `numErrors` is not read: it counts error objects, not tasks.
 #[derive(Debug, Default, Deserialize)]
 pub struct Answer {
     /// Tasks, in any order.
@@ -119,7 +119,9 @@ fn plain(value: Value) -> Option<String> {
     }
 }
 
-fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<serde_json::Map<String, Value>, D::Error> {
+fn fields<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<serde_json::Map<String, Value>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::Object(fields) => fields,
         _ => serde_json::Map::new(),
@@ -135,11 +137,16 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
 }
 
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    Ok(fields(deserializer)?.into_iter().filter_map(|(name, value)| Some((name, plain(value)?))).collect())
+    Ok(fields(deserializer)?
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, plain(value)?)))
+        .collect())
 }
 
 /// Lists of texts; one text is a list of one.
-fn lists<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
+fn lists<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
     let list = |value| match value {
         Value::Array(values) => values.into_iter().filter_map(plain).collect(),
         value => plain(value).into_iter().collect(),
@@ -148,9 +155,13 @@ fn lists<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
 }
 
 /// A list, without the elements that can't be read.
-pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
+pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
-        Value::Array(values) => values.into_iter().filter_map(|value| T::deserialize(value).ok()).collect(),
+        Value::Array(values) => {
+            values.into_iter().filter_map(|value| T::deserialize(value).ok()).collect()
+        }
         _ => Vec::new(),
     })
 }
@@ -175,16 +186,24 @@ mod tests {
         assert_eq!(answer.results.len(), 3);
         let record = answer.results.last().unwrap();
         assert_eq!((record.id.as_str(), record.new), ("9001", false));
-        assert_eq!((record.text("ticket"), record.text("a"), record.text("b")), (Some("7"), None, Some("x")));
+        assert_eq!(
+            (record.text("ticket"), record.text("a"), record.text("b")),
+            (Some("7"), None, Some("x"))
+        );
         assert_eq!(answer.errors.len(), 2);
         let all = answer.errors[1].all();
-        assert_eq!(all.iter().map(|error| error.context("ids").join(",")).collect::<Vec<_>>(), ["1", "2,3", ""]);
+        assert_eq!(
+            all.iter().map(|error| error.context("ids").join(",")).collect::<Vec<_>>(),
+            ["1", "2,3", ""]
+        );
         assert_eq!(all[2].code, "C");
     }
 
     #[test]
     fn what_is_not_there_is_empty() {
-        for body in ["{}", r#"{"results": null, "errors": null}"#, r#"{"results": {}, "errors": "none"}"#] {
+        for body in
+            ["{}", r#"{"results": null, "errors": null}"#, r#"{"results": {}, "errors": "none"}"#]
+        {
             let answer: Answer = serde_json::from_str(body).unwrap();
             assert!(answer.results.is_empty() && answer.errors.is_empty(), "{body}");
         }

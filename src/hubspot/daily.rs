@@ -1,13 +1,14 @@
-//! The account's daily limit. All apps of the account share it, and once it is used up it stays so until midnight of the
-//! portal: it is remembered for as long as the process lives. It reads no clock.
+//! The account's daily limit. All apps of the account share it, and once it is used up it stays so
+//! until midnight of the portal: it is remembered for as long as the process lives. It reads no
+//! clock.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long HubSpot is left alone before one call asks again: somebody may have raised the limit, and where midnight of
-/// the portal is only HubSpot knows.
+/// How long HubSpot is left alone before one call asks again: somebody may have raised the limit,
+/// and where midnight of the portal is only HubSpot knows.
 const ASK_AGAIN: Duration = Duration::from_mins(10);
 
 /// Whether the limit is used up.
@@ -22,8 +23,8 @@ struct UsedUp {
 }
 
 impl Daily {
-    /// How long a call has to wait; `None` when it may be made. Of the calls that come after [`ASK_AGAIN`] one may be
-    /// made, and the others wait for what it finds.
+    /// How long a call has to wait; `None` when it may be made. Of the calls that come after
+    /// [`ASK_AGAIN`] one may be made, and the others wait for what it finds.
     pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
         let mut used_up = self.lock();
         let limit = used_up.as_mut()?;
@@ -60,7 +61,9 @@ impl Daily {
 
 impl UsedUp {
     fn wait(&self, now: Instant) -> Duration {
-        self.until.map_or(self.ask_at, |until| until.min(self.ask_at)).saturating_duration_since(now)
+        self.until
+            .map_or(self.ask_at, |until| until.min(self.ask_at))
+            .saturating_duration_since(now)
     }
 }
 
@@ -85,8 +88,16 @@ mod tests {
         let (daily, now) = (Daily::default(), Instant::now());
         assert_eq!(daily.used_up(Some(3 * MINUTE), now), 3 * MINUTE);
         assert_eq!(daily.wait(now + 2 * MINUTE), Some(MINUTE));
-        assert_eq!((daily.wait(now + 3 * MINUTE), daily.wait(now + 3 * MINUTE)), (None, None), "it is over for all");
-        assert_eq!(daily.used_up(Some(60 * MINUTE), now), 10 * MINUTE, "a raised limit is noticed before");
+        assert_eq!(
+            (daily.wait(now + 3 * MINUTE), daily.wait(now + 3 * MINUTE)),
+            (None, None),
+            "it is over for all"
+        );
+        assert_eq!(
+            daily.used_up(Some(60 * MINUTE), now),
+            10 * MINUTE,
+            "a raised limit is noticed before"
+        );
         assert_eq!(daily.used_up(Some(Duration::ZERO), now), 10 * MINUTE);
     }
 

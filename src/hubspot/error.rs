@@ -36,7 +36,9 @@ pub struct Refusal {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(refusal) => write!(f, "HubSpot answered {}: {}", refusal.status, refusal.complaint.message),
+            Self::Refused(refusal) => {
+                write!(f, "HubSpot answered {}: {}", refusal.status, refusal.complaint.message)
+            }
             Self::Lost => f.write_str("the connection to HubSpot broke"),
             Self::Later { detail, .. } => f.write_str(detail),
         }

@@ -28,7 +28,8 @@ use crate::secrets::{SecretError, Secrets};
 use crate::settings::{ApiVersion, Settings};
 use crate::update::RECORD_ID;
 
-/// The most inputs of one batch call. <https://developers.hubspot.com/docs/api-reference/crm-tasks-v3>
+/// The most inputs of one batch call.
+/// <https://developers.hubspot.com/docs/api-reference/crm-tasks-v3>
 pub const BATCH: usize = 100;
 
 /// The batch call that reads.
@@ -113,7 +114,12 @@ impl<'a> ReadInputs<'a> {
     #[must_use]
     pub fn new(id_property: &'a str, ids: &[&'a str], properties: Vec<&'a str>) -> Self {
         let inputs = ids.iter().map(|id| Id { id }).collect();
-        Self { id_property: id_property_field(id_property), inputs, properties, properties_with_history: [] }
+        Self {
+            id_property: id_property_field(id_property),
+            inputs,
+            properties,
+            properties_with_history: [],
+        }
     }
 }
 
@@ -130,7 +136,11 @@ impl Hubspot {
 
     /// HubSpot as the settings say, if it is called at all.
     #[must_use]
-    pub fn from_settings(settings: &Settings, secrets: &Arc<Secrets>, http: reqwest::Client) -> Option<Self> {
+    pub fn from_settings(
+        settings: &Settings,
+        secrets: &Arc<Secrets>,
+        http: reqwest::Client,
+    ) -> Option<Self> {
         let token = Token::Secret(Arc::clone(secrets), settings.hubspot_token.clone()?);
         Some(Self::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token))
     }
@@ -146,11 +156,20 @@ impl Hubspot {
     }
 
     /// Writes up to [`BATCH`] tasks, all by the same property.
-    pub async fn write(&self, call: Call, inputs: &[Input<'_>], deadline: Instant) -> Result<Answer, Error> {
-        // A value that begins with `;` is added to what several checkboxes have; any other may be written twice.
-        let repeatable = !inputs.iter().any(|input| input.properties.values().any(|value| value.starts_with(';')));
+    pub async fn write(
+        &self,
+        call: Call,
+        inputs: &[Input<'_>],
+        deadline: Instant,
+    ) -> Result<Answer, Error> {
+        // A value that begins with `;` is added to what several checkboxes have; any other may be
+        // written twice.
+        let repeatable = !inputs
+            .iter()
+            .any(|input| input.properties.values().any(|value| value.starts_with(';')));
         let path = format!("{}/{}", self.tasks, call.path());
-        let (answer, is_repeated) = self.transport.post(&path, &Inputs { inputs }, repeatable, deadline).await?;
+        let (answer, is_repeated) =
+            self.transport.post(&path, &Inputs { inputs }, repeatable, deadline).await?;
         Ok(Answer { is_repeated, ..answer })
     }
 
@@ -163,17 +182,20 @@ impl Hubspot {
         deadline: Instant,
     ) -> Result<Answer, Error> {
         let body = ReadInputs::new(id_property, ids, properties);
-        let (answer, _) = self.transport.post(&format!("{}/{READ}", self.tasks), &body, true, deadline).await?;
+        let (answer, _) =
+            self.transport.post(&format!("{}/{READ}", self.tasks), &body, true, deadline).await?;
         Ok(answer)
     }
 
-    /// The id of the owner with an e-mail address, if there is one: as it is known, else as HubSpot says.
+    /// The id of the owner with an e-mail address, if there is one: as it is known, else as HubSpot
+    /// says.
     pub async fn owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
         let key = email.to_lowercase();
         if let Some(known) = self.owners.get(&key, Instant::now()) {
             return Ok(known.id);
         }
-        // HubSpot compares exactly, and keeps the addresses of its users in lower case; seldom as they were typed.
+        // HubSpot compares exactly, and keeps the addresses of its users in lower case; seldom as
+        // they were typed.
         let found = match self.look_up_owner(&key, deadline).await? {
             None if key != email => self.look_up_owner(email, deadline).await?,
             found => found,
@@ -183,7 +205,12 @@ impl Hubspot {
     }
 
     /// Looks the owner with an e-mail address up anew, since HubSpot refused this id of theirs.
-    pub async fn owner_again(&self, email: &str, refused: &str, deadline: Instant) -> Result<Option<String>, Error> {
+    pub async fn owner_again(
+        &self,
+        email: &str,
+        refused: &str,
+        deadline: Instant,
+    ) -> Result<Option<String>, Error> {
         self.owners.forget(&email.to_lowercase(), refused);
         self.owner(email, deadline).await
     }
@@ -195,7 +222,8 @@ impl Hubspot {
     }
 
     async fn look_up_owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
-        let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("email", email).finish();
+        let query: String =
+            form_urlencoded::Serializer::new(String::new()).append_pair("email", email).finish();
         let path = format!("{}?limit=100&{query}", self.owners_path);
         let found: owners::Found = self.transport.get(&path, deadline).await?;
         Ok(found.id(email))

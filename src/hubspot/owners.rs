@@ -1,4 +1,5 @@
-//! What is known of owners, so that an address is not looked up again by each delivery. It reads no clock.
+//! What is known of owners, so that an address is not looked up again by each delivery. It reads no
+//! clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -28,10 +29,12 @@ struct Owner {
 }
 
 impl Found {
-    /// The id of the owner with the address: the one that HubSpot shows with it, else the only one that HubSpot found
-    /// for it and shows without any.
+    /// The id of the owner with the address: the one that HubSpot shows with it, else the only one
+    /// that HubSpot found for it and shows without any.
     pub(super) fn id(self, email: &str) -> Option<String> {
-        let is_it = |owner: &Owner| owner.email.as_str().is_some_and(|found| found.eq_ignore_ascii_case(email));
+        let is_it = |owner: &Owner| {
+            owner.email.as_str().is_some_and(|found| found.eq_ignore_ascii_case(email))
+        };
         let owner = match self.results.iter().find(|owner| is_it(owner)) {
             Some(owner) => owner,
             None => match &self.results[..] {
@@ -43,7 +46,8 @@ impl Found {
     }
 }
 
-/// Owners by their addresses, for as long as the process lives. Failed look-ups are none of its business.
+/// Owners by their addresses, for as long as the process lives. Failed look-ups are none of its
+/// business.
 #[derive(Default)]
 pub(super) struct Owners(Mutex<BTreeMap<String, Known>>);
 
@@ -75,7 +79,8 @@ impl Owners {
         let mut known = self.known();
         if known.len() >= MOST && !known.contains_key(&email) {
             known.retain(|_, known| known.until > now);
-            let oldest = known.iter().min_by_key(|(_, known)| known.until).map(|(email, _)| email.clone());
+            let oldest =
+                known.iter().min_by_key(|(_, known)| known.until).map(|(email, _)| email.clone());
             if let Some(oldest) = oldest.filter(|_| known.len() >= MOST) {
                 known.remove(&oldest);
             }
@@ -124,10 +129,14 @@ mod tests {
     #[test]
     fn an_owner_is_found_with_its_address_and_without_any() {
         let found = |results: serde_json::Value| -> Option<String> {
-            let found: Found = serde_json::from_value(serde_json::json!({"results": results})).unwrap_or_default();
+            let found: Found =
+                serde_json::from_value(serde_json::json!({"results": results})).unwrap_or_default();
             found.id("ada@acme.example")
         };
-        let (ada, bob) = (serde_json::json!({"id": 1, "email": "Ada@acme.example"}), serde_json::json!({"id": "2"}));
+        let (ada, bob) = (
+            serde_json::json!({"id": 1, "email": "Ada@acme.example"}),
+            serde_json::json!({"id": "2"}),
+        );
         assert_eq!(found(serde_json::json!([bob, ada])), Some("1".to_owned()));
         assert_eq!(found(serde_json::json!([null, bob])), Some("2".to_owned()));
         assert_eq!(found(serde_json::json!([{"id": "3", "email": null}])), Some("3".to_owned()));
@@ -163,9 +172,15 @@ mod tests {
         owners.keep("first".to_owned(), Some("1".to_owned()), now);
         assert_eq!(get(&owners, "first", soon), "1", "it was there already");
         owners.keep("one more".to_owned(), Some("0".to_owned()), soon);
-        assert_eq!((get(&owners, "first", soon).as_str(), owners.known().len()), ("not known", MOST));
+        assert_eq!(
+            (get(&owners, "first", soon).as_str(), owners.known().len()),
+            ("not known", MOST)
+        );
         let later = soon + HIT;
         owners.keep("much later".to_owned(), None, later);
-        assert_eq!((get(&owners, "much later", later).as_str(), owners.known().len()), ("nobody", 1));
+        assert_eq!(
+            (get(&owners, "much later", later).as_str(), owners.known().len()),
+            ("nobody", 1)
+        );
     }
 }

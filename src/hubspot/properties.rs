@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use super::{Error, Hubspot};
 use crate::outcome::RetryReason;
 
-/// The properties that HubSpot lists only where they are asked for, and only for a token with their scope.
+/// The properties that HubSpot lists only where they are asked for, and only for a token with their
+/// scope.
 const SENSITIVE: [&str; 2] = ["sensitive", "highly_sensitive"];
 
 /// A property that the portal is to get.
@@ -26,8 +27,8 @@ pub struct NewProperty {
 }
 
 impl Hubspot {
-    /// Every definition, as HubSpot says it: `{"results": [...]}`, by name. What the token may not see of sensitive
-    /// properties stands in `"unseen": ["sensitive", "highly_sensitive"]`.
+    /// Every definition, as HubSpot says it: `{"results": [...]}`, by name. What the token may not
+    /// see of sensitive properties stands in `"unseen": ["sensitive", "highly_sensitive"]`.
     pub async fn properties(&self, deadline: Instant) -> Result<Value, Error> {
         let mut answer: Value = self.transport.get(&self.properties, deadline).await?;
         let mut unseen = Vec::new();
@@ -52,15 +53,20 @@ impl Hubspot {
     }
 
     /// Creates a property. One that exists is refused, and so is an eleventh with unique values.
-    pub async fn create_property(&self, property: &NewProperty, deadline: Instant) -> Result<(), Error> {
-        let created = self.transport.post::<IgnoredAny>(&self.properties, property, false, deadline).await;
+    pub async fn create_property(
+        &self,
+        property: &NewProperty,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let created =
+            self.transport.post::<IgnoredAny>(&self.properties, property, false, deadline).await;
         created.map(|_| ())
     }
 }
 
 impl NewProperty {
-    /// Text with unique values, in the group of the portal's own task properties. `definitions` are what
-    /// [`Hubspot::properties`] gives.
+    /// Text with unique values, in the group of the portal's own task properties. `definitions` are
+    /// what [`Hubspot::properties`] gives.
     #[must_use]
     pub fn unique_text(name: &str, definitions: &Value) -> Self {
         Self { has_unique_value: true, ..Self::new(name, "string", "text", definitions) }
@@ -75,7 +81,8 @@ impl NewProperty {
     fn new(name: &str, kind: &'static str, field_type: &'static str, definitions: &Value) -> Self {
         let mut all = definitions["results"].as_array().into_iter().flatten();
         let subject = all.find(|definition| definition["name"] == "hs_task_subject");
-        let group = subject.and_then(|definition| definition["groupName"].as_str()).unwrap_or("task");
+        let group =
+            subject.and_then(|definition| definition["groupName"].as_str()).unwrap_or("task");
         let (name, label, group_name) = (name.to_owned(), label(name), group.to_owned());
         Self { name, label, kind, field_type, group_name, has_unique_value: false }
     }
@@ -104,7 +111,9 @@ fn label(name: &str) -> String {
     let words: Vec<_> = name.split('_').filter(|word| !word.is_empty()).map(word).collect();
     let label = words.join(" ");
     let mut characters = label.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
 #[cfg(test)]
@@ -132,7 +141,9 @@ mod tests {
 
     #[test]
     fn a_label_can_be_read() {
-        for (name, expected) in [("ticket", "Ticket"), ("page_url", "Page URL"), ("_x__id", "X ID"), ("_", "")] {
+        for (name, expected) in
+            [("ticket", "Ticket"), ("page_url", "Page URL"), ("_x__id", "X ID"), ("_", "")]
+        {
             assert_eq!(label(name), expected, "{name}");
         }
     }

@@ -1,5 +1,5 @@
-//! What HubSpot refused without saying why, so that the next delivery goes on where the time of this one ended. It
-//! reads no clock.
+//! What HubSpot refused without saying why, so that the next delivery goes on where the time of
+//! this one ended. It reads no clock.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -10,15 +10,15 @@ use tokio::time::Instant;
 
 use crate::outcome::FailReason;
 
-/// How long a refusal is remembered: senders repeat within minutes, and a rule of the portal that was changed counts
-/// soon.
+/// How long a refusal is remembered: senders repeat within minutes, and a rule of the portal that
+/// was changed counts soon.
 const KEPT: Duration = Duration::from_mins(10);
 
 /// The most keys that are kept, some megabytes with their reasons.
 const MOST: usize = 10_000;
 
-/// What was refused lately, for as long as the process lives. A key is a value of a property or a whole row, of which
-/// only a hash is kept.
+/// What was refused lately, for as long as the process lives. A key is a value of a property or a
+/// whole row, of which only a hash is kept.
 #[derive(Default)]
 pub struct Refusals {
     hasher: RandomState,

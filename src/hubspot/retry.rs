@@ -44,8 +44,8 @@ pub(super) enum Hint {
 }
 
 impl Failure {
-    /// Whether the request may have been carried out. A proxy that gives up speaks for itself, not for HubSpot; 503 is
-    /// HubSpot's own refusal.
+    /// Whether the request may have been carried out. A proxy that gives up speaks for itself, not
+    /// for HubSpot; 503 is HubSpot's own refusal.
     pub(super) fn may_be_done(&self) -> bool {
         match self {
             Self::NoConnection => false,
@@ -56,8 +56,8 @@ impl Failure {
 }
 
 impl Hint {
-    /// Reads it from the body of an answer with this status. `policyName` names a limit; where it is missing, HubSpot's
-    /// words do.
+    /// Reads it from the body of an answer with this status. `policyName` names a limit; where it
+    /// is missing, HubSpot's words do.
     pub(super) fn of(status: u16, complaint: &Complaint) -> Self {
         match status {
             429 if complaint.policy_name.is_empty() => Self::of_limit(&complaint.message),
@@ -65,8 +65,9 @@ impl Hint {
             409 => {
                 let exists = ["OBJECT_ALREADY_EXISTS", "CONFLICTING_UNIQUE_VALUE"];
                 let says_so = |error: &&Complaint| {
-                    let says =
-                        |kind: &str| error.category == kind || error.code == kind || error.message.contains(kind);
+                    let says = |kind: &str| {
+                        error.category == kind || error.code == kind || error.message.contains(kind)
+                    };
                     exists.into_iter().any(says) || error.message.contains("already exists")
                 };
                 if complaint.all().iter().any(says_so) { Self::Exists } else { Self::None }
@@ -79,7 +80,8 @@ impl Hint {
     fn of_limit(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let mut before = "";
-        for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+        {
             match word {
                 "daily" => return Self::Daily,
                 "secondly" if !matches!(before, "ten" | "10") => return Self::Secondly,
@@ -90,7 +92,8 @@ impl Hint {
     }
 }
 
-/// Reads `Retry-After`: seconds, which may have a fraction, or a date. `now` is the time of the answer.
+/// Reads `Retry-After`: seconds, which may have a fraction, or a date. `now` is the time of the
+/// answer.
 pub(super) fn retry_after(value: &str, now: Time) -> Option<Duration> {
     if let Some(seconds) = value.trim().parse::<f64>().ok().filter(|seconds| *seconds >= 0.0) {
         return Some(Duration::from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64())));
@@ -148,22 +151,34 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// | a success that is too large to be read | refused: for fewer tasks it is smaller |
 /// | anything else | refused |
 ///
-/// What may not be sent twice without looking is asked for after a failure that [may have been carried
-/// out](Failure::may_be_done), not sent again.
+/// What may not be sent twice without looking is asked for after a failure that [may have been
+/// carried out](Failure::may_be_done), not sent again.
 ///
-/// A wait is lengthened by up to a quarter: `jitter` is from 0 to 1. When it doesn't fit into `left`, or after
-/// [`TRIES`], the call is left for later. `was_fresh` says whether a fresh connection was tried already.
+/// A wait is lengthened by up to a quarter: `jitter` is from 0 to 1. When it doesn't fit into
+/// `left`, or after [`TRIES`], the call is left for later. `was_fresh` says whether a fresh
+/// connection was tried already.
 #[must_use]
-pub(super) fn decide(tries: u32, was_fresh: bool, failure: &Failure, left: Duration, jitter: f64) -> Decision {
+pub(super) fn decide(
+    tries: u32,
+    was_fresh: bool,
+    failure: &Failure,
+    left: Duration,
+    jitter: f64,
+) -> Decision {
     let backoff = Duration::from_millis(200) * 2_u32.saturating_pow(tries.saturating_sub(1).min(8));
     let (reason, wait) = match failure {
-        Failure::Broken | Failure::TimedOut if !was_fresh && !left.is_zero() => return Decision::AtOnce,
-        Failure::Broken | Failure::NoConnection | Failure::Unreadable => (RetryReason::Unavailable, backoff),
+        Failure::Broken | Failure::TimedOut if !was_fresh && !left.is_zero() => {
+            return Decision::AtOnce;
+        }
+        Failure::Broken | Failure::NoConnection | Failure::Unreadable => {
+            (RetryReason::Unavailable, backoff)
+        }
         Failure::TimedOut => return Decision::Later(RetryReason::Timeout, None),
         Failure::TooLarge => return Decision::Refused,
         Failure::Status { status, retry_after, hint } => {
             // `Retry-After: 0` happens: a limit that is asked again at once is never met.
-            let asked = |least: Duration, otherwise: Duration| retry_after.unwrap_or(otherwise).max(least);
+            let asked =
+                |least: Duration, otherwise: Duration| retry_after.unwrap_or(otherwise).max(least);
             let seconds = Duration::from_secs;
             match (status, hint) {
                 (401, _) => return Decision::Later(RetryReason::Unauthorized, None),
@@ -173,18 +188,26 @@ pub(super) fn decide(tries: u32, was_fresh: bool, failure: &Failure, left: Durat
                     let pause = Duration::from_millis(500);
                     (RetryReason::Unavailable, asked(pause, pause))
                 }
-                (429, Hint::Daily) => return Decision::Later(RetryReason::RateLimited, *retry_after),
+                (429, Hint::Daily) => {
+                    return Decision::Later(RetryReason::RateLimited, *retry_after);
+                }
                 (429, Hint::Secondly) => (RetryReason::RateLimited, asked(seconds(1), seconds(1))),
                 (429, _) => (RetryReason::RateLimited, asked(seconds(1), seconds(10))),
                 (423, _) => (RetryReason::Unavailable, asked(seconds(2), seconds(2))),
                 (477, _) => (RetryReason::Unavailable, asked(seconds(1), seconds(10))),
-                (300..=399 | 408 | 425 | 500.., _) => (RetryReason::Unavailable, asked(backoff, backoff)),
+                (300..=399 | 408 | 425 | 500.., _) => {
+                    (RetryReason::Unavailable, asked(backoff, backoff))
+                }
                 _ => return Decision::Refused,
             }
         }
     };
     let wait = wait.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0).min(LONGEST_WAIT);
-    if tries < TRIES && wait < left { Decision::After(wait) } else { Decision::Later(reason, Some(wait)) }
+    if tries < TRIES && wait < left {
+        Decision::After(wait)
+    } else {
+        Decision::Later(reason, Some(wait))
+    }
 }
 
 #[cfg(test)]
@@ -233,7 +256,12 @@ mod tests {
             (1, status(500, "", None), 8, after(200)),
             (4, status(502, "", None), 8, after(1600)),
             (1, status(503, "", Some(5)), 8, after(5000)),
-            (6, status(504, "", None), 60, Decision::Later(Unavailable, Some(Duration::from_millis(6400)))),
+            (
+                6,
+                status(504, "", None),
+                60,
+                Decision::Later(Unavailable, Some(Duration::from_millis(6400))),
+            ),
             (1, status(521, "", None), 8, after(200)),
             (1, status(400, "", None), 8, Decision::Refused),
             (1, status(404, "", None), 8, Decision::Later(Unavailable, None)),
@@ -243,7 +271,12 @@ mod tests {
             (1, status(409, "", None), 8, after(500)),
             (1, status(409, "", Some(3)), 8, after(3000)),
             (2, status(409, "", None), 8, Decision::Refused),
-            (1, Failure::Status { status: 409, retry_after: None, hint: Hint::Exists }, 8, Decision::Refused),
+            (
+                1,
+                Failure::Status { status: 409, retry_after: None, hint: Hint::Exists },
+                8,
+                Decision::Refused,
+            ),
             (1, Failure::TooLarge, 8, Decision::Refused),
             (1, status(423, "", Some(0)), 8, after(2000)),
             (1, status(429, "DAILY", Some(0)), 8, later(RateLimited, 0)),
@@ -275,7 +308,10 @@ mod tests {
         assert!(!Failure::NoConnection.may_be_done());
         let may_be_done = |code: &u16| status(*code, "", None).may_be_done();
         let codes = [301, 400, 408, 409, 423, 429, 477, 500, 502, 503, 504, 521, 522, 523, 524];
-        assert_eq!(codes.into_iter().filter(may_be_done).collect::<Vec<_>>(), [500, 502, 504, 521, 522, 523, 524]);
+        assert_eq!(
+            codes.into_iter().filter(may_be_done).collect::<Vec<_>>(),
+            [500, 502, 504, 521, 522, 523, 524]
+        );
     }
 
     #[test]
@@ -283,21 +319,34 @@ mod tests {
         for policy in ["", "SECONDLY", "TEN_SECONDLY_ROLLING"] {
             let (mut at, mut calls) = (Duration::ZERO, vec![Duration::ZERO]);
             for tries in 1.. {
-                match decide(tries, false, &status(429, policy, Some(0)), Duration::from_secs(8), 0.0) {
+                match decide(
+                    tries,
+                    false,
+                    &status(429, policy, Some(0)),
+                    Duration::from_secs(8),
+                    0.0,
+                ) {
                     Decision::After(wait) => at += wait,
                     _ => break,
                 }
                 calls.push(at);
             }
             assert_eq!(calls.len(), 6, "{policy}");
-            assert!(calls.iter().filter(|at| **at <= Duration::from_secs(1)).count() <= 2, "{policy} {calls:?}");
+            assert!(
+                calls.iter().filter(|at| **at <= Duration::from_secs(1)).count() <= 2,
+                "{policy} {calls:?}"
+            );
         }
     }
 
     #[test]
     fn a_limit_is_known_by_its_name_or_by_words() {
         let hint = |policy: &str, message: &str| {
-            let complaint = Complaint { policy_name: policy.into(), message: message.into(), ..Complaint::default() };
+            let complaint = Complaint {
+                policy_name: policy.into(),
+                message: message.into(),
+                ..Complaint::default()
+            };
             Hint::of(429, &complaint)
         };
         for (policy, message, expected) in [
@@ -319,7 +368,10 @@ mod tests {
     fn what_exists_already_is_not_tried_again() {
         for (body, expected) in [
             (r#"{"category": "OBJECT_ALREADY_EXISTS"}"#, Hint::Exists),
-            (r#"{"category": "CONFLICT", "errors": [{"code": "CONFLICTING_UNIQUE_VALUE"}]}"#, Hint::Exists),
+            (
+                r#"{"category": "CONFLICT", "errors": [{"code": "CONFLICTING_UNIQUE_VALUE"}]}"#,
+                Hint::Exists,
+            ),
             (r#"{"message": "A property named 'a' already exists."}"#, Hint::Exists),
             (r#"{"category": "CONFLICT", "message": "another write is under way"}"#, Hint::None),
             ("{}", Hint::None),
@@ -355,8 +407,14 @@ mod tests {
 
     #[test]
     fn jitter_lengthens_a_wait_by_at_most_a_quarter() {
-        assert_eq!(decide(1, false, &status(429, "SECONDLY", None), Duration::from_secs(8), 1.0), after(1250));
-        assert_eq!(decide(1, false, &status(429, "SECONDLY", None), Duration::from_secs(8), 7.0), after(1250));
+        assert_eq!(
+            decide(1, false, &status(429, "SECONDLY", None), Duration::from_secs(8), 1.0),
+            after(1250)
+        );
+        assert_eq!(
+            decide(1, false, &status(429, "SECONDLY", None), Duration::from_secs(8), 7.0),
+            after(1250)
+        );
         let moved = decide(1, false, &status(477, "", Some(86_400)), Duration::from_secs(8), 1.0);
         assert_eq!(moved, later(RetryReason::Unavailable, 86_400), "24 h at most");
     }

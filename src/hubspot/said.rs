@@ -1,6 +1,8 @@
-//! What HubSpot, or who speaks in its place, says to a call that failed: fit for the log, and in words of ours. Pure.
+//! What HubSpot, or who speaks in its place, says to a call that failed: fit for the log, and in
+//! words of ours. Pure.
 //!
-//! HubSpot quotes values in its sentences, and a value is a ticket's text, which the log must not hold.
+//! HubSpot quotes values in its sentences, and a value is a ticket's text, which the log must not
+//! hold.
 
 use std::collections::BTreeSet;
 
@@ -42,8 +44,12 @@ impl Said {
     pub(super) fn of(body: &[u8], header: Option<&str>) -> Self {
         let json: Value = serde_json::from_slice(body).unwrap_or_default();
         let complaint = Complaint::deserialize(&json).unwrap_or_default();
-        let outer = ["category", "subCategory", "errorType"].map(|name| json[name].as_str().unwrap_or_default());
-        let inner = complaint.all().into_iter().flat_map(|error| [error.category.as_str(), error.code.as_str()]);
+        let outer = ["category", "subCategory", "errorType"]
+            .map(|name| json[name].as_str().unwrap_or_default());
+        let inner = complaint
+            .all()
+            .into_iter()
+            .flat_map(|error| [error.category.as_str(), error.code.as_str()]);
         let mut kinds: Vec<String> = Vec::new();
         for kind in outer.into_iter().chain(inner).filter(|kind| is_name(kind)) {
             if !kinds.iter().any(|known| known == kind) {
@@ -51,7 +57,8 @@ impl Said {
             }
         }
         let ids = [json["correlationId"].as_str(), header];
-        let correlation_id = ids.into_iter().flatten().find(|id| is_name(id)).unwrap_or_default().to_owned();
+        let correlation_id =
+            ids.into_iter().flatten().find(|id| is_name(id)).unwrap_or_default().to_owned();
         let text = String::from_utf8_lossy(&body[..body.len().min(16 * 1024)]);
         let page = text.trim_start().starts_with('<').then(|| title(&text));
         Self { complaint, correlation_id, kinds, page }
@@ -72,22 +79,27 @@ impl Said {
     pub(super) fn properties(&self) -> String {
         let errors = self.complaint.all();
         let in_context = errors.iter().flat_map(|error| {
-            ["propertyName", "propertyNames", "properties"].into_iter().flat_map(|name| error.context(name))
+            ["propertyName", "propertyNames", "properties"]
+                .into_iter()
+                .flat_map(|name| error.context(name))
         });
         let inside = errors.iter().flat_map(|error| inside(&error.message));
-        let names: BTreeSet<String> = in_context.cloned().chain(inside).filter(|name| is_name(name)).collect();
+        let names: BTreeSet<String> =
+            in_context.cloned().chain(inside).filter(|name| is_name(name)).collect();
         names.into_iter().take(10).collect::<Vec<_>>().join(", ")
     }
 
-    /// Its words in a line, without those that the request sent: `request` is its body, `query` what stood in its
-    /// address.
+    /// Its words in a line, without those that the request sent: `request` is its body, `query`
+    /// what stood in its address.
     pub(super) fn words(&self, request: &[u8], query: &str) -> String {
         let message = self.page.as_ref().unwrap_or(&self.complaint.message);
         // What follows is a list of values.
         let message = message.split(['{', '[']).next().unwrap_or_default();
-        let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let message: String =
+            message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut asked: BTreeSet<String> = parts(&message).filter(is_word).map(str::to_lowercase).collect();
+        let mut asked: BTreeSet<String> =
+            parts(&message).filter(is_word).map(str::to_lowercase).collect();
         let harmless: BTreeSet<&str> = HARMLESS.split_whitespace().collect();
         asked.retain(|word| !harmless.contains(word.as_str()));
         let body: Value = serde_json::from_slice(request).unwrap_or_default();
@@ -102,11 +114,13 @@ impl Said {
     /// Why a 403 forbids it, and what to do.
     pub(super) fn why_forbidden(&self) -> String {
         let errors = self.complaint.all();
-        let scopes = errors
-            .iter()
-            .flat_map(|error| error.context("requiredGranularScopes").iter().chain(error.context("requiredScopes")));
+        let scopes = errors.iter().flat_map(|error| {
+            error.context("requiredGranularScopes").iter().chain(error.context("requiredScopes"))
+        });
         let scopes: Vec<_> = scopes.map(String::as_str).filter(|scope| is_name(scope)).collect();
-        let is = |kind: &str| self.kinds.iter().any(|known| known == kind) || self.complaint.message.contains(kind);
+        let is = |kind: &str| {
+            self.kinds.iter().any(|known| known == kind) || self.complaint.message.contains(kind)
+        };
         let message = self.complaint.message.to_lowercase();
         let says = |words: [&str; 3]| {
             let kinds = self.kinds.join(" ").to_lowercase();
@@ -115,7 +129,8 @@ impl Said {
         if !scopes.is_empty() {
             format!("the HubSpot token lacks a scope: {}", scopes.join(", "))
         } else if is("USER_DOES_NOT_HAVE_PERMISSIONS") {
-            "whoever made the HubSpot token has left, or lost the permission: rotate the token".to_owned()
+            "whoever made the HubSpot token has left, or lost the permission: rotate the token"
+                .to_owned()
         } else if self.is_page() {
             "a web page forbids it in HubSpot's place: a firewall (Cloudflare) or a proxy blocks this network; if it \
              stays so, ask HubSpot's support"
@@ -129,14 +144,18 @@ impl Said {
         } else {
             let kind = self.category();
             let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
-            format!("HubSpot forbids it{kind}: look at the token's scopes, its user and the account in HubSpot")
+            format!(
+                "HubSpot forbids it{kind}: look at the token's scopes, its user and the account in HubSpot"
+            )
         }
     }
 }
 
-/// Whether it is a name of HubSpot's, which may be shown as it is: of a kind, a property, a scope, an id.
+/// Whether it is a name of HubSpot's, which may be shown as it is: of a kind, a property, a scope,
+/// an id.
 fn is_name(text: &str) -> bool {
-    (1..=100).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+    (1..=100).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
 /// The title of a web page.
@@ -161,8 +180,9 @@ fn values(value: &Value, each: &mut impl FnMut(&str)) {
         Value::String(text) => each(text),
         Value::Array(list) => list.iter().for_each(|value| values(value, each)),
         Value::Object(fields) => {
-            let of_the_sender =
-                fields.iter().filter(|(name, _)| !matches!(&***name, "idProperty" | "objectWriteTraceId"));
+            let of_the_sender = fields
+                .iter()
+                .filter(|(name, _)| !matches!(&***name, "idProperty" | "objectWriteTraceId"));
             of_the_sender.for_each(|(_, value)| values(value, each));
         }
         _ => {}
@@ -179,7 +199,8 @@ fn note(value: &str, asked: &BTreeSet<String>, sent: &mut BTreeSet<String>) {
     }
 }
 
-/// A text without the words that were sent, and those that may be a part of one. Never longer than [`LONGEST`].
+/// A text without the words that were sent, and those that may be a part of one. Never longer than
+/// [`LONGEST`].
 fn hide(message: &str, sent: &BTreeSet<String>) -> String {
     let mut shown = String::new();
     // What stands between words is shown when a word follows that is shown too.
@@ -254,7 +275,10 @@ mod tests {
         ]});
         let request = request.to_string();
         for (message, expected) in [
-            ("This app hasn't been granted all required scopes", "This app hasn't been granted all required scopes"),
+            (
+                "This app hasn't been granted all required scopes",
+                "This app hasn't been granted all required scopes",
+            ),
             ("9q was not a valid number.", "… was not a valid number."),
             ("Meier's \"invoice\"\nis not valid\r\n is too long", "…\" is not valid is too long"),
             ("Meier's \"inv", "… \"inv"),
@@ -262,16 +286,25 @@ mod tests {
             ("Line\u{2028}break\tand\u{0}nul", "Line break and nul"),
             ("Müller was here", "… was here"),
             (r"M\u00fcller\nwas here", "… here"),
-            ("Duplicate IDs found in batch input: [T-17]. IDs must be unique", "Duplicate IDs found in batch input:"),
+            (
+                "Duplicate IDs found in batch input: [T-17]. IDs must be unique",
+                "Duplicate IDs found in batch input:",
+            ),
             ("Property \"ticket\" does not exist", "Property \"ticket\" does not exist"),
-            (r#"Property values were not valid: [{"message": "x"}]"#, "Property values were not valid:"),
+            (
+                r#"Property values were not valid: [{"message": "x"}]"#,
+                "Property values were not valid:",
+            ),
             ("", ""),
         ] {
             let said = said(&json!({"message": message}));
             assert_eq!(said.words(request.as_bytes(), ""), expected, "{message}");
         }
         let said = said(&json!({"message": "no owner with ada@acme.example in this portal"}));
-        assert_eq!(said.words(b"", "limit=100&email=ada%40acme.example"), "no owner with … in this portal");
+        assert_eq!(
+            said.words(b"", "limit=100&email=ada%40acme.example"),
+            "no owner with … in this portal"
+        );
     }
 
     #[test]
@@ -289,32 +322,50 @@ mod tests {
         let said = said(&body);
         assert_eq!((said.category(), &*said.correlation_id), ("VALIDATION_ERROR", "4f2071b3-bf52"));
         assert_eq!(said.properties(), "amount, ticket");
-        let page = Said::of(b"<html><head>\n<title>Attention Required! |\nCloudflare</title>", Some("from-the-header"));
+        let page = Said::of(
+            b"<html><head>\n<title>Attention Required! |\nCloudflare</title>",
+            Some("from-the-header"),
+        );
         assert_eq!(page.correlation_id, "from-the-header");
         assert_eq!(page.words(b"", ""), "a web page: Attention Required! | Cloudflare");
-        let bad = Said::of(br#"{"correlationId": "a\nb", "category": {"a": 1}}"#, Some("two words"));
+        let bad =
+            Said::of(br#"{"correlationId": "a\nb", "category": {"a": 1}}"#, Some("two words"));
         assert_eq!((&*bad.correlation_id, bad.category()), ("", ""));
     }
 
     #[test]
     fn why_it_is_forbidden_is_told_in_words() {
-        let scope =
-            json!({"category": "MISSING_SCOPES", "errors": [{"context": {"requiredGranularScopes": ["a.b", "c"]}}]});
+        let scope = json!({"category": "MISSING_SCOPES", "errors": [{"context": {"requiredGranularScopes": ["a.b", "c"]}}]});
         for (body, expected) in [
             (scope, "the HubSpot token lacks a scope: a.b, c"),
-            (json!({"category": "MISSING_SCOPES"}), "the HubSpot token lacks a scope, and HubSpot doesn't say which"),
+            (
+                json!({"category": "MISSING_SCOPES"}),
+                "the HubSpot token lacks a scope, and HubSpot doesn't say which",
+            ),
             (json!({"category": "USER_DOES_NOT_HAVE_PERMISSIONS"}), "rotate the token"),
-            (json!({"subCategory": "USER_DOES_NOT_HAVE_PERMISSIONS", "category": "BANNED"}), "rotate the token"),
+            (
+                json!({"subCategory": "USER_DOES_NOT_HAVE_PERMISSIONS", "category": "BANNED"}),
+                "rotate the token",
+            ),
             (json!({"message": "USER_DOES_NOT_HAVE_PERMISSIONS"}), "rotate the token"),
-            (json!({"message": "This account has been suspended."}), "the HubSpot account is suspended"),
+            (
+                json!({"message": "This account has been suspended."}),
+                "the HubSpot account is suspended",
+            ),
             (json!({"category": "ACCOUNT_DEACTIVATED"}), "the HubSpot account is suspended"),
-            (json!({"category": "BANNED"}), "HubSpot forbids it (BANNED): look at the token's scopes"),
+            (
+                json!({"category": "BANNED"}),
+                "HubSpot forbids it (BANNED): look at the token's scopes",
+            ),
             (json!({}), "HubSpot forbids it: look at the token's scopes"),
         ] {
             let why = said(&body).why_forbidden();
             assert!(why.contains(expected) && !why.contains("unnamed"), "{body}: {why}");
         }
         let page = Said::of(b"<!DOCTYPE html><title>Access denied</title>", None).why_forbidden();
-        assert!(page.starts_with("a web page forbids it in HubSpot's place: a firewall (Cloudflare)"), "{page}");
+        assert!(
+            page.starts_with("a web page forbids it in HubSpot's place: a firewall (Cloudflare)"),
+            "{page}"
+        );
     }
 }

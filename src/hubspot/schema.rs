@@ -1,7 +1,8 @@
 //! What a portal's task properties take, as `taskhook schema pull` tells it. Pure.
 //!
-//! Values are checked and normalised before they are sent, so that a bad one costs no call. What the definitions don't
-//! settle, such as the options of a property that keeps them elsewhere, is left to HubSpot.
+//! Values are checked and normalised before they are sent, so that a bad one costs no call. What
+//! the definitions don't settle, such as the options of a property that keeps them elsewhere, is
+//! left to HubSpot.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ pub struct Schema {
     lacks_sensitive: bool,
 }
 
-/// Why the portal doesn't take something, and a sentence that names the property, the value and what is allowed.
+/// Why the portal doesn't take something, and a sentence that names the property, the value and
+/// what is allowed.
 pub type Unfit = (FailReason, String);
 
 #[derive(Debug)]
@@ -99,12 +101,13 @@ const DAY: i64 = 24 * 60 * 60 * 1000;
 /// How much of a value a failure shows, in characters: enough to recognise it.
 const SHOWN: usize = 60;
 
-/// How much room a list of options gets in a failure, in bytes; the summary cuts details at 300 characters.
+/// How much room a list of options gets in a failure, in bytes; the summary cuts details at 300
+/// characters.
 const LIST: usize = 160;
 
 impl Schema {
-    /// Reads what `taskhook schema pull` and HubSpot's list of properties give, or the list in it. The error is the rest of a sentence that
-    /// begins with the file.
+    /// Reads what `taskhook schema pull` and HubSpot's list of properties give, or the list in it.
+    /// The error is the rest of a sentence that begins with the file.
     pub fn parse(text: &str) -> Result<Self, String> {
         // Windows tools put a byte order mark before a file that they save.
         let text = text.trim_start_matches('\u{feff}');
@@ -113,25 +116,28 @@ impl Schema {
         } else {
             serde_json::from_str(text)
         };
-        let answer = answer.map_err(|error| format!("is not a list of property definitions: {error}"))?;
+        let answer =
+            answer.map_err(|error| format!("is not a list of property definitions: {error}"))?;
         let definitions = answer.results.into_iter().filter(|definition| !definition.archived);
-        let properties: BTreeMap<_, _> = definitions.map(|it| (it.name.clone(), Property::from(it))).collect();
+        let properties: BTreeMap<_, _> =
+            definitions.map(|it| (it.name.clone(), Property::from(it))).collect();
         if properties.is_empty() {
             return Err("has no properties".to_owned());
         }
         Ok(Self { properties, lacks_sensitive: !answer.unseen.is_empty() })
     }
 
-    /// Whether the portal may have a property that its definitions lack, since it is sensitive and the token that read
-    /// them lacked the scope. HubSpot's own task properties are not.
+    /// Whether the portal may have a property that its definitions lack, since it is sensitive and
+    /// the token that read them lacked the scope. HubSpot's own task properties are not.
     #[must_use]
     pub fn may_have(&self, name: &str) -> bool {
         let is_hubspots = name.starts_with("hs_") || name.starts_with("hubspot_");
         self.lacks_sensitive && !is_hubspots && !self.properties.contains_key(name)
     }
 
-    /// Checks an update, and puts its values as HubSpot takes them. Everything that is wrong with it is told together.
-    /// A property that the portal [may have](Self::may_have) is left to HubSpot.
+    /// Checks an update, and puts its values as HubSpot takes them. Everything that is wrong with
+    /// it is told together. A property that the portal [may have](Self::may_have) is left to
+    /// HubSpot.
     ///
     /// The id of an owner is HubSpot's own and needs no check.
     pub fn check(&self, update: &mut Update) -> Result<(), Unfit> {
@@ -140,7 +146,8 @@ impl Schema {
         if !update.properties.is_empty() {
             let id_property = Some(&update.task.id_property).filter(|name| !self.may_have(name));
             unfit.extend(id_property.and_then(|name| self.check_id_property(name).err()));
-            let updated_at = update.updated_at_property.as_ref().filter(|name| !self.may_have(name));
+            let updated_at =
+                update.updated_at_property.as_ref().filter(|name| !self.may_have(name));
             unfit.extend(updated_at.and_then(|name| self.check_updated_at_property(name).err()));
         }
         for (name, value) in update.properties.iter_mut().filter(|(name, _)| !self.may_have(name)) {
@@ -187,7 +194,9 @@ impl Schema {
         match self.writable(name)? {
             Property { takes: Takes::DateTime, .. } => Ok(()),
             Property { kind, .. } => {
-                let detail = format!("{name} is a {kind} property; updated_at_property needs a datetime one");
+                let detail = format!(
+                    "{name} is a {kind} property; updated_at_property needs a datetime one"
+                );
                 Err((FailReason::InvalidValue, detail))
             }
         }
@@ -198,12 +207,17 @@ impl Schema {
     pub fn nearest(&self, name: &str) -> Option<&str> {
         let distance = |other: &String| strsim::damerau_levenshtein(name, other);
         // The distance of long names takes long, and none is meant by them.
-        let nearest = self.properties.keys().filter(|_| name.len() <= 100).min_by_key(|other| distance(other))?;
+        let nearest = self
+            .properties
+            .keys()
+            .filter(|_| name.len() <= 100)
+            .min_by_key(|other| distance(other))?;
         Some(nearest.as_str()).filter(|_| distance(nearest) <= (name.len() / 4).max(2))
     }
 
     fn property(&self, name: &str) -> Result<&Property, Unfit> {
-        let unknown = || (FailReason::UnknownProperty, format!("{name}: the portal has no such property"));
+        let unknown =
+            || (FailReason::UnknownProperty, format!("{name}: the portal has no such property"));
         self.properties.get(name).ok_or_else(unknown)
     }
 
@@ -219,14 +233,17 @@ impl Schema {
 impl From<Definition> for Property {
     fn from(definition: Definition) -> Self {
         let Definition { name, kind, field_type, options, .. } = definition;
-        let is_unlisted =
-            options.is_empty() || definition.external_options || !definition.referenced_object_type.is_empty();
+        let is_unlisted = options.is_empty()
+            || definition.external_options
+            || !definition.referenced_object_type.is_empty();
         let takes = match kind.as_str() {
             _ if name == REMINDERS => Takes::Milliseconds,
             "number" => Takes::Number,
             "date" => Takes::Date,
             "datetime" => Takes::DateTime,
-            "bool" if options.is_empty() => Takes::Option(["true", "false"].map(Choice::from).into()),
+            "bool" if options.is_empty() => {
+                Takes::Option(["true", "false"].map(Choice::from).into())
+            }
             "enumeration" if is_unlisted => Takes::Unlisted,
             "enumeration" if field_type == "checkbox" => Takes::Options(options),
             "bool" | "enumeration" => Takes::Option(options),
@@ -245,8 +262,8 @@ impl From<&str> for Choice {
 }
 
 impl Takes {
-    /// A value as HubSpot takes it; the error says what is allowed instead. `""` clears, whatever the property is, and
-    /// space around a value says nothing where it is not text.
+    /// A value as HubSpot takes it; the error says what is allowed instead. `""` clears, whatever
+    /// the property is, and space around a value says nothing where it is not text.
     fn normalise(&self, value: &str) -> Result<String, String> {
         let trimmed = value.trim();
         if matches!(self, Self::Text) || trimmed.is_empty() {
@@ -298,16 +315,19 @@ fn milliseconds(text: &str) -> Option<String> {
     times.collect::<Option<Vec<_>>>().map(|times| times.join(";"))
 }
 
-/// The option that a text means: by its value, else by its label, else by its value in another case.
+/// The option that a text means: by its value, else by its label, else by its value in another
+/// case.
 fn choose<'o>(options: &'o [Choice], text: &str) -> Result<&'o str, String> {
     let exactly = |text: &str| options.iter().find(|option| option.value == text);
     let folded = text.trim().to_lowercase();
     let only = |name: fn(&Choice) -> &str| {
-        let mut alike = options.iter().filter(|option| name(option).trim().to_lowercase() == folded);
+        let mut alike =
+            options.iter().filter(|option| name(option).trim().to_lowercase() == folded);
         alike.next().filter(|_| alike.next().is_none())
     };
     let option = exactly(text).or_else(|| exactly(text.trim()));
-    let option = option.or_else(|| only(|option| &option.label)).or_else(|| only(|option| &option.value));
+    let option =
+        option.or_else(|| only(|option| &option.label)).or_else(|| only(|option| &option.value));
     option.map(|option| option.value.as_str()).ok_or_else(|| not_one_of(options, text))
 }
 
@@ -330,7 +350,11 @@ fn not_one_of(options: &[Choice], text: &str) -> String {
     let mut list = String::new();
     for (count, option) in options.iter().enumerate() {
         if count > 0 && list.len() + option.value.len() > LIST {
-            return format!("{} is not one of {list} and {} more", shown(text.trim()), options.len() - count);
+            return format!(
+                "{} is not one of {list} and {} more",
+                shown(text.trim()),
+                options.len() - count
+            );
         }
         let separator = if count > 0 { ", " } else { "" };
         list.push_str(separator);
@@ -346,7 +370,9 @@ fn shown(value: &str) -> String {
     }
 }
 
-fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -362,7 +388,8 @@ mod tests {
         let tags = r#"[{"value": "a", "label": "Same"}, {"value": "b", "label": "Same"}, {"value": "B", "label": "c"},
             {"value": "c", "label": null}, {"value": " spaced ", "label": "Spaced"}]"#;
         let yes_no = r#"[{"value": "true", "label": "Yes"}, {"value": "false", "label": "No"}]"#;
-        let many: Vec<_> = (100..200).map(|id| serde_json::json!({"value": format!("option-{id}")})).collect();
+        let many: Vec<_> =
+            (100..200).map(|id| serde_json::json!({"value": format!("option-{id}")})).collect();
         let many = serde_json::Value::from(many);
         let text = format!(
             r#"{{"results": [
@@ -448,15 +475,16 @@ mod tests {
         for name in schema.properties.keys().filter(|name| *name != "hs_createdate") {
             assert_eq!(check(name, "").as_deref(), Ok(""), "{name}");
         }
-        for name in ["number", "bool", "date", "datetime", "hs_task_priority", "tags", "hubspot_owner_id"] {
+        for name in
+            ["number", "bool", "date", "datetime", "hs_task_priority", "tags", "hubspot_owner_id"]
+        {
             assert_eq!(check(name, " \n").as_deref(), Ok(""), "{name}");
         }
     }
 
     #[test]
     fn what_hubspot_does_not_take_is_told_with_what_it_takes() {
-        let datetime =
-            "is not a time with an offset; write ISO 8601 with Z (as = \"datetime\" makes it), or milliseconds";
+        let datetime = "is not a time with an offset; write ISO 8601 with Z (as = \"datetime\" makes it), or milliseconds";
         let date = "is not a date; write YYYY-MM-DD (as = \"date\" makes it)";
         let number = "is not a number; write plain digits, such as 12 or -0.5";
         for (name, value, expected) in [
@@ -470,16 +498,33 @@ mod tests {
             ("hs_task_reminders", "tomorrow", "tomorrow is not a time in milliseconds"),
             ("hs_task_reminders", "1772668800000;", "1772668800000; is not a time in milliseconds"),
         ] {
-            assert_eq!(check(name, value), Err(format!("{name}: {expected}")), "{name} = {value:?}");
+            assert_eq!(
+                check(name, value),
+                Err(format!("{name}: {expected}")),
+                "{name} = {value:?}"
+            );
         }
         for value in ["twelve", "1e5", "1,000", "1.2.3", "NaN", "0x1F", "-", ".", "+-1", "１２"] {
             assert_eq!(check("number", value), Err(format!("number: {value} {number}")));
         }
-        for value in ["soon", "2026-03-05", "2026-03-05T14:02:11", "2026-02-30T00:00:00Z", "1.5", "2026-03-0é"] {
+        for value in [
+            "soon",
+            "2026-03-05",
+            "2026-03-05T14:02:11",
+            "2026-02-30T00:00:00Z",
+            "1.5",
+            "2026-03-0é",
+        ] {
             assert_eq!(check("datetime", value), Err(format!("datetime: {value} {datetime}")));
         }
-        for value in ["soon", "2026-02-30", "05.03.2026", "1772668800001", "2026-03-05T00:00:00", "9223372036854720000"]
-        {
+        for value in [
+            "soon",
+            "2026-02-30",
+            "05.03.2026",
+            "1772668800001",
+            "2026-03-05T00:00:00",
+            "9223372036854720000",
+        ] {
             assert_eq!(check("date", value), Err(format!("date: {value} {date}")));
         }
     }
@@ -487,15 +532,22 @@ mod tests {
     #[test]
     fn a_long_value_and_a_long_list_are_cut() {
         let detail = check("many", &"é".repeat(200)).unwrap_err();
-        let (value, list) = detail.strip_prefix("many: ").unwrap().split_once("… is not one of ").unwrap();
+        let (value, list) =
+            detail.strip_prefix("many: ").unwrap().split_once("… is not one of ").unwrap();
         assert_eq!(value, "é".repeat(60));
-        assert!(list.starts_with("option-100, option-101, ") && list.ends_with("option-112 and 87 more"), "{list}");
+        assert!(
+            list.starts_with("option-100, option-101, ")
+                && list.ends_with("option-112 and 87 more"),
+            "{list}"
+        );
     }
 
     #[test]
     fn properties_that_are_not_there_or_can_not_be_written_are_told() {
         let schema = schema();
-        let unknown = |name: &str| (FailReason::UnknownProperty, format!("{name}: the portal has no such property"));
+        let unknown = |name: &str| {
+            (FailReason::UnknownProperty, format!("{name}: the portal has no such property"))
+        };
         for name in ["hs_foo", "old"] {
             assert_eq!(schema.check_value(name, "x"), Err(unknown(name)));
             assert_eq!(schema.check_id_property(name), Err(unknown(name)));
@@ -505,8 +557,12 @@ mod tests {
         assert_eq!(schema.check_value("hs_createdate", ""), Err(read_only.clone()));
         assert_eq!(schema.check_updated_at_property("hs_createdate"), Err(read_only));
         assert_eq!(schema.check_updated_at_property("datetime"), Ok(()));
-        let detail = "text is a string property; updated_at_property needs a datetime one".to_owned();
-        assert_eq!(schema.check_updated_at_property("text"), Err((FailReason::InvalidValue, detail)));
+        let detail =
+            "text is a string property; updated_at_property needs a datetime one".to_owned();
+        assert_eq!(
+            schema.check_updated_at_property("text"),
+            Err((FailReason::InvalidValue, detail))
+        );
         assert_eq!(schema.check_id_property("ticket"), Ok(()));
         assert_eq!(schema.check_id_property(RECORD_ID), Ok(()));
         let detail = "text is not a property with unique values; id_property needs one".to_owned();
@@ -519,7 +575,10 @@ mod tests {
             time: Time::from_milliseconds(0),
             on_missing: OnMissing::Fail,
             updated_at_property: Some("datetime".to_owned()),
-            properties: properties.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+            properties: properties
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.clone()))
+                .collect(),
         }
     }
 
@@ -528,13 +587,18 @@ mod tests {
     }
 
     fn owner(otherwise: &str) -> Value {
-        Value::Owner { email: "ada@acme.example".to_owned(), unknown: Unknown::Write(otherwise.to_owned()) }
+        Value::Owner {
+            email: "ada@acme.example".to_owned(),
+            unknown: Unknown::Write(otherwise.to_owned()),
+        }
     }
 
     #[test]
     fn an_update_is_put_as_hubspot_takes_it() {
-        let before = [("number", text(" 1 ")), ("hs_task_priority", owner("low")), ("tag", owner("nobody"))];
-        let after = [("number", text("1")), ("hs_task_priority", owner("LOW")), ("tag", owner("nobody"))];
+        let before =
+            [("number", text(" 1 ")), ("hs_task_priority", owner("low")), ("tag", owner("nobody"))];
+        let after =
+            [("number", text("1")), ("hs_task_priority", owner("LOW")), ("tag", owner("nobody"))];
         let mut found = update("ticket", &before);
         assert_eq!(schema().check(&mut found), Ok(()));
         assert_eq!(found, update("ticket", &after));
@@ -542,9 +606,11 @@ mod tests {
 
     #[test]
     fn everything_that_is_wrong_with_an_update_is_told_at_once() {
-        let properties = [("number", text("x")), ("text", text("fine")), ("hs_createdate", owner(""))];
+        let properties =
+            [("number", text("x")), ("text", text("fine")), ("hs_createdate", owner(""))];
         let (reason, detail) = schema().check(&mut update("text", &properties)).unwrap_err();
-        let details: Vec<_> = detail.split("; ").map(|part| part.split(' ').next().unwrap()).collect();
+        let details: Vec<_> =
+            detail.split("; ").map(|part| part.split(' ').next().unwrap()).collect();
         assert_eq!(reason, FailReason::NotUniqueProperty);
         assert_eq!(details, ["text", "id_property", "number:", "write", "hs_createdate:"]);
         assert_eq!(schema().check(&mut update("text", &[])), Ok(()), "it is not sent");
@@ -556,20 +622,35 @@ mod tests {
             r#"[{"name": "a"}]"#,
             "\u{feff}{\"results\": [{\"name\": \"a\", \"options\": null, \"fieldType\": null, \"new\": [1]}]}\r\n",
         ] {
-            assert_eq!(Schema::parse(text).unwrap().check_value("a", "x").as_deref(), Ok("x"), "{text}");
+            assert_eq!(
+                Schema::parse(text).unwrap().check_value("a", "x").as_deref(),
+                Ok("x"),
+                "{text}"
+            );
         }
         for (text, problem) in [
             ("", "EOF while parsing a value at line 1 column 0"),
             ("name,type\n", "expected ident at line 1 column 2"),
-            (r#"{"status": "error", "category": "MISSING_SCOPES"}"#, "missing field `results` at line 1 column 49"),
+            (
+                r#"{"status": "error", "category": "MISSING_SCOPES"}"#,
+                "missing field `results` at line 1 column 49",
+            ),
             (r#"[{"label": "A"}]"#, "missing field `name` at line 1 column 15"),
             (r#"[{"name": "a"}"#, "EOF while parsing a list at line 1 column 14"),
         ] {
             let found = Schema::parse(text).unwrap_err();
-            assert_eq!(found, format!("is not a list of property definitions: {problem}"), "{text}");
+            assert_eq!(
+                found,
+                format!("is not a list of property definitions: {problem}"),
+                "{text}"
+            );
         }
         for text in [r#"{"results": []}"#, r#"[{"name": "a", "archived": true}]"#] {
-            assert_eq!(Schema::parse(text).unwrap_err(), "has no properties", "every update would fail: {text}");
+            assert_eq!(
+                Schema::parse(text).unwrap_err(),
+                "has no properties",
+                "every update would fail: {text}"
+            );
         }
     }
 }

@@ -28,7 +28,11 @@ impl Token {
     }
 
     /// Another token than the one that HubSpot refuses, if there is one.
-    pub(super) async fn get_again(&self, refused: &SecretString, deadline: Instant) -> Option<SecretString> {
+    pub(super) async fn get_again(
+        &self,
+        refused: &SecretString,
+        deadline: Instant,
+    ) -> Option<SecretString> {
         let Self::Secret(secrets, secret) = self else { return None };
         let tried = secrets.get(secret, deadline).await.ok()?;
         let is_new = |token: &SecretString| token.expose_secret() != refused.expose_secret();
@@ -41,13 +45,15 @@ impl Token {
     }
 
     fn first(&self, values: &[SecretString]) -> Result<SecretString, SecretError> {
-        let value = values.first().map(|value| SecretString::from(value.expose_secret().trim().to_owned()));
+        let value =
+            values.first().map(|value| SecretString::from(value.expose_secret().trim().to_owned()));
         let printable = |value: &SecretString| {
-            !value.expose_secret().is_empty() && value.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())
+            !value.expose_secret().is_empty()
+                && value.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())
         };
-        value
-            .filter(printable)
-            .ok_or_else(|| SecretError::set_up(format!("{self} is no HubSpot token; store one in it")))
+        value.filter(printable).ok_or_else(|| {
+            SecretError::set_up(format!("{self} is no HubSpot token; store one in it"))
+        })
     }
 }
 

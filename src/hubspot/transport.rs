@@ -20,7 +20,8 @@ use crate::outcome::RetryReason;
 use crate::secrets::SecretError;
 use crate::time::Time;
 
-/// How long one try may take at most, however much time is left: HubSpot needs 0.1 to 0.8 s, full batches longer.
+/// How long one try may take at most, however much time is left: HubSpot needs 0.1 to 0.8 s, full
+/// batches longer.
 const TRY: Duration = Duration::from_secs(30);
 
 /// The largest answer that is read: 100 tasks, but for the longest of their texts, stay far below.
@@ -56,14 +57,23 @@ struct Response {
 
 impl Transport {
     pub(super) fn new(http: reqwest::Client, base_url: &str, token: Token) -> Self {
-        Self { http, fresh: OnceLock::new(), base_url: base_url.to_owned(), token, daily: Daily::default() }
+        Self {
+            http,
+            fresh: OnceLock::new(),
+            base_url: base_url.to_owned(),
+            token,
+            daily: Daily::default(),
+        }
     }
 
     /// Makes a connection that stays in the pool: any answer will do.
     pub(super) async fn warm_up(&self, deadline: Instant) {
         let request = self.http.head(&self.base_url).send();
         if let Ok(Err(error)) = timeout_at(deadline, request).await {
-            tracing::warn!(reason = outbound::causes(&error.without_url()), "HubSpot can't be reached yet");
+            tracing::warn!(
+                reason = outbound::causes(&error.without_url()),
+                "HubSpot can't be reached yet"
+            );
         }
     }
 
@@ -71,8 +81,8 @@ impl Transport {
         self.token.get(deadline).await.map(|_| ())
     }
 
-    /// Gives the answer, and whether an earlier try may have been carried out already. What is not `repeatable` is not
-    /// sent again then.
+    /// Gives the answer, and whether an earlier try may have been carried out already. What is not
+    /// `repeatable` is not sent again then.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -85,20 +95,35 @@ impl Transport {
         self.call(&Request { method: Method::POST, path, body, repeatable }, deadline).await
     }
 
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, deadline: Instant) -> Result<T, Error> {
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        deadline: Instant,
+    ) -> Result<T, Error> {
         let request = Request { method: Method::GET, path, body: Bytes::new(), repeatable: true };
         self.call(&request, deadline).await.map(|(answer, _)| answer)
     }
 
     /// Tries until there is an answer that stands, or the time is used up.
-    async fn call<T: DeserializeOwned>(&self, request: &Request<'_>, deadline: Instant) -> Result<(T, bool), Error> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        deadline: Instant,
+    ) -> Result<(T, bool), Error> {
         if let Some(wait) = self.daily.wait(Instant::now()) {
-            let detail =
-                describe(&Failure::Status { status: 429, retry_after: None, hint: Hint::Daily }, &Said::default());
-            return Err(Error::Later { reason: RetryReason::RateLimited, wait: Some(wait), detail });
+            let detail = describe(
+                &Failure::Status { status: 429, retry_after: None, hint: Hint::Daily },
+                &Said::default(),
+            );
+            return Err(Error::Later {
+                reason: RetryReason::RateLimited,
+                wait: Some(wait),
+                detail,
+            });
         }
         let mut token = self.token.get(deadline).await.map_err(|error| no_token(&error))?;
-        let (mut tries, mut at_once, mut was_fresh, mut is_newest, mut may_be_done) = (0, false, false, false, false);
+        let (mut tries, mut at_once, mut was_fresh, mut is_newest, mut may_be_done) =
+            (0, false, false, false, false);
         loop {
             // A request would still go out on a connection that is open.
             if Instant::now() >= deadline {
@@ -135,12 +160,23 @@ impl Transport {
                 Decision::After(wait) => sleep(wait).await,
                 Decision::Later(reason, wait) => {
                     let is_daily = matches!(failure, Failure::Status { hint: Hint::Daily, .. });
-                    let wait = if is_daily { Some(self.daily.used_up(wait, Instant::now())) } else { wait };
+                    let wait = if is_daily {
+                        Some(self.daily.used_up(wait, Instant::now()))
+                    } else {
+                        wait
+                    };
                     return Err(Error::Later { reason, wait, detail: describe(&failure, &said) });
                 }
                 Decision::Refused => {
-                    let status = if let Failure::Status { status, .. } = failure { status } else { TOO_LARGE };
-                    return Err(Error::Refused(Box::new(Refusal { status, complaint: said.complaint })));
+                    let status = if let Failure::Status { status, .. } = failure {
+                        status
+                    } else {
+                        TOO_LARGE
+                    };
+                    return Err(Error::Refused(Box::new(Refusal {
+                        status,
+                        complaint: said.complaint,
+                    })));
                 }
             }
         }
@@ -155,11 +191,18 @@ impl Transport {
             if response.status < 500 && response.status != 429 {
                 self.daily.passed();
             }
-            let failure = Failure::Status { status: response.status, retry_after: response.retry_after, hint };
+            let failure = Failure::Status {
+                status: response.status,
+                retry_after: response.retry_after,
+                hint,
+            };
             return Err(Box::new((failure, said)));
         }
-        let Some(body) = &response.body else { return Err(Box::new((Failure::TooLarge, Said::default()))) };
-        let answer = serde_json::from_slice(body).map_err(|_| Box::new((Failure::Unreadable, said(body))))?;
+        let Some(body) = &response.body else {
+            return Err(Box::new((Failure::TooLarge, Said::default())));
+        };
+        let answer = serde_json::from_slice(body)
+            .map_err(|_| Box::new((Failure::Unreadable, said(body))))?;
         self.daily.passed();
         Ok(answer)
     }
@@ -171,13 +214,16 @@ impl Transport {
         fresh: bool,
         deadline: Instant,
     ) -> Result<Response, Failure> {
-        let http = if fresh { self.fresh.get_or_init(|| outbound::client(false)) } else { &self.http };
+        let http =
+            if fresh { self.fresh.get_or_init(|| outbound::client(false)) } else { &self.http };
         let mut builder = http
             .request(request.method.clone(), format!("{}{}", self.base_url, request.path))
             .bearer_auth(token.expose_secret())
             .header(http::header::ACCEPT, "application/json");
         if !request.body.is_empty() {
-            builder = builder.header(http::header::CONTENT_TYPE, "application/json").body(request.body.clone());
+            builder = builder
+                .header(http::header::CONTENT_TYPE, "application/json")
+                .body(request.body.clone());
         }
         let exchange = async {
             let mut response = builder.send().await?;
@@ -201,7 +247,10 @@ impl Transport {
             Ok(Err(error)) => {
                 let failure = failure(&error);
                 // Without the address: it may hold somebody's e-mail address.
-                tracing::info!(reason = outbound::causes(&error.without_url()), "a call to HubSpot failed");
+                tracing::info!(
+                    reason = outbound::causes(&error.without_url()),
+                    "a call to HubSpot failed"
+                );
                 Err(failure)
             }
         }
@@ -219,12 +268,14 @@ fn failure(error: &reqwest::Error) -> Failure {
 }
 
 fn no_token(error: &SecretError) -> Error {
-    let reason = if error.is_passing() { RetryReason::Unavailable } else { RetryReason::Unauthorized };
+    let reason =
+        if error.is_passing() { RetryReason::Unavailable } else { RetryReason::Unauthorized };
     tracing::warn!(reason = %error, "the HubSpot token can't be had");
     Error::Later { reason, wait: None, detail: "the HubSpot token can't be read".to_owned() }
 }
 
-/// Says what came back, and what is done about it. Of a connection that failed, [`Transport::attempt`] says more.
+/// Says what came back, and what is done about it. Of a connection that failed,
+/// [`Transport::attempt`] says more.
 ///
 /// The address is shown without its query, which may hold somebody's e-mail address.
 fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decision) {
@@ -238,7 +289,8 @@ fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decisio
         Failure::NoConnection | Failure::Broken | Failure::TimedOut => return,
     };
     let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
-    let (category, correlation_id, properties) = (said.category(), said.correlation_id.as_str(), said.properties());
+    let (category, correlation_id, properties) =
+        (said.category(), said.correlation_id.as_str(), said.properties());
     let words = said.words(&request.body, query);
     // A batch may be forbidden because of one of its rows: who sent it finds out, and tells once.
     let is_forbidden_batch = status == 403 && request.method == Method::POST;
@@ -258,7 +310,15 @@ fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decisio
     // `tracing` wants to know the level when it is compiled.
     macro_rules! line {
         ($level:ident) => {
-            tracing::$level!(status, path, category, correlationId = correlation_id, properties, words, "{what}")
+            tracing::$level!(
+                status,
+                path,
+                category,
+                correlationId = correlation_id,
+                properties,
+                words,
+                "{what}"
+            )
         };
     }
     match decision {
@@ -295,7 +355,8 @@ fn describe(failure: &Failure, said: &Said) -> String {
     }
 }
 
-/// A number from 0 to 1 that differs between functions that run at the same time. It protects nothing.
+/// A number from 0 to 1 that differs between functions that run at the same time. It protects
+/// nothing.
 fn jitter() -> f64 {
     use std::hash::BuildHasher as _;
     #[expect(clippy::cast_precision_loss, reason = "any number from 0 to 1 will do")]

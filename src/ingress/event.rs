@@ -1,7 +1,9 @@
-//! Lambda's event, as a Function URL, an API Gateway or a load balancer makes it of a request, and the answer in its form.
+//! Lambda's event, as a Function URL, an API Gateway or a load balancer makes it of a request, and
+//! the answer in its form.
 //!
-//! Whatever a stranger can send is read: a path or a query that no address may have, headers that are none, text that
-//! is no whole one. What an event lacks is empty. `lambda_http` fails on some of these, and its failure is a 502.
+//! Whatever a stranger can send is read: a path or a query that no address may have, headers that
+//! are none, text that is no whole one. What an event lacks is empty. `lambda_http` fails on some
+//! of these, and its failure is a 502.
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
 use std::collections::BTreeMap;
@@ -30,9 +32,11 @@ pub(super) struct Request {
 /// The form of an event and of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A header's values are joined by commas: Function URLs, and HTTP APIs with the payload format 2.0.
+    /// A header's values are joined by commas: Function URLs, and HTTP APIs with the payload format
+    /// 2.0.
     Joined,
-    /// A header may have several values: HTTP APIs with the payload format 1.0, REST APIs, load balancers.
+    /// A header may have several values: HTTP APIs with the payload format 1.0, REST APIs, load
+    /// balancers.
     Several,
 }
 
@@ -50,26 +54,38 @@ pub(super) fn read(event: &str, request_id: String, arrived: Time) -> Result<Req
     let context = fields_of(&fields, "requestContext");
     let http = fields_of(&context, "http");
     let is_balancer = context.contains_key("elb");
-    let (form, method, path, mut query, headers) = if context.contains_key("http") || fields.contains_key("rawPath") {
-        let path = text(&fields, "rawPath").or_else(|| text(&http, "path")).unwrap_or_default();
-        let query = joined_query(&fields);
-        (Form::Joined, text(&http, "method"), without_stage(path, &context), query, headers(&fields))
-    } else if fields.contains_key("httpMethod") {
-        let path = text(&fields, "path").unwrap_or_default();
-        // An HTTP API puts its stage before the path; a REST API doesn't, and has no version.
-        let path = if fields.contains_key("version") { without_stage(path, &context) } else { path };
-        let query = several_query(&fields, is_balancer);
-        (Form::Several, text(&fields, "httpMethod"), path, query, headers(&fields))
-    } else {
-        return Err(NotHttp(fields.into_keys().collect()));
-    };
-    // Tables have no order; so that a query doesn't depend on the form of its event, it never has one.
+    let (form, method, path, mut query, headers) =
+        if context.contains_key("http") || fields.contains_key("rawPath") {
+            let path = text(&fields, "rawPath").or_else(|| text(&http, "path")).unwrap_or_default();
+            let query = joined_query(&fields);
+            (
+                Form::Joined,
+                text(&http, "method"),
+                without_stage(path, &context),
+                query,
+                headers(&fields),
+            )
+        } else if fields.contains_key("httpMethod") {
+            let path = text(&fields, "path").unwrap_or_default();
+            // An HTTP API puts its stage before the path; a REST API doesn't, and has no version.
+            let path =
+                if fields.contains_key("version") { without_stage(path, &context) } else { path };
+            let query = several_query(&fields, is_balancer);
+            (Form::Several, text(&fields, "httpMethod"), path, query, headers(&fields))
+        } else {
+            return Err(NotHttp(fields.into_keys().collect()));
+        };
+    // Tables have no order; so that a query doesn't depend on the form of its event, it never has
+    // one.
     query.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let source_ip = text(&http, "sourceIp").or_else(|| text(&fields_of(&context, "identity"), "sourceIp"));
+    let source_ip =
+        text(&http, "sourceIp").or_else(|| text(&fields_of(&context, "identity"), "sourceIp"));
     let source_ip = source_ip.or_else(|| if is_balancer { last_forwarded(&headers) } else { None });
     let delivery = Delivery {
         // What is no method at all does no more than GET.
-        method: method.and_then(|method| Method::from_bytes(method.as_bytes()).ok()).unwrap_or_default(),
+        method: method
+            .and_then(|method| Method::from_bytes(method.as_bytes()).ok())
+            .unwrap_or_default(),
         path,
         query,
         headers,
@@ -92,7 +108,8 @@ pub(super) fn answer(response: Response<String>, form: Form) -> Value {
         headers.insert(name.to_string(), json!(value));
     }
     let status = parts.status.as_u16();
-    let mut answer = json!({"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false});
+    let mut answer =
+        json!({"statusCode": status, "headers": headers, "body": body, "isBase64Encoded": false});
     match form {
         // Lambda does without the list of cookies; `cargo lambda watch` doesn't.
         Form::Joined => answer["cookies"] = json!([]),
@@ -132,8 +149,11 @@ fn headers(fields: &Fields<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in &written {
         for value in texts(values) {
-            if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes())) {
-                // An error means that there are more than fit into the map, which is more than any server takes.
+            if let (Ok(name), Ok(value)) =
+                (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
+            {
+                // An error means that there are more than fit into the map, which is more than any
+                // server takes.
                 let _ = headers.try_append(name, value);
             }
         }
@@ -157,7 +177,8 @@ fn joined_query(fields: &Fields<'_>) -> Vec<(String, String)> {
 /// The fields of a query that is a table. A load balancer leaves them as they were sent.
 fn several_query(fields: &Fields<'_>, is_encoded: bool) -> Vec<(String, String)> {
     let several = fields_of(fields, "multiValueQueryStringParameters");
-    let written = if several.is_empty() { fields_of(fields, "queryStringParameters") } else { several };
+    let written =
+        if several.is_empty() { fields_of(fields, "queryStringParameters") } else { several };
     let mut query = Vec::new();
     for (name, values) in &written {
         for value in texts(values) {
@@ -172,10 +193,13 @@ fn several_query(fields: &Fields<'_>, is_encoded: bool) -> Vec<(String, String)>
 }
 
 fn decoded(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes()).map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+    form_urlencoded::parse(query.as_bytes())
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect()
 }
 
-/// The bytes that were sent. What is called base64 and isn't stays as it is, and the signature decides.
+/// The bytes that were sent. What is called base64 and isn't stays as it is, and the signature
+/// decides.
 fn body(fields: &Fields<'_>) -> Vec<u8> {
     let body = text(fields, "body").unwrap_or_default();
     let is_encoded = fields.get("isBase64Encoded").is_some_and(|value| value.get() == "true");
@@ -185,7 +209,8 @@ fn body(fields: &Fields<'_>) -> Vec<u8> {
 
 impl fmt::Display for NotHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = self.0.iter().take(NAMED).map(|name| name.chars().take(NAME).collect::<String>());
+        let names =
+            self.0.iter().take(NAMED).map(|name| name.chars().take(NAME).collect::<String>());
         let names = names.collect::<Vec<_>>().join(", ");
         write!(
             f,
@@ -254,23 +279,44 @@ mod tests {
             event
         };
         let http = delivery(&event(json!({"version": "1.0"})));
-        assert_eq!((http.method.as_str(), http.path.as_str(), &http.body[..]), ("POST", "/desk", &b"{\"a\": 1}"[..]));
+        assert_eq!(
+            (http.method.as_str(), http.path.as_str(), &http.body[..]),
+            ("POST", "/desk", &b"{\"a\": 1}"[..])
+        );
         assert_eq!(http.headers.get_all("x-one").iter().count(), 2);
         assert_eq!(http.query, pairs(&[("a", "1"), ("a", "2 %41")]));
-        assert_eq!(delivery(&event(json!({}))).path, "/prod/desk", "a REST API's path has no stage");
+        assert_eq!(
+            delivery(&event(json!({}))).path,
+            "/prod/desk",
+            "a REST API's path has no stage"
+        );
         let balancer = json!({"multiValueHeaders": null, "multiValueQueryStringParameters": null, "requestContext": {"elb": {}},
                    "headers": {"x-one": "2", "x-forwarded-for": "198.51.100.7, 192.0.2.1"}});
         let balancer = delivery(&event(balancer));
-        assert_eq!((http.source_ip.as_deref(), balancer.source_ip.as_deref()), (None, Some("192.0.2.1")));
-        assert_eq!((&balancer.headers["x-one"], balancer.query), (&"2".parse().unwrap(), pairs(&[("a", "2 A")])));
+        assert_eq!(
+            (http.source_ip.as_deref(), balancer.source_ip.as_deref()),
+            (None, Some("192.0.2.1"))
+        );
+        assert_eq!(
+            (&balancer.headers["x-one"], balancer.query),
+            (&"2".parse().unwrap(), pairs(&[("a", "2 A")]))
+        );
         assert_eq!(request(&event(json!({}))).unwrap().form, Form::Several);
     }
 
     #[test]
     fn what_an_event_lacks_is_empty() {
-        for event in [json!({"rawPath": "/"}), json!({"requestContext": {"http": null}}), json!({"httpMethod": []})] {
+        for event in [
+            json!({"rawPath": "/"}),
+            json!({"requestContext": {"http": null}}),
+            json!({"httpMethod": []}),
+        ] {
             let delivery = delivery(&event);
-            assert_eq!((delivery.method, delivery.headers.len(), delivery.body.len()), (Method::GET, 0, 0), "{event}");
+            assert_eq!(
+                (delivery.method, delivery.headers.len(), delivery.body.len()),
+                (Method::GET, 0, 0),
+                "{event}"
+            );
         }
         let odd = json!({"httpMethod": "P OST", "path": 7, "body": "!", "isBase64Encoded": true, "headers": [1]});
         let odd = delivery(&odd);
@@ -283,22 +329,34 @@ mod tests {
 
     #[test]
     fn what_is_no_request_is_named() {
-        for event in [json!({}), json!([]), json!(null), json!("x"), json!({"Records": []}), json!({"version": "2.0"})]
-        {
+        for event in [
+            json!({}),
+            json!([]),
+            json!(null),
+            json!("x"),
+            json!({"Records": []}),
+            json!({"version": "2.0"}),
+        ] {
             assert!(request(&event).is_err(), "{event}");
         }
-        let error = request(&json!({"Records": [{"eventSource": "aws:sqs"}]})).err().unwrap().to_string();
+        let error =
+            request(&json!({"Records": [{"eventSource": "aws:sqs"}]})).err().unwrap().to_string();
         assert!(error.contains("its fields: Records"), "{error}");
     }
 
     #[test]
     fn an_answer_has_the_form_of_its_event() {
-        let response = || Response::builder().status(405).header("allow", "POST").body("x".to_owned()).unwrap();
+        let response = || {
+            Response::builder().status(405).header("allow", "POST").body("x".to_owned()).unwrap()
+        };
         let joined = json!({
             "statusCode": 405, "headers": {"allow": "POST"}, "cookies": [], "body": "x", "isBase64Encoded": false,
         });
         assert_eq!(answer(response(), Form::Joined), joined);
-        assert_eq!(answer(response(), Form::Several)["multiValueHeaders"], json!({"allow": ["POST"]}));
+        assert_eq!(
+            answer(response(), Form::Several)["multiValueHeaders"],
+            json!({"allow": ["POST"]})
+        );
     }
 
     /// Any JSON, of the names that events have.

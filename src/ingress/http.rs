@@ -28,8 +28,9 @@ use crate::source::{Event, Source, Sources};
 use crate::time::Time;
 use crate::{aws, files, telemetry};
 
-/// How long the first fetch of the secrets and the first handshake with HubSpot may take. What isn't ready then is done
-/// by the first delivery, whose sender waits for both and may give up after ten seconds.
+/// How long the first fetch of the secrets and the first handshake with HubSpot may take. What
+/// isn't ready then is done by the first delivery, whose sender waits for both and may give up
+/// after ten seconds.
 const WARM_UP: Duration = Duration::from_secs(1);
 
 /// How many secrets of handshakes are remembered, so that none is logged twice in a row.
@@ -52,14 +53,18 @@ struct Function {
     dispatch: Dispatch,
 }
 
-/// Runs the function until Lambda ends it. It starts with a broken set-up too, and says so to every request.
+/// Runs the function until Lambda ends it. It starts with a broken set-up too, and says so to every
+/// request.
 pub async fn run() -> Result<(), lambda_runtime::Error> {
     let function = Function::set_up(&|name| std::env::var(name).ok());
     if let Some(function) = &function {
         function.warm_up().await;
     }
     let function = function.as_ref();
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| handle(function, event))).await
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        handle(function, event)
+    }))
+    .await
 }
 
 impl Function {
@@ -78,21 +83,30 @@ impl Function {
         }
         let (settings, sources, schema) = (settings.ok()?, sources?, schema.ok()?);
         for source in sources.iter().filter(|source| !source.verify.scheme.needs_secret()) {
-            tracing::warn!(source = source.name, "scheme = \"none\": whoever knows the address is believed");
+            tracing::warn!(
+                source = source.name,
+                "scheme = \"none\": whoever knows the address is believed"
+            );
         }
         let http = outbound::client(true);
-        let secrets = Arc::new(Secrets::new(aws::secrets_manager(&settings.aws, http.clone()), settings.secret_ttl));
+        let secrets = Arc::new(Secrets::new(
+            aws::secrets_manager(&settings.aws, http.clone()),
+            settings.secret_ttl,
+        ));
         let sqs = || aws::sqs(&settings.aws, http.clone());
         let destination = match &settings.queue_url {
             Some(url) => Destination::Queue(Queue::new(sqs(), url)),
-            None => Destination::Hubspot(Hubspot::from_settings(&settings, &secrets, http.clone())?),
+            None => {
+                Destination::Hubspot(Hubspot::from_settings(&settings, &secrets, http.clone())?)
+            }
         };
         let dead_letters = settings.dead_letter_url.as_ref().map(|url| Queue::new(sqs(), url));
         let dispatch = Dispatch { destination, schema, dead_letters, observe: settings.observe };
         Some(Self { settings, sources, secrets, dispatch })
     }
 
-    /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole processor to the start.
+    /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole
+    /// processor to the start.
     async fn warm_up(&self) {
         let deadline = Instant::now() + WARM_UP;
         let sources = self.sources.iter().filter_map(|source| source.verify.secret.as_ref());
@@ -125,11 +139,14 @@ impl Function {
             return refuse(Problem::method(), &reason, Some(source), delivery);
         }
         if delivery.body.len() > BODY {
-            let reason = format!("the body has {} bytes, and {BODY} are the most", delivery.body.len());
+            let reason =
+                format!("the body has {} bytes, and {BODY} are the most", delivery.body.len());
             return refuse(Problem::too_large(), &reason, Some(source), delivery);
         }
         match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
-            Ok(Received::Event(event, kept)) => self.apply(source, event, delivery, kept, deadline).await,
+            Ok(Received::Event(event, kept)) => {
+                self.apply(source, event, delivery, kept, deadline).await
+            }
             Ok(Received::Handshake(answer)) => shake_hands(source, answer),
             Err(rejected) => reject(&rejected, Some(source), delivery),
         }
@@ -145,7 +162,11 @@ impl Function {
         deadline: Instant,
     ) -> Response<String> {
         match self.dispatch.run(&source.name, event, delivery, kept, deadline).await {
-            Ok(dispatched) => finish(&dispatched, matches!(self.dispatch.destination, Destination::Queue(_)), delivery),
+            Ok(dispatched) => finish(
+                &dispatched,
+                matches!(self.dispatch.destination, Destination::Queue(_)),
+                delivery,
+            ),
             Err(error) => {
                 let reason = format!("set-up: the HubSpot token can't be had: {error}");
                 refuse(Problem::set_up(), &reason, Some(source), delivery)
@@ -154,8 +175,12 @@ impl Function {
     }
 }
 
-/// Answers one event, whatever happens. An error means that it is no request: to say that it is done would lose it.
-async fn handle(function: Option<&Function>, event: LambdaEvent<Box<RawValue>>) -> Result<Value, NotHttp> {
+/// Answers one event, whatever happens. An error means that it is no request: to say that it is
+/// done would lose it.
+async fn handle(
+    function: Option<&Function>,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<Value, NotHttp> {
     let LambdaEvent { payload, context } = event;
     let read = event::read(payload.get(), context.request_id.clone(), Time::now());
     // The body is there a second time by now.
@@ -166,7 +191,11 @@ async fn handle(function: Option<&Function>, event: LambdaEvent<Box<RawValue>>) 
     Ok(event::answer(respond(function, &delivery, &context).await, form))
 }
 
-async fn respond(function: Option<&Function>, delivery: &Delivery, context: &Context) -> Response<String> {
+async fn respond(
+    function: Option<&Function>,
+    delivery: &Delivery,
+    context: &Context,
+) -> Response<String> {
     let start = Instant::now();
     let left = context.deadline().duration_since(SystemTime::now()).ok();
     let Some(function) = function else {
@@ -185,8 +214,8 @@ async fn respond(function: Option<&Function>, delivery: &Delivery, context: &Con
     })
 }
 
-/// Answers a sender's handshake. A secret that it brings is logged, once, for the person who has to store it: the one
-/// secret that ever is.
+/// Answers a sender's handshake. A secret that it brings is logged, once, for the person who has to
+/// store it: the one secret that ever is.
 fn shake_hands(source: &Source, answer: Answer) -> Response<String> {
     static TOLD: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
     let secret = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -195,7 +224,8 @@ fn shake_hands(source: &Source, answer: Answer) -> Response<String> {
         let value = value.expose_secret();
         let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = remember(&mut told, format!("{} {value}", source.name));
-        // A stranger can make some up, and fill the log with them no faster than with any other request.
+        // A stranger can make some up, and fill the log with them no faster than with any other
+        // request.
         if is_new {
             tracing::warn!(
                 source = source.name,
@@ -236,16 +266,25 @@ fn reject(rejected: &Rejected, source: Option<&Source>, delivery: &Delivery) -> 
     refuse(Problem::rejected(rejected), &rejected.to_string(), source, delivery)
 }
 
-/// Answers a delivery that is not taken, and logs why, once. A set-up that costs a delivery is an error with each that it
-/// costs: an alarm that only the start could ring would go out while everything is lost.
-fn refuse(problem: Problem, reason: &str, source: Option<&Source>, delivery: &Delivery) -> Response<String> {
+/// Answers a delivery that is not taken, and logs why, once. A set-up that costs a delivery is an
+/// error with each that it costs: an alarm that only the start could ring would go out while
+/// everything is lost.
+fn refuse(
+    problem: Problem,
+    reason: &str,
+    source: Option<&Source>,
+    delivery: &Delivery,
+) -> Response<String> {
     let status = problem.status();
     let id_header = source.and_then(|source| source.verify.scheme.id_header());
-    let id = id_header.and_then(|name| delivery.headers.get(name)?.to_str().ok()).unwrap_or_default();
+    let id =
+        id_header.and_then(|name| delivery.headers.get(name)?.to_str().ok()).unwrap_or_default();
     let name = source.map(|source| source.name.as_str());
     let event = Some(telemetry::one_line(id, STRANGERS)).filter(|id| !id.is_empty());
-    let address = delivery.source_ip.as_ref().map(|address| telemetry::one_line(address, STRANGERS));
-    let (path, reason) = (telemetry::one_line(&delivery.path, STRANGERS), telemetry::one_line(reason, REASON));
+    let address =
+        delivery.source_ip.as_ref().map(|address| telemetry::one_line(address, STRANGERS));
+    let (path, reason) =
+        (telemetry::one_line(&delivery.path, STRANGERS), telemetry::one_line(reason, REASON));
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(

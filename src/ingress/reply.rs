@@ -36,7 +36,10 @@ impl Problem {
 
     /// The function is not set up right; what exactly is in the log.
     pub(super) fn set_up() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "Taskhook is not set up right; its log says what to do")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "Taskhook is not set up right; its log says what to do",
+        )
     }
 
     /// Something went wrong that nobody thought of.
@@ -58,11 +61,14 @@ impl Problem {
     pub(super) fn rejected(rejected: &Rejected) -> Self {
         match rejected {
             Rejected::NoSource => Self::new(StatusCode::NOT_FOUND, "no source has this path"),
-            Rejected::Refused(_) => {
-                Self::new(StatusCode::UNAUTHORIZED, "the signature or token is missing, wrong or out of date")
-            }
+            Rejected::Refused(_) => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "the signature or token is missing, wrong or out of date",
+            ),
             Rejected::Unreadable(why) => Self::new(StatusCode::BAD_REQUEST, why.summary()),
-            Rejected::Secret(error) if error.is_passing() => Self::later("a secret can't be read now", None),
+            Rejected::Secret(error) if error.is_passing() => {
+                Self::later("a secret can't be read now", None)
+            }
             Rejected::BrokenSource | Rejected::Secret(_) => Self::set_up(),
         }
     }
@@ -70,7 +76,9 @@ impl Problem {
     /// The same event, sent again later, can succeed.
     fn later(detail: &'static str, wait: Option<Duration>) -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
-        let seconds = wait.map_or(5, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).clamp(1, LONGEST_WAIT);
+        let seconds = wait
+            .map_or(5, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
+            .clamp(1, LONGEST_WAIT);
         problem.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
         problem
     }
@@ -89,26 +97,34 @@ impl Problem {
         body.insert("detail".to_owned(), json!(self.detail));
         body.insert("instance".to_owned(), json!(request_id));
         body.extend(self.fields);
-        let mut response = json_response(self.status, "application/problem+json", &Value::Object(body));
+        let mut response =
+            json_response(self.status, "application/problem+json", &Value::Object(body));
         response.headers_mut().extend(self.headers);
         response
     }
 }
 
-/// The reply to a delivery that was received. One of which something is left to do is a problem with the summary's
-/// fields. `is_queue`: its updates go into the queue, not to HubSpot.
-pub(super) fn dispatched(dispatched: &Dispatched, is_queue: bool, request_id: &str) -> Response<String> {
+/// The reply to a delivery that was received. One of which something is left to do is a problem
+/// with the summary's fields. `is_queue`: its updates go into the queue, not to HubSpot.
+pub(super) fn dispatched(
+    dispatched: &Dispatched,
+    is_queue: bool,
+    request_id: &str,
+) -> Response<String> {
     let Dispatched { summary, wait, unwritten } = dispatched;
     let (wait, longest) = (*wait, Duration::from_secs(LONGEST_WAIT));
     let problem = summary.retries().next().map(|(reason, _)| match reason {
         _ if is_queue => Problem::later("the queue can't be reached now", wait),
-        RetryReason::RateLimited => Problem::later("HubSpot's rate limit is reached", wait.or(Some(longest))),
+        RetryReason::RateLimited => {
+            Problem::later("HubSpot's rate limit is reached", wait.or(Some(longest)))
+        }
         RetryReason::Unavailable => Problem::later("HubSpot can't be reached now", wait),
         RetryReason::Timeout => Problem::later("HubSpot did not answer in time", wait),
         RetryReason::Unauthorized => Problem::later("HubSpot refuses the token", Some(longest)),
         RetryReason::Forbidden => Problem::later("the HubSpot token lacks a scope", Some(longest)),
     });
-    let unwritten = unwritten.as_ref().map(|_| Problem::later("a dead letter can't be written now", wait));
+    let unwritten =
+        unwritten.as_ref().map(|_| Problem::later("a dead letter can't be written now", wait));
     if let Some(problem) = problem.or(unwritten) {
         Problem { fields: summary.to_json(), ..problem }.reply(request_id)
     } else {
@@ -136,11 +152,15 @@ pub(super) fn handshake(answer: Answer) -> Response<String> {
         }
         Answer::Text(text) => {
             *response.body_mut() = text;
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         }
         Answer::Json(text) => {
             *response.body_mut() = text;
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         Answer::Secret(_) => {}
     }

@@ -1,7 +1,8 @@
 //! The function behind the queue: a batch of queued updates is one run of the engine.
 //!
-//! What is done is acknowledged; what may succeed later comes back, with all later messages of its group, so that the
-//! updates of a task keep their order; what can't succeed becomes a dead letter before it is acknowledged.
+//! What is done is acknowledged; what may succeed later comes back, with all later messages of its
+//! group, so that the updates of a task keep their order; what can't succeed becomes a dead letter
+//! before it is acknowledged.
 
 use std::collections::{BTreeMap, HashSet};
 use std::panic::AssertUnwindSafe;
@@ -28,21 +29,23 @@ use crate::{aws, ingress, telemetry};
 /// How long the first fetch of the token and the first handshake with HubSpot may take.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// How long a batch may take whose deadline has passed before it came: `cargo lambda watch` names such ones.
+/// How long a batch may take whose deadline has passed before it came: `cargo lambda watch` names
+/// such ones.
 const WITHOUT_DEADLINE: Duration = Duration::from_secs(30);
 
 /// What is kept of the time for the answer; a quarter, if that is less.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// What is kept of the time for dead letters and then for setting when messages come back; a quarter, if that is less.
+/// What is kept of the time for dead letters and then for setting when messages come back; a
+/// quarter, if that is less.
 const FOR_THE_END: Duration = Duration::from_secs(4);
 
-/// After how long a message comes back that came once; each further time twice as long. An outage of seconds costs
-/// seconds.
+/// After how long a message comes back that came once; each further time twice as long. An outage
+/// of seconds costs seconds.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 
-/// The longest wait, unless HubSpot wants a longer one: so long after an outage everything goes on, and 1,000 receives,
-/// which is as many as SQS counts, last for more than a day.
+/// The longest wait, unless HubSpot wants a longer one: so long after an outage everything goes on,
+/// and 1,000 receives, which is as many as SQS counts, last for more than a day.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 /// The longest reason in the log, in characters.
@@ -78,7 +81,10 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
         tokio::join!(token, function.hubspot.warm_up(deadline));
     }
     let function = function.as_ref();
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| handle(function, event))).await
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        handle(function, event)
+    }))
+    .await
 }
 
 impl Function {
@@ -90,11 +96,15 @@ impl Function {
         }
         let settings = settings.ok()?;
         let http = outbound::client(true);
-        let secrets = Arc::new(Secrets::new(aws::secrets_manager(&settings.aws, http.clone()), settings.secret_ttl));
+        let secrets = Arc::new(Secrets::new(
+            aws::secrets_manager(&settings.aws, http.clone()),
+            settings.secret_ttl,
+        ));
         let hubspot = Hubspot::from_settings(&settings, &secrets, http.clone())?;
         let sqs = aws::sqs(&settings.aws, http);
         let queue = |url: &Option<String>| url.as_ref().map(|url| Queue::new(sqs.clone(), url));
-        let (updates, dead_letters) = (queue(&settings.queue_url), queue(&settings.dead_letter_url));
+        let (updates, dead_letters) =
+            (queue(&settings.queue_url), queue(&settings.dead_letter_url));
         Some(Self { settings, secrets, hubspot, queue: updates, dead_letters })
     }
 
@@ -107,7 +117,8 @@ impl Function {
         let ended = self.apply(&messages, working_time).await;
         let mut outcomes = ended.outcomes.into_iter();
         // `None` for what is no update.
-        let outcomes: Vec<_> = items.iter().map(|item| item.message().and_then(|_| outcomes.next())).collect();
+        let outcomes: Vec<_> =
+            items.iter().map(|item| item.message().and_then(|_| outcomes.next())).collect();
         let back = coming_back(items, |index| matches!(outcomes[index], Some(Outcome::Retry(..))));
         let unwritten = self.keep(items, &outcomes, &back, letters_by).await;
         let back = coming_back(items, |index| back[index] || unwritten.contains(&index));
@@ -133,8 +144,10 @@ impl Function {
         // One of them makes the engine panic; alone it can't take the others along.
         let mut outcomes = Vec::new();
         for message in messages {
-            let ended = self.run(&[*message], deadline).await.and_then(|mut ended| ended.outcomes.pop());
-            let panicked = || Outcome::Retry(RetryReason::Unavailable, "an internal error".to_owned());
+            let ended =
+                self.run(&[*message], deadline).await.and_then(|mut ended| ended.outcomes.pop());
+            let panicked =
+                || Outcome::Retry(RetryReason::Unavailable, "an internal error".to_owned());
             outcomes.push(ended.unwrap_or_else(panicked));
         }
         Ended { outcomes, wait: None }
@@ -145,11 +158,15 @@ impl Function {
         let updates: Vec<_> = messages.iter().map(|message| message.update.clone()).collect();
         let run = engine::run(&self.hubspot, &updates, deadline, self.settings.observe);
         let ended = AssertUnwindSafe(run).catch_unwind().await;
-        ended.inspect_err(|_| tracing::error!("a panic while updates were applied; please report it")).ok()
+        ended
+            .inspect_err(|_| {
+                tracing::error!("a panic while updates were applied; please report it");
+            })
+            .ok()
     }
 
-    /// Writes the dead letters of what doesn't come back anyway. Returns the messages whose letters could not be
-    /// written.
+    /// Writes the dead letters of what doesn't come back anyway. Returns the messages whose letters
+    /// could not be written.
     async fn keep(
         &self,
         items: &[Item],
@@ -158,14 +175,18 @@ impl Function {
         deadline: Instant,
     ) -> HashSet<usize> {
         let dead = (0..items.len()).filter(|index| !back[*index]);
-        let dead = dead.filter_map(|index| Some((index, Dead::of(&items[index], outcomes[index].as_ref())?)));
+        let dead = dead
+            .filter_map(|index| Some((index, Dead::of(&items[index], outcomes[index].as_ref())?)));
         let (indices, dead): (Vec<_>, Vec<_>) = dead.unzip();
         let Some(dead_letters) = &self.dead_letters else {
-            // Why an update failed is in the log. What is no update is nowhere else: SQS's own redrive takes it away.
+            // Why an update failed is in the log. What is no update is nowhere else: SQS's own
+            // redrive takes it away.
             return indices.into_iter().filter(|index| outcomes[*index].is_none()).collect();
         };
-        let ids: Vec<_> = indices.iter().map(|index| letter_of_message(&items[*index].id)).collect();
-        let entries: Vec<_> = ids.iter().zip(&dead).map(|(id, dead)| Entry::letter(id, dead.text())).collect();
+        let ids: Vec<_> =
+            indices.iter().map(|index| letter_of_message(&items[*index].id)).collect();
+        let entries: Vec<_> =
+            ids.iter().zip(&dead).map(|(id, dead)| Entry::letter(id, dead.text())).collect();
         let mut results = dead_letters.send(&entries, deadline).await;
         for ((result, id), dead) in results.iter_mut().zip(&ids).zip(&dead) {
             if let (Err(NotSent::Refused(_)), Dead::Letter(letter)) = (&*result, dead) {
@@ -184,18 +205,29 @@ impl Function {
     }
 
     /// Lets what comes back come back in time, instead of after the whole visibility timeout.
-    async fn set_waits(&self, items: &[Item], back: &[bool], wait: Option<Duration>, deadline: Instant) {
+    async fn set_waits(
+        &self,
+        items: &[Item],
+        back: &[bool],
+        wait: Option<Duration>,
+        deadline: Instant,
+    ) {
         let Some(queue) = &self.queue else { return };
         let returning = items.iter().zip(back).filter(|(_, back)| **back);
         let receipts: Vec<_> = returning
-            .filter_map(|(item, _)| Some((item.receipt.clone()?, backoff(item.receives).max(wait.unwrap_or_default()))))
+            .filter_map(|(item, _)| {
+                Some((item.receipt.clone()?, backoff(item.receives).max(wait.unwrap_or_default())))
+            })
             .collect();
         queue.come_back(&receipts, deadline).await;
     }
 }
 
 /// Answers one batch: the messages that come back. An error means that it is none.
-async fn handle(function: Option<&Function>, event: LambdaEvent<Box<RawValue>>) -> Result<SqsBatchResponse, NoBatch> {
+async fn handle(
+    function: Option<&Function>,
+    event: LambdaEvent<Box<RawValue>>,
+) -> Result<SqsBatchResponse, NoBatch> {
     let LambdaEvent { payload, context } = event;
     let batch: SqsEvent = serde_json::from_str(payload.get()).map_err(NoBatch)?;
     // The messages are there a second time by now.
@@ -207,7 +239,9 @@ async fn handle(function: Option<&Function>, event: LambdaEvent<Box<RawValue>>) 
     let back = if let Some(function) = function {
         function.work(&items, deadline).await
     } else {
-        tracing::error!("set-up: the worker is not set up right, as was logged at its start; the batch comes back");
+        tracing::error!(
+            "set-up: the worker is not set up right, as was logged at its start; the batch comes back"
+        );
         vec![true; items.len()]
     };
     let failures = items.into_iter().zip(back).filter(|(_, back)| *back).map(|(item, _)| {
@@ -241,7 +275,9 @@ impl Item {
         let attribute = |name: &str| record.attributes.get(name);
         Self {
             group: attribute("MessageGroupId").unwrap_or(&id).clone(),
-            receives: attribute("ApproximateReceiveCount").and_then(|count| count.parse().ok()).unwrap_or(1),
+            receives: attribute("ApproximateReceiveCount")
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(1),
             receipt: record.receipt_handle,
             arrived: Arrived::read(&text),
             text,
@@ -272,7 +308,8 @@ fn coming_back(items: &[Item], has_to: impl Fn(usize) -> bool) -> Vec<bool> {
 enum Dead<'i> {
     /// A new letter about it.
     Letter(Box<Letter>),
-    /// A letter that was moved into the queue of updates, as it came: in another letter `replay` would not find it.
+    /// A letter that was moved into the queue of updates, as it came: in another letter `replay`
+    /// would not find it.
     Moved(&'i str),
 }
 
@@ -286,14 +323,14 @@ impl<'i> Dead<'i> {
                 Some(Self::Letter(Box::new(Letter::unreadable(now, why.clone(), &item.text))))
             }
             (Arrived::Letter, _) => {
-                let hint =
-                    "a dead letter was moved into the queue of updates, and goes back; `taskhook replay` sends it";
+                let hint = "a dead letter was moved into the queue of updates, and goes back; `taskhook replay` sends it";
                 tracing::warn!(messageId = item.id, "{hint}");
                 Some(Self::Moved(&item.text))
             }
             (Arrived::Update(message), Some(Outcome::Failed(reason, detail))) => {
                 let content = Content::Update { update: Box::new(message.update.clone()) };
-                let letter = Letter::failed(&message.source, &message.event, now, *reason, detail, content);
+                let letter =
+                    Letter::failed(&message.source, &message.event, now, *reason, detail, content);
                 Some(Self::Letter(Box::new(letter)))
             }
             _ => None,

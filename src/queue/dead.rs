@@ -1,5 +1,5 @@
-//! What lies in the queue of dead letters: letters, and what SQS moved there by itself; and what of it lies in the queue
-//! of updates, when somebody had it moved there. Pure.
+//! What lies in the queue of dead letters: letters, and what SQS moved there by itself; and what of
+//! it lies in the queue of updates, when somebody had it moved there. Pure.
 
 use super::{Content, Letter, Message};
 use crate::time::Time;
@@ -35,9 +35,9 @@ impl Arrived {
             Err(why) => why,
         };
         match Letter::read(text) {
-            Ok(Letter { source, event, content: Content::Update { update }, .. }) => {
-                Self::Update(Message::new(&source.unwrap_or_default(), &event.unwrap_or_default(), *update))
-            }
+            Ok(Letter { source, event, content: Content::Update { update }, .. }) => Self::Update(
+                Message::new(&source.unwrap_or_default(), &event.unwrap_or_default(), *update),
+            ),
             Ok(_) => Self::Letter,
             Err(_) if is_letter(text) => Self::Letter,
             Err(_) => Self::Unknown(why),
@@ -102,7 +102,9 @@ impl Dead {
     /// What exactly is wrong, and with which task.
     #[must_use]
     pub fn detail(&self) -> String {
-        let task = |update: &crate::update::Update| format!("{} {}", update.task.id_property, update.task.id);
+        let task = |update: &crate::update::Update| {
+            format!("{} {}", update.task.id_property, update.task.id)
+        };
         match self {
             Self::Letter(Letter { content: Content::Update { update }, detail, .. }) => {
                 format!("{}: {detail}", task(update))
@@ -138,25 +140,40 @@ mod tests {
         let text = super::super::message::text(&message);
         assert_eq!(Dead::read(&text), Dead::GivenUp(message));
         let content = Content::Update { update: Box::new(update()) };
-        let letter =
-            Letter::failed("desk", "d-1", Time::from_milliseconds(0), FailReason::NotFound, "no such task", content);
+        let letter = Letter::failed(
+            "desk",
+            "d-1",
+            Time::from_milliseconds(0),
+            FailReason::NotFound,
+            "no such task",
+            content,
+        );
         let dead = Dead::read(&letter.to_text());
-        assert_eq!((dead.reason(), dead.detail()), ("not_found", "ticket 7: no such task".to_owned()));
+        assert_eq!(
+            (dead.reason(), dead.detail()),
+            ("not_found", "ticket 7: no such task".to_owned())
+        );
         assert_eq!(Dead::read("{}"), Dead::Unknown);
     }
 
     #[test]
     fn of_what_was_moved_into_the_queue_of_updates_only_updates_are_taken() {
         let message = Message::new("desk", "d-1", update());
-        assert_eq!(Arrived::read(&super::super::message::text(&message)), Arrived::Update(message.clone()));
+        assert_eq!(
+            Arrived::read(&super::super::message::text(&message)),
+            Arrived::Update(message.clone())
+        );
         let time = Time::from_milliseconds(0);
         let content = Content::Update { update: Box::new(update()) };
-        let letter = Letter::failed("desk", "d-1", time, FailReason::NotFound, "no such task", content);
+        let letter =
+            Letter::failed("desk", "d-1", time, FailReason::NotFound, "no such task", content);
         for text in [letter.to_text(), letter.to_ascii()] {
             assert_eq!(Arrived::read(&text), Arrived::Update(message.clone()), "{text}");
         }
         let unreadable = Letter::unreadable(time, "no JSON".to_owned(), "?").to_text();
-        for text in [unreadable.as_str(), &letter.to_text().replace("\"version\":1", "\"version\":2")] {
+        for text in
+            [unreadable.as_str(), &letter.to_text().replace("\"version\":1", "\"version\":2")]
+        {
             assert_eq!(Arrived::read(text), Arrived::Letter, "{text}");
         }
         for text in ["?", "{}", "[1]", "{\"version\":7}"] {

@@ -23,13 +23,15 @@ const VERSION: u64 = 1;
 /// The reason of a letter with a message that could not be read.
 const UNREADABLE: &str = "unreadable";
 
-/// The longest detail that is kept, in characters: thousands of bad rows shall not push the event itself out.
+/// The longest detail that is kept, in characters: thousands of bad rows shall not push the event
+/// itself out.
 const DETAIL: usize = 4000;
 
 /// How many characters are kept of what no message can hold.
 const CUT: usize = 65_536;
 
-/// The largest content that is unpacked: those of deliveries and messages have at most 1 MiB, and grow as JSON.
+/// The largest content that is unpacked: those of deliveries and messages have at most 1 MiB, and
+/// grow as JSON.
 const UNPACKED: u64 = 8 * 1024 * 1024;
 
 /// A dead letter.
@@ -139,7 +141,14 @@ pub struct Failed {
 impl Letter {
     /// A letter about what failed for this reason.
     #[must_use]
-    pub fn failed(source: &str, event: &str, time: Time, reason: FailReason, detail: &str, content: Content) -> Self {
+    pub fn failed(
+        source: &str,
+        event: &str,
+        time: Time,
+        reason: FailReason,
+        detail: &str,
+        content: Content,
+    ) -> Self {
         Self {
             version: VERSION,
             source: Some(source.to_owned()),
@@ -155,22 +164,33 @@ impl Letter {
     #[must_use]
     pub fn unreadable(time: Time, detail: String, text: &str) -> Self {
         let content = Content::Text { text: text.to_owned() };
-        Self { version: VERSION, source: None, event: None, time, reason: UNREADABLE.to_owned(), detail, content }
+        Self {
+            version: VERSION,
+            source: None,
+            event: None,
+            time,
+            reason: UNREADABLE.to_owned(),
+            detail,
+            content,
+        }
     }
 
-    /// The text of the message that holds it. What is too large for one is compressed, and may still be too large.
+    /// The text of the message that holds it. What is too large for one is compressed, and may
+    /// still be too large.
     #[must_use]
     pub fn to_text(&self) -> String {
         let whole = text(self);
         let is_too_large = whole.len() > BYTES;
         let packed = Some(()).filter(|()| is_too_large).and_then(|()| pack(&text(&self.content)));
-        packed.map_or(whole, |gzip| text(&Self { content: Content::Packed { gzip }, ..self.clone() }))
+        packed
+            .map_or(whole, |gzip| text(&Self { content: Content::Packed { gzip }, ..self.clone() }))
     }
 
     /// The same, compressed and in ASCII alone, with nothing in it that a queue may refuse.
     #[must_use]
     pub fn to_ascii(&self) -> String {
-        let packed = pack(&text(&self.content)).map(|gzip| Self { content: Content::Packed { gzip }, ..self.clone() });
+        let packed = pack(&text(&self.content))
+            .map(|gzip| Self { content: Content::Packed { gzip }, ..self.clone() });
         ascii(&text(packed.as_ref().unwrap_or(self)))
     }
 
@@ -178,7 +198,11 @@ impl Letter {
     #[must_use]
     pub fn cut(&self) -> Self {
         let content = Content::Text { text: text(&self.content).chars().take(CUT).collect() };
-        Self { detail: format!("{} (too large to be kept whole)", self.detail), content, ..self.clone() }
+        Self {
+            detail: format!("{} (too large to be kept whole)", self.detail),
+            content,
+            ..self.clone()
+        }
     }
 
     /// Reads the text of a message; the error says why it is no letter.
@@ -251,10 +275,17 @@ mod tests {
         assert_eq!(Letter::read(&some.to_text()), Ok(some));
         let bytes = Event { body: Body::of(b"{\"a\": \"\xff\"}"), ..event("") };
         let bytes = letter(Content::Event(bytes));
-        assert!(bytes.to_text().contains("\"bodyBase64\":\"eyJhIjogIv8ifQ==\""), "{}", bytes.to_text());
-        let Content::Event(read) = Letter::read(&bytes.to_text()).unwrap().content else { panic!("{bytes:?}") };
+        assert!(
+            bytes.to_text().contains("\"bodyBase64\":\"eyJhIjogIv8ifQ==\""),
+            "{}",
+            bytes.to_text()
+        );
+        let Content::Event(read) = Letter::read(&bytes.to_text()).unwrap().content else {
+            panic!("{bytes:?}")
+        };
         assert_eq!(read.body.bytes().as_deref(), Some(&b"{\"a\": \"\xff\"}"[..]));
-        let text = Letter::unreadable(Time::from_milliseconds(0), "no JSON".to_owned(), "what is this?");
+        let text =
+            Letter::unreadable(Time::from_milliseconds(0), "no JSON".to_owned(), "what is this?");
         assert_eq!(Letter::read(&text.to_text()), Ok(text));
     }
 
@@ -284,7 +315,14 @@ mod tests {
     fn thousands_of_bad_rows_do_not_push_the_event_out() {
         let details = "`hs_task_status`: \"someday\" is not one of these; ".repeat(10_000);
         let time = Time::from_milliseconds(0);
-        let letter = Letter::failed("desk", "d", time, FailReason::Mapping, &details, Content::Event(event("{}")));
+        let letter = Letter::failed(
+            "desk",
+            "d",
+            time,
+            FailReason::Mapping,
+            &details,
+            Content::Event(event("{}")),
+        );
         assert_eq!(letter.detail.chars().count(), DETAIL);
     }
 

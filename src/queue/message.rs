@@ -5,7 +5,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::update::{TaskKey, Update, alike};
 
-/// The version that is written and read. A change that an older worker would misread needs another one.
+/// The version that is written and read. A change that an older worker would misread needs another
+/// one.
 const VERSION: u64 = 1;
 
 /// A queued update.
@@ -33,19 +34,24 @@ impl Message {
         if message.version == VERSION {
             Ok(message)
         } else {
-            Err(format!("it has version {}, and this worker reads version {VERSION}", message.version))
+            Err(format!(
+                "it has version {}, and this worker reads version {VERSION}",
+                message.version
+            ))
         }
     }
 }
 
-/// Writes JSON with nothing in it that SQS refuses: of all that JSON may hold, these two characters.
+/// Writes JSON with nothing in it that SQS refuses: of all that JSON may hold, these two
+/// characters.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 pub(super) fn text(value: &impl Serialize) -> String {
     let text = serde_json::to_string(value).unwrap_or_default();
     text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
-/// JSON in ASCII alone. Outside of its texts JSON has no other characters, and there each can be escaped.
+/// JSON in ASCII alone. Outside of its texts JSON has no other characters, and there each can be
+/// escaped.
 pub(super) fn ascii(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
@@ -58,8 +64,8 @@ pub(super) fn ascii(json: &str) -> String {
     text
 }
 
-/// The message group of a task: its updates keep their order, those of other tasks go in parallel. A hash, since SQS
-/// takes 128 ASCII characters without spaces.
+/// The message group of a task: its updates keep their order, those of other tasks go in parallel.
+/// A hash, since SQS takes 128 ASCII characters without spaces.
 #[must_use]
 pub fn group(task: &TaskKey) -> String {
     hash([task.id_property.as_bytes(), alike(&task.id).as_bytes()])
@@ -67,25 +73,32 @@ pub fn group(task: &TaskKey) -> String {
 
 /// The deduplication id of an update: within five minutes SQS takes each only once.
 ///
-/// `event` is the sender's id of the delivery or, where it gives none, the id of our own request, so that nothing that
-/// was sent twice on purpose is swallowed.
+/// `event` is the sender's id of the delivery or, where it gives none, the id of our own request,
+/// so that nothing that was sent twice on purpose is swallowed.
 #[must_use]
 pub fn deduplication(event: &str, body: &[u8], index: usize, update: &Update) -> String {
     hash([event.as_bytes(), body, index.to_string().as_bytes(), text(update).as_bytes()])
 }
 
-/// The message group and deduplication id of the webhook's dead letter about some of an event's updates: a delivery that
-/// is repeated within five minutes doesn't write its letters again. `event` is as in [`deduplication`], `places` are the
-/// places of the updates in the event; none for a letter about the delivery as a whole.
+/// The message group and deduplication id of the webhook's dead letter about some of an event's
+/// updates: a delivery that is repeated within five minutes doesn't write its letters again.
+/// `event` is as in [`deduplication`], `places` are the places of the updates in the event; none
+/// for a letter about the delivery as a whole.
 #[must_use]
-pub fn letter_of_delivery(source: &str, event: &str, body: &[u8], reason: &str, places: &[usize]) -> String {
+pub fn letter_of_delivery(
+    source: &str,
+    event: &str,
+    body: &[u8],
+    reason: &str,
+    places: &[usize],
+) -> String {
     let places = places.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     hash([source.as_bytes(), event.as_bytes(), body, reason.as_bytes(), places.as_bytes()])
 }
 
-/// The message group and deduplication id of the worker's dead letter about a message: one that is received again, since
-/// the worker died before it was acknowledged, doesn't write its letter again. What is replayed is another message, so
-/// that one that fails again is a letter again.
+/// The message group and deduplication id of the worker's dead letter about a message: one that is
+/// received again, since the worker died before it was acknowledged, doesn't write its letter
+/// again. What is replayed is another message, so that one that fails again is a letter again.
 #[must_use]
 pub fn letter_of_message(message_id: &str) -> String {
     hash([b"message", message_id.as_bytes()])
@@ -160,7 +173,14 @@ mod tests {
         let written = text(&Message::new("desk", "d-1", update()));
         let other = Message::read(&written.replacen("\"version\":1", "\"version\":2", 1));
         assert_eq!(other, Err("it has version 2, and this worker reads version 1".to_owned()));
-        for text in ["", "{}", "[]", "null", &written[1..], &written.replacen("\"id\":\"7\"", "\"id\":7", 1)] {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            &written[1..],
+            &written.replacen("\"id\":\"7\"", "\"id\":7", 1),
+        ] {
             assert!(Message::read(text).is_err(), "{text}");
         }
     }
@@ -187,12 +207,17 @@ mod tests {
 
     #[test]
     fn a_group_is_a_task_and_a_deduplication_id_is_one_update_of_one_delivery() {
-        let key = |id_property: &str, id: &str| TaskKey { id_property: id_property.to_owned(), id: id.to_owned() };
+        let key = |id_property: &str, id: &str| TaskKey {
+            id_property: id_property.to_owned(),
+            id: id.to_owned(),
+        };
         assert_eq!(group(&key("ticket", "7")).len(), 64);
         assert_eq!(group(&key("ticket", "7")), group(&key("ticket", "7")));
         assert_eq!(group(&key("ticket", " ÄRA-7")), group(&key("ticket", "ära-7")));
         assert_ne!(group(&key("ticket", "17")), group(&key("ticket1", "7")));
-        let id = |event: &str, body: &str, index| deduplication(event, body.as_bytes(), index, &update());
+        let id = |event: &str, body: &str, index| {
+            deduplication(event, body.as_bytes(), index, &update())
+        };
         assert_eq!(id("d-1", "{}", 0), id("d-1", "{}", 0));
         for other in [id("d-2", "{}", 0), id("d-1", "{ }", 0), id("d-1", "{}", 1)] {
             assert_ne!(id("d-1", "{}", 0), other);

@@ -1,7 +1,8 @@
 //! SQS: updates on their way to the worker, and dead letters.
 //!
-//! What messages hold is in [`message`] and [`letter`], which call can hold which of them in [`plan`]; the rest of the
-//! order is SQS's: the updates of one task are one message group of a FIFO queue.
+//! What messages hold is in [`message`] and [`letter`], which call can hold which of them in
+//! [`plan`]; the rest of the order is SQS's: the updates of one task are one message group of a
+//! FIFO queue.
 
 mod dead;
 mod inbox;
@@ -27,13 +28,15 @@ use uuid::Uuid;
 use crate::outbound;
 use crate::update::Update;
 
-/// How often an entry is sent at most; the SDK repeats a call that got no answer once more by itself.
+/// How often an entry is sent at most; the SDK repeats a call that got no answer once more by
+/// itself.
 const TRIES: usize = 3;
 
 /// What is waited before an entry is sent again, and twice as long before the next time.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest wait: SQS hides a message for twelve hours at most, counted from when it was received.
+/// The longest wait: SQS hides a message for twelve hours at most, counted from when it was
+/// received.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 const LONGEST_WAIT: Duration = Duration::from_hours(11);
 
@@ -65,8 +68,8 @@ pub enum NotSent {
 }
 
 impl Entry {
-    /// An update on its way to the worker. `body` is that of the delivery, `event` as in [`deduplication`], and `index`
-    /// the update's place in it.
+    /// An update on its way to the worker. `body` is that of the delivery, `event` as in
+    /// [`deduplication`], and `index` the update's place in it.
     #[must_use]
     pub fn update(source: &str, event: &str, body: &[u8], index: usize, update: &Update) -> Self {
         let deduplication = deduplication(event, body, index, update);
@@ -84,8 +87,9 @@ impl Entry {
         Self { body, group, deduplication: Some(Uuid::new_v4().to_string()) }
     }
 
-    /// The text of a dead letter. It is a group of its own, and within five minutes SQS takes no other with this `id`,
-    /// which is [`letter_of_delivery`] or [`letter_of_message`]; a standard queue takes all.
+    /// The text of a dead letter. It is a group of its own, and within five minutes SQS takes no
+    /// other with this `id`, which is [`letter_of_delivery`] or [`letter_of_message`]; a standard
+    /// queue takes all.
     #[must_use]
     pub fn letter(id: &str, body: String) -> Self {
         Self { body, group: Some(id.to_owned()), deduplication: Some(id.to_owned()) }
@@ -134,19 +138,24 @@ impl Queue {
 
     /// Sends messages, those of one group in their order. One result for each, in their order.
     pub async fn send(&self, entries: &[Entry], deadline: Instant) -> Vec<Result<(), NotSent>> {
-        let too_large = |entry: &Entry| if entry.is_too_large() { Err(NotSent::TooLarge) } else { Ok(()) };
+        let too_large =
+            |entry: &Entry| if entry.is_too_large() { Err(NotSent::TooLarge) } else { Ok(()) };
         let mut results: Vec<_> = entries.iter().map(too_large).collect();
-        let mut pending: Vec<_> = (0..entries.len()).filter(|index| results[*index].is_ok()).collect();
+        let mut pending: Vec<_> =
+            (0..entries.len()).filter(|index| results[*index].is_ok()).collect();
         let mut tries = vec![0; entries.len()];
-        // One in a call, once SQS has refused a whole call for what is in it: the others shall not pay for one.
+        // One in a call, once SQS has refused a whole call for what is in it: the others shall not
+        // pay for one.
         let mut most = plan::ENTRIES;
         // Logged at the end, once: what was repeated with success is no error.
         let mut given_up = None;
         while !pending.is_empty() {
             let waiting: Vec<_> = pending.iter().map(|index| &entries[*index]).collect();
             let calls = plan::calls(&waiting, most).into_iter();
-            let calls = calls.map(|call| call.into_iter().map(|at| pending[at]).collect::<Vec<_>>());
-            let answers = join_all(calls.map(|call| self.send_batch(entries, call, deadline))).await;
+            let calls =
+                calls.map(|call| call.into_iter().map(|at| pending[at]).collect::<Vec<_>>());
+            let answers =
+                join_all(calls.map(|call| self.send_batch(entries, call, deadline))).await;
             let mut pause = Duration::ZERO;
             for call in answers {
                 let is_alone = call.len() == 1;
@@ -163,8 +172,11 @@ impl Queue {
                         Err(refusal) if is_over => {
                             // Nothing of its group may overtake it.
                             let group = &entries[index].group;
-                            let is_behind = |other: usize| group.is_some() && entries[other].group == *group;
-                            for other in pending.extract_if(.., |other| *other == index || is_behind(*other)) {
+                            let is_behind =
+                                |other: usize| group.is_some() && entries[other].group == *group;
+                            for other in
+                                pending.extract_if(.., |other| *other == index || is_behind(*other))
+                            {
                                 results[other] = Err(NotSent::Later(refusal.why.clone()));
                             }
                             given_up = Some(refusal);
@@ -184,23 +196,37 @@ impl Queue {
         results
     }
 
-    /// Makes messages visible again after a while. What fails comes back by itself, after the visibility timeout.
+    /// Makes messages visible again after a while. What fails comes back by itself, after the
+    /// visibility timeout.
     pub async fn come_back(&self, messages: &[(String, Duration)], deadline: Instant) {
         for batch in messages.chunks(10) {
             let entries = batch.iter().enumerate().map(|(index, (receipt, wait))| {
                 let seconds = i32::try_from(wait.min(&LONGEST_WAIT).as_secs()).unwrap_or_default();
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder();
-                entry.id(index.to_string()).receipt_handle(receipt).visibility_timeout(seconds).build()
+                entry
+                    .id(index.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(seconds)
+                    .build()
             });
             let entries = entries.filter_map(Result::ok).collect();
-            let call = self.client.change_message_visibility_batch().queue_url(&self.url).set_entries(Some(entries));
+            let call = self
+                .client
+                .change_message_visibility_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries));
             match timeout_at(deadline, call.send()).await {
                 Ok(Ok(answer)) if answer.failed().is_empty() => {}
                 Ok(Ok(answer)) => {
                     let code = answer.failed().first().map(|failed| failed.code().to_owned());
                     tracing::warn!(code, "the wait of a message could not be set");
                 }
-                Ok(Err(error)) => tracing::warn!(reason = reason(&error), "the wait of messages could not be set"),
+                Ok(Err(error)) => {
+                    tracing::warn!(
+                        reason = reason(&error),
+                        "the wait of messages could not be set"
+                    );
+                }
                 Err(_) => tracing::warn!("no time was left to set the wait of messages"),
             }
         }
@@ -215,22 +241,39 @@ impl Queue {
         let is_fifo = self.url.strip_suffix(".fifo").is_some();
         let messages = indices.iter().filter_map(|index| {
             let entry = &entries[*index];
-            let message = SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(&entry.body);
+            let message = SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body(&entry.body);
             let group = entry.group.clone().filter(|_| is_fifo);
             let deduplication = entry.deduplication.clone().filter(|_| is_fifo);
-            message.set_message_group_id(group).set_message_deduplication_id(deduplication).build().ok()
+            message
+                .set_message_group_id(group)
+                .set_message_deduplication_id(deduplication)
+                .build()
+                .ok()
         });
-        let call = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(messages.collect()));
+        let call = self
+            .client
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(messages.collect()));
         let answer = timeout_at(deadline, call.send()).await;
         let whole = match answer {
             Ok(Ok(answer)) => {
-                let taken = |index: &usize| answer.successful().iter().any(|sent| sent.id() == index.to_string());
-                let refused = |index: &usize| {
-                    let failed = answer.failed().iter().find(|failed| failed.id() == index.to_string());
-                    let passing = || Refusal::passing("no answer speaks of it".to_owned());
-                    failed.map_or_else(passing, |failed| Refusal::of_entry(failed.code(), failed.sender_fault()))
+                let taken = |index: &usize| {
+                    answer.successful().iter().any(|sent| sent.id() == index.to_string())
                 };
-                let result = |index: usize| (index, if taken(&index) { Ok(()) } else { Err(refused(&index)) });
+                let refused = |index: &usize| {
+                    let failed =
+                        answer.failed().iter().find(|failed| failed.id() == index.to_string());
+                    let passing = || Refusal::passing("no answer speaks of it".to_owned());
+                    failed.map_or_else(passing, |failed| {
+                        Refusal::of_entry(failed.code(), failed.sender_fault())
+                    })
+                };
+                let result = |index: usize| {
+                    (index, if taken(&index) { Ok(()) } else { Err(refused(&index)) })
+                };
                 return indices.into_iter().map(result).collect();
             }
             Ok(Err(error)) => Refusal::of_call(&error),
@@ -250,7 +293,8 @@ impl fmt::Display for NotSent {
 }
 
 impl Refusal {
-    /// Codes, or parts of them, that are about the queue or who calls it. Those of a key are `KMS.` with a word, or `Kms`.
+    /// Codes, or parts of them, that are about the queue or who calls it. Those of a key are `KMS.`
+    /// with a word, or `Kms`.
     const SET_UP: [&str; 8] = [
         "AccessDenied",
         "DoesNotExist",
@@ -263,13 +307,24 @@ impl Refusal {
     ];
 
     /// Codes, or parts of them, of a call that is refused for the messages in it.
-    const OF_CONTENT: [&str; 4] =
-        ["BatchRequestTooLong", "InvalidMessageContents", "InvalidParameterValue", "MessageTooLong"];
+    const OF_CONTENT: [&str; 4] = [
+        "BatchRequestTooLong",
+        "InvalidMessageContents",
+        "InvalidParameterValue",
+        "MessageTooLong",
+    ];
 
-    /// Codes, or parts of them, that pass, whosever fault they are said to be: too many calls, and credentials or
-    /// clocks of a moment.
-    const PASSING: [&str; 7] =
-        ["Expired", "InFlight", "OverLimit", "RequestTimeout", "Signature", "Throttl", "Unavailable"];
+    /// Codes, or parts of them, that pass, whosever fault they are said to be: too many calls, and
+    /// credentials or clocks of a moment.
+    const PASSING: [&str; 7] = [
+        "Expired",
+        "InFlight",
+        "OverLimit",
+        "RequestTimeout",
+        "Signature",
+        "Throttl",
+        "Unavailable",
+    ];
 
     fn passing(why: String) -> Self {
         Self { why, kind: RefusalKind::Passing }
@@ -295,8 +350,11 @@ impl Refusal {
     fn of_call<E: ProvideErrorMetadata + std::error::Error + 'static>(
         error: &SdkError<E, aws_sdk_sqs::config::http::HttpResponse>,
     ) -> Self {
-        let SdkError::ServiceError(refused) = error else { return Self::passing(outbound::causes(error)) };
-        let (code, status) = (refused.err().code().unwrap_or("an error"), refused.raw().status().as_u16());
+        let SdkError::ServiceError(refused) = error else {
+            return Self::passing(outbound::causes(error));
+        };
+        let (code, status) =
+            (refused.err().code().unwrap_or("an error"), refused.raw().status().as_u16());
         let is = |words: &[&str]| words.iter().any(|word| code.contains(word));
         let kind = if is(&Self::PASSING) || status >= 500 {
             RefusalKind::Passing
@@ -310,7 +368,8 @@ impl Refusal {
         Self { why: format!("SQS answered {status} {code}"), kind }
     }
 
-    /// Whether the message is refused for good; `is_alone` in its call, it is what a call is refused for.
+    /// Whether the message is refused for good; `is_alone` in its call, it is what a call is
+    /// refused for.
     fn is_final(&self, is_alone: bool) -> bool {
         self.kind == RefusalKind::Final || self.kind == RefusalKind::OneOfThem && is_alone
     }
@@ -319,12 +378,16 @@ impl Refusal {
     fn report(&self) {
         if self.kind == RefusalKind::SetUp {
             let reason = &self.why;
-            tracing::error!(reason, "set-up: SQS refuses the queue; check its address, and the function's permissions");
+            tracing::error!(
+                reason,
+                "set-up: SQS refuses the queue; check its address, and the function's permissions"
+            );
         }
     }
 }
 
-/// What went wrong with a call, for the log. A queue that isn't there, or may not be used, is an error of the set-up.
+/// What went wrong with a call, for the log. A queue that isn't there, or may not be used, is an
+/// error of the set-up.
 fn reason<E: ProvideErrorMetadata + std::error::Error + 'static>(
     error: &SdkError<E, aws_sdk_sqs::config::http::HttpResponse>,
 ) -> String {
@@ -340,11 +403,18 @@ mod tests {
     #[test]
     fn an_entry_is_refused_for_good_for_what_it_is_and_for_nothing_else() {
         let kind = |code, is_senders_fault| Refusal::of_entry(code, is_senders_fault).kind;
-        for code in ["InvalidMessageContents", "InvalidParameterValue", "MessageTooLong", "SomethingNew"] {
+        for code in
+            ["InvalidMessageContents", "InvalidParameterValue", "MessageTooLong", "SomethingNew"]
+        {
             assert!(kind(code, true) == RefusalKind::Final, "{code}");
         }
-        for code in ["RequestThrottled", "ThrottlingException", "KmsThrottled", "KMS.ThrottlingException", "OverLimit"]
-        {
+        for code in [
+            "RequestThrottled",
+            "ThrottlingException",
+            "KmsThrottled",
+            "KMS.ThrottlingException",
+            "OverLimit",
+        ] {
             assert!(kind(code, true) == RefusalKind::Passing, "{code}");
         }
         for code in ["AccessDenied", "KmsAccessDenied", "AWS.SimpleQueueService.NonExistentQueue"] {

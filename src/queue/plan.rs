@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::Entry;
 
-/// The most entries of one call. <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+/// The most entries of one call.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub(super) const ENTRIES: usize = 10;
 
 /// The most bytes of all bodies of one call, and so of one body.
@@ -13,11 +14,11 @@ pub(super) const BYTES: usize = 1024 * 1024;
 /// How many calls are under way at once.
 const AT_ONCE: usize = 8;
 
-/// The calls that can be made at once now, each a list of at most `most` indices of `pending`, which lists entries in
-/// their order.
+/// The calls that can be made at once now, each a list of at most `most` indices of `pending`,
+/// which lists entries in their order.
 ///
-/// No two entries of one group are under way together: if the first failed, the second would overtake it. So an
-/// entry waits until those of its group before it are gone.
+/// No two entries of one group are under way together: if the first failed, the second would
+/// overtake it. So an entry waits until those of its group before it are gone.
 pub(super) fn calls(pending: &[&Entry], most: usize) -> Vec<Vec<usize>> {
     let mut groups = HashSet::new();
     let mut calls: Vec<Vec<usize>> = Vec::new();
@@ -81,7 +82,11 @@ mod tests {
 
     #[test]
     fn a_hundred_tasks_are_ten_calls_and_one_task_is_one_after_another() {
-        let entry = |group: usize| Entry { body: "{}".to_owned(), group: Some(group.to_string()), deduplication: None };
+        let entry = |group: usize| Entry {
+            body: "{}".to_owned(),
+            group: Some(group.to_string()),
+            deduplication: None,
+        };
         let tasks: Vec<_> = (0..100).map(entry).collect();
         assert_eq!(calls(&tasks.iter().collect::<Vec<_>>(), ENTRIES).len(), AT_ONCE);
         let same: Vec<_> = [entry(1), entry(1), entry(2)].into();

@@ -16,13 +16,16 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::outbound;
 
-/// The shortest time between two fetches that a stranger's wrong signature or HubSpot's 401 can cause.
+/// The shortest time between two fetches that a stranger's wrong signature or HubSpot's 401 can
+/// cause.
 const BETWEEN_EXTRA_FETCHES: Duration = Duration::from_secs(30);
 
-/// How long a failed fetch is remembered, so that a burst of deliveries doesn't become a burst of fetches.
+/// How long a failed fetch is remembered, so that a burst of deliveries doesn't become a burst of
+/// fetches.
 const FAILURE_TTL: Duration = Duration::from_secs(5);
 
-/// How long a refresh may take while the old value can serve on; Secrets Manager answers within some 10 ms.
+/// How long a refresh may take while the old value can serve on; Secrets Manager answers within
+/// some 10 ms.
 const REFRESH: Duration = Duration::from_secs(1);
 
 /// The most secrets that `BatchGetSecretValue` takes.
@@ -71,7 +74,8 @@ impl Secrets {
         Self { client, ttl, cache: Mutex::default() }
     }
 
-    /// Fetches several secrets together, ahead of their use. What fails is remembered and told when it is needed.
+    /// Fetches several secrets together, ahead of their use. What fails is remembered and told when
+    /// it is needed.
     pub async fn prefetch(&self, secrets: impl IntoIterator<Item = &SecretRef>, deadline: Instant) {
         let mut cache = self.cache.lock().await;
         for secret in secrets {
@@ -82,11 +86,20 @@ impl Secrets {
     }
 
     /// The accepted values of a secret, at least one.
-    pub async fn get(&self, secret: &SecretRef, deadline: Instant) -> Result<Vec<SecretString>, SecretError> {
-        let mut cache = timeout_at(deadline, self.cache.lock()).await.map_err(|_| SecretError::too_late(&secret.id))?;
+    pub async fn get(
+        &self,
+        secret: &SecretRef,
+        deadline: Instant,
+    ) -> Result<Vec<SecretString>, SecretError> {
+        let mut cache = timeout_at(deadline, self.cache.lock())
+            .await
+            .map_err(|_| SecretError::too_late(&secret.id))?;
         cache.entry(secret.id.clone()).or_default();
-        let due: BTreeSet<_> =
-            cache.iter().filter(|(_, entry)| entry.is_due(self.ttl)).map(|(id, _)| id.clone()).collect();
+        let due: BTreeSet<_> = cache
+            .iter()
+            .filter(|(_, entry)| entry.is_due(self.ttl))
+            .map(|(id, _)| id.clone())
+            .collect();
         if due.contains(&secret.id) {
             // Others that are due go along in the same call.
             self.fetch(&mut cache, due, deadline).await;
@@ -94,17 +107,23 @@ impl Secrets {
         read(&cache, secret)
     }
 
-    /// The accepted values where those that were `tried` don't fit: others that are known by now, else what a fetch
-    /// before its time brings. `None` when there is nothing new, or was such a fetch a moment ago.
+    /// The accepted values where those that were `tried` don't fit: others that are known by now,
+    /// else what a fetch before its time brings. `None` when there is nothing new, or was such a
+    /// fetch a moment ago.
     pub async fn get_again(
         &self,
         secret: &SecretRef,
         tried: &[SecretString],
         deadline: Instant,
     ) -> Result<Option<Vec<SecretString>>, SecretError> {
-        let mut cache = timeout_at(deadline, self.cache.lock()).await.map_err(|_| SecretError::too_late(&secret.id))?;
+        let mut cache = timeout_at(deadline, self.cache.lock())
+            .await
+            .map_err(|_| SecretError::too_late(&secret.id))?;
         let is_new = |values: &Vec<SecretString>| {
-            !values.iter().map(ExposeSecret::expose_secret).eq(tried.iter().map(ExposeSecret::expose_secret))
+            !values
+                .iter()
+                .map(ExposeSecret::expose_secret)
+                .eq(tried.iter().map(ExposeSecret::expose_secret))
         };
         // Somebody else may have fetched it meanwhile.
         if let Some(values) = read(&cache, secret).ok().filter(is_new) {
@@ -119,7 +138,12 @@ impl Secrets {
         read(&cache, secret).map(|values| Some(values).filter(is_new))
     }
 
-    async fn fetch(&self, cache: &mut BTreeMap<String, Entry>, ids: BTreeSet<String>, deadline: Instant) {
+    async fn fetch(
+        &self,
+        cache: &mut BTreeMap<String, Entry>,
+        ids: BTreeSet<String>,
+        deadline: Instant,
+    ) {
         // Where there are old values to serve on, a refresh may not use up the time of a delivery.
         let has_old = ids.iter().all(|id| cache.get(id).is_some_and(|entry| entry.value.is_some()));
         let deadline = if has_old { deadline.min(Instant::now() + REFRESH) } else { deadline };
@@ -143,9 +167,17 @@ impl Secrets {
     }
 
     /// Fetches up to [`BATCH`] secrets in one call, or each alone where that is not allowed.
-    async fn fetch_batch(&self, ids: &[String]) -> Vec<(String, Result<SecretString, SecretError>)> {
+    async fn fetch_batch(
+        &self,
+        ids: &[String],
+    ) -> Vec<(String, Result<SecretString, SecretError>)> {
         if let [_, _, ..] = ids {
-            let answer = self.client.batch_get_secret_value().set_secret_id_list(Some(ids.to_vec())).send().await;
+            let answer = self
+                .client
+                .batch_get_secret_value()
+                .set_secret_id_list(Some(ids.to_vec()))
+                .send()
+                .await;
             match answer {
                 Ok(answer) => {
                     // One that the answer doesn't speak of may well be there.
@@ -160,10 +192,16 @@ impl Secrets {
                 }
                 Err(SdkError::ServiceError(refused)) => {
                     let code = refused.err().code().unwrap_or("an error").to_owned();
-                    tracing::debug!(code, "BatchGetSecretValue was refused; fetching each secret alone");
+                    tracing::debug!(
+                        code,
+                        "BatchGetSecretValue was refused; fetching each secret alone"
+                    );
                 }
                 Err(error) => {
-                    let failure = SecretError::passing(format!("Secrets Manager: {}", outbound::causes(&error)));
+                    let failure = SecretError::passing(format!(
+                        "Secrets Manager: {}",
+                        outbound::causes(&error)
+                    ));
                     return ids.iter().map(|id| (id.clone(), Err(failure.clone()))).collect();
                 }
             }
@@ -179,21 +217,24 @@ impl Secrets {
                 let code = refused.err().code().unwrap_or_default();
                 Err(refusal(id, code, refused.raw().status().as_u16()))
             }
-            Err(error) => Err(SecretError::passing(format!("Secrets Manager: {}", outbound::causes(&error)))),
+            Err(error) => {
+                Err(SecretError::passing(format!("Secrets Manager: {}", outbound::causes(&error))))
+            }
         }
     }
 }
 
-/// One secret of the answer to a batch, which names those that it can't give one by one; `None` if it is silent about
-/// the secret.
+/// One secret of the answer to a batch, which names those that it can't give one by one; `None` if
+/// it is silent about the secret.
 fn pick(
     id: &str,
     answer: &aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretValueOutput,
 ) -> Option<Result<SecretString, SecretError>> {
     let named = |name: Option<&str>, arn: Option<&str>| name == Some(id) || arn == Some(id);
     // An ARN may be written without the six characters that AWS appends.
-    let partial =
-        |arn: Option<&str>| id.starts_with("arn:") && arn.is_some_and(|arn| arn.starts_with(&format!("{id}-")));
+    let partial = |arn: Option<&str>| {
+        id.starts_with("arn:") && arn.is_some_and(|arn| arn.starts_with(&format!("{id}-")))
+    };
     let values = answer.secret_values();
     let value = values
         .iter()
@@ -208,7 +249,9 @@ fn pick(
 
 fn text(id: &str, value: Option<&str>) -> Result<SecretString, SecretError> {
     let value = value.map(|value| SecretString::from(value.to_owned()));
-    value.ok_or_else(|| SecretError::set_up(format!("the secret {id} holds bytes; store it as text")))
+    value.ok_or_else(|| {
+        SecretError::set_up(format!("the secret {id} holds bytes; store it as text"))
+    })
 }
 
 /// What Secrets Manager's refusal means for us.
@@ -219,12 +262,12 @@ fn refusal(id: &str, code: &str, status: u16) -> SecretError {
         "ResourceNotFoundException" => SecretError::missing(format!(
             "there is no secret {id} in this region, or it has no value yet; create it, or correct the name"
         )),
-        "InvalidRequestException" => {
-            SecretError::missing(format!("the secret {id} can't be read; it seems to be marked for deletion"))
-        }
-        "DecryptionFailure" => {
-            SecretError::set_up(format!("the secret {id} can't be decrypted; allow kms:Decrypt for its key"))
-        }
+        "InvalidRequestException" => SecretError::missing(format!(
+            "the secret {id} can't be read; it seems to be marked for deletion"
+        )),
+        "DecryptionFailure" => SecretError::set_up(format!(
+            "the secret {id} can't be decrypted; allow kms:Decrypt for its key"
+        )),
         "InvalidParameterException" | "ValidationException" => {
             SecretError::set_up(format!("the secret {id} can't be read ({code}); correct the name"))
         }
@@ -232,7 +275,9 @@ fn refusal(id: &str, code: &str, status: u16) -> SecretError {
             "reading the secret {id} is not allowed; name it in the stack's parameter WebhookSecrets, or allow \
              secretsmanager:GetSecretValue for it, and kms:Decrypt for its key if it has one of its own"
         )),
-        _ => SecretError::passing(format!("Secrets Manager answered {status} {code} for the secret {id}")),
+        _ => SecretError::passing(format!(
+            "Secrets Manager answered {status} {code} for the secret {id}"
+        )),
     }
 }
 
@@ -261,7 +306,10 @@ impl Entry {
     }
 }
 
-fn read(cache: &BTreeMap<String, Entry>, secret: &SecretRef) -> Result<Vec<SecretString>, SecretError> {
+fn read(
+    cache: &BTreeMap<String, Entry>,
+    secret: &SecretRef,
+) -> Result<Vec<SecretString>, SecretError> {
     match cache.get(&secret.id) {
         Some(Entry { value: Some((value, _)), .. }) => secret.read(value),
         Some(Entry { failure: Some((failure, _)), .. }) => Err(failure.clone()),

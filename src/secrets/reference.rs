@@ -51,7 +51,12 @@ impl SecretRef {
             (None, Some(json)) => json,
             (Some(field), Some(Value::Object(mut fields))) => match fields.remove(field) {
                 Some(value) => value,
-                None => return Err(SecretError::missing(format!("the secret {} has no field {field:?}", self.id))),
+                None => {
+                    return Err(SecretError::missing(format!(
+                        "the secret {} has no field {field:?}",
+                        self.id
+                    )));
+                }
             },
             (Some(field), _) => {
                 return Err(SecretError::set_up(format!(
@@ -107,8 +112,11 @@ mod tests {
     use super::*;
 
     fn read(reference: &str, text: &str) -> Result<Vec<String>, String> {
-        let values = SecretRef::parse(reference).unwrap().read(&SecretString::from(text.to_owned()));
-        let expose = |values: Vec<SecretString>| values.iter().map(|value| value.expose_secret().to_owned()).collect();
+        let values =
+            SecretRef::parse(reference).unwrap().read(&SecretString::from(text.to_owned()));
+        let expose = |values: Vec<SecretString>| {
+            values.iter().map(|value| value.expose_secret().to_owned()).collect()
+        };
         values.map(expose).map_err(|error| error.to_string())
     }
 
@@ -132,16 +140,22 @@ mod tests {
         assert!(read("a", r#"{"k": "x"}"#).unwrap_err().contains("a#k"));
         assert!(read("a#b", r#"{"k": "x"}"#).unwrap_err().contains("no field \"b\""));
         assert!(read("a#b", "text").unwrap_err().contains("no JSON object"));
-        for empty in ["", " \n", "[]", r#"[""]"#, r#"[{"a": 1}]"#, r#"["new", ""]"#, r#"["new", 1]"#] {
+        for empty in
+            ["", " \n", "[]", r#"[""]"#, r#"[{"a": 1}]"#, r#"["new", ""]"#, r#"["new", 1]"#]
+        {
             assert!(read("a", empty).unwrap_err().contains("empty"), "{empty:?}");
         }
     }
 
     #[test]
     fn a_reference_is_a_name_or_an_arn_with_an_optional_field() {
-        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:taskhook/hubspot-AbCdEf#token";
+        let arn =
+            "arn:aws:secretsmanager:eu-central-1:123456789012:secret:taskhook/hubspot-AbCdEf#token";
         let reference = SecretRef::parse(arn).unwrap();
-        assert_eq!((reference.to_string().as_str(), reference.field.as_deref()), (arn, Some("token")));
+        assert_eq!(
+            (reference.to_string().as_str(), reference.field.as_deref()),
+            (arn, Some("token"))
+        );
         for wrong in ["", "#a", "a#", "a b", "ü"] {
             assert!(SecretRef::parse(wrong).is_err(), "{wrong:?}");
         }

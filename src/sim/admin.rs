@@ -12,7 +12,9 @@ use super::{
 /// Answers a request below `/_sim`.
 pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
     match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/_sim" | "/_sim/") => Answer { status: 200, headers: Vec::new(), body: Body::Text(HELP.into()) },
+        ("GET", "/_sim" | "/_sim/") => {
+            Answer { status: 200, headers: Vec::new(), body: Body::Text(HELP.into()) }
+        }
         ("GET", "/_sim/tasks") => {
             let tasks: Vec<_> = state.portal.tasks.all().collect();
             Answer::json(200, json!(tasks))

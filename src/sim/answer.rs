@@ -65,19 +65,23 @@ impl Request {
         self.parse(name, default, "a number")
     }
 
-    /// `true` or `false` in the query; false if it isn't there. HubSpot's client for Python writes `True`.
+    /// `true` or `false` in the query; false if it isn't there. HubSpot's client for Python writes
+    /// `True`.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
         self.parse(name, false, "true or false")
     }
 
     fn parse<T: FromStr>(&self, name: &str, default: T, kind: &str) -> Result<T, Refusal> {
         let Some(text) = self.parameter(name) else { return Ok(default) };
-        text.to_lowercase().parse().map_err(|_| refusal::validation(format!("{name} must be {kind}, not {text}")))
+        text.to_lowercase()
+            .parse()
+            .map_err(|_| refusal::validation(format!("{name} must be {kind}, not {text}")))
     }
 
     /// Whether the body holds this text, or the path ends with it.
     pub(super) fn holds(&self, text: &str) -> bool {
-        String::from_utf8_lossy(&self.body).contains(text) || self.path.rsplit('/').next() == Some(text)
+        String::from_utf8_lossy(&self.body).contains(text)
+            || self.path.rsplit('/').next() == Some(text)
     }
 
     /// The first value of one parameter of the query.
@@ -99,8 +103,7 @@ impl Answer {
     pub(super) fn page(results: &[Value], next: Option<usize>, limit: usize) -> Self {
         let mut body = json!({ "results": results });
         if let Some(next) = next {
-            body["paging"] =
-                json!({"next": {"after": next.to_string(), "link": format!("?after={next}&limit={limit}")}});
+            body["paging"] = json!({"next": {"after": next.to_string(), "link": format!("?after={next}&limit={limit}")}});
         }
         Self::json(200, body)
     }

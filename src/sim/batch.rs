@@ -66,7 +66,8 @@ pub(super) fn write(
             result["objectWriteTraceId"] = trace_id.as_str().into();
         }
         if let Some(warning) = fault.warning.as_ref().filter(|_| version.has_warnings()) {
-            result["warnings"] = json!([{"category": "VALIDATION_ERROR", "message": warning, "context": {}}]);
+            result["warnings"] =
+                json!([{"category": "VALIDATION_ERROR", "message": warning, "context": {}}]);
         }
         outcome.results.push(result);
     }
@@ -97,8 +98,10 @@ pub(super) fn read(
     }
     let archived = request.flag("archived")?;
     let batch: Read = serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
-    for (field, names) in [("properties", &batch.properties), ("propertiesWithHistory", &batch.properties_with_history)]
-    {
+    for (field, names) in [
+        ("properties", &batch.properties),
+        ("propertiesWithHistory", &batch.properties_with_history),
+    ] {
         if names.is_none() && version.is_strict_about_reads() {
             return Err(refusal::required_field(field));
         }
@@ -160,7 +163,10 @@ pub(super) fn detail(behaviour: &Behaviour) -> Detail {
 }
 
 /// One refusal for all that is wrong: HubSpot doesn't say with which input.
-pub(super) fn refuse(failures: impl IntoIterator<Item = Failure>, behaviour: &Behaviour) -> Refusal {
+pub(super) fn refuse(
+    failures: impl IntoIterator<Item = Failure>,
+    behaviour: &Behaviour,
+) -> Refusal {
     let mut invalid = Vec::new();
     let mut required = None;
     for failure in failures {
@@ -177,7 +183,9 @@ pub(super) fn refuse(failures: impl IntoIterator<Item = Failure>, behaviour: &Be
     let taken = invalid.iter().find(|value| value.is_conflict());
     match (category, taken, required) {
         (Some(category), Some(taken), _) => Refusal::new(409, category, &taken.message),
-        (_, _, Some((creating, names))) if invalid.is_empty() => refusal::missing_required(creating, &names),
+        (_, _, Some((creating, names))) if invalid.is_empty() => {
+            refusal::missing_required(creating, &names)
+        }
         _ => refusal::invalid_values(&invalid, detail(behaviour)),
     }
 }

@@ -46,4 +46,5 @@ fn rate_limit(policy: Policy) -> Value {
 }
 
 /// What a token needs for everything that Taskhook does.
-const SCOPES: [&str; 3] = ["crm.objects.contacts.write", "crm.objects.contacts.read", "crm.objects.owners.read"];
+const SCOPES: [&str; 3] =
+    ["crm.objects.contacts.write", "crm.objects.contacts.read", "crm.objects.owners.read"];

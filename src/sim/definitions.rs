@@ -17,7 +17,9 @@ use super::{
 pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
     let sensitivity = sensitivity(&portal.scopes, request.parameter("dataSensitivity"))?;
-    let is_asked = |property: &&Property| property.is_archived() == archived && property.sensitivity() == sensitivity;
+    let is_asked = |property: &&Property| {
+        property.is_archived() == archived && property.sensitivity() == sensitivity
+    };
     let results: Vec<&Property> = portal.schema.all().filter(is_asked).collect();
     Ok(Answer::json(200, json!({ "results": results })))
 }
@@ -26,7 +28,8 @@ pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal
 pub(super) fn show(portal: &Portal, name: &str, request: &Request) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
     let sensitivity = sensitivity(&portal.scopes, request.parameter("dataSensitivity"))?;
-    let property = portal.schema.find(name, archived).filter(|property| property.sensitivity() == sensitivity);
+    let property =
+        portal.schema.find(name, archived).filter(|property| property.sensitivity() == sensitivity);
     Ok(Answer::json(200, json!(property.ok_or_else(|| refusal::no_such_property(name))?)))
 }
 
@@ -36,12 +39,16 @@ pub(super) fn create(schema: &mut Schema, body: &[u8]) -> Result<Answer, Refusal
     Ok(Answer::json(201, create_one(schema, &fields)?))
 }
 
-/// Changes the fields of a definition that it is given; the name and whether values are unique stay.
+/// Changes the fields of a definition that it is given; the name and whether values are unique
+/// stay.
 pub(super) fn update(schema: &mut Schema, name: &str, body: &[u8]) -> Result<Answer, Refusal> {
-    let changes: Map<String, Value> = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
+    let changes: Map<String, Value> =
+        serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
     let property = schema.get(name).ok_or_else(|| refusal::no_such_property(name))?;
     if property.modification_metadata.read_only_definition {
-        return Err(refusal::validation(format!("The definition of property '{name}' is read only")));
+        return Err(refusal::validation(format!(
+            "The definition of property '{name}' is read only"
+        )));
     }
     let mut fields = json!(property);
     for (field, value) in changes {
@@ -121,7 +128,8 @@ struct Name {
     name: String,
 }
 
-/// Checks the sensitivity that is asked for. That of a sensitive property is its own scope's business.
+/// Checks the sensitivity that is asked for. That of a sensitive property is its own scope's
+/// business.
 fn sensitivity(scopes: &Scopes, asked: Option<String>) -> Result<String, Refusal> {
     let asked = asked.unwrap_or_else(|| "non_sensitive".into());
     if !["non_sensitive", "sensitive", "highly_sensitive"].contains(&asked.as_str()) {
@@ -131,7 +139,8 @@ fn sensitivity(scopes: &Scopes, asked: Option<String>) -> Result<String, Refusal
     Ok(asked)
 }
 
-/// Creates a property, as strict as HubSpot: it wants all of a definition, and at most ten unique properties.
+/// Creates a property, as strict as HubSpot: it wants all of a definition, and at most ten unique
+/// properties.
 fn create_one(schema: &mut Schema, fields: &Value) -> Result<Value, Refusal> {
     for field in ["name", "label", "type", "fieldType", "groupName"] {
         if fields[field].as_str().is_none_or(str::is_empty) {
@@ -183,17 +192,31 @@ fn check_form(schema: &Schema, property: &Property) -> Result<(), Refusal> {
         _ => return Err(refusal::validation(format!("{kind} is not a property type"))),
     };
     if !suits.contains(&field_type.as_str()) {
-        return Err(refusal::validation(format!("fieldType {field_type} does not suit type {kind}")));
+        return Err(refusal::validation(format!(
+            "fieldType {field_type} does not suit type {kind}"
+        )));
     }
     if schema.group(property.group()).is_none() {
-        return Err(refusal::validation(format!("Property group '{}' does not exist", property.group())));
+        return Err(refusal::validation(format!(
+            "Property group '{}' does not exist",
+            property.group()
+        )));
     }
     Ok(())
 }
 
 /// The fields of a definition that can be changed.
-const CHANGEABLE: [&str; 9] =
-    ["label", "type", "fieldType", "groupName", "description", "options", "displayOrder", "hidden", "formField"];
+const CHANGEABLE: [&str; 9] = [
+    "label",
+    "type",
+    "fieldType",
+    "groupName",
+    "description",
+    "options",
+    "displayOrder",
+    "hidden",
+    "formField",
+];
 
 /// HubSpot's most unique properties on one object.
 const MOST_UNIQUE: usize = 10;

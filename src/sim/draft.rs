@@ -46,8 +46,8 @@ impl<'portal> Draft<'portal> {
         self.tasks.get(id)
     }
 
-    /// The record id of the task whose unique property has this value; without a property, of the task with this id. A
-    /// task that was merged answers with the one that it was merged into.
+    /// The record id of the task whose unique property has this value; without a property, of the
+    /// task with this id. A task that was merged answers with the one that it was merged into.
     pub(super) fn find(&mut self, id_property: Option<&str>, id: &str) -> Option<String> {
         let found = match id_property {
             Some(name) => {
@@ -78,7 +78,11 @@ impl<'portal> Draft<'portal> {
     }
 
     /// Updates a task that exists.
-    pub(super) fn update(&mut self, id: &str, properties: &BTreeMap<String, String>) -> Result<(), Failure> {
+    pub(super) fn update(
+        &mut self,
+        id: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<(), Failure> {
         let values = self.check(id, properties)?;
         let names = self.missing(id, &values);
         if !names.is_empty() {
@@ -89,7 +93,10 @@ impl<'portal> Draft<'portal> {
     }
 
     /// Creates a task and returns its record id.
-    pub(super) fn create(&mut self, properties: &BTreeMap<String, String>) -> Result<String, Failure> {
+    pub(super) fn create(
+        &mut self,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<String, Failure> {
         let id = self.tasks.next_id();
         let values = self.check(&id, properties)?;
         let mut names = self.missing(&id, &values);
@@ -132,7 +139,10 @@ impl<'portal> Draft<'portal> {
         if property.modification_metadata.read_only_value {
             return Err(Invalid::read_only(name));
         }
-        if name == "hs_timestamp" && value.is_empty() && behaviour.empty_due_date == EmptyDueDate::Invalid {
+        if name == "hs_timestamp"
+            && value.is_empty()
+            && behaviour.empty_due_date == EmptyDueDate::Invalid
+        {
             return Err(Invalid::new(name, "INVALID_LONG", " was not a valid long.".into()));
         }
         let held = self.tasks.get(id).and_then(|task| task.properties.get(name));
@@ -176,7 +186,8 @@ impl<'portal> Draft<'portal> {
     fn holders(&mut self, name: &str) -> &HashMap<String, String> {
         let rules = &self.portal.behaviour.rules;
         self.holders.entry(name.into()).or_insert_with(|| {
-            let value = |task: &Task| task.properties.get(name).map(|value| kept(rules, name, value));
+            let value =
+                |task: &Task| task.properties.get(name).map(|value| kept(rules, name, value));
             let holder = |task: &Task| Some((value(task)?, task.id.clone()));
             self.tasks.all().filter_map(holder).collect()
         })

@@ -11,12 +11,17 @@ use super::{
     canned,
 };
 
-/// One thing that goes wrong. What it does can be combined: `{"on": "update", "delay_ms": 300, "status": 502}`.
+/// One thing that goes wrong. What it does can be combined: `{"on": "update", "delay_ms": 300,
+/// "status": 502}`.
 ///
-/// `status`, `html` and `drop: before` answer instead of HubSpot: nothing is written. All others let HubSpot do its work.
+/// `status`, `html` and `drop: before` answer instead of HubSpot: nothing is written. All others
+/// let HubSpot do its work.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named in the JSON form")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, each named in the JSON form"
+)]
 pub struct Fault {
     /// The calls that it strikes.
     pub on: Endpoint,
@@ -26,18 +31,20 @@ pub struct Fault {
     pub forever: bool,
     /// How many calls it lets pass first. Calls that an earlier fault struck don't count.
     pub skip: u32,
-    /// It strikes only calls whose body, as compact JSON, holds one of these texts, or whose path ends with one; default:
-    /// any call.
+    /// It strikes only calls whose body, as compact JSON, holds one of these texts, or whose path
+    /// ends with one; default: any call.
     pub holds: Vec<String>,
     /// Answers with this status, and with the body that HubSpot sends with it.
     pub status: Option<u16>,
     /// Which limit a 429 names.
     pub policy: Policy,
-    /// With `status`: the category in HubSpot's own body, in place of the usual one and of the details that go with it.
+    /// With `status`: the category in HubSpot's own body, in place of the usual one and of the
+    /// details that go with it.
     pub category: Option<String>,
     /// Headers to add, or to put in place of others.
     pub headers: BTreeMap<String, String>,
-    /// With `status`: the body instead of HubSpot's own. A string is sent as HTML, anything else as JSON.
+    /// With `status`: the body instead of HubSpot's own. A string is sent as HTML, anything else as
+    /// JSON.
     pub body: Option<Value>,
     /// Closes the connection without an answer.
     pub drop: Option<Moment>,
@@ -137,7 +144,8 @@ impl Fault {
         if let Some(status) = self.status {
             let mut answer = canned::answer(status, self.policy, now);
             if let (Some(category), Body::Json(body)) = (&self.category, &mut answer.body) {
-                *body = json!({"status": "error", "message": body["message"], "category": category});
+                *body =
+                    json!({"status": "error", "message": body["message"], "category": category});
             }
             match &self.body {
                 Some(Value::String(text)) => answer.body = Body::Html(text.clone()),
@@ -149,7 +157,9 @@ impl Fault {
         self.html.then(|| Answer {
             status: 200,
             headers: Vec::new(),
-            body: Body::Html("<!DOCTYPE html>\n<title>HubSpot</title>\n<h1>Please wait</h1>\n".into()),
+            body: Body::Html(
+                "<!DOCTYPE html>\n<title>HubSpot</title>\n<h1>Please wait</h1>\n".into(),
+            ),
         })
     }
 }
@@ -185,7 +195,8 @@ impl Faults {
             let fault = &mut self.0[index];
             let over = fault.times == Some(0) && !fault.forever;
             let meant = fault.on == Endpoint::Any || fault.on == endpoint;
-            let holds = fault.holds.is_empty() || fault.holds.iter().any(|text| request.holds(text));
+            let holds =
+                fault.holds.is_empty() || fault.holds.iter().any(|text| request.holds(text));
             if over || !meant || !holds {
                 continue;
             }

@@ -25,7 +25,9 @@ pub(super) fn create(schema: &mut Schema, body: &[u8]) -> Result<Answer, Refusal
     let group: Group = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
     if schema.group(&group.name).is_some() {
         let message = format!("A property group named '{}' already exists.", group.name);
-        return Err(Refusal::new(409, "OBJECT_ALREADY_EXISTS", message).context("name", &[group.name]));
+        return Err(
+            Refusal::new(409, "OBJECT_ALREADY_EXISTS", message).context("name", &[group.name])
+        );
     }
     let group = Group { archived: false, ..group };
     let shown = json!(group);

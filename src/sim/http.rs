@@ -53,7 +53,10 @@ async fn connection(stream: TcpStream, state: Arc<Mutex<State>>) {
 }
 
 /// An error closes the connection without an answer.
-async fn respond(request: hyper::Request<Incoming>, state: &Mutex<State>) -> io::Result<Response<ResponseBody>> {
+async fn respond(
+    request: hyper::Request<Incoming>,
+    state: &Mutex<State>,
+) -> io::Result<Response<ResponseBody>> {
     let request = read(request).await?;
     let reply = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);

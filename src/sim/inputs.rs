@@ -47,7 +47,11 @@ impl Input {
 
 impl Batch {
     /// Checks what concerns the batch as a whole and returns the `idProperty` of all its inputs.
-    pub(super) fn check(&self, portal: &Portal, operation: Operation) -> Result<Option<String>, Refusal> {
+    pub(super) fn check(
+        &self,
+        portal: &Portal,
+        operation: Operation,
+    ) -> Result<Option<String>, Refusal> {
         check_size(self.inputs.len())?;
         if operation == Operation::Create {
             return Ok(None);

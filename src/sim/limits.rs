@@ -1,4 +1,5 @@
-//! HubSpot's rate limits: what was used of them, who is refused, and the headers that tell what is left.
+//! HubSpot's rate limits: what was used of them, who is refused, and the headers that tell what is
+//! left.
 
 use std::collections::VecDeque;
 
@@ -15,7 +16,8 @@ pub struct RateLimits {
     pub ten_secondly: Option<usize>,
     /// Searches in any second; default: 5.
     pub secondly: Option<usize>,
-    /// Calls of the account in one day, which here is as long as the stand-in runs; default: 650,000.
+    /// Calls of the account in one day, which here is as long as the stand-in runs; default:
+    /// 650,000.
     pub daily: Option<usize>,
 }
 
@@ -32,11 +34,17 @@ pub(super) struct Used {
 
 impl Used {
     /// Counts one call, or names the limit that refuses it. Refused calls don't count.
-    pub(super) fn count(&mut self, limits: &RateLimits, is_search: bool, now: Timestamp) -> Result<(), Policy> {
+    pub(super) fn count(
+        &mut self,
+        limits: &RateLimits,
+        is_search: bool,
+        now: Timestamp,
+    ) -> Result<(), Policy> {
         let now = now.as_millisecond();
         forget(&mut self.calls, now - TEN_SECONDS);
         forget(&mut self.searches, now - SECOND);
-        let is_used_up = |used: usize, limit: Option<usize>| limit.is_some_and(|limit| used >= limit);
+        let is_used_up =
+            |used: usize, limit: Option<usize>| limit.is_some_and(|limit| used >= limit);
         if is_used_up(self.today, limits.daily) {
             return Err(Policy::Daily);
         }

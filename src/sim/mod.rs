@@ -1,8 +1,9 @@
-//! A stateful stand-in for HubSpot's tasks API: for tests, in their own process, and for trying Taskhook out offline.
+//! A stateful stand-in for HubSpot's tasks API: for tests, in their own process, and for trying
+//! Taskhook out offline.
 //!
-//! It refuses what HubSpot refuses, in HubSpot's words, and is the stricter of the two where nobody knows. HubSpot's own
-//! clients run against it. Its heart, the portal, does no I/O: a request and the time go in, an answer comes out. Faults
-//! spoil single calls, a [`Behaviour`] sets what lasts.
+//! It refuses what HubSpot refuses, in HubSpot's words, and is the stricter of the two where nobody
+//! knows. HubSpot's own clients run against it. Its heart, the portal, does no I/O: a request and
+//! the time go in, an answer comes out. Faults spoil single calls, a [`Behaviour`] sets what lasts.
 //!
 //! | module | holds |
 //! | --- | --- |
@@ -80,7 +81,8 @@ pub struct Sim {
 impl Sim {
     /// Listens on `127.0.0.1` at this port, or at any free one for 0. Needs a tokio runtime.
     ///
-    /// Fails with `InvalidInput` if a task of the seed is wrong, or with the reason why it can't listen.
+    /// Fails with `InvalidInput` if a task of the seed is wrong, or with the reason why it can't
+    /// listen.
     pub async fn start(seed: Seed, port: u16) -> io::Result<Self> {
         let portal = Portal::new(seed, Timestamp::now())
             .map_err(|problem| io::Error::new(io::ErrorKind::InvalidInput, problem))?;

@@ -28,7 +28,8 @@ impl Outcome {
     /// Adds an error, with the fields that an error of a batch has to have.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         let mut error = refusal.error;
-        for (name, nothing) in [("context", json!({})), ("errors", json!([])), ("links", json!({}))] {
+        for (name, nothing) in [("context", json!({})), ("errors", json!([])), ("links", json!({}))]
+        {
             if error.get(name).is_none() {
                 error[name] = nothing;
             }

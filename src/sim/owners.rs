@@ -17,8 +17,8 @@ pub(super) fn complete(owners: &mut [Owner]) {
     }
 }
 
-/// Lists the owners, or those with exactly this `email`; `archived` lists those that were removed; `limit` and `after`
-/// page.
+/// Lists the owners, or those with exactly this `email`; `archived` lists those that were removed;
+/// `limit` and `after` page.
 pub(super) fn list(owners: &[Owner], request: &Request) -> Result<Answer, Refusal> {
     let limit = request.number("limit", 100)?;
     let after = request.number("after", 0)?;
@@ -29,7 +29,8 @@ pub(super) fn list(owners: &[Owner], request: &Request) -> Result<Answer, Refusa
     }
     let email = request.parameter("email");
     let has_email = |owner: &Owner| email.as_ref().is_none_or(|email| owner.email == *email);
-    let found: Vec<&Owner> = owners.iter().filter(|owner| owner.archived == archived && has_email(owner)).collect();
+    let found: Vec<&Owner> =
+        owners.iter().filter(|owner| owner.archived == archived && has_email(owner)).collect();
     let page = found.iter().skip(after).take(limit);
     let results: Vec<Value> = page.map(|owner| view(owner)).collect();
     let next = after.saturating_add(limit);
@@ -48,16 +49,21 @@ pub(super) fn show(owners: &[Owner], id: &str, request: &Request) -> Result<Answ
         return Err(refusal::validation("idProperty must be id or userId"));
     }
     let owner = owners.iter().find(is);
-    let owner = owner.ok_or_else(|| Refusal::new(404, "OBJECT_NOT_FOUND", "Owner not found").context("id", &[id]))?;
+    let owner = owner.ok_or_else(|| {
+        Refusal::new(404, "OBJECT_NOT_FOUND", "Owner not found").context("id", &[id])
+    })?;
     Ok(Answer::json(200, view(owner)))
 }
 
-/// The owner with the fields filled in that HubSpot always shows. A user who was removed is shown as inactive only.
+/// The owner with the fields filled in that HubSpot always shows. A user who was removed is shown
+/// as inactive only.
 fn view(owner: &Owner) -> Value {
     let mut shown = json!(owner);
-    for (name, value) in
-        [("type", "PERSON"), ("createdAt", "2024-01-01T00:00:00.000Z"), ("updatedAt", "2024-01-01T00:00:00.000Z")]
-    {
+    for (name, value) in [
+        ("type", "PERSON"),
+        ("createdAt", "2024-01-01T00:00:00.000Z"),
+        ("updatedAt", "2024-01-01T00:00:00.000Z"),
+    ] {
         if shown.get(name).is_none() {
             shown[name] = value.into();
         }

@@ -61,7 +61,9 @@ impl Portal {
         }
         let mut unique = BTreeSet::new();
         for (task, position) in seed.tasks.into_iter().zip(1..) {
-            portal.plant(task, &mut unique, now).map_err(|problem| format!("task {position}: {problem}"))?;
+            portal
+                .plant(task, &mut unique, now)
+                .map_err(|problem| format!("task {position}: {problem}"))?;
         }
         Ok(portal)
     }
@@ -98,7 +100,8 @@ impl Portal {
         answer.headers.push(("X-HubSpot-Correlation-Id".into(), id));
     }
 
-    /// Refuses an `idProperty` whose values are not unique. `hs_object_id` is refused too: leave `idProperty` out.
+    /// Refuses an `idProperty` whose values are not unique. `hs_object_id` is refused too: leave
+    /// `idProperty` out.
     pub(super) fn check_id_property(&self, name: Option<&str>, verb: &str) -> Result<(), Refusal> {
         let Some(name) = name else { return Ok(()) };
         match self.schema.get(name) {
@@ -188,7 +191,14 @@ impl Portal {
     }
 
     /// The answer to a batch: 207 if something failed, where the version has it.
-    fn told(&self, outcome: Outcome, success: u16, version: Version, fault: &Fault, now: Timestamp) -> Answer {
+    fn told(
+        &self,
+        outcome: Outcome,
+        success: u16,
+        version: Version,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Answer {
         let has_207 = version.has_207() && !self.behaviour.errors_in_200;
         let partial = if has_207 { 207 } else { success };
         outcome.answer(success, partial, &self.behaviour, fault, now)
@@ -198,7 +208,8 @@ impl Portal {
     pub(super) fn readable(&self, names: &[String]) -> Vec<String> {
         let may_read = |name: &&String| {
             let property = self.schema.get(name);
-            property.is_none_or(|it| self.scopes.require_sensitive(it.sensitivity(), "read").is_ok())
+            property
+                .is_none_or(|it| self.scopes.require_sensitive(it.sensitivity(), "read").is_ok())
         };
         names.iter().filter(may_read).cloned().collect()
     }
@@ -214,14 +225,21 @@ impl Portal {
         match (&self.token, token) {
             (None, _) => Ok(()),
             (Some(right), Some(token)) if right == token => Ok(()),
-            (Some(_), Some(token)) if !token.starts_with("pat-") => Err(refusal::expired(Timestamp::UNIX_EPOCH, now)),
+            (Some(_), Some(token)) if !token.starts_with("pat-") => {
+                Err(refusal::expired(Timestamp::UNIX_EPOCH, now))
+            }
             (Some(_), _) => Err(refusal::no_credentials()),
         }
     }
 
-    /// Puts a task of the seed into the portal. Its values must be right, but may be those of read-only properties.
-    /// `unique` are the values of properties that must be unique.
-    fn plant(&mut self, task: SeedTask, unique: &mut BTreeSet<(String, String)>, now: Timestamp) -> Result<(), String> {
+    /// Puts a task of the seed into the portal. Its values must be right, but may be those of
+    /// read-only properties. `unique` are the values of properties that must be unique.
+    fn plant(
+        &mut self,
+        task: SeedTask,
+        unique: &mut BTreeSet<(String, String)>,
+        now: Timestamp,
+    ) -> Result<(), String> {
         let id = task.id.unwrap_or_else(|| self.tasks.next_id());
         if self.tasks.get(&id).is_some() {
             return Err(format!("its id {id} is that of an earlier task"));
@@ -232,7 +250,10 @@ impl Portal {
             let property = property.ok_or_else(|| Invalid::unknown_property(&name).message)?;
             let value = accept(property, &value, None, &self.owners)
                 .map_err(|invalid| format!("{name}: {}", invalid.message))?;
-            if property.has_unique_value && !value.is_empty() && !unique.insert((name.clone(), value.clone())) {
+            if property.has_unique_value
+                && !value.is_empty()
+                && !unique.insert((name.clone(), value.clone()))
+            {
                 return Err(format!("{name}: {value} is that of an earlier task"));
             }
             values.insert(name, value);

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// One property of the task object. Fields that the stand-in has no use for are kept and shown as they came, so that a
-/// portal's own definitions can be its seed.
+/// One property of the task object. Fields that the stand-in has no use for are kept and shown as
+/// they came, so that a portal's own definitions can be its seed.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Property {
@@ -16,7 +16,8 @@ pub struct Property {
     /// `string` (the default), `number`, `bool`, `enumeration`, `date`, `datetime`, `phone_number`.
     #[serde(default, rename = "type")]
     pub kind: String,
-    /// How HubSpot's forms show it; `checkbox` lets an enumeration hold several values. Default: what suits the type.
+    /// How HubSpot's forms show it; `checkbox` lets an enumeration hold several values. Default:
+    /// what suits the type.
     #[serde(default)]
     pub field_type: String,
     /// The allowed values of an enumeration.
@@ -184,7 +185,8 @@ pub(super) fn built_in() -> Vec<Property> {
         Property::new("hs_lastmodifieddate", "Last modified", "datetime", "date").read_only(),
         Property::new("hs_body_preview", "Body preview", "string", "text").read_only(),
         Property::new("hs_task_is_overdue", "Is overdue", "bool", "booleancheckbox").read_only(),
-        Property::new("hubspot_owner_assigneddate", "Owner assigned date", "datetime", "date").read_only(),
+        Property::new("hubspot_owner_assigneddate", "Owner assigned date", "datetime", "date")
+            .read_only(),
         Property::new("hs_created_by", "Created by", "number", "number").read_only(),
         Property::new("hs_updated_by_user_id", "Updated by", "number", "number").read_only(),
     ]

@@ -23,7 +23,9 @@ pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal
     let after = request.number("after", 0)?;
     let archived = request.flag("archived")?;
     if !(1..=MOST_TASKS).contains(&limit) {
-        return Err(refusal::validation(format!("limit must be between 1 and {MOST_TASKS}, not {limit}")));
+        return Err(refusal::validation(format!(
+            "limit must be between 1 and {MOST_TASKS}, not {limit}"
+        )));
     }
     let tasks = portal.tasks.of(archived);
     let page = tasks.values().skip(after).take(limit);
@@ -39,9 +41,11 @@ pub(super) fn create(
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
-    let Values { properties } = serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
+    let Values { properties } =
+        serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
     let mut draft = Draft::new(portal, version, now);
-    let id = draft.create(&properties).map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
+    let id =
+        draft.create(&properties).map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
     portal.tasks = draft.finish();
     written(portal, &id, &properties, 201)
 }
@@ -55,7 +59,8 @@ pub(super) fn read(
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
-    let found = if archived { id.to_owned() } else { find(portal, id, version, request, "read", now)? };
+    let found =
+        if archived { id.to_owned() } else { find(portal, id, version, request, "read", now)? };
     let task = portal.tasks.of(archived).get(&found);
     let task = task.ok_or_else(|| refusal::task_not_found(id))?;
     Ok(Answer::json(200, shown(portal, task, archived, request)))
@@ -69,10 +74,13 @@ pub(super) fn update(
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
-    let Values { properties } = serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
+    let Values { properties } =
+        serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
     let found = find(portal, id, version, request, "update/upsert", now)?;
     let mut draft = Draft::new(portal, version, now);
-    draft.update(&found, &properties).map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
+    draft
+        .update(&found, &properties)
+        .map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
     portal.tasks = draft.finish();
     written(portal, &found, &properties, 200)
 }
@@ -103,7 +111,9 @@ fn find(
 ) -> Result<String, Refusal> {
     let id_property = request.parameter("idProperty");
     portal.check_id_property(id_property.as_deref(), verb)?;
-    Draft::new(portal, version, now).find(id_property.as_deref(), id).ok_or_else(|| refusal::task_not_found(id))
+    Draft::new(portal, version, now)
+        .find(id_property.as_deref(), id)
+        .ok_or_else(|| refusal::task_not_found(id))
 }
 
 /// The parameter `properties` names what to show, as a list with commas or again and again.
@@ -116,7 +126,12 @@ fn shown(portal: &Portal, task: &Task, archived: bool, request: &Request) -> Val
     shown
 }
 
-fn written(portal: &Portal, id: &str, properties: &BTreeMap<String, String>, status: u16) -> Result<Answer, Refusal> {
+fn written(
+    portal: &Portal,
+    id: &str,
+    properties: &BTreeMap<String, String>,
+    status: u16,
+) -> Result<Answer, Refusal> {
     let task = portal.tasks.get(id).ok_or_else(|| refusal::task_not_found(id))?;
     let names = properties.keys().map(String::as_str);
     Ok(Answer::json(status, view::written(task, names)))

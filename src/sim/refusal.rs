@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{PORTAL_ID, TASK_TYPE, answer::Answer, values::Invalid};
 
-/// An error object and the status it answers with. As an answer it gets a `correlationId`; in `errors[]` of a batch it
-/// stands as it is.
+/// An error object and the status it answers with. As an answer it gets a `correlationId`; in
+/// `errors[]` of a batch it stands as it is.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) status: u16,
@@ -60,11 +60,13 @@ pub(super) fn invalid_values(invalid: &[Invalid], detail: Detail) -> Refusal {
     let mut errors = Vec::new();
     for value in invalid {
         let Invalid { name, code, message } = value;
-        let told = if detail.vague && value.is_about_value() { "Enter a valid value" } else { message };
+        let told =
+            if detail.vague && value.is_about_value() { "Enter a valid value" } else { message };
         let mut entry = json!({"isValid": false, "message": told, "error": code, "name": name});
         if value.is_listed() {
             entry["localizedErrorMessage"] = told.into();
-            errors.push(json!({"message": told, "code": code, "context": {"propertyName": [name]}}));
+            errors
+                .push(json!({"message": told, "code": code, "context": {"propertyName": [name]}}));
         }
         named.push(entry);
     }
@@ -77,16 +79,22 @@ pub(super) fn invalid_values(invalid: &[Invalid], detail: Detail) -> Refusal {
 
 pub(super) fn missing_required(creating: bool, names: &[String]) -> Refusal {
     let verb = if creating { "creating" } else { "updating" };
-    validation(format!("Error {verb} TASK. Some required properties were not set.")).context("properties", names)
+    validation(format!("Error {verb} TASK. Some required properties were not set."))
+        .context("properties", names)
 }
 
 pub(super) fn duplicate_ids(ids: &[String]) -> Refusal {
-    validation(format!("Duplicate IDs found in batch input: [{}]. IDs must be unique", ids.join(", ")))
-        .context("ids", ids)
+    validation(format!(
+        "Duplicate IDs found in batch input: [{}]. IDs must be unique",
+        ids.join(", ")
+    ))
+    .context("ids", ids)
 }
 
 pub(super) fn not_unique(name: &str, verb: &str) -> Refusal {
-    validation(format!("Unable to perform {verb} by non-unique {TASK_TYPE} property {name} in portal ID {PORTAL_ID}"))
+    validation(format!(
+        "Unable to perform {verb} by non-unique {TASK_TYPE} property {name} in portal ID {PORTAL_ID}"
+    ))
 }
 
 pub(super) fn several_id_properties() -> Refusal {
@@ -94,7 +102,9 @@ pub(super) fn several_id_properties() -> Refusal {
 }
 
 pub(super) fn too_many_inputs(count: usize, most: usize) -> Refusal {
-    validation(format!("The maximum number of inputs in a batch request is {most}, but {count} were sent"))
+    validation(format!(
+        "The maximum number of inputs in a batch request is {most}, but {count} were sent"
+    ))
 }
 
 pub(super) fn bad_json(error: &serde_json::Error) -> Refusal {
@@ -163,5 +173,6 @@ pub(super) fn expired(at: Timestamp, now: Timestamp) -> Refusal {
         days => format!("{days} day(s)"),
     };
     let message = format!("The OAuth token used to make this call expired {ago} ago.");
-    Refusal::new(401, "EXPIRED_AUTHENTICATION", message).context("expire time", &[format!("{at:.3}")])
+    Refusal::new(401, "EXPIRED_AUTHENTICATION", message)
+        .context("expire time", &[format!("{at:.3}")])
 }

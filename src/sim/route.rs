@@ -49,7 +49,9 @@ impl Route {
         let (version, room, rest) = Version::of(&segments)?;
         let place = match (room, rest) {
             ("objects", ["tasks" | TASK_TYPE, rest @ ..]) => Place::of_tasks(method, rest)?,
-            ("properties", ["tasks" | TASK_TYPE, rest @ ..]) => Place::Definitions(Definitions::of(method, rest)?),
+            ("properties", ["tasks" | TASK_TYPE, rest @ ..]) => {
+                Place::Definitions(Definitions::of(method, rest)?)
+            }
             ("owners", rest) => Place::of_owners(method, rest)?,
             _ => return None,
         };

@@ -1,4 +1,5 @@
-//! An administrator's rules about a property: which values it takes, how it keeps them, and when it has to be set.
+//! An administrator's rules about a property: which values it takes, how it keeps them, and when it
+//! has to be set.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +19,8 @@ pub struct Rule {
     pub refuses: Vec<String>,
     /// The code of a refused value, in place of the usual one.
     pub code: Option<String>,
-    /// The sentence about a refused value, in place of the usual one; `{value}` in it stands for the value. The usual
-    /// ones don't name the value.
+    /// The sentence about a refused value, in place of the usual one; `{value}` in it stands for
+    /// the value. The usual ones don't name the value.
     pub message: Option<String>,
     /// Keeps values in this form. Unique values are found by it, too.
     pub keeps: Option<Form>,
@@ -60,11 +61,13 @@ pub enum Form {
 impl Rule {
     /// Refuses a value that the rule doesn't allow. An empty one clears, and is right.
     pub(super) fn check(&self, value: &str) -> Result<(), Invalid> {
-        let allows = self.takes.is_none_or(|characters| value.chars().all(|c| characters.contain(c)));
+        let allows =
+            self.takes.is_none_or(|characters| value.chars().all(|c| characters.contain(c)));
         if allows && !self.refuses.iter().any(|refused| refused == value) {
             return Ok(());
         }
-        let (code, message) = self.takes.map_or(("INVALID_VALUE", "Enter another value"), Characters::refusal);
+        let (code, message) =
+            self.takes.map_or(("INVALID_VALUE", "Enter another value"), Characters::refusal);
         let code = self.code.as_deref().unwrap_or(code);
         let message = self.message.as_deref().unwrap_or(message).replace("{value}", value);
         Err(Invalid::new(&self.property, code, message))
@@ -105,7 +108,9 @@ impl Characters {
 impl Form {
     fn of(self, value: &str) -> String {
         match self {
-            Self::Number => value.parse::<f64>().map_or_else(|_| value.into(), |number| number.to_string()),
+            Self::Number => {
+                value.parse::<f64>().map_or_else(|_| value.into(), |number| number.to_string())
+            }
             Self::Trimmed => value.trim().into(),
             Self::LowerCase => value.to_lowercase(),
             Self::CleanHtml => without(&without(value, "<script", "</script>"), "<!--", "-->"),

@@ -41,7 +41,8 @@ impl Schema {
         self.properties.values()
     }
 
-    /// Adds a definition, or puts it in the place of another. A group that isn't there is added, too.
+    /// Adds a definition, or puts it in the place of another. A group that isn't there is added,
+    /// too.
     pub(super) fn put(&mut self, property: Property) {
         let group = property.group().to_owned();
         self.groups.entry(group.clone()).or_insert_with(|| Group {

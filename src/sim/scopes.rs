@@ -15,8 +15,14 @@ use super::{
 pub(super) struct Scopes(pub(super) Option<Vec<String>>);
 
 impl Scopes {
-    /// Refuses a call whose token lacks the scope for its place, or for a sensitive property that it writes.
-    pub(super) fn check(&self, place: &Place, request: &Request, schema: &Schema) -> Result<(), Refusal> {
+    /// Refuses a call whose token lacks the scope for its place, or for a sensitive property that
+    /// it writes.
+    pub(super) fn check(
+        &self,
+        place: &Place,
+        request: &Request,
+        schema: &Schema,
+    ) -> Result<(), Refusal> {
         self.require(needed(place))?;
         if writes_tasks(place) {
             for name in written(&request.body) {
@@ -58,9 +64,10 @@ fn needed(place: &Place) -> &'static [&'static str] {
             | Definitions::ShowGroup(_),
         ) => &["crm.objects.contacts.read", "crm.schemas.contacts.read"],
         Place::Definitions(_) => &["crm.schemas.contacts.write"],
-        Place::ListTasks | Place::ReadTask(_) | Place::SearchTasks | Place::Batch(Operation::Read) => {
-            &["crm.objects.contacts.read"]
-        }
+        Place::ListTasks
+        | Place::ReadTask(_)
+        | Place::SearchTasks
+        | Place::Batch(Operation::Read) => &["crm.objects.contacts.read"],
         _ => &["crm.objects.contacts.write"],
     }
 }

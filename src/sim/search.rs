@@ -60,7 +60,8 @@ pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<Answer, Refusal> {
         other => usize::try_from(other.as_u64().unwrap_or(0)).unwrap_or(usize::MAX),
     };
     let page = found.iter().skip(after).take(search.limit);
-    let results: Vec<Value> = page.map(|task| view::read(task, &portal.readable(&search.properties))).collect();
+    let results: Vec<Value> =
+        page.map(|task| view::read(task, &portal.readable(&search.properties))).collect();
     let mut body = json!({"total": found.len(), "results": results});
     let next = after.saturating_add(search.limit);
     if next < found.len() {
@@ -71,16 +72,24 @@ pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<Answer, Refusal> {
 
 fn check(portal: &Portal, search: &Search) -> Result<(), Refusal> {
     if !(1..=MOST_RESULTS).contains(&search.limit) {
-        return Err(refusal::validation(format!("limit must be between 1 and {MOST_RESULTS}, not {}", search.limit)));
+        return Err(refusal::validation(format!(
+            "limit must be between 1 and {MOST_RESULTS}, not {}",
+            search.limit
+        )));
     }
-    let filters: Vec<&Filter> = search.filter_groups.iter().flat_map(|group| &group.filters).collect();
+    let filters: Vec<&Filter> =
+        search.filter_groups.iter().flat_map(|group| &group.filters).collect();
     if search.filter_groups.len() > MOST_GROUPS || filters.len() > MOST_FILTERS {
-        let message = format!("A search can have at most {MOST_GROUPS} filter groups and {MOST_FILTERS} filters");
+        let message = format!(
+            "A search can have at most {MOST_GROUPS} filter groups and {MOST_FILTERS} filters"
+        );
         return Err(refusal::validation(message));
     }
     for Filter { property_name, operator, .. } in filters {
         if portal.schema.get(property_name).is_none() {
-            return Err(refusal::validation(format!("Property \"{property_name}\" does not exist")));
+            return Err(refusal::validation(format!(
+                "Property \"{property_name}\" does not exist"
+            )));
         }
         if !OPERATORS.contains(&operator.as_str()) {
             return Err(refusal::validation(format!("{operator} is not an operator of a filter")));
@@ -91,9 +100,11 @@ fn check(portal: &Portal, search: &Search) -> Result<(), Refusal> {
 
 impl Search {
     fn finds(&self, task: &Task) -> bool {
-        let text = [value(task, "hs_task_subject"), value(task, "hs_task_body")].map(Option::unwrap_or_default);
+        let text = [value(task, "hs_task_subject"), value(task, "hs_task_body")]
+            .map(Option::unwrap_or_default);
         let text = text.join(" ").to_lowercase();
-        let has_words = self.query.to_lowercase().split_whitespace().all(|word| text.contains(word));
+        let has_words =
+            self.query.to_lowercase().split_whitespace().all(|word| text.contains(word));
         let passes = |group: &FilterGroup| group.filters.iter().all(|filter| filter.passes(task));
         has_words && (self.filter_groups.is_empty() || self.filter_groups.iter().any(passes))
     }
@@ -113,7 +124,8 @@ impl Filter {
             "GT" => order(&self.value).is_some_and(Ordering::is_gt),
             "GTE" => order(&self.value).is_some_and(Ordering::is_ge),
             "BETWEEN" => {
-                order(&self.value).is_some_and(Ordering::is_ge) && order(&self.high_value).is_some_and(Ordering::is_le)
+                order(&self.value).is_some_and(Ordering::is_ge)
+                    && order(&self.high_value).is_some_and(Ordering::is_le)
             }
             "IN" => is_one(),
             "NOT_IN" => value.is_some() && !is_one(),
@@ -146,7 +158,9 @@ fn value<'a>(task: &'a Task, name: &str) -> Option<&'a str> {
 fn direction(sort: &Value) -> (&str, bool) {
     match sort.as_str() {
         Some(text) => text.strip_prefix('-').map_or((text, false), |name| (name, true)),
-        None => (sort["propertyName"].as_str().unwrap_or_default(), sort["direction"] == "DESCENDING"),
+        None => {
+            (sort["propertyName"].as_str().unwrap_or_default(), sort["direction"] == "DESCENDING")
+        }
     }
 }
 
@@ -172,11 +186,13 @@ fn number(value: &str) -> Option<f64> {
 fn has_token(text: &str, token: &str) -> bool {
     let (text, token) = (text.to_lowercase(), token.to_lowercase());
     let bare = token.trim_matches('*');
-    text.split(|c: char| !c.is_alphanumeric()).any(|word| match (token.starts_with('*'), token.ends_with('*')) {
-        (true, true) => word.contains(bare),
-        (true, false) => word.ends_with(bare),
-        (false, true) => word.starts_with(bare),
-        (false, false) => word == bare,
+    text.split(|c: char| !c.is_alphanumeric()).any(|word| {
+        match (token.starts_with('*'), token.ends_with('*')) {
+            (true, true) => word.contains(bare),
+            (true, false) => word.ends_with(bare),
+            (false, true) => word.starts_with(bare),
+            (false, false) => word == bare,
+        }
     })
 }
 

@@ -19,7 +19,8 @@ use super::{limits::RateLimits, property::Property, rules::Rule};
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Seed {
-    /// The token that every request must carry as `Authorization: Bearer …`; without one, any request is let in.
+    /// The token that every request must carry as `Authorization: Bearer …`; without one, any
+    /// request is let in.
     pub token: Option<String>,
     /// The scopes that the token was granted; without a list, all.
     pub scopes: Option<Vec<String>>,
@@ -27,7 +28,8 @@ pub struct Seed {
     pub expired_tokens: Vec<String>,
     /// Task properties besides the built-in ones, or in their place.
     pub properties: Vec<Property>,
-    /// The people that tasks can be assigned to; without any, every number passes for an owner's id.
+    /// The people that tasks can be assigned to; without any, every number passes for an owner's
+    /// id.
     pub owners: Vec<Owner>,
     /// Tasks that exist already.
     pub tasks: Vec<SeedTask>,
@@ -35,7 +37,8 @@ pub struct Seed {
     pub behaviour: Behaviour,
 }
 
-/// A HubSpot user that tasks can be assigned to. As with properties, what HubSpot's own list says besides is kept.
+/// A HubSpot user that tasks can be assigned to. As with properties, what HubSpot's own list says
+/// besides is kept.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Owner {
@@ -71,10 +74,14 @@ pub struct SeedTask {
     pub properties: BTreeMap<String, String>,
 }
 
-/// Habits in which portals and versions of the API differ, or in which nobody knows what HubSpot does.
+/// Habits in which portals and versions of the API differ, or in which nobody knows what HubSpot
+/// does.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named in the JSON form")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches, each named in the JSON form"
+)]
 pub struct Behaviour {
     /// Where a bad input that carries an `objectWriteTraceId` fails alone.
     pub trace_ids: TraceIds,
@@ -84,7 +91,8 @@ pub struct Behaviour {
     pub echo_id_property: bool,
     /// A refused batch names no property, neither in `errors[]` nor in `message`.
     pub terse_validation: bool,
-    /// A refused batch names properties and codes, but no value, as HubSpot does for the rules that people set.
+    /// A refused batch names properties and codes, but no value, as HubSpot does for the rules that
+    /// people set.
     pub vague_validation: bool,
     /// `errors[]` of a refused batch names only the first property; `message` names all.
     pub incomplete_errors: bool,
@@ -96,7 +104,8 @@ pub struct Behaviour {
     pub rules: Vec<Rule>,
     /// What becomes of `hs_timestamp: ""`.
     pub empty_due_date: EmptyDueDate,
-    /// Record ids of tasks that were merged, and of those that they were merged into, which answer in their place.
+    /// Record ids of tasks that were merged, and of those that they were merged into, which answer
+    /// in their place.
     pub merged: BTreeMap<String, String>,
     /// What a create or upsert answers whose value another task has already.
     pub taken_value: TakenValue,
@@ -106,7 +115,8 @@ pub struct Behaviour {
     pub latency_ms: u64,
 }
 
-/// Where a bad input that carries an `objectWriteTraceId` fails alone instead of taking the batch with it.
+/// Where a bad input that carries an `objectWriteTraceId` fails alone instead of taking the batch
+/// with it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TraceIds {

@@ -87,5 +87,6 @@ fn body(request: &Request) -> Value {
     if request.body.is_empty() {
         return Value::Null;
     }
-    serde_json::from_slice(&request.body).unwrap_or_else(|_| String::from_utf8_lossy(&request.body).into())
+    serde_json::from_slice(&request.body)
+        .unwrap_or_else(|_| String::from_utf8_lossy(&request.body).into())
 }

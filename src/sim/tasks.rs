@@ -14,7 +14,8 @@ pub struct Task {
     pub properties: BTreeMap<String, String>,
 }
 
-/// All tasks by record id. A clone shares them, so that a batch can be drafted for the price of its own changes.
+/// All tasks by record id. A clone shares them, so that a batch can be drafted for the price of its
+/// own changes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tasks {
     by_id: BTreeMap<String, Arc<Task>>,

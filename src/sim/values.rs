@@ -35,7 +35,11 @@ impl Invalid {
 
     /// Word for word as HubSpot's changelog shows it.
     fn white_space(name: &str, value: &str) -> Self {
-        Self::new(name, WHITE_SPACE, format!("\"{value}\" includes leading or trailing whitespace."))
+        Self::new(
+            name,
+            WHITE_SPACE,
+            format!("\"{value}\" includes leading or trailing whitespace."),
+        )
     }
 
     /// HubSpot's own words are not known.
@@ -64,15 +68,16 @@ impl Invalid {
     }
 }
 
-/// Returns the value as HubSpot keeps it. `held` is what the task holds now: a several-checkbox value that begins with
-/// `;` is added to it. `""` clears and is always right.
+/// Returns the value as HubSpot keeps it. `held` is what the task holds now: a several-checkbox
+/// value that begins with `;` is added to it. `""` clears and is always right.
 pub(super) fn accept(
     property: &Property,
     value: &str,
     held: Option<&str>,
     owners: &[Owner],
 ) -> Result<String, Invalid> {
-    let refuse = |code, ending: &str| Err(Invalid::new(&property.name, code, format!("{value} {ending}")));
+    let refuse =
+        |code, ending: &str| Err(Invalid::new(&property.name, code, format!("{value} {ending}")));
     if value.is_empty() {
         return Ok(String::new());
     }
@@ -118,7 +123,9 @@ pub(super) fn accept(
 /// The options as chosen, or `None` if one of them isn't allowed.
 fn choose(property: &Property, value: &str, held: Option<&str>) -> Option<String> {
     let is_listed = |part: &str| property.options.iter().any(|option| option.value == part);
-    let is_option = |part: &str| if property.has_external_options() { is_whole_number(part) } else { is_listed(part) };
+    let is_option = |part: &str| {
+        if property.has_external_options() { is_whole_number(part) } else { is_listed(part) }
+    };
     if property.field_type != "checkbox" {
         return is_option(value).then(|| value.into());
     }
@@ -138,7 +145,8 @@ fn choose(property: &Property, value: &str, held: Option<&str>) -> Option<String
     Some(chosen.join(";"))
 }
 
-/// Whether the value, or one of several checkboxes, begins or ends with white space or a character that nobody sees.
+/// Whether the value, or one of several checkboxes, begins or ends with white space or a character
+/// that nobody sees.
 fn has_white_edge(property: &Property, value: &str) -> bool {
     let is_white = |c: char| c.is_whitespace() || c.is_control() || INVISIBLE.contains(&c);
     let has_edge = |part: &str| part.starts_with(is_white) || part.ends_with(is_white);
@@ -169,7 +177,8 @@ fn instant(value: &str) -> Option<Timestamp> {
     shape.then(|| value.parse().ok()).flatten()
 }
 
-/// `YYYY-MM-DD`, or milliseconds of midnight UTC; an instant that isn't midnight comes back as its time of day.
+/// `YYYY-MM-DD`, or milliseconds of midnight UTC; an instant that isn't midnight comes back as its
+/// time of day.
 fn day(value: &str) -> Result<Date, Option<String>> {
     if let Ok(milliseconds) = value.parse() {
         let instant = Timestamp::from_millisecond(milliseconds).map_err(|_| None)?;
@@ -191,10 +200,11 @@ const WHITE_SPACE: &str = "LEADING_TRAILING_WHITESPACE";
 /// The longest text that a property takes, in characters.
 const MOST_CHARACTERS: usize = 65_536;
 
-/// Characters without a shape that Unicode doesn't count as white space: soft hyphen, Mongolian vowel separator, those of
-/// no width, marks of direction, invisible operators, and the byte order mark.
+/// Characters without a shape that Unicode doesn't count as white space: soft hyphen, Mongolian
+/// vowel separator, those of no width, marks of direction, invisible operators, and the byte order
+/// mark.
 const INVISIBLE: [char; 22] = [
-    '\u{ad}', '\u{180e}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}',
-    '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}', '\u{2061}', '\u{2062}', '\u{2063}', '\u{2064}', '\u{2066}',
-    '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}',
+    '\u{ad}', '\u{180e}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}',
+    '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2060}', '\u{2061}', '\u{2062}', '\u{2063}',
+    '\u{2064}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}', '\u{feff}',
 ];

@@ -9,8 +9,8 @@ pub(super) enum Version {
 }
 
 impl Version {
-    /// Reads the version of a path and what follows it: `/crm/v3/<room>/…` or `/crm/<room>/<version>/…`. Returns the
-    /// version, the room and the rest.
+    /// Reads the version of a path and what follows it: `/crm/v3/<room>/…` or
+    /// `/crm/<room>/<version>/…`. Returns the version, the room and the rest.
     pub(super) fn of<'a, 'p>(segments: &'a [&'p str]) -> Option<(Self, &'p str, &'a [&'p str])> {
         match segments {
             ["crm", "v3", room, rest @ ..] => Some((Self::V3, room, rest)),
@@ -35,8 +35,8 @@ impl Version {
         self >= Self::September2026
     }
 
-    /// Whether a `batch/read` has to carry all that its schema requires. The schema of v3 requires it as well, but
-    /// HubSpot's own examples for v3 leave it out.
+    /// Whether a `batch/read` has to carry all that its schema requires. The schema of v3 requires
+    /// it as well, but HubSpot's own examples for v3 leave it out.
     pub(super) fn is_strict_about_reads(self) -> bool {
         self > Self::V3
     }

@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::{PORTAL_ID, TASK_TYPE, tasks::Task};
 
-/// The answer to a write: what was written (`""` where it was cleared), and some properties that nobody asked for.
+/// The answer to a write: what was written (`""` where it was cleared), and some properties that
+/// nobody asked for.
 pub(super) fn written<'a>(task: &Task, names: impl Iterator<Item = &'a str>) -> Value {
     show(task, names, &Value::from(""))
 }
 
-/// The answer to a read: what was asked for (`null` where there is no value), and some properties that nobody asked for.
+/// The answer to a read: what was asked for (`null` where there is no value), and some properties
+/// that nobody asked for.
 pub(super) fn read(task: &Task, names: &[String]) -> Value {
     show(task, names.iter().map(String::as_str), &Value::Null)
 }
@@ -22,7 +24,8 @@ pub(super) fn history(task: &Task, names: &[String]) -> Value {
     for name in names {
         if let Some(value) = task.properties.get(name) {
             let timestamp = &task.properties["hs_lastmodifieddate"];
-            let newest = json!({"value": value, "timestamp": timestamp, "sourceType": "INTEGRATION"});
+            let newest =
+                json!({"value": value, "timestamp": timestamp, "sourceType": "INTEGRATION"});
             histories.insert(name.clone(), json!([newest]));
         }
     }
@@ -35,7 +38,8 @@ fn show<'a>(task: &Task, names: impl Iterator<Item = &'a str>, nothing: &Value) 
         None => nothing.clone(),
     };
     let names: BTreeSet<&str> = names.chain(ALWAYS_SHOWN).collect();
-    let properties: Map<String, Value> = names.into_iter().map(|name| (name.to_owned(), value(name))).collect();
+    let properties: Map<String, Value> =
+        names.into_iter().map(|name| (name.to_owned(), value(name))).collect();
     json!({
         "id": task.id,
         "properties": properties,

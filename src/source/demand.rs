@@ -1,5 +1,5 @@
-//! What a source file asks of the portal's task properties, and where it does, so that it can be held against the
-//! portal's definitions.
+//! What a source file asks of the portal's task properties, and where it does, so that it can be
+//! held against the portal's definitions.
 
 use super::file;
 use super::jq::Expressions;
@@ -96,7 +96,8 @@ impl Steps<'_> {
     }
 }
 
-/// What an expression always gives, if it is a literal: those of jq that are not of JSON are left to their evaluation.
+/// What an expression always gives, if it is a literal: those of jq that are not of JSON are left
+/// to their evaluation.
 fn constant(expression: &str) -> Option<String> {
     match serde_json::from_str(expression.trim()).ok()? {
         serde_json::Value::String(text) => Some(text),

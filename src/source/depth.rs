@@ -1,10 +1,11 @@
-//! What an expression may not be: nested so deep, or calling itself so often, that reading or running it would
-//! overflow the stack, which ends the process.
+//! What an expression may not be: nested so deep, or calling itself so often, that reading or
+//! running it would overflow the stack, which ends the process.
 //!
-//! jaq lexes, parses, compiles and runs recursively: some kilobytes of stack for each level, as it was built. Compiling has
-//! a stack of its own. Running has what Lambda gives: 8 MiB. So what runs within each other is counted, however flat it is
-//! written: the fields of an object, each `elif`, what a definition calls. The payload counts where an expression goes into
-//! all of it, since it is at most 128 levels deep. What an expression builds itself may be deeper: nothing bounds that
+//! jaq lexes, parses, compiles and runs recursively: some kilobytes of stack for each level, as it
+//! was built. Compiling has a stack of its own. Running has what Lambda gives: 8 MiB. So what runs
+//! within each other is counted, however flat it is written: the fields of an object, each `elif`,
+//! what a definition calls. The payload counts where an expression goes into all of it, since it is
+//! at most 128 levels deep. What an expression builds itself may be deeper: nothing bounds that
 //! (docs/expressions.md).
 
 use jaq_core::load::lex::{StrPart, Tok, Token};
@@ -29,7 +30,8 @@ const CALL: usize = 6;
 /// The levels of a payload, into which `..` and its like go.
 const PAYLOAD: usize = 128;
 
-/// Holds the brackets and texts of an expression against [`NESTED`]. Iterative, and so fit for any text.
+/// Holds the brackets and texts of an expression against [`NESTED`]. Iterative, and so fit for any
+/// text.
 pub(super) fn check_brackets(text: &str) -> Result<(), Mistake> {
     /// What the end of the text would have to close.
     #[derive(PartialEq)]
@@ -62,7 +64,8 @@ pub(super) fn check_brackets(text: &str) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// Passes over the rest of a comment. A line that ends in an odd number of backslashes takes the next one along.
+/// Passes over the rest of a comment. A line that ends in an odd number of backslashes takes the
+/// next one along.
 fn skip_comment(bytes: &mut impl Iterator<Item = (usize, u8)>) {
     let mut is_continued = false;
     for (_, byte) in bytes {
@@ -76,7 +79,8 @@ fn skip_comment(bytes: &mut impl Iterator<Item = (usize, u8)>) {
     }
 }
 
-/// Holds the words and operators of an expression against [`NESTED`] and [`CHAINED`], before it is parsed.
+/// Holds the words and operators of an expression against [`NESTED`] and [`CHAINED`], before it is
+/// parsed.
 pub(super) fn check_tokens(text: &str, tokens: &[Token<&str>]) -> Result<(), Mistake> {
     let mut levels = Levels { text, nested: 0, chained: 0 };
     levels.list(tokens, false)
@@ -168,7 +172,9 @@ impl Levels<'_> {
                 return Err(too_deep(offset));
             }
             if self.chained + chain > CHAINED {
-                let message = format!("more than {CHAINED} operators in one chain: split it, or write a `map`");
+                let message = format!(
+                    "more than {CHAINED} operators in one chain: split it, or write a `map`"
+                );
                 return Err(Mistake { offset, message });
             }
         }
@@ -176,7 +182,13 @@ impl Levels<'_> {
     }
 
     /// A list within another one, of which so much stands before it.
-    fn inside(&mut self, words: &[Word], chain: usize, tokens: &[Token<&str>], is_object: bool) -> Result<(), Mistake> {
+    fn inside(
+        &mut self,
+        words: &[Word],
+        chain: usize,
+        tokens: &[Token<&str>],
+        is_object: bool,
+    ) -> Result<(), Mistake> {
         let (nested, chained) = (words.len() + 1, chain);
         self.nested += nested;
         self.chained += chained;
@@ -188,7 +200,8 @@ impl Levels<'_> {
 }
 
 fn is_operator(word: &str) -> bool {
-    matches!(word, "and" | "or" | ",") || word.starts_with(['|', '=', '!', '<', '>', '+', '-', '*', '/', '%'])
+    matches!(word, "and" | "or" | ",")
+        || word.starts_with(['|', '=', '!', '<', '>', '+', '-', '*', '/', '%'])
 }
 
 fn is_assignment(operator: &str) -> bool {
@@ -200,8 +213,8 @@ fn too_deep(offset: usize) -> Mistake {
     Mistake { offset, message }
 }
 
-/// Finds a definition that calls itself, be it through another one that stands in it, and holds what is run within each
-/// other against [`RUNNING`].
+/// Finds a definition that calls itself, be it through another one that stands in it, and holds
+/// what is run within each other against [`RUNNING`].
 ///
 /// Nothing bounds how often a definition does that: `def f: [f]; f` overflows the stack.
 pub(super) fn check_running(text: &str, term: &Term<&str>) -> Result<(), Mistake> {
@@ -220,7 +233,8 @@ pub(super) fn check_running(text: &str, term: &Term<&str>) -> Result<(), Mistake
 struct Depth {
     /// Where its outputs are made.
     running: usize,
-    /// Where it is the left side of an assignment: each step of a path runs the next one from within.
+    /// Where it is the left side of an assignment: each step of a path runs the next one from
+    /// within.
     updating: usize,
 }
 
@@ -228,15 +242,24 @@ impl Depth {
     const LEAF: Self = Self { running: 1, updating: 1 };
 
     fn plus(self, levels: usize) -> Self {
-        Self { running: self.running.saturating_add(levels), updating: self.updating.saturating_add(levels) }
+        Self {
+            running: self.running.saturating_add(levels),
+            updating: self.updating.saturating_add(levels),
+        }
     }
 
     fn times(self, levels: usize) -> Self {
-        Self { running: self.running.saturating_mul(levels), updating: self.updating.saturating_mul(levels) }
+        Self {
+            running: self.running.saturating_mul(levels),
+            updating: self.updating.saturating_mul(levels),
+        }
     }
 
     fn max(self, other: Self) -> Self {
-        Self { running: self.running.max(other.running), updating: self.updating.max(other.updating) }
+        Self {
+            running: self.running.max(other.running),
+            updating: self.updating.max(other.updating),
+        }
     }
 
     /// Of a term that runs what has this depth for an output of its own, and can't be assigned to.
@@ -245,8 +268,8 @@ impl Depth {
     }
 }
 
-/// The definitions and their arguments that a place of an expression sees. A term is no deeper than its text, so
-/// recursion through it is bounded by [`NESTED`] and [`CHAINED`].
+/// The definitions and their arguments that a place of an expression sees. A term is no deeper than
+/// its text, so recursion through it is bounded by [`NESTED`] and [`CHAINED`].
 struct Definitions<'t> {
     text: &'t str,
     all: Vec<Definition<'t>>,
@@ -265,26 +288,33 @@ impl<'t> Definitions<'t> {
             Term::Id | Term::Num(_) | Term::Var(_) | Term::Break(_) => Depth::LEAF,
             Term::Recurse => Depth::LEAF.plus(PAYLOAD),
             Term::Str(_, parts) => {
-                let terms =
-                    parts.iter().filter_map(|part| if let StrPart::Term(term) = part { Some(term) } else { None });
+                let terms = parts.iter().filter_map(|part| {
+                    if let StrPart::Term(term) = part { Some(term) } else { None }
+                });
                 self.deepest(terms)?.plus(parts.len())
             }
             Term::Arr(term) => self.deepest(term.as_deref())?.plus(1),
             Term::Obj(entries) => {
                 let keys = self.deepest(entries.iter().map(|(key, _)| key))?;
-                let values = self.deepest(entries.iter().filter_map(|(_, value)| value.as_ref()))?;
+                let values =
+                    self.deepest(entries.iter().filter_map(|(_, value)| value.as_ref()))?;
                 keys.max(values).plus(entries.len())
             }
             Term::Neg(term) | Term::Label(_, term) => self.depth(term)?.plus(1),
             Term::BinOp(left, operator, right) => {
                 let (left, right) = (self.depth(left)?, self.depth(right)?);
                 match operator {
-                    BinaryOp::Assign | BinaryOp::Update | BinaryOp::UpdateMath(_) | BinaryOp::UpdateAlt => {
+                    BinaryOp::Assign
+                    | BinaryOp::Update
+                    | BinaryOp::UpdateMath(_)
+                    | BinaryOp::UpdateAlt => {
                         let depth = left.updating.saturating_add(right.of_deepest());
                         Depth { running: depth, updating: depth }.plus(1)
                     }
                     BinaryOp::Pipe(pattern) => {
-                        let pattern = pattern.as_ref().map_or(Ok(Depth::LEAF), |pattern| self.pattern(pattern))?;
+                        let pattern = pattern
+                            .as_ref()
+                            .map_or(Ok(Depth::LEAF), |pattern| self.pattern(pattern))?;
                         let updating = left.updating.saturating_add(right.updating);
                         Depth { updating, ..left.max(right).max(pattern) }.plus(1)
                     }
@@ -292,13 +322,17 @@ impl<'t> Definitions<'t> {
                 }
             }
             Term::Fold(_, source, pattern, arguments) => {
-                let inner = self.depth(source)?.max(self.pattern(pattern)?).max(self.deepest(arguments)?);
+                let inner =
+                    self.depth(source)?.max(self.pattern(pattern)?).max(self.deepest(arguments)?);
                 // An assignment to it goes as deep as the source has outputs.
                 Depth { running: inner.running, updating: RUNNING }.plus(2)
             }
-            Term::TryCatch(tried, caught) => self.depth(tried)?.max(self.deepest(caught.as_deref())?).plus(1),
+            Term::TryCatch(tried, caught) => {
+                self.depth(tried)?.max(self.deepest(caught.as_deref())?).plus(1)
+            }
             Term::IfThenElse(branches, otherwise) => {
-                let inner = self.deepest(branches.iter().flat_map(|(condition, then)| [condition, then]))?;
+                let inner =
+                    self.deepest(branches.iter().flat_map(|(condition, then)| [condition, then]))?;
                 inner.max(self.deepest(otherwise.as_deref())?).plus(branches.len())
             }
             Term::Def(definitions, term) => {
@@ -339,8 +373,9 @@ impl<'t> Definitions<'t> {
     }
 
     fn call(&mut self, name: &'t str, arguments: &[Term<&'t str>]) -> Result<Depth, Mistake> {
-        let is_meant =
-            |definition: &&Definition<'_>| definition.name == name && definition.arguments == arguments.len();
+        let is_meant = |definition: &&Definition<'_>| {
+            definition.name == name && definition.arguments == arguments.len()
+        };
         let meant = self.all.iter().rev().find(is_meant).map(|definition| definition.depth);
         let given = self.deepest(arguments)?;
         match meant {
@@ -356,7 +391,8 @@ impl<'t> Definitions<'t> {
             Some(Some(own)) => Ok(own.plus(1)),
             None if matches!(name, "walk" | "recurse" | "flatten") => {
                 let depth = given.of_deepest();
-                let updating = if name == "recurse" { depth.saturating_mul(PAYLOAD) } else { depth };
+                let updating =
+                    if name == "recurse" { depth.saturating_mul(PAYLOAD) } else { depth };
                 Ok(Depth { running: depth, updating }.plus(PAYLOAD))
             }
             None => {
@@ -366,7 +402,10 @@ impl<'t> Definitions<'t> {
         }
     }
 
-    fn deepest<'a>(&mut self, terms: impl IntoIterator<Item = &'a Term<&'t str>>) -> Result<Depth, Mistake>
+    fn deepest<'a>(
+        &mut self,
+        terms: impl IntoIterator<Item = &'a Term<&'t str>>,
+    ) -> Result<Depth, Mistake>
     where
         't: 'a,
     {
@@ -442,9 +481,17 @@ mod tests {
     fn what_is_nested_deep_is_a_mistake_and_never_the_end_of_the_process() {
         for (open, close) in NESTS {
             for n in [101, 1_000, 10_000, 100_000] {
-                for text in [nest(n, open, close), open.repeat(n), format!(". # (\n| {}", nest(n, open, close))] {
-                    let (_, message) = mistake(&text).unwrap_or_else(|| panic!("{open} {n} times is taken"));
-                    assert!(message.starts_with("nested over 100 deep: "), "{open} {n} times: {message}");
+                for text in [
+                    nest(n, open, close),
+                    open.repeat(n),
+                    format!(". # (\n| {}", nest(n, open, close)),
+                ] {
+                    let (_, message) =
+                        mistake(&text).unwrap_or_else(|| panic!("{open} {n} times is taken"));
+                    assert!(
+                        message.starts_with("nested over 100 deep: "),
+                        "{open} {n} times: {message}"
+                    );
                 }
             }
             let (offset, _) = mistake(&nest(10_000, open, close)).unwrap();
@@ -455,9 +502,11 @@ mod tests {
 
     /// Long without being deep: each of these is one within the other where it is run.
     fn long(n: usize) -> Vec<String> {
-        let fields = |value: &str| (0..n).map(|n| format!("f{n}: {value}")).collect::<Vec<_>>().join(", ");
+        let fields =
+            |value: &str| (0..n).map(|n| format!("f{n}: {value}")).collect::<Vec<_>>().join(", ");
         let calls = |body: &str| {
-            let definitions = (1..n).map(|n| format!("def f{n}: {}; ", body.replace('_', &format!("f{}", n - 1))));
+            let definitions = (1..n)
+                .map(|n| format!("def f{n}: {}; ", body.replace('_', &format!("f{}", n - 1))));
             format!("def f0: 1; {}f{}", definitions.collect::<String>(), n - 1)
         };
         vec![
@@ -478,14 +527,22 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_compiled_and_run_in_the_stack_of_a_main_thread() {
-        let chains = [" | ", " + ", ", ", " // ", " and ", " == "].map(|operator| vec!["."; 151].join(operator));
+        let chains = [" | ", " + ", ", ", " // ", " and ", " == "]
+            .map(|operator| vec!["."; 151].join(operator));
         // Some of them are two levels.
         let nests = NESTS.map(|(open, close)| nest(49, open, close));
         let brackets = [("(", ")"), ("[", "]"), (".[.a", "]"), ("first(", ")")]
             .map(|(open, close)| format!("{}{}", nest(99, open, close), " | .".repeat(100)));
-        let updates = ["(.. |= ", "walk(", "map_values(", "with_entries(", "map(.a += ", "(.a | .b) |= ("]
-            .into_iter()
-            .map(|open| (1..=99).rev().map(|n| nest(n, open, ")")).find(|text| mistake(text).is_none()).unwrap());
+        let updates =
+            ["(.. |= ", "walk(", "map_values(", "with_entries(", "map(.a += ", "(.a | .b) |= ("]
+                .into_iter()
+                .map(|open| {
+                    (1..=99)
+                        .rev()
+                        .map(|n| nest(n, open, ")"))
+                        .find(|text| mistake(text).is_none())
+                        .unwrap()
+                });
         let flat = [
             format!("[{}]", vec!["{a: - 1, b: (. | 2)}"; 150].join(", ")),
             format!("{} g", "def g: 1; ".repeat(300)),
@@ -496,19 +553,28 @@ mod tests {
             format!("\"{}\"", "( [ \\\" ".repeat(400)),
         ];
         // As many as are taken of each.
-        let longest = (0..long(1).len())
-            .filter_map(|at| (1..=50).rev().map(|n| long(n * 20)[at].clone()).find(|text| mistake(text).is_none()));
-        let texts = chains.into_iter().chain(nests).chain(brackets).chain(flat).chain(longest).chain(updates);
+        let longest = (0..long(1).len()).filter_map(|at| {
+            (1..=50).rev().map(|n| long(n * 20)[at].clone()).find(|text| mistake(text).is_none())
+        });
+        let texts = chains
+            .into_iter()
+            .chain(nests)
+            .chain(brackets)
+            .chain(flat)
+            .chain(longest)
+            .chain(updates);
         let texts: Vec<_> = texts.collect();
         let run = move || {
             for text in texts {
                 let mut all = Expressions::default();
                 let short: String = text.chars().take(60).collect();
-                let expression = all.add(&text).unwrap_or_else(|mistake| panic!("{short}: {mistake:?}"));
+                let expression =
+                    all.add(&text).unwrap_or_else(|mistake| panic!("{short}: {mistake:?}"));
                 let program = all.compile().unwrap_or_else(|_| panic!("{short}"));
                 for input in ["{}".to_owned(), nest(120, "[", "]"), nest(120, "{\"a\":", "}")] {
                     let input = jaq_json::read::parse_single(input.as_bytes()).unwrap();
-                    let scope = program.scope(Val::Null, Val::Null, Val::Null, Time::from_milliseconds(0));
+                    let scope =
+                        program.scope(Val::Null, Val::Null, Val::Null, Time::from_milliseconds(0));
                     scope.run(expression, input).take(10).for_each(drop);
                 }
             }
@@ -522,11 +588,16 @@ mod tests {
         for n in [1_001, 10_000] {
             for text in long(n) {
                 let short: String = text.chars().take(60).collect();
-                let (_, message) = mistake(&text).unwrap_or_else(|| panic!("{short} is taken {n} times"));
+                let (_, message) =
+                    mistake(&text).unwrap_or_else(|| panic!("{short} is taken {n} times"));
                 assert!(message.contains("over 1000 deep"), "{short}: {message}");
             }
         }
-        for text in [nest(20, "walk(", ")"), nest(20, "(.. |= ", ")"), "(reduce .[] as $x (.; .a)) |= 1".to_owned()] {
+        for text in [
+            nest(20, "walk(", ")"),
+            nest(20, "(.. |= ", ")"),
+            "(reduce .[] as $x (.; .a)) |= 1".to_owned(),
+        ] {
             assert!(mistake(&text).unwrap().1.contains("over 1000 deep"), "{text}");
         }
     }
@@ -536,7 +607,10 @@ mod tests {
         for operator in [" | ", "+", ",", " // ", " or ", " == "] {
             for n in [152, 60_000] {
                 let (_, message) = mistake(&vec!["1"; n].join(operator)).unwrap();
-                assert!(message.starts_with("more than 150 operators in one chain"), "{operator}: {message}");
+                assert!(
+                    message.starts_with("more than 150 operators in one chain"),
+                    "{operator}: {message}"
+                );
             }
         }
     }

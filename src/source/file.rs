@@ -10,13 +10,15 @@ use super::demand::{Asks, Steps};
 use super::reader::{Found, Reader, Section, article};
 use super::{Input, Property, Source, TaskRules, Verify};
 use crate::delivery::{
-    self, Algorithm, Encoding, Format, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance, preset,
+    self, Algorithm, Encoding, Format, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance,
+    preset,
 };
 use crate::secrets::SecretRef;
 use crate::time::{Clock, Zone};
 use crate::update::{OnMissing, RECORD_ID, Unknown};
 
-/// What `tolerance` is when a file doesn't say: what Slack, Stripe and the Standard Webhooks recommend.
+/// What `tolerance` is when a file doesn't say: what Slack, Stripe and the Standard Webhooks
+/// recommend.
 const TOLERANCE: Duration = Duration::from_mins(5);
 
 /// The schemes whose parameters stand in the source file.
@@ -40,14 +42,16 @@ pub(super) fn read(name: &str, reader: &mut Reader<'_, '_>) -> Option<Content> {
         .and_then(|section| verify(section, reader));
     let mut event = root.section(reader, "event");
     let mut expression = |reader: &mut Reader<'_, '_>, key| event.as_mut()?.expression(reader, key);
-    let (when, id, time) = (expression(reader, "when"), expression(reader, "id"), expression(reader, "time"));
+    let (when, id, time) =
+        (expression(reader, "when"), expression(reader, "id"), expression(reader, "time"));
     if let Some(event) = event {
         event.finish(reader);
     }
     let task = required_section(&mut root, reader, "task", "it says which task an event updates")
         .and_then(|section| task(section, reader));
-    let properties = required_section(&mut root, reader, "properties", "name at least one property to write")
-        .map(|section| properties(section, reader));
+    let properties =
+        required_section(&mut root, reader, "properties", "name at least one property to write")
+            .map(|section| properties(section, reader));
     root.finish(reader);
     let source = (|| {
         Some(Source {
@@ -81,7 +85,8 @@ fn required_section<'t>(
 
 /// The path without a slash at the end, which makes no difference.
 fn path(name: &str, root: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Found<String> {
-    let found = root.text(reader, "path").unwrap_or_else(|| Found { value: format!("/{name}"), start: 0 });
+    let found =
+        root.text(reader, "path").unwrap_or_else(|| Found { value: format!("/{name}"), start: 0 });
     let path = found.value.trim_end_matches('/');
     let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~%".contains(c);
     if !path.starts_with('/') || !path.chars().all(plain) {
@@ -96,7 +101,8 @@ fn path(name: &str, root: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Foun
 fn zone(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Zone> {
     let zone = Zone::named(&found.value);
     if zone.is_none() {
-        let message = format!("`zone` is {:?}; write an IANA name such as \"Europe/Berlin\"", found.value);
+        let message =
+            format!("`zone` is {:?}; write an IANA name such as \"Europe/Berlin\"", found.value);
         reader.problem(found.start, message);
     }
     zone
@@ -104,7 +110,11 @@ fn zone(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Zone> {
 
 fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verify> {
     let before = reader.problems();
-    let found = section.required(reader, "scheme", "a named scheme, or \"hmac\", \"token\", \"basic\", \"none\"");
+    let found = section.required(
+        reader,
+        "scheme",
+        "a named scheme, or \"hmac\", \"token\", \"basic\", \"none\"",
+    );
     let name = found.as_ref().map_or("", |found| found.value.as_str());
     let preset = preset(name);
     let known = match name {
@@ -118,7 +128,11 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
         None
     } else {
         section
-            .required(reader, "secret", "the name or ARN of a secret in Secrets Manager, such as \"taskhook/github\"")
+            .required(
+                reader,
+                "secret",
+                "the name or ARN of a secret in Secrets Manager, such as \"taskhook/github\"",
+            )
             .and_then(|found| secret(&found, reader))
     };
     let sends_forms = section.flag(reader, "form").unwrap_or(false);
@@ -129,14 +143,30 @@ fn verify(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Verif
         // Which other keys belong here depends on the scheme.
         let mut names: Vec<_> = delivery::preset_names().chain(WITHOUT_PRESET).collect();
         names.sort_unstable();
-        reader.problem(found.start, format!("there is no scheme {name:?}; known: {}", names.join(", ")));
+        reader.problem(
+            found.start,
+            format!("there is no scheme {name:?}; known: {}", names.join(", ")),
+        );
     }
     let scheme = known.filter(|_| reader.problems() == before)?;
     let published = preset.and_then(|preset| preset.published_secret);
     let handshake = preset.and_then(|preset| preset.handshake.as_ref());
     let no_op = preset.and_then(|preset| preset.no_op.as_ref());
-    let format = if sends_forms { Format::JsonOrForm } else { preset.map_or(Format::Json, |preset| preset.format) };
-    Some(Verify { name: name.to_owned(), scheme, secret, tolerance, published, format, handshake, no_op })
+    let format = if sends_forms {
+        Format::JsonOrForm
+    } else {
+        preset.map_or(Format::Json, |preset| preset.format)
+    };
+    Some(Verify {
+        name: name.to_owned(),
+        scheme,
+        secret,
+        tolerance,
+        published,
+        format,
+        handshake,
+        no_op,
+    })
 }
 
 fn secret(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<SecretRef> {
@@ -156,7 +186,12 @@ fn named(preset: &Preset, section: &mut Section<'_>, reader: &mut Reader<'_, '_>
     scheme
 }
 
-fn check_url(url: Option<&Found<String>>, signs_url: bool, section: &Section<'_>, reader: &mut Reader<'_, '_>) {
+fn check_url(
+    url: Option<&Found<String>>,
+    signs_url: bool,
+    section: &Section<'_>,
+    reader: &mut Reader<'_, '_>,
+) {
     match url {
         None if signs_url => reader.problem(
             section.start(),
@@ -180,20 +215,25 @@ fn check_url(url: Option<&Found<String>>, signs_url: bool, section: &Section<'_>
 /// Whether a text is a whole address, without anything before or after it.
 fn is_address(text: &str) -> bool {
     let uri = text.parse::<http::Uri>().ok();
-    uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("https" | "http")) && uri.authority().is_some())
+    uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("https" | "http")) && uri.authority().is_some()
+    })
 }
 
 fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme> {
     let header = section.required(reader, "header", "the header with the signature");
     let header = header.and_then(|found| header_name(&found, reader));
-    let algorithms = [("sha1", Algorithm::Sha1), ("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
+    let algorithms =
+        [("sha1", Algorithm::Sha1), ("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
     let encodings = [("hex", Encoding::Hex), ("base64", Encoding::Base64)];
     let secret_encodings = [("raw", Encoding::Raw), ("base64", Encoding::Base64)];
     let algorithm = section.choice(reader, "algorithm", &algorithms).unwrap_or(Algorithm::Sha256);
     let encoding = section.choice(reader, "encoding", &encodings).unwrap_or(Encoding::Hex);
-    let secret_encoding = section.choice(reader, "secret_encoding", &secret_encodings).unwrap_or(Encoding::Raw);
+    let secret_encoding =
+        section.choice(reader, "secret_encoding", &secret_encodings).unwrap_or(Encoding::Raw);
     let prefix = section.text(reader, "prefix").map(|found| found.value).unwrap_or_default();
-    let separator = section.text(reader, "separator").map(|found| found.value).filter(|text| !text.is_empty());
+    let separator =
+        section.text(reader, "separator").map(|found| found.value).filter(|text| !text.is_empty());
     let mut named_header = |reader: &mut Reader<'_, '_>, key| {
         let found = section.text(reader, key)?;
         header_name(&found, reader)
@@ -224,7 +264,10 @@ fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme
         reader.problem(start, message);
     }
     if signed.signs_id() && id_header.is_none() {
-        reader.problem(start, "{id} in `signed` of [verify] needs `id_header`: the header with the delivery id");
+        reader.problem(
+            start,
+            "{id} in `signed` of [verify] needs `id_header`: the header with the delivery id",
+        );
     }
     check_url(url.as_ref(), signed.signs_url(), section, reader);
     Some(Scheme::Hmac(Box::new(Hmac {
@@ -262,11 +305,18 @@ fn header_name(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Hea
 
 fn task(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<TaskRules> {
     let each = section.expression(reader, "each");
-    let id = section.required(reader, "id", "an expression that gives the task's unique value, such as '.ticket.id'");
+    let id = section.required(
+        reader,
+        "id",
+        "an expression that gives the task's unique value, such as '.ticket.id'",
+    );
     let id = id.and_then(|found| reader.expression(&found));
     let time = section.expression(reader, "time");
-    let id_property =
-        section.required(reader, "id_property", "the task property with unique values, such as \"zendesk_ticket_id\"");
+    let id_property = section.required(
+        reader,
+        "id_property",
+        "the task property with unique values, such as \"zendesk_ticket_id\"",
+    );
     let id_property = id_property.and_then(|found| {
         let name = property_name(&found.value, found.start, reader)?;
         if name != RECORD_ID {
@@ -274,7 +324,8 @@ fn task(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<TaskRul
         }
         Some(name)
     });
-    let choices = [("fail", OnMissing::Fail), ("skip", OnMissing::Skip), ("create", OnMissing::Create)];
+    let choices =
+        [("fail", OnMissing::Fail), ("skip", OnMissing::Skip), ("create", OnMissing::Create)];
     let on_missing = section.choice(reader, "on_missing", &choices).unwrap_or(OnMissing::Fail);
     let updated_at = section.text(reader, "updated_at_property");
     let updated_at_property = updated_at.map(|found| {
@@ -293,7 +344,14 @@ fn task(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<TaskRul
         Some(name) => name,
         None => None,
     };
-    Some(TaskRules { each, id: id?, time, id_property: id_property?, on_missing, updated_at_property })
+    Some(TaskRules {
+        each,
+        id: id?,
+        time,
+        id_property: id_property?,
+        on_missing,
+        updated_at_property,
+    })
 }
 
 /// HubSpot's internal names: lower-case letters, digits and underscores.
@@ -302,7 +360,9 @@ fn property_name(name: &str, start: usize, reader: &mut Reader<'_, '_>) -> Optio
     if !name.is_empty() && name.chars().all(plain) {
         return Some(name.to_owned());
     }
-    let message = format!("{name:?} is not the internal name of a HubSpot property: lower-case letters, digits and _");
+    let message = format!(
+        "{name:?} is not the internal name of a HubSpot property: lower-case letters, digits and _"
+    );
     reader.problem(start, message);
     None
 }
@@ -317,7 +377,12 @@ fn properties(mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Vec<Prop
     entries.into_iter().filter_map(read).collect()
 }
 
-fn property(name: &str, start: usize, value: &Spanned<DeValue<'_>>, reader: &mut Reader<'_, '_>) -> Option<Property> {
+fn property(
+    name: &str,
+    start: usize,
+    value: &Spanned<DeValue<'_>>,
+    reader: &mut Reader<'_, '_>,
+) -> Option<Property> {
     let checked = property_name(name, start, reader);
     if checked.is_some() {
         reader.demand(start, name, Asks::Writing);
@@ -336,8 +401,10 @@ fn property(name: &str, start: usize, value: &Spanned<DeValue<'_>>, reader: &mut
             steps(checked, section, reader)
         }
         other => {
-            let message =
-                format!("`{name}` has to be a jq expression in quotes or a table with `from`, not {}", article(other));
+            let message = format!(
+                "`{name}` has to be a jq expression in quotes or a table with `from`, not {}",
+                article(other)
+            );
             reader.problem(place, message);
             None
         }
@@ -348,12 +415,19 @@ fn property(name: &str, start: usize, value: &Spanned<DeValue<'_>>, reader: &mut
 fn clock(found: &Found<String>, reader: &mut Reader<'_, '_>) -> Option<Clock> {
     let clock = Clock::parse(&found.value);
     if clock.is_none() {
-        reader.problem(found.start, format!("`at` is {:?}; write an hour such as \"17:00\"", found.value));
+        reader.problem(
+            found.start,
+            format!("`at` is {:?}; write an hour such as \"17:00\"", found.value),
+        );
     }
     clock
 }
 
-fn steps(name: Option<String>, mut section: Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Property> {
+fn steps(
+    name: Option<String>,
+    mut section: Section<'_>,
+    reader: &mut Reader<'_, '_>,
+) -> Option<Property> {
     let start = section.start();
     let (has_from, owner) = (section.has("from"), section.has("owner"));
     let from = section.text(reader, "from");
@@ -364,17 +438,27 @@ fn steps(name: Option<String>, mut section: Section<'_>, reader: &mut Reader<'_,
     let (written_as, as_given) = (section.place("as"), section.choice(reader, "as", &forms));
     let at = section.text(reader, "at").and_then(|found| clock(&found, reader));
     let otherwise = section.text(reader, "otherwise");
-    let unmapped = section.choice(reader, "unmapped", &[("fail", Unknown::Fail), ("skip", Unknown::Skip)]);
+    let unmapped =
+        section.choice(reader, "unmapped", &[("fail", Unknown::Fail), ("skip", Unknown::Skip)]);
     let label = name.clone().unwrap_or_default();
     if owner && has_from {
         reader.problem(start, format!("`{label}` has both `from` and `owner`; write one of them"));
     } else if owner && written_as.is_some() {
-        reader.problem(start, format!("`{label}` has both `owner` and `as`; an owner's id is written as it is"));
+        reader.problem(
+            start,
+            format!("`{label}` has both `owner` and `as`; an owner's id is written as it is"),
+        );
     } else if !owner && !has_from {
-        reader.problem(start, format!("`{label}` lacks `from` (an expression) or `owner` (an e-mail address)"));
+        reader.problem(
+            start,
+            format!("`{label}` lacks `from` (an expression) or `owner` (an e-mail address)"),
+        );
     }
     if unmapped.is_some() && map.is_none() && !owner && written_as.is_none() {
-        reader.problem(start, format!("`unmapped` of `{label}` goes with `map`, `as` or `owner`; leave it out"));
+        reader.problem(
+            start,
+            format!("`unmapped` of `{label}` goes with `map`, `as` or `owner`; leave it out"),
+        );
     }
     if at.is_some() && !matches!(as_given, Some(Input::DateTime(_))) {
         let message = format!(

@@ -1,5 +1,5 @@
-//! The functions that expressions have besides jaq's: `given`, `plain`, `html`, `cut`, `IN`, `INDEX`, and those
-//! that take the place of jq's own, `fromjson` and `now`.
+//! The functions that expressions have besides jaq's: `given`, `plain`, `html`, `cut`, `IN`,
+//! `INDEX`, and those that take the place of jq's own, `fromjson` and `now`.
 //!
 //! They are native because a helper that is written in jq costs ten times as much.
 
@@ -28,7 +28,10 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
         }),
         ("fromjson", v(0), |cv| bome(from_json(&cv.1))),
         ("now", v(0), |cv| {
-            #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century have 41 bits")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "milliseconds of this century have 41 bits"
+            )]
             let seconds = cv.0.data().now().milliseconds() as f64 / 1000.0;
             bome(Ok(Val::from(seconds)))
         }),
@@ -36,7 +39,8 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
     functions.into_iter().map(run::<Kind>)
 }
 
-/// `given(path)`: the value; `null` if the payload has null there or on the way; nothing if it lacks the field.
+/// `given(path)`: the value; `null` if the payload has null there or on the way; nothing if it
+/// lacks the field.
 #[expect(clippy::default_trait_access, reason = "jaq keeps the type of a path private")]
 fn given(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     let (path, context) = cv.0.pop_fun();
@@ -52,7 +56,8 @@ fn given(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     }))
 }
 
-/// Follows a path as far as the value has it: `None` when a field or an element is not there at all.
+/// Follows a path as far as the value has it: `None` when a field or an element is not there at
+/// all.
 fn walk(value: &Val, path: &[&Val]) -> Option<Val> {
     let mut value = value.clone();
     for key in path {
@@ -61,7 +66,11 @@ fn walk(value: &Val, path: &[&Val]) -> Option<Val> {
             (Val::Obj(object), Val::TStr(_)) => object.get(*key)?.clone(),
             (Val::Arr(array), Val::Num(index)) => {
                 let index = index.as_isize()?;
-                let index = if index < 0 { array.len().checked_add_signed(index)? } else { index.unsigned_abs() };
+                let index = if index < 0 {
+                    array.len().checked_add_signed(index)?
+                } else {
+                    index.unsigned_abs()
+                };
                 array.get(index)?.clone()
             }
             _ => value.index(key).ok()?,
@@ -85,7 +94,8 @@ fn is_in(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     box_once(error.map_or(Ok(Val::from(found)), Err))
 }
 
-/// `INDEX(rows; name)`: an object of the rows by their names. A later row takes the place of an earlier one.
+/// `INDEX(rows; name)`: an object of the rows by their names. A later row takes the place of an
+/// earlier one.
 fn index(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     let (name, name_context) = cv.0.pop_fun();
     let (rows, context) = cv.0.pop_fun();
@@ -106,17 +116,20 @@ fn index(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
 
 /// `cut(n)`: at most the first n characters; what isn't text passes unchanged.
 fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
-    let length = length
-        .as_isize()
-        .and_then(|length| usize::try_from(length).ok())
-        .ok_or_else(|| Error::str(format_args!("cut takes the number of characters to keep, not {length}")))?;
+    let length =
+        length.as_isize().and_then(|length| usize::try_from(length).ok()).ok_or_else(|| {
+            Error::str(format_args!("cut takes the number of characters to keep, not {length}"))
+        })?;
     Ok(with_text(value, |text| text::cut(text, length).to_owned()))
 }
 
-/// `fromjson`, in place of jaq's, which would overflow the stack on a stranger's `[[[[...`. `tonumber` uses it too. The
-/// text is read within the bounds of a body.
+/// `fromjson`, in place of jaq's, which would overflow the stack on a stranger's `[[[[...`.
+/// `tonumber` uses it too. The text is read within the bounds of a body.
 fn from_json(value: &Val) -> Result<Val, Error<Val>> {
-    let text = value.as_utf8_bytes().map(String::from_utf8_lossy).ok_or_else(|| Error::typ(value.clone(), "string"))?;
+    let text = value
+        .as_utf8_bytes()
+        .map(String::from_utf8_lossy)
+        .ok_or_else(|| Error::typ(value.clone(), "string"))?;
     Json::parse(&text)
         .and_then(|json| json::read(&json))
         .map_err(|why| Error::str(why.summary().replace("body", "text")))

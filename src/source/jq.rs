@@ -1,8 +1,8 @@
 //! Expressions: jq by the crate `jaq`, which has its only home in this room.
 //!
-//! All expressions of all sources become one program, because compiling jq's standard library costs more than
-//! compiling an expression. Each is parsed alone first, so that a mistake has a place and no expression can run
-//! into the next.
+//! All expressions of all sources become one program, because compiling jq's standard library costs
+//! more than compiling an expression. Each is parsed alone first, so that a mistake has a place and
+//! no expression can run into the next.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -19,11 +19,13 @@ use crate::time::Time;
 
 pub(super) use jaq_json::Val;
 
-/// The longest message of a failed expression that is passed on: jaq quotes the value, which may be a whole ticket.
+/// The longest message of a failed expression that is passed on: jaq quotes the value, which may be
+/// a whole ticket.
 const MESSAGE_LENGTH: usize = 160;
 
 /// Functions of jq's standard library that reach outside of the expression.
-const ABSENT: [&str; 8] = ["debug", "debug_empty", "env", "halt", "halt_error", "now", "stderr", "stderr_empty"];
+const ABSENT: [&str; 8] =
+    ["debug", "debug_empty", "env", "halt", "halt_error", "now", "stderr", "stderr_empty"];
 
 /// The stack that expressions are compiled with; only what is touched of it takes memory.
 const STACK: usize = 32 * 1024 * 1024;
@@ -80,13 +82,15 @@ impl Expressions {
 
     /// Compiles all, or names every expression that uses something undefined.
     ///
-    /// Compiling takes the most stack of all: some kilobytes for each level, as the compiler of jaq was built. So it has
-    /// a stack of its own, whatever the caller has.
+    /// Compiling takes the most stack of all: some kilobytes for each level, as the compiler of jaq
+    /// was built. So it has a stack of its own, whatever the caller has.
     pub(super) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(STACK);
             match builder.spawn_scoped(scope, || self.compile_here()) {
-                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                Ok(thread) => {
+                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                }
                 Err(_) => self.compile_here(),
             }
         })
@@ -100,7 +104,8 @@ impl Expressions {
         let is_wanted = |def: &load::parse::Def<&str>| {
             !ABSENT.contains(&def.name) && !regex::REPLACED.contains(&(def.name, def.args.len()))
         };
-        let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(is_wanted);
+        let definitions =
+            jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(is_wanted);
         let program = Loader::new(definitions).load(&arena, File { code: text.as_str(), path: () });
         let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(functions());
         let undefined: Vec<_> = match program.map(|modules| compiler.compile(modules)) {
@@ -112,8 +117,8 @@ impl Expressions {
         Err(undefined.iter().map(|(name, what)| locate(&text, &starts, name, what)).collect())
     }
 
-    /// Writes a call of [`NOTE`] for each expression, and notes where in the text each begins. The calls are a tree:
-    /// a list of hundreds would be as deep.
+    /// Writes a call of [`NOTE`] for each expression, and notes where in the text each begins. The
+    /// calls are a tree: a list of hundreds would be as deep.
     fn write(&self, range: std::ops::Range<usize>, text: &mut String, starts: &mut Vec<usize>) {
         match range.len() {
             0 => text.push_str("empty"),
@@ -152,9 +157,14 @@ impl Program {
         (noted.len() == expressions).then_some(Self { filter, expressions: noted })
     }
 
-    /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and `now`.
+    /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and
+    /// `now`.
     pub(super) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
-        Scope { program: self, variables: Vars::new([headers, query, event]), shared: Shared::new(now) }
+        Scope {
+            program: self,
+            variables: Vars::new([headers, query, event]),
+            shared: Shared::new(now),
+        }
     }
 }
 
@@ -167,7 +177,8 @@ impl Scope<'_> {
     ) -> impl Iterator<Item = Result<Val, String>> + '_ {
         let data = Data { lut: &self.program.filter.lut, shared: &self.shared };
         let context = Ctx::<Kind>::new(data, self.variables.clone());
-        let outputs = self.program.expressions.get(index).map(|expression| expression.run((context, input)));
+        let outputs =
+            self.program.expressions.get(index).map(|expression| expression.run((context, input)));
         outputs.into_iter().flatten().map(|output| {
             output.map_err(|exception| match exception.get_err() {
                 Ok(error) => shorten(&error),
@@ -186,7 +197,8 @@ impl Scope<'_> {
     }
 }
 
-/// What jaq knows at run time beside values: its own look-up table, and what the runs of a delivery share.
+/// What jaq knows at run time beside values: its own look-up table, and what the runs of a delivery
+/// share.
 pub(super) struct Kind;
 
 #[derive(Clone)]
@@ -252,38 +264,66 @@ fn parse(text: &str) -> Result<(), Mistake> {
         let offset = load::span(text, found).start;
         let what = found.chars().take(20).collect::<String>();
         let found = if what.is_empty() { "the end".to_owned() } else { format!("{what:?}") };
-        Mistake { offset, message: format!("not a jq expression: expected {expected}, found {found}") }
+        Mistake {
+            offset,
+            message: format!("not a jq expression: expected {expected}, found {found}"),
+        }
     };
     let first = |mut mistakes: Vec<Mistake>| {
         mistakes.sort_by_key(|mistake| mistake.offset);
-        mistakes.into_iter().next().unwrap_or(Mistake { offset: 0, message: "not a jq expression".to_owned() })
+        mistakes
+            .into_iter()
+            .next()
+            .unwrap_or(Mistake { offset: 0, message: "not a jq expression".to_owned() })
     };
     depth::check_brackets(text)?;
     let tokens = Lexer::new(text).lex().map_err(|errors| {
-        first(errors.into_iter().map(|(expected, found)| mistake(found, expected.as_str())).collect())
+        first(
+            errors.into_iter().map(|(expected, found)| mistake(found, expected.as_str())).collect(),
+        )
     })?;
     depth::check_tokens(text, &tokens)?;
     let term = Parser::new(&tokens).parse(jaq_core::load::Parser::term).map_err(|errors| {
         let found = |token| load::lex::Token::opt_as_str(token, text);
-        first(errors.into_iter().map(|(expected, token)| mistake(found(token), expected.as_str())).collect())
+        first(
+            errors
+                .into_iter()
+                .map(|(expected, token)| mistake(found(token), expected.as_str()))
+                .collect(),
+        )
     })?;
     depth::check_running(text, &term)
 }
 
-fn locate(text: &str, starts: &[usize], name: &str, what: &compile::Undefined) -> (Expression, Mistake) {
+fn locate(
+    text: &str,
+    starts: &[usize],
+    name: &str,
+    what: &compile::Undefined,
+) -> (Expression, Mistake) {
     let offset = load::span(text, name).start;
     let index = starts.partition_point(|start| *start <= offset).saturating_sub(1);
     let message = match (what, name) {
-        (_, "$ENV") | (compile::Undefined::Filter(_), "env" | "input" | "inputs" | "halt" | "debug" | "stderr") => {
+        (_, "$ENV")
+        | (
+            compile::Undefined::Filter(_),
+            "env" | "input" | "inputs" | "halt" | "debug" | "stderr",
+        ) => {
             format!("{name} is not available here: an expression sees the event and nothing else")
         }
         (compile::Undefined::Filter(0), _) => format!("there is no function {name}"),
         (compile::Undefined::Filter(arity), _) => {
-            format!("there is no function {name} with {arity} argument{}", if *arity == 1 { "" } else { "s" })
+            format!(
+                "there is no function {name} with {arity} argument{}",
+                if *arity == 1 { "" } else { "s" }
+            )
         }
         (what, _) => format!("there is no {} {name}", what.as_str()),
     };
-    (Expression(index), Mistake { offset: offset - starts.get(index).copied().unwrap_or(offset), message })
+    (
+        Expression(index),
+        Mistake { offset: offset - starts.get(index).copied().unwrap_or(offset), message },
+    )
 }
 
 /// The beginning of an error's message. The rest, which may be a whole ticket, is not even written.
@@ -317,7 +357,10 @@ mod tests {
 
     /// The outputs of an expression, as JSON or `error: ...`.
     pub(in super::super) fn outputs(text: &str, input: &str) -> Vec<String> {
-        run(text, input).into_iter().map(|output| output.unwrap_or_else(|error| format!("error: {error}"))).collect()
+        run(text, input)
+            .into_iter()
+            .map(|output| output.unwrap_or_else(|error| format!("error: {error}")))
+            .collect()
     }
 
     fn run(text: &str, input: &str) -> Vec<Result<String, String>> {
@@ -327,7 +370,12 @@ mod tests {
         expressions.add("empty").unwrap();
         let program = expressions.compile().unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let input = jaq_json::read::parse_single(input.as_bytes()).unwrap();
-        let scope = program.scope(Val::Null, Val::Null, input.clone(), Time::from_milliseconds(1_700_000_000_500));
+        let scope = program.scope(
+            Val::Null,
+            Val::Null,
+            input.clone(),
+            Time::from_milliseconds(1_700_000_000_500),
+        );
         let outputs = scope.run(expression, input).collect::<Vec<_>>();
         outputs.into_iter().map(|output| output.map(|value| value.to_string())).collect()
     }
@@ -343,17 +391,30 @@ mod tests {
     #[test]
     fn chooses_one_expression_of_many() {
         let mut expressions = Expressions::default();
-        let all: Vec<_> = (0..33).map(|n| expressions.add(&format!("{n} # comment")).unwrap()).collect();
+        let all: Vec<_> =
+            (0..33).map(|n| expressions.add(&format!("{n} # comment")).unwrap()).collect();
         let program = expressions.compile().unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
         let scope = program.scope(Val::Null, Val::Null, Val::Null, Time::from_milliseconds(0));
         for (n, expression) in all.into_iter().enumerate() {
-            assert_eq!(scope.one(expression, Val::Null).unwrap().unwrap().to_string(), n.to_string());
+            assert_eq!(
+                scope.one(expression, Val::Null).unwrap().unwrap().to_string(),
+                n.to_string()
+            );
         }
     }
 
     #[test]
     fn one_expression_cannot_run_into_the_next() {
-        for text in [". ) | (.", "", "include \"a\"; .", "if . then", ". as $x", "\"open", "def f: 1;", "1 2"] {
+        for text in [
+            ". ) | (.",
+            "",
+            "include \"a\"; .",
+            "if . then",
+            ". as $x",
+            "\"open",
+            "def f: 1;",
+            "1 2",
+        ] {
             assert!(Expressions::default().add(text).is_err(), "{text}");
         }
     }
@@ -362,7 +423,10 @@ mod tests {
     fn a_mistake_has_a_place_and_says_what_was_expected() {
         assert_eq!(
             Expressions::default().add(".a | ]").unwrap_err(),
-            Mistake { offset: 5, message: "not a jq expression: expected token, found \"]\"".to_owned() }
+            Mistake {
+                offset: 5,
+                message: "not a jq expression: expected token, found \"]\"".to_owned()
+            }
         );
         let (expression, mistake) = undefined(".a | frobnicate(1; 2)").remove(0);
         assert_eq!((expression, mistake.offset), (Expression(1), 5));
@@ -372,9 +436,19 @@ mod tests {
 
     #[test]
     fn nothing_outside_of_the_event_is_in_reach() {
-        for text in
-            ["env", "$ENV", "repl", "input", "inputs", "halt", "halt(1)", "halt_error", "debug", "stderr", "a::b"]
-        {
+        for text in [
+            "env",
+            "$ENV",
+            "repl",
+            "input",
+            "inputs",
+            "halt",
+            "halt(1)",
+            "halt_error",
+            "debug",
+            "stderr",
+            "a::b",
+        ] {
             assert_eq!(undefined(text).len(), 1, "{text}");
         }
     }

@@ -1,12 +1,13 @@
 //! Checked JSON as jq's values, in as little memory as these allow.
 //!
-//! jaq's own reader takes up to 70 times the text, and a third of a second for each MiB. Here text shares the body's
-//! bytes, arrays and objects are made in their final size, and empty ones are shared. A body whose values would still
-//! take too much is refused before any value is made.
+//! jaq's own reader takes up to 70 times the text, and a third of a second for each MiB. Here text
+//! shares the body's bytes, arrays and objects are made in their final size, and empty ones are
+//! shared. A body whose values would still take too much is refused before any value is made.
 //!
-//! A `DeserializeSeed` over `serde_json` would take over the syntax and the escapes, some 80 lines. It doesn't know how many
-//! elements come, so the pass that counts them would stay, and a number keeps its digits only through `RawValue`, whose
-//! copies of it are what this is to avoid. A property test holds it against `serde_json` instead.
+//! A `DeserializeSeed` over `serde_json` would take over the syntax and the escapes, some 80 lines.
+//! It doesn't know how many elements come, so the pass that counts them would stay, and a number
+//! keeps its digits only through `RawValue`, whose copies of it are what this is to avoid. A
+//! property test holds it against `serde_json` instead.
 
 use bytes::Bytes;
 use jaq_core::ValT as _;
@@ -15,12 +16,13 @@ use jaq_json::{Map, Rc};
 use super::jq::Val;
 use crate::delivery::{Json, Unreadable};
 
-/// The most elements of an array, and fields of an object: each may cost an expression some microseconds. An event has
-/// half as many updates at most, so that what has too many of them is told so.
+/// The most elements of an array, and fields of an object: each may cost an expression some
+/// microseconds. An event has half as many updates at most, so that what has too many of them is
+/// told so.
 const ELEMENTS: u32 = 20_000;
 
-/// The most memory that the values of one body take, in bytes. With the body itself, and its text, that stays below ten
-/// times the largest body.
+/// The most memory that the values of one body take, in bytes. With the body itself, and its text,
+/// that stays below ten times the largest body.
 const MEMORY: usize = 15 << 19;
 
 /// What jaq's values take beyond a place of 16 bytes in what holds them.
@@ -65,7 +67,8 @@ fn sizes(json: &[u8]) -> Result<Vec<u32>, Unreadable> {
             }
             b',' | b']' | b'}' => {
                 let current = open.last().and_then(|index| sizes.get_mut(*index));
-                let elements = current.ok_or_else(|| Unreadable::NotJson("a bracket is missing".to_owned()))?;
+                let elements = current
+                    .ok_or_else(|| Unreadable::NotJson("a bracket is missing".to_owned()))?;
                 *elements += u32::from(*byte == b',' || !is_empty);
                 if *elements > ELEMENTS {
                     return Err(Unreadable::TooManyValues);
@@ -81,8 +84,10 @@ fn sizes(json: &[u8]) -> Result<Vec<u32>, Unreadable> {
             }
             _ => {
                 let rest = &json[at..];
-                length = rest.iter().position(|byte| b",]} \t\r\n".contains(byte)).unwrap_or(rest.len());
-                let is_small = length < 19 && !rest[..length].iter().any(|byte| b".eE".contains(byte));
+                length =
+                    rest.iter().position(|byte| b",]} \t\r\n".contains(byte)).unwrap_or(rest.len());
+                let is_small =
+                    length < 19 && !rest[..length].iter().any(|byte| b".eE".contains(byte));
                 memory += if is_small { 0 } else { LONG_NUMBER + length };
             }
         }
@@ -101,7 +106,8 @@ fn size_of_container(is_object: bool, elements: usize) -> usize {
         (_, 0) => 0,
         (false, elements) => ARRAY + PLACE * elements,
         (true, fields) => {
-            // A hash table has a power of two of buckets, of which a seventh stays free, of nine bytes each.
+            // A hash table has a power of two of buckets, of which a seventh stays free, of nine
+            // bytes each.
             let buckets = (fields * 8 / 7 + 1).next_power_of_two().max(4);
             OBJECT + FIELD * fields + 9 * buckets + 16
         }
@@ -121,7 +127,8 @@ fn length_of_string(json: &[u8]) -> usize {
     json.len()
 }
 
-/// Reads values one after the other. `None` where the text ends too early, which checked JSON doesn't.
+/// Reads values one after the other. `None` where the text ends too early, which checked JSON
+/// doesn't.
 struct Reader {
     text: Bytes,
     at: usize,
@@ -167,7 +174,8 @@ impl Reader {
         let rest = self.text.get(self.at..)?;
         let ends = |byte: &u8| !byte.is_ascii_digit() && !b"+-.eE".contains(byte);
         let length = rest.iter().position(ends).unwrap_or(rest.len());
-        let digits = std::str::from_utf8(&rest[..length]).ok().filter(|digits| !digits.is_empty())?;
+        let digits =
+            std::str::from_utf8(&rest[..length]).ok().filter(|digits| !digits.is_empty())?;
         let number = Val::from_num(digits).ok();
         self.at += length;
         number
@@ -210,7 +218,9 @@ impl Reader {
     /// A string shares the body's bytes, unless it has escapes.
     fn string(&mut self) -> Option<Val> {
         let start = self.at + 1;
-        let end = (self.at + length_of_string(self.text.get(self.at..)?)).checked_sub(1).filter(|end| *end >= start)?;
+        let end = (self.at + length_of_string(self.text.get(self.at..)?))
+            .checked_sub(1)
+            .filter(|end| *end >= start)?;
         self.at = end + 1;
         let has_escapes = self.text[start..end].contains(&b'\\');
         let inside = self.text.slice(start..end);
@@ -253,7 +263,10 @@ fn unicode(text: &[u8]) -> Option<(char, usize)> {
     };
     let first = unit(0)?;
     if let (0xD800..=0xDBFF, Some(second @ 0xDC00..=0xDFFF)) = (first, unit(6)) {
-        return Some((char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00))?, 12));
+        return Some((
+            char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00))?,
+            12,
+        ));
     }
     Some((char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 6))
 }
@@ -321,7 +334,8 @@ mod tests {
             let fields = btree_map(vec(any::<char>(), 0..8), (any::<bool>(), space(), inner), 0..8);
             prop_oneof![
                 items.prop_map(|items| {
-                    let items = items.into_iter().map(|(before, item, after)| before + &item + &after);
+                    let items =
+                        items.into_iter().map(|(before, item, after)| before + &item + &after);
                     format!("[{}]", items.collect::<Vec<_>>().join(","))
                 }),
                 fields.prop_map(|fields| {
@@ -347,7 +361,9 @@ mod tests {
 
     #[test]
     fn half_of_a_surrogate_pair_is_the_replacement_character() {
-        for (escape, text) in [("\\ud83d", "\u{fffd}"), ("\\ude00x", "\u{fffd}x"), ("\\ud83d\\u0041", "\u{fffd}A")] {
+        for (escape, text) in
+            [("\\ud83d", "\u{fffd}"), ("\\ude00x", "\u{fffd}x"), ("\\ud83d\\u0041", "\u{fffd}A")]
+        {
             assert_eq!(unescape(escape.as_bytes()).unwrap(), text);
         }
     }
@@ -358,15 +374,17 @@ mod tests {
         assert!(parse(&array("{}", ELEMENTS as usize)).is_ok());
         assert_eq!(parse(&array("{}", ELEMENTS as usize + 1)), Err(Unreadable::TooManyValues));
         let fields = |fields: usize| {
-            format!("{{{}}}", (0..fields).map(|n| format!("\"{n}\":{n}")).collect::<Vec<_>>().join(","))
+            format!(
+                "{{{}}}",
+                (0..fields).map(|n| format!("\"{n}\":{n}")).collect::<Vec<_>>().join(",")
+            )
         };
         assert!(parse(&fields(ELEMENTS as usize)).is_ok());
         assert_eq!(parse(&fields(ELEMENTS as usize + 1)), Err(Unreadable::TooManyValues));
         let small_objects = array(&array(r#"{"":0}"#, 1000), 100);
         assert_eq!(parse(&small_objects), Err(Unreadable::TooManyValues));
         // As many updates as an event may have, in a body of 1 MiB.
-        let ticket =
-            r#"{"id":1000000,"status":"open","priority":"normal","subject":"Parcel lost","due_at":"2026-10-09"}"#;
+        let ticket = r#"{"id":1000000,"status":"open","priority":"normal","subject":"Parcel lost","due_at":"2026-10-09"}"#;
         assert!(parse(&array(ticket, 10_000)).is_ok());
     }
 }

@@ -9,11 +9,12 @@ use crate::outcome::FailReason;
 use crate::time::{Time, Written};
 use crate::update::{TaskKey, Unknown, Update, Value};
 
-/// The most updates that one event may give: more is a mistake in `each`, and would not fit into an invocation.
+/// The most updates that one event may give: more is a mistake in `each`, and would not fit into an
+/// invocation.
 const UPDATES: usize = 10_000;
 
-/// Maps an event. A no-op is filtered. `default_id` is the sender's own delivery id, or what we call the delivery
-/// otherwise.
+/// Maps an event. A no-op is filtered. `default_id` is the sender's own delivery id, or what we
+/// call the delivery otherwise.
 pub(super) fn event(
     source: &Source,
     scope: &Scope<'_>,
@@ -31,7 +32,12 @@ pub(super) fn event(
 }
 
 fn not_mapped(source: &Source, id: Option<String>, detail: String) -> NotMapped {
-    NotMapped { id, id_property: source.task.id_property.clone(), reason: FailReason::Mapping, detail }
+    NotMapped {
+        id,
+        id_property: source.task.id_property.clone(),
+        reason: FailReason::Mapping,
+        detail,
+    }
 }
 
 /// Turns a panic into an error: jaq has some, which an event can run into.
@@ -49,7 +55,8 @@ fn updates(
     arrived: Time,
     event: &mut Event,
 ) -> Result<Mapped, String> {
-    let passes = source.when.filter(|_| !is_no_op).map_or(Ok(!is_no_op), |when| passes(scope, when, body));
+    let passes =
+        source.when.filter(|_| !is_no_op).map_or(Ok(!is_no_op), |when| passes(scope, when, body));
     let passes = passes.map_err(|error| format!("[event] when: {error}"))?;
     match source.id.map_or(Ok(None), |id| event_id(scope, id, body)) {
         Ok(Some(id)) => event.id = id,
@@ -61,7 +68,8 @@ fn updates(
     if !passes {
         return Ok(Mapped::Filtered);
     }
-    let time = time(source, scope, source.time, body, arrived).map_err(|error| format!("[event] time: {error}"))?;
+    let time = time(source, scope, source.time, body, arrived)
+        .map_err(|error| format!("[event] time: {error}"))?;
     let time = time.unwrap_or(arrived);
     event.time = Some(time);
     let each = |item: &Val| {
@@ -70,7 +78,8 @@ fn updates(
             .unwrap_or_else(|detail| Err(not_mapped(source, None, detail)))
     };
     let Some(items) = source.task.each else { return Ok(Mapped::Updates(vec![each(body)])) };
-    let updates = outputs(scope, items, body, each).map_err(|error| format!("[task] each: {error}"))?;
+    let updates =
+        outputs(scope, items, body, each).map_err(|error| format!("[task] each: {error}"))?;
     Ok(if updates.is_empty() { Mapped::Filtered } else { Mapped::Updates(updates) })
 }
 
@@ -88,13 +97,15 @@ fn event_id(scope: &Scope<'_>, id: Expression, body: &Val) -> Result<Option<Stri
     match scope.one(id, body.clone())? {
         None | Some(Val::Null) => Ok(None),
         Some(value) => {
-            let id = value::id(&value)?.ok_or_else(|| format!("it gives {}, not an id", kind(&value)))?;
+            let id = value::id(&value)?
+                .ok_or_else(|| format!("it gives {}, not an id", kind(&value)))?;
             Ok(Some(id).filter(|id| !id.is_empty()))
         }
     }
 }
 
-/// When the change happened: never later than the time of arrival. `None` when the payload doesn't say.
+/// When the change happened: never later than the time of arrival. `None` when the payload doesn't
+/// say.
 fn time(
     source: &Source,
     scope: &Scope<'_>,
@@ -115,12 +126,19 @@ fn written(value: &Val, source: &Source) -> Result<Written, String> {
 }
 
 /// The updates of `each`'s outputs, without null. An output is let go before the next is made.
-fn outputs<T>(scope: &Scope<'_>, each: Expression, body: &Val, update: impl Fn(&Val) -> T) -> Result<Vec<T>, String> {
+fn outputs<T>(
+    scope: &Scope<'_>,
+    each: Expression,
+    body: &Val,
+    update: impl Fn(&Val) -> T,
+) -> Result<Vec<T>, String> {
     let mut updates = Vec::new();
     for output in scope.run(each, body.clone()) {
         match output? {
             Val::Null => {}
-            _ if updates.len() == UPDATES => return Err(format!("it gives more than {UPDATES} updates")),
+            _ if updates.len() == UPDATES => {
+                return Err(format!("it gives more than {UPDATES} updates"));
+            }
             item => updates.push(update(&item)),
         }
     }
@@ -177,16 +195,27 @@ fn task_id(scope: &Scope<'_>, id: Expression, item: &Val) -> Result<String, Stri
 }
 
 /// What the property is set to; `None` leaves it alone.
-fn value(source: &Source, scope: &Scope<'_>, property: &Property, item: &Val) -> Result<Option<Value>, String> {
+fn value(
+    source: &Source,
+    scope: &Scope<'_>,
+    property: &Property,
+    item: &Val,
+) -> Result<Option<Value>, String> {
     let Some(output) = scope.one(property.expression, item.clone())? else { return Ok(None) };
-    let Some(given) = text(&output)? else { return Ok(property.otherwise.clone().map(Value::Text)) };
+    let Some(given) = text(&output)? else {
+        return Ok(property.otherwise.clone().map(Value::Text));
+    };
     let mapped = match &property.map {
         Some(map) => match look_up(map, &given) {
             Some(mapped) => mapped,
-            None if given.is_empty() => return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default()))),
+            None if given.is_empty() => {
+                return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default())));
+            }
             None => return unknown(property, map, &given),
         },
-        None if given.is_empty() => return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default()))),
+        None if given.is_empty() => {
+            return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default())));
+        }
         None => bounded(&given)?,
     };
     let is_blank = property.input != Input::Text && mapped.trim().is_empty();
@@ -215,7 +244,8 @@ fn look_up<'m>(map: &'m [(String, String)], given: &str) -> Option<&'m str> {
     let exact = map.iter().find(|(row, _)| row == given);
     let longest = map.iter().map(|(row, _)| row.len()).max().unwrap_or_default();
     let trimmed = given.trim();
-    // Another case of a letter takes at most three times the bytes. What can't be a row isn't copied for nothing.
+    // Another case of a letter takes at most three times the bytes. What can't be a row isn't
+    // copied for nothing.
     if exact.is_none() && trimmed.len() > 3 * longest {
         return None;
     }
@@ -224,7 +254,11 @@ fn look_up<'m>(map: &'m [(String, String)], given: &str) -> Option<&'m str> {
     found.map(|(_, mapped)| mapped.as_str())
 }
 
-fn unknown(property: &Property, map: &[(String, String)], given: &str) -> Result<Option<Value>, String> {
+fn unknown(
+    property: &Property,
+    map: &[(String, String)],
+    given: &str,
+) -> Result<Option<Value>, String> {
     match &property.unknown {
         Unknown::Skip => Ok(None),
         Unknown::Write(text) => Ok(Some(Value::Text(text.clone()))),

@@ -116,7 +116,8 @@ enum Input {
 pub struct Event {
     /// The sender's id of the delivery, or the id of our request.
     pub id: String,
-    /// When the change happened; `None` when that was not asked, because the event was filtered or failed before.
+    /// When the change happened; `None` when that was not asked, because the event was filtered or
+    /// failed before.
     pub time: Option<Time>,
     /// The updates.
     pub mapped: Mapped,
@@ -148,8 +149,8 @@ pub struct NotMapped {
 pub enum Found<'s> {
     /// A source that works.
     Source(&'s Source),
-    /// A source whose file has problems; or a path that no source has while there is such a file, since its path may be
-    /// what is wrong with it.
+    /// A source whose file has problems; or a path that no source has while there is such a file,
+    /// since its path may be what is wrong with it.
     Broken,
     /// No source has this path.
     Nothing,
@@ -166,7 +167,8 @@ pub struct SourceFile {
 }
 
 impl Sources {
-    /// Reads and compiles all source files. Those with problems are reported, and don't keep the others from working.
+    /// Reads and compiles all source files. Those with problems are reported, and don't keep the
+    /// others from working.
     #[must_use]
     pub fn read(files: &[SourceFile]) -> Self {
         let mut expressions = Expressions::default();
@@ -188,7 +190,10 @@ impl Sources {
         for (content, mut notes) in read {
             if let Some(file::Content { path, path_start, source }) = content {
                 if let Some(first) = first_files.get(&path) {
-                    notes.problem(path_start, format!("{first} has the path {path:?} too; write another `path`"));
+                    notes.problem(
+                        path_start,
+                        format!("{first} has the path {path:?} too; write another `path`"),
+                    );
                     by_path.insert(path, None);
                 } else {
                     first_files.insert(path.clone(), notes.file);
@@ -222,13 +227,19 @@ impl Sources {
     }
 
     /// Reads a verified delivery and maps it to updates. `source` is one of these sources.
-    pub fn map(&self, source: &Source, verified: &Verified<'_>, tolerance: Tolerance) -> Result<Event, NotRead> {
+    pub fn map(
+        &self,
+        source: &Source,
+        verified: &Verified<'_>,
+        tolerance: Tolerance,
+    ) -> Result<Event, NotRead> {
         let json = verified.read(source.verify.format, tolerance)?;
         let body = json::read(&json).map_err(NotRead::Unreadable)?;
         let delivery = verified.delivery();
         let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value));
         let query = verified.query().cloned();
-        let scope = self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
+        let scope =
+            self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
         let default_id = default_id(verified);
         let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, &json));
         Ok(map::event(source, &scope, &body, is_no_op, default_id, delivery.arrived))
@@ -245,18 +256,26 @@ impl Source {
             reason: FailReason::Unreadable,
             detail: why.to_string(),
         };
-        Event { id: default_id(verified).to_owned(), time: None, mapped: Mapped::Updates(vec![Err(not_mapped)]) }
+        Event {
+            id: default_id(verified).to_owned(),
+            time: None,
+            mapped: Mapped::Updates(vec![Err(not_mapped)]),
+        }
     }
 }
 
-/// What a delivery is called by whose body doesn't say it: its sender's header, or what Lambda calls it.
+/// What a delivery is called by whose body doesn't say it: its sender's header, or what Lambda
+/// calls it.
 fn default_id<'d>(verified: &Verified<'d>) -> &'d str {
     verified.id().unwrap_or(&verified.delivery().request_id)
 }
 
-/// Compiles the expressions of all files; where that fails, reports what is undefined and leaves the files with
-/// problems out.
-fn compile(expressions: &mut Expressions, files: &mut [(Option<file::Content>, Notes<'_>)]) -> Program {
+/// Compiles the expressions of all files; where that fails, reports what is undefined and leaves
+/// the files with problems out.
+fn compile(
+    expressions: &mut Expressions,
+    files: &mut [(Option<file::Content>, Notes<'_>)],
+) -> Program {
     let mistakes = match expressions.compile() {
         Ok(program) => return program,
         Err(mistakes) => mistakes,
@@ -270,7 +289,8 @@ fn compile(expressions: &mut Expressions, files: &mut [(Option<file::Content>, N
         }
     }
     expressions.compile().unwrap_or_else(|_| {
-        // Nobody can be blamed, so nobody can be trusted: the empty program would pass whole events on.
+        // Nobody can be blamed, so nobody can be trusted: the empty program would pass whole events
+        // on.
         for (_, notes) in files {
             notes.problem(0, "its expressions can't be compiled");
         }
@@ -284,6 +304,13 @@ fn object(fields: impl Iterator<Item = (String, String)>) -> Val {
 
 impl Property {
     fn plain(name: String, expression: Expression) -> Self {
-        Self { name, expression, map: None, input: Input::Text, otherwise: None, unknown: Unknown::Fail }
+        Self {
+            name,
+            expression,
+            map: None,
+            input: Input::Text,
+            otherwise: None,
+            unknown: Unknown::Fail,
+        }
     }
 }

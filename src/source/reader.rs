@@ -54,7 +54,16 @@ pub(super) struct Found<T> {
 
 impl<'f, 'e> Reader<'f, 'e> {
     pub(super) fn new(file: &'f str, text: &'f str, expressions: &'e mut Expressions) -> Self {
-        Self { notes: Notes { file, text, problems: Vec::new(), demands: Vec::new(), places: Vec::new() }, expressions }
+        Self {
+            notes: Notes {
+                file,
+                text,
+                problems: Vec::new(),
+                demands: Vec::new(),
+                places: Vec::new(),
+            },
+            expressions,
+        }
     }
 
     /// What was found.
@@ -72,7 +81,10 @@ impl<'f, 'e> Reader<'f, 'e> {
         match DeTable::parse(self.notes.text) {
             Ok(table) => Some(table.into_inner()),
             Err(error) => {
-                self.problem(error.span().map_or(0, |span| span.start), format!("not TOML: {}", error.message()));
+                self.problem(
+                    error.span().map_or(0, |span| span.start),
+                    format!("not TOML: {}", error.message()),
+                );
                 None
             }
         }
@@ -104,11 +116,14 @@ impl<'f, 'e> Reader<'f, 'e> {
 }
 
 impl Notes<'_> {
-    /// Notes a problem: of a file with very many the first ones, since finding each one's line takes time.
+    /// Notes a problem: of a file with very many the first ones, since finding each one's line
+    /// takes time.
     pub(super) fn problem(&mut self, start: usize, message: impl Into<String>) {
         match self.problems.len() {
             ..PROBLEMS => self.problems.push(Problem::at(self.file, self.text, start, message)),
-            PROBLEMS => self.problems.push(Problem::of_file(self.file, "and more; put these right first")),
+            PROBLEMS => {
+                self.problems.push(Problem::of_file(self.file, "and more; put these right first"));
+            }
             _ => {}
         }
     }
@@ -128,11 +143,14 @@ impl Notes<'_> {
     }
 }
 
-/// Where the byte at this offset of a string's value stands in the text of the file, in which the string begins at
-/// `start`.
+/// Where the byte at this offset of a string's value stands in the text of the file, in which the
+/// string begins at `start`.
 pub(super) fn place(text: &str, start: usize, offset: usize) -> usize {
     let written = text.get(start..).unwrap_or_default();
-    let quotes = ["'''", "\"\"\"", "'", "\""].into_iter().find(|quotes| written.starts_with(quotes)).unwrap_or("");
+    let quotes = ["'''", "\"\"\"", "'", "\""]
+        .into_iter()
+        .find(|quotes| written.starts_with(quotes))
+        .unwrap_or("");
     let mut rest = &written[quotes.len()..];
     if quotes.len() == 3 {
         // A line break right after three quotes is not part of the text.
@@ -141,7 +159,8 @@ pub(super) fn place(text: &str, start: usize, offset: usize) -> usize {
     let mut passed = 0;
     while let Some(character) = rest.chars().next() {
         let plain = (character.len_utf8(), character.len_utf8());
-        let (length, given) = if character == '\\' && quotes.starts_with('"') { escape(rest) } else { plain };
+        let (length, given) =
+            if character == '\\' && quotes.starts_with('"') { escape(rest) } else { plain };
         if passed + given > offset {
             break;
         }
@@ -159,7 +178,10 @@ fn escape(written: &str) -> (usize, usize) {
         Some(b'U') => 8,
         // The rest of the line and the white space that the next ones begin with.
         Some(b' ' | b'\t' | b'\r' | b'\n') => {
-            return (written.len() - written[1..].trim_start_matches([' ', '\t', '\r', '\n']).len(), 0);
+            return (
+                written.len() - written[1..].trim_start_matches([' ', '\t', '\r', '\n']).len(),
+                0,
+            );
         }
         _ => 0,
     };
@@ -191,20 +213,33 @@ impl<'t> Section<'t> {
     }
 
     /// A table under this one.
-    pub(super) fn section(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Section<'t>> {
+    pub(super) fn section(
+        &mut self,
+        reader: &mut Reader<'_, '_>,
+        key: &'static str,
+    ) -> Option<Section<'t>> {
         let value = self.take(key)?;
         match value.get_ref() {
-            DeValue::Table(table) => Some(Section::new(&format!("[{key}]"), value.span().start, table)),
+            DeValue::Table(table) => {
+                Some(Section::new(&format!("[{key}]"), value.span().start, table))
+            }
             other => {
                 let label = self.label(key);
-                reader.problem(value.span().start, format!("{label} has to be a table, not {}", article(other)));
+                reader.problem(
+                    value.span().start,
+                    format!("{label} has to be a table, not {}", article(other)),
+                );
                 None
             }
         }
     }
 
     /// Text.
-    pub(super) fn text(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Found<String>> {
+    pub(super) fn text(
+        &mut self,
+        reader: &mut Reader<'_, '_>,
+        key: &'static str,
+    ) -> Option<Found<String>> {
         let value = self.take(key)?;
         let label = self.label(key);
         text(reader, &label, value)
@@ -235,13 +270,21 @@ impl<'t> Section<'t> {
     }
 
     /// An expression.
-    pub(super) fn expression(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Expression> {
+    pub(super) fn expression(
+        &mut self,
+        reader: &mut Reader<'_, '_>,
+        key: &'static str,
+    ) -> Option<Expression> {
         let found = self.text(reader, key)?;
         reader.expression(&found)
     }
 
     /// A duration such as `5m`.
-    pub(super) fn duration(&mut self, reader: &mut Reader<'_, '_>, key: &'static str) -> Option<Duration> {
+    pub(super) fn duration(
+        &mut self,
+        reader: &mut Reader<'_, '_>,
+        key: &'static str,
+    ) -> Option<Duration> {
         let found = self.text(reader, key)?;
         let duration = time::duration(&found.value);
         if let Err(problem) = &duration {
@@ -256,7 +299,8 @@ impl<'t> Section<'t> {
         match value.get_ref() {
             DeValue::Boolean(flag) => Some(*flag),
             other => {
-                let message = format!("{} has to be true or false, not {}", self.label(key), article(other));
+                let message =
+                    format!("{} has to be true or false, not {}", self.label(key), article(other));
                 reader.problem(value.span().start, message);
                 None
             }
@@ -271,10 +315,16 @@ impl<'t> Section<'t> {
         choices: &[(&str, T)],
     ) -> Option<T> {
         let found = self.text(reader, key)?;
-        let choice = choices.iter().find(|(word, _)| *word == found.value).map(|(_, choice)| choice.clone());
+        let choice =
+            choices.iter().find(|(word, _)| *word == found.value).map(|(_, choice)| choice.clone());
         if choice.is_none() {
             let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-            let message = format!("{} is {:?}; write one of {}", self.label(key), found.value, words.join(", "));
+            let message = format!(
+                "{} is {:?}; write one of {}",
+                self.label(key),
+                found.value,
+                words.join(", ")
+            );
             reader.problem(found.start, message);
         }
         choice
@@ -289,7 +339,9 @@ impl<'t> Section<'t> {
         let mut section = self.section(reader, key)?;
         let mut rows = Vec::new();
         for (name, _, value) in std::mem::take(&mut section.keys) {
-            if let Some(found) = text(reader, &format!("`{name}` of the {key} of {}", self.name), value) {
+            if let Some(found) =
+                text(reader, &format!("`{name}` of the {key} of {}", self.name), value)
+            {
                 rows.push((name.to_owned(), found));
             }
         }
@@ -314,22 +366,31 @@ impl<'t> Section<'t> {
             let hint = match near {
                 Some((distance, known)) if distance <= 2 => format!("did you mean `{known}`?"),
                 _ => {
-                    let known: Vec<_> = self.known.iter().map(|known| format!("`{known}`")).collect();
+                    let known: Vec<_> =
+                        self.known.iter().map(|known| format!("`{known}`")).collect();
                     format!("known here: {}", known.join(", "))
                 }
             };
-            let place = if self.name.is_empty() { "here".to_owned() } else { format!("in {}", self.name) };
+            let place =
+                if self.name.is_empty() { "here".to_owned() } else { format!("in {}", self.name) };
             reader.problem(span.start, format!("there is no key `{name}` {place}; {hint}"));
         }
     }
 }
 
-fn text(reader: &mut Reader<'_, '_>, label: &str, value: &Spanned<DeValue<'_>>) -> Option<Found<String>> {
+fn text(
+    reader: &mut Reader<'_, '_>,
+    label: &str,
+    value: &Spanned<DeValue<'_>>,
+) -> Option<Found<String>> {
     let start = value.span().start;
     match value.get_ref() {
         DeValue::String(text) => Some(Found { value: Cow::clone(text).into_owned(), start }),
         other => {
-            reader.problem(start, format!("{label} has to be text in quotes, not {}", article(other)));
+            reader.problem(
+                start,
+                format!("{label} has to be text in quotes, not {}", article(other)),
+            );
             None
         }
     }

@@ -1,7 +1,9 @@
-//! jq's regular expressions, in place of jaq's: `test`, `match`, `capture`, `scan`, `split`, `sub` and `gsub`.
+//! jq's regular expressions, in place of jaq's: `test`, `match`, `capture`, `scan`, `split`, `sub`
+//! and `gsub`.
 //!
-//! jaq's compile a pattern at each call, keep every intermediate text of a replacement, and panic where a group that
-//! stands later in the pattern matches earlier in the text. These take time and memory in proportion to the text.
+//! jaq's compile a pattern at each call, keep every intermediate text of a replacement, and panic
+//! where a group that stands later in the pattern matches earlier in the text. These take time and
+//! memory in proportion to the text.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,7 +19,8 @@ use regex_bites::bytes::{Regex, RegexBuilder};
 
 use super::jq::{Kind, Val};
 
-/// The most patterns that a delivery keeps compiled, and the most memory of one: a payload may hold any number.
+/// The most patterns that a delivery keeps compiled, and the most memory of one: a payload may hold
+/// any number.
 const PATTERNS: usize = 32;
 const PATTERN_MEMORY: usize = 256 << 10;
 
@@ -48,7 +51,9 @@ pub(super) const REPLACED: [(&str, usize); 10] = [
 pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
     let replacement = || Box::from([Bind::Var(()), Bind::Fun(()), Bind::Var(())]);
     let functions: [Filter<RunPtr<Kind>>; 8] = [
-        ("test", v(2), |cv| bome(Matches::of(cv, false).map(|mut matches| Val::from(matches.next().is_some())))),
+        ("test", v(2), |cv| {
+            bome(Matches::of(cv, false).map(|mut matches| Val::from(matches.next().is_some())))
+        }),
         ("match", v(2), |cv| stream(Matches::of(cv, false), Matches::description)),
         ("capture", v(2), |cv| stream(Matches::of(cv, false), Matches::captured)),
         ("scan", v(2), |cv| stream(Matches::of(cv, true), Matches::scanned)),
@@ -79,7 +84,9 @@ impl Patterns {
     /// The compiled pattern. As in jq, the two may come as an array, and no flags may be null.
     fn get(&self, pattern: &Val, flags: &Val) -> Result<Rc<Pattern>, Error<Val>> {
         let (pattern, flags) = match pattern {
-            Val::Arr(both) => (both.first().unwrap_or(&Val::Null), both.get(1).unwrap_or(&Val::Null)),
+            Val::Arr(both) => {
+                (both.first().unwrap_or(&Val::Null), both.get(1).unwrap_or(&Val::Null))
+            }
             pattern => (pattern, flags),
         };
         let flags = if matches!(flags, Val::Null) { String::new() } else { text(flags)? };
@@ -127,7 +134,8 @@ impl Pattern {
                 other => return Err(Error::str(format_args!("invalid regex flag: {other}"))),
             }
         }
-        let regex = builder.build().map_err(|error| Error::str(format_args!("invalid regex: {error}")))?;
+        let regex =
+            builder.build().map_err(|error| Error::str(format_args!("invalid regex: {error}")))?;
         let names = regex.capture_names().map(|name| name.map(str::to_owned)).collect();
         Ok(Self { regex, names, is_global, skips_empty })
     }
@@ -166,7 +174,13 @@ impl Matches {
         Self::new(cv.0.data().patterns(), cv.1, &pattern, &flags, is_global)
     }
 
-    fn new(patterns: &Patterns, value: Val, pattern: &Val, flags: &Val, is_global: bool) -> Result<Self, Error<Val>> {
+    fn new(
+        patterns: &Patterns,
+        value: Val,
+        pattern: &Val,
+        flags: &Val,
+        is_global: bool,
+    ) -> Result<Self, Error<Val>> {
         let pattern = patterns.get(pattern, flags)?;
         let Val::TStr(text) = &value else { return Err(Error::typ(value, "string")) };
         let text = Bytes::clone(text);
@@ -209,13 +223,15 @@ impl Matches {
     /// What `capture` gives: the texts of the groups that have names.
     fn captured(&mut self, found: &Match) -> Val {
         let groups = found.iter().zip(&self.pattern.names);
-        let named = groups.filter_map(|(range, name)| Some((key(name.as_ref()?), self.part(range.clone()?))));
+        let named = groups
+            .filter_map(|(range, name)| Some((key(name.as_ref()?), self.part(range.clone()?))));
         Val::obj(named.collect())
     }
 
     /// What `scan` gives: the texts of the groups, or the whole match where there are none.
     fn scanned(&mut self, found: &Match) -> Val {
-        let mut parts: Vec<_> = found.iter().flatten().map(|range| self.part(range.clone())).collect();
+        let mut parts: Vec<_> =
+            found.iter().flatten().map(|range| self.part(range.clone())).collect();
         if parts.len() > 1 {
             parts.remove(0);
             return Val::Arr(parts.into());
@@ -280,14 +296,16 @@ fn replace(mut cv: Cv<'_, Kind>, is_global: bool) -> ValXs<'_, Val> {
     let (replacement, context) = cv.0.pop_fun();
     let pattern = cv.0.pop_var();
     let matches = Matches::new(cv.0.data().patterns(), cv.1, &pattern, &flags, is_global);
-    let outputs = |captured: Val| replacement.run((context.clone(), captured)).take(TEXTS + 1).collect();
+    let outputs =
+        |captured: Val| replacement.run((context.clone(), captured)).take(TEXTS + 1).collect();
     match matches.map_err(Exn::from).and_then(|matches| replaced(matches, outputs)) {
         Ok(texts) => Box::new(texts.into_iter().map(Ok)),
         Err(error) => box_once(Err(error)),
     }
 }
 
-/// The text with its matches replaced; several where the replacement has several outputs, none where it has none.
+/// The text with its matches replaced; several where the replacement has several outputs, none
+/// where it has none.
 fn replaced<'a>(
     mut matches: Matches,
     replacement: impl Fn(Val) -> Result<Vec<Val>, Exn<'a, Val>>,
@@ -322,10 +340,15 @@ fn pieces(values: Vec<Val>) -> Result<Vec<Val>, Error<Val>> {
 }
 
 /// Each text with `gap` and each of the pieces at its end.
-fn extended(mut texts: Vec<Vec<u8>>, gap: &[u8], pieces: &[Val]) -> Result<Vec<Vec<u8>>, Error<Val>> {
+fn extended(
+    mut texts: Vec<Vec<u8>>,
+    gap: &[u8],
+    pieces: &[Val],
+) -> Result<Vec<Vec<u8>>, Error<Val>> {
     let bytes = |piece: &Val| piece.as_bytes().map(<[u8]>::to_vec).unwrap_or_default();
     let count = texts.len() * pieces.len();
-    let added: usize = pieces.iter().map(|piece| piece.as_bytes().map_or(0, <[u8]>::len) + gap.len()).sum();
+    let added: usize =
+        pieces.iter().map(|piece| piece.as_bytes().map_or(0, <[u8]>::len) + gap.len()).sum();
     let length = texts.iter().map(Vec::len).sum::<usize>() * pieces.len() + added * texts.len();
     if count > TEXTS {
         return Err(Error::str(format_args!("the replacement gives more than {TEXTS} texts")));
@@ -340,7 +363,9 @@ fn extended(mut texts: Vec<Vec<u8>>, gap: &[u8], pieces: &[Val]) -> Result<Vec<V
         }
         return Ok(texts);
     }
-    let each = |text: &Vec<u8>| pieces.iter().map(|piece| [text, gap, &bytes(piece)].concat()).collect::<Vec<_>>();
+    let each = |text: &Vec<u8>| {
+        pieces.iter().map(|piece| [text, gap, &bytes(piece)].concat()).collect::<Vec<_>>()
+    };
     Ok(texts.iter().flat_map(each).collect())
 }
 
@@ -399,7 +424,11 @@ mod tests {
     #[test]
     fn they_give_what_jq_gives() {
         for (expression, input, expected) in [
-            (r#"[test("B"), test("B"; "i"), test("B"; null), test(["B", "i"])]"#, "abc", "[false,true,false,true]"),
+            (
+                r#"[test("B"), test("B"; "i"), test("B"; null), test(["B", "i"])]"#,
+                "abc",
+                "[false,true,false,true]",
+            ),
             (
                 r#"[match("b(?<n>.)?"; "g")]"#,
                 "äbc b",
@@ -450,8 +479,14 @@ mod tests {
             (r#"gsub("a"; 1)"#, "error: cannot calculate"),
             (r#"gsub("a"; error("no"))"#, "error: \"no\""),
             (r#"gsub("a"; repeat("b"))"#, "error: \"the replacement gives more than 100 texts"),
-            (r#"gsub(""; "b" * 1000000)"#, "error: \"the replacement makes a text of more than 4 MiB"),
-            (r#"[range(200000) | ""] | join("-") | split("-")"#, "error: \"split gives more than 100000 parts"),
+            (
+                r#"gsub(""; "b" * 1000000)"#,
+                "error: \"the replacement makes a text of more than 4 MiB",
+            ),
+            (
+                r#"[range(200000) | ""] | join("-") | split("-")"#,
+                "error: \"split gives more than 100000 parts",
+            ),
             (r#"test("(a{1000}){1000}")"#, "error: \"invalid regex: "),
             (r#"1 | split("a")"#, "error: \"split input and separator must be strings"),
         ] {

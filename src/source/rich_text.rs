@@ -1,5 +1,5 @@
-//! Atlassian Document Format as text: nodes with a `type`, and `text`, `attrs` or more nodes as `content`.
-//! <https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/>
+//! Atlassian Document Format as text: nodes with a `type`, and `text`, `attrs` or more nodes as
+//! `content`. <https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/>
 
 use super::jq::Val;
 use super::value::string_or_number;
@@ -40,7 +40,9 @@ impl Page {
             "doc" => self.inside(node),
             "text" => self.words(&word(field(node, "text"))),
             "hardBreak" => self.break_line(),
-            "mention" | "status" | "placeholder" | "inlineExtension" => self.words(&attribute(node, "text")),
+            "mention" | "status" | "placeholder" | "inlineExtension" => {
+                self.words(&attribute(node, "text"));
+            }
             "emoji" => match attribute(node, "text") {
                 text if text.is_empty() => self.words(&attribute(node, "shortName")),
                 text => self.words(&text),
@@ -108,7 +110,11 @@ impl Page {
     fn code(&mut self, node: &Val) {
         let typed: String = children(node).iter().map(|child| word(field(child, "text"))).collect();
         let lines = typed.trim_end_matches(['\r', '\n']).lines();
-        self.lines.extend(lines.map(|line| Line { text: line.to_owned(), is_bare: false, is_code: true }));
+        self.lines.extend(lines.map(|line| Line {
+            text: line.to_owned(),
+            is_bare: false,
+            is_code: true,
+        }));
     }
 
     /// A row of a table is one line, whatever its cells hold.
@@ -128,7 +134,8 @@ impl Page {
     fn finish(self) -> Vec<String> {
         let mut finished = Vec::new();
         for line in self.lines {
-            let text = if line.is_code { line.text.as_str() } else { line.text.trim_matches([' ', '\t']) };
+            let text =
+                if line.is_code { line.text.as_str() } else { line.text.trim_matches([' ', '\t']) };
             if line.is_code || !(text.is_empty() || line.is_bare) {
                 finished.push(text.to_owned());
             }
@@ -159,7 +166,8 @@ fn word(value: Option<&Val>) -> String {
 
 /// The day of a date, which is kept as milliseconds of its midnight in UTC.
 fn date(milliseconds: &str) -> String {
-    let time = milliseconds.parse().map(|milliseconds| Time::from_milliseconds(milliseconds).to_string());
+    let time =
+        milliseconds.parse().map(|milliseconds| Time::from_milliseconds(milliseconds).to_string());
     match time.as_ref().map(|time| time.split_once('T')) {
         Ok(Some((day, _))) => day.to_owned(),
         _ => milliseconds.to_owned(),

@@ -7,7 +7,8 @@ use jaq_core::load::lex::{StrPart, Tok, Token};
 
 use super::depth;
 
-/// The values that the expression puts into text, as `"\(.a)"` does, in their order; each in its parentheses.
+/// The values that the expression puts into text, as `"\(.a)"` does, in their order; each in its
+/// parentheses.
 pub(super) fn interpolated(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     walk(text, &mut |tokens| {
@@ -37,12 +38,15 @@ pub(super) fn empty_alternative(text: &str) -> Option<usize> {
 pub(super) fn uses(text: &str, words: &[&str]) -> bool {
     let mut found = false;
     walk(text, &mut |tokens| {
-        found |= tokens.iter().any(|Token(word, token)| matches!(token, Tok::Word) && words.contains(word));
+        found |= tokens
+            .iter()
+            .any(|Token(word, token)| matches!(token, Tok::Word) && words.contains(word));
     });
     found
 }
 
-/// Calls `on` with the tokens of the text, and with those of each block and each interpolated value within it.
+/// Calls `on` with the tokens of the text, and with those of each block and each interpolated value
+/// within it.
 fn walk<'t>(text: &'t str, on: &mut impl FnMut(&[Token<&'t str>])) {
     fn all<'t>(tokens: &[Token<&'t str>], on: &mut impl FnMut(&[Token<&'t str>])) {
         on(tokens);

@@ -13,8 +13,8 @@ pub(super) fn utf16_units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
-/// Text as HTML that shows the same text: `&`, `<` and `>` escaped, line breaks as `<br>`. It ends before the first
-/// character that would make it longer than a property holds.
+/// Text as HTML that shows the same text: `&`, `<` and `>` escaped, line breaks as `<br>`. It ends
+/// before the first character that would make it longer than a property holds.
 pub(super) fn to_html(text: &str) -> String {
     let mut html = String::with_capacity(text.len().min(LONGEST) + text.len().min(LONGEST) / 8);
     let mut room = LONGEST;
@@ -38,7 +38,8 @@ pub(super) fn to_html(text: &str) -> String {
 
 /// HTML as the text that it shows; text without any tag keeps its line breaks.
 pub(super) fn from_html(html: &str) -> String {
-    // After the last `>` no tag begins. Without this bound each of a million `<` would look through all that follows.
+    // After the last `>` no tag begins. Without this bound each of a million `<` would look through
+    // all that follows.
     let after_tags = html.rfind('>').map_or(html.len(), |last| html.len() - last);
     let may_have_tags = |rest: &str| rest.len().saturating_sub(after_tags);
     if !html[..may_have_tags(html)].match_indices('<').any(|(at, _)| tag(&html[at..]).is_some()) {
@@ -57,9 +58,10 @@ pub(super) fn from_html(html: &str) -> String {
         rest = &rest[length..];
         match name.to_ascii_lowercase().as_str() {
             "li" => text.push_str("\n- "),
-            "br" | "p" | "/p" | "div" | "/div" | "/li" | "tr" | "/tr" | "ul" | "/ul" | "ol" | "/ol" | "table"
-            | "hr" | "/table" | "blockquote" | "/blockquote" | "pre" | "/pre" | "h1" | "/h1" | "h2" | "/h2" | "h3"
-            | "/h3" | "h4" | "/h4" | "h5" | "/h5" | "h6" | "/h6" => text.push('\n'),
+            "br" | "p" | "/p" | "div" | "/div" | "/li" | "tr" | "/tr" | "ul" | "/ul" | "ol"
+            | "/ol" | "table" | "hr" | "/table" | "blockquote" | "/blockquote" | "pre" | "/pre"
+            | "h1" | "/h1" | "h2" | "/h2" | "h3" | "/h3" | "h4" | "/h4" | "h5" | "/h5" | "h6"
+            | "/h6" => text.push('\n'),
             "td" | "th" => text.push(' '),
             hidden @ ("script" | "style" | "head") => rest = &rest[end_tag(rest, hidden)..],
             _ => {}
@@ -71,17 +73,25 @@ pub(super) fn from_html(html: &str) -> String {
 
 /// Without white space at the ends of lines, and without empty lines.
 pub(super) fn tidy(text: &str) -> String {
-    let lines = text.lines().map(|line| line.trim_matches([' ', '\t'])).filter(|line| !line.is_empty() && *line != "-");
+    let lines = text
+        .lines()
+        .map(|line| line.trim_matches([' ', '\t']))
+        .filter(|line| !line.is_empty() && *line != "-");
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The name of the tag (with its `/`) or comment at the start of the text, and how many bytes it takes.
+/// The name of the tag (with its `/`) or comment at the start of the text, and how many bytes it
+/// takes.
 fn tag(text: &str) -> Option<(&str, usize)> {
     if text.starts_with("<!--") {
         return Some(("!--", find(text, "-->").map_or(text.len(), |end| end + 3)));
     }
     let inside = text.get(1..)?;
-    if !inside.strip_prefix(['/', '!']).unwrap_or(inside).starts_with(|first: char| first.is_ascii_alphabetic()) {
+    if !inside
+        .strip_prefix(['/', '!'])
+        .unwrap_or(inside)
+        .starts_with(|first: char| first.is_ascii_alphabetic())
+    {
         return None;
     }
     let inside = &inside[..find(inside, ">")?];
@@ -94,7 +104,10 @@ fn end_tag(text: &str, name: &str) -> usize {
     let mut passed = 0;
     while let Some(ahead) = find(&text[passed..], "</") {
         let at = passed + ahead;
-        if text.get(at + 2..at + 2 + name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name)) {
+        if text
+            .get(at + 2..at + 2 + name.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(name))
+        {
             return at;
         }
         passed = at + 2;
@@ -153,13 +166,21 @@ mod tests {
 
     #[test]
     fn broken_html_is_read_in_one_pass() {
-        for part in ["<", "<a", "< ", "<p>", "<!--", "</", "<script></script>", "<script></a", "<style>"] {
+        for part in
+            ["<", "<a", "< ", "<p>", "<!--", "</", "<script></script>", "<script></a", "<style>"]
+        {
             for end in ["", ">", "<p>"] {
                 let html = format!("<p>{}{end}", part.repeat(10_000));
                 LOOKED_AT.set(0);
                 assert!(from_html(&html).len() <= html.len());
-                // Once to find out whether there are tags, once for the tags, and once between them.
-                assert!(LOOKED_AT.get() <= 3 * html.len(), "{part:?}, {end:?}: {} of {}", LOOKED_AT.get(), html.len());
+                // Once to find out whether there are tags, once for the tags, and once between
+                // them.
+                assert!(
+                    LOOKED_AT.get() <= 3 * html.len(),
+                    "{part:?}, {end:?}: {} of {}",
+                    LOOKED_AT.get(),
+                    html.len()
+                );
             }
         }
     }
@@ -186,7 +207,8 @@ mod tests {
             let made = to_html(&unit.repeat(LONGEST));
             assert_eq!(utf16_units(&made), length, "{unit:?}");
             assert!(html.repeat(LONGEST).starts_with(&made), "{unit:?}");
-            let ends_within = |part: &str| made.rfind(part) > made.rfind(if part == "&" { ';' } else { '>' });
+            let ends_within =
+                |part: &str| made.rfind(part) > made.rfind(if part == "&" { ';' } else { '>' });
             assert!(!ends_within("&") && !ends_within("<"), "{unit:?}");
         }
     }

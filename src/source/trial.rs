@@ -31,8 +31,9 @@ impl<'t> Trial<'t> {
 
     /// The first output, if there is one and it is no error.
     ///
-    /// The others are not asked for, so `repeat(.)` comes to an end here. `last(repeat(.))` doesn't: nothing
-    /// interrupts jaq. Nor does anything keep it from overflowing the stack with a value that is nested deep.
+    /// The others are not asked for, so `repeat(.)` comes to an end here. `last(repeat(.))`
+    /// doesn't: nothing interrupts jaq. Nor does anything keep it from overflowing the stack with a
+    /// value that is nested deep.
     pub(super) fn gives(&self, text: &str) -> Option<Val> {
         self.outputs(text, |outputs| outputs.next()?.ok())?
     }
@@ -42,7 +43,8 @@ impl<'t> Trial<'t> {
         self.outputs(text, |mut outputs| Iterator::find_map(&mut outputs, Result::err))?
     }
 
-    /// Whether it passes an event as `when` does: by an output that is neither `false` nor `null`, after no error.
+    /// Whether it passes an event as `when` does: by an output that is neither `false` nor `null`,
+    /// after no error.
     pub(super) fn passes(&self, text: &str) -> bool {
         let decides = |output: &Result<_, _>| !matches!(output, Ok(Val::Null | Val::Bool(false)));
         let first = self.outputs(text, |mut outputs| Iterator::find(&mut outputs, decides));
@@ -80,7 +82,11 @@ mod tests {
         ];
         let trial = Trial::of(expected.map(|(text, _)| text));
         for (text, gives) in expected {
-            assert_eq!(trial.gives(text).map(|value| value.to_string()).as_deref(), gives, "{text}");
+            assert_eq!(
+                trial.gives(text).map(|value| value.to_string()).as_deref(),
+                gives,
+                "{text}"
+            );
         }
     }
 
@@ -106,10 +112,14 @@ mod tests {
 
     #[test]
     fn mistakes_keep_no_other_expression_from_being_run() {
-        let trial = Trial::of(["1", ".a |", "$nobody", "2", "nothing_of_this_name", "break $out", "1"]);
-        let given =
-            ["1", ".a |", "$nobody", "2", "nothing_of_this_name", "break $out", "3"].map(|text| trial.gives(text));
+        let trial =
+            Trial::of(["1", ".a |", "$nobody", "2", "nothing_of_this_name", "break $out", "1"]);
+        let given = ["1", ".a |", "$nobody", "2", "nothing_of_this_name", "break $out", "3"]
+            .map(|text| trial.gives(text));
         let given = given.map(|value| value.map(|value| value.to_string()));
-        assert_eq!(given.each_ref().map(Option::as_deref), [Some("1"), None, None, Some("2"), None, None, None]);
+        assert_eq!(
+            given.each_ref().map(Option::as_deref),
+            [Some("1"), None, None, Some("2"), None, None, None]
+        );
     }
 }

@@ -9,7 +9,8 @@ use jaq_std::ValT as _;
 use super::jq::Val;
 use super::text::{LONGEST, utf16_units};
 
-/// The most digits that a number has beyond those in the payload: `1e999999` is no reason to write a million zeros.
+/// The most digits that a number has beyond those in the payload: `1e999999` is no reason to write
+/// a million zeros.
 const MORE_DIGITS: usize = 40;
 
 /// The longest id of a task or an event, in characters.
@@ -43,7 +44,8 @@ fn joined(items: &[Val]) -> Result<String, String> {
     Ok(joined)
 }
 
-/// Text that a property holds, or what is wrong with it: HubSpot counts as Java does, in units of UTF-16.
+/// Text that a property holds, or what is wrong with it: HubSpot counts as Java does, in units of
+/// UTF-16.
 pub(super) fn bounded(text: &str) -> Result<&str, String> {
     if text.len() > LONGEST && (text.len() > 3 * LONGEST || utf16_units(text) > LONGEST) {
         return Err(too_long());
@@ -52,7 +54,9 @@ pub(super) fn bounded(text: &str) -> Result<&str, String> {
 }
 
 fn too_long() -> String {
-    format!("it gives text of more than {LONGEST} characters, which is more than a property holds: cut(60000), say")
+    format!(
+        "it gives text of more than {LONGEST} characters, which is more than a property holds: cut(60000), say"
+    )
 }
 
 /// The text of a string or a number, `None` for everything else, as an id.
@@ -103,7 +107,8 @@ fn part(value: &Val) -> Result<Option<Cow<'_, str>>, String> {
         }
         Val::TStr(_) => {
             let text = value.as_utf8_bytes().and_then(|bytes| std::str::from_utf8(bytes).ok());
-            text.map(|text| Some(text.into())).ok_or_else(|| "it gives text that is not UTF-8".to_owned())
+            text.map(|text| Some(text.into()))
+                .ok_or_else(|| "it gives text that is not UTF-8".to_owned())
         }
         other => Err(format!(
             "it gives {}, but a property takes text, a number, true or false, or a list of these",
@@ -146,7 +151,9 @@ fn plain(text: &str) -> Option<String> {
     match usize::try_from(point) {
         Ok(point) if point > longest => return None,
         Ok(0) => write!(plain, "0.{digits}").ok()?,
-        Ok(point) if point >= digits.len() => write!(plain, "{digits}{}", "0".repeat(point - digits.len())).ok()?,
+        Ok(point) if point >= digits.len() => {
+            write!(plain, "{digits}{}", "0".repeat(point - digits.len())).ok()?;
+        }
         Ok(point) => write!(plain, "{}.{}", &digits[..point], &digits[point..]).ok()?,
         Err(_) => {
             let needed = usize::try_from(-point).ok().filter(|needed| *needed <= longest)?;
@@ -184,7 +191,15 @@ mod tests {
         }
         assert_eq!(text(&Val::from(0.1_f64)), Ok(Some("0.1".into())));
         assert_eq!(text(&Val::from(1e21_f64)), Ok(Some("1000000000000000000000".into())));
-        for json in ["1e400", "-1e-400", "1e999999999", "1e-999999999", "1e99999999999999999999", "NaN", "Infinity"] {
+        for json in [
+            "1e400",
+            "-1e-400",
+            "1e999999999",
+            "1e-999999999",
+            "1e99999999999999999999",
+            "NaN",
+            "Infinity",
+        ] {
             assert!(of(json).is_err(), "{json}");
         }
     }
@@ -203,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_text_is_no_longer_than_a_property_holds() {
-        for (unit, length) in [("a", LONGEST), ("ä", LONGEST), ("€", LONGEST), ("😀", LONGEST / 2)] {
+        for (unit, length) in [("a", LONGEST), ("ä", LONGEST), ("€", LONGEST), ("😀", LONGEST / 2)]
+        {
             assert!(bounded(&unit.repeat(length)).is_ok(), "{unit}");
             assert!(bounded(&unit.repeat(length + 1)).unwrap_err().contains("65536"), "{unit}");
         }

@@ -10,12 +10,14 @@ use super::problem::{Problem, Warning};
 use super::warnings::{Remark, Written, written};
 use crate::time;
 
-/// The shortest and the longest tolerance that is not remarked upon: an honest delivery takes some seconds, and whoever
-/// catches one can send it again for as long as it lasts.
+/// The shortest and the longest tolerance that is not remarked upon: an honest delivery takes some
+/// seconds, and whoever catches one can send it again for as long as it lasts.
 const TOLERANCES: [Duration; 2] = [Duration::from_secs(10), Duration::from_hours(1)];
 
-/// The schemes of `Authorization`, which a space parts from what follows. <https://www.iana.org/assignments/http-authschemes>
-const AUTHORIZATION: [&str; 7] = ["basic", "bearer", "token", "digest", "hmac", "apikey", "api-key"];
+/// The schemes of `Authorization`, which a space parts from what follows.
+/// <https://www.iana.org/assignments/http-authschemes>
+const AUTHORIZATION: [&str; 7] =
+    ["basic", "bearer", "token", "digest", "hmac", "apikey", "api-key"];
 
 /// What is to be said about the `[verify]` of a file.
 pub(super) fn remarks(table: &DeTable<'_>) -> Vec<Remark> {
@@ -53,7 +55,9 @@ fn doubtful_prefix(scheme: &str, prefix: Written<'_>) -> Option<Remark> {
             .to_owned()
     } else if is_authorization && word.ends_with(':') {
         let name = word.trim_end_matches(':');
-        format!("no colon stands after {name} in a header, so every real delivery is 401; write \"{name} \"")
+        format!(
+            "no colon stands after {name} in a header, so every real delivery is 401; write \"{name} \""
+        )
     } else if scheme == "token" && ends_in_word {
         format!(
             "`prefix` {:?} has no space at its end; senders write \"{word} SECRET\", and both are taken; write \"{word} \"",
@@ -66,7 +70,10 @@ fn doubtful_prefix(scheme: &str, prefix: Written<'_>) -> Option<Remark> {
             prefix.text
         )
     } else if word.ends_with('=') && prefix.text != word {
-        format!("`prefix` {:?} has a space after the `=`, which no sender writes; write {word:?}", prefix.text)
+        format!(
+            "`prefix` {:?} has a space after the `=`, which no sender writes; write {word:?}",
+            prefix.text
+        )
     } else {
         return None;
     };
@@ -86,11 +93,14 @@ fn doubtful_tolerance(tolerance: Written<'_>) -> Option<Remark> {
     Some(tolerance.remark(message))
 }
 
-/// Two values in `signed` that nothing parts: the same bytes are signed where a piece of one is moved to the other.
+/// Two values in `signed` that nothing parts: the same bytes are signed where a piece of one is
+/// moved to the other.
 ///
-/// A time is told from what surrounds it by its form, and the address and the method are not the sender's to choose.
+/// A time is told from what surrounds it by its form, and the address and the method are not the
+/// sender's to choose.
 fn ambiguous(signed: Written<'_>) -> Option<Remark> {
-    let mut names = signed.text.split('{').skip(1).map(|part| part.split_once('}').unwrap_or((part, "")));
+    let mut names =
+        signed.text.split('{').skip(1).map(|part| part.split_once('}').unwrap_or((part, "")));
     let is_free = |name: &str| matches!(name, "id" | "body") || name.starts_with("header:");
     let (mut left, mut between) = names.next()?;
     for (name, after) in names {
@@ -110,7 +120,8 @@ fn ambiguous(signed: Written<'_>) -> Option<Remark> {
 /// The address of the shipped samples, where the sender's own is to be written.
 fn placeholder(url: Written<'_>) -> Option<Remark> {
     let (_, host) = url.text.split_once("://")?;
-    host.starts_with("taskhooklocal").then(|| url.remark("write the address that you registered with the sender"))
+    host.starts_with("taskhooklocal")
+        .then(|| url.remark("write the address that you registered with the sender"))
 }
 
 /// The warnings about secrets that several of these files name.
@@ -136,7 +147,8 @@ pub fn shared_secrets(files: &[SourceFile]) -> Vec<Warning> {
     found
 }
 
-/// What a secret is called, whether it is meant by its name or its ARN, which ends in a hyphen and six characters of AWS.
+/// What a secret is called, whether it is meant by its name or its ARN, which ends in a hyphen and
+/// six characters of AWS.
 fn name(secret: &str) -> String {
     let (id, field) = secret.trim().split_once('#').unwrap_or((secret.trim(), ""));
     let name = id.split_once(":secret:").map_or(id, |(_, name)| match name.rsplit_once('-') {

@@ -1,5 +1,5 @@
-//! What somebody is told: log lines of the built functions, counted by the metric filters of `template.yaml`, and what
-//! its alarms make of them.
+//! What somebody is told: log lines of the built functions, counted by the metric filters of
+//! `template.yaml`, and what its alarms make of them.
 
 use std::collections::BTreeMap;
 
@@ -39,7 +39,9 @@ impl Stack {
     /// Whether the alarm about a metric rings after each five minutes of a story.
     fn rings(&self, alarm: &str, story: &[Option<f64>]) -> Vec<bool> {
         let alarm = self.resources("AWS::CloudWatch::Alarm")[alarm];
-        let parameter = || &self.0["template"]["Parameters"][alarm["Threshold"]["Ref"].as_str().unwrap()]["Default"];
+        let parameter = || {
+            &self.0["template"]["Parameters"][alarm["Threshold"]["Ref"].as_str().unwrap()]["Default"]
+        };
         let threshold = alarm["Threshold"].as_f64().or_else(|| parameter().as_f64());
         rings(alarm, threshold.unwrap(), story)
     }
@@ -120,7 +122,11 @@ async fn fifty_signed_bodies_that_cannot_be_read_are_letters_and_an_alarm() {
     let stack = Stack::new("told-unreadable").await;
     let world = logging().durable().start().await;
     for _ in 0..50 {
-        world.send(&Event::post("/shop", "{no JSON").signed()).await.is(200, "failed 1").row(0, "failed unreadable");
+        world
+            .send(&Event::post("/shop", "{no JSON").signed())
+            .await
+            .is(200, "failed 1")
+            .row(0, "failed unreadable");
     }
     let lines = lines_since(&world.function, 0, "delivery", 50).await;
     assert_eq!(stack.webhook(&lines), counts(&[("Failures", 50)]));
@@ -170,7 +176,10 @@ async fn each_delivery_that_a_broken_set_up_costs_is_an_error() {
         let refused: Vec<_> = lines.iter().filter(|line| line["message"] == "refused").collect();
         for line in &refused {
             assert_eq!((&line["level"], &line["status"]), (&json!("ERROR"), &json!(500)), "{line}");
-            assert!(line["reason"].as_str().is_some_and(|reason| reason.starts_with("set-up: ")), "{line}");
+            assert!(
+                line["reason"].as_str().is_some_and(|reason| reason.starts_with("set-up: ")),
+                "{line}"
+            );
         }
         assert_eq!(refused.len(), 3);
         let metrics = stack.webhook(&lines);
@@ -181,7 +190,9 @@ async fn each_delivery_that_a_broken_set_up_costs_is_an_error() {
 #[tokio::test]
 async fn each_batch_that_a_broken_worker_gives_back_is_an_error() {
     let stack = Stack::new("told-worker").await;
-    for (name, value) in [("HUBSPOT_BASE_URL", "nowhere"), ("HUBSPOT_TOKEN_SECRET", "{tests}/no-such-secret")] {
+    for (name, value) in
+        [("HUBSPOT_BASE_URL", "nowhere"), ("HUBSPOT_TOKEN_SECRET", "{tests}/no-such-secret")]
+    {
         let world = logging().variable(name, value).durable().start().await;
         let worker = world.worker.as_ref().unwrap();
         world.queues().put("1", &queued("1").to_string()).await;
@@ -213,14 +224,19 @@ async fn an_alarm_holds_while_its_cause_does_and_ends_an_hour_after() {
     // A delivery every forty minutes, for four hours; then all is well.
     let mut story: Vec<_> = (0..48).map(|step| Some(1.0).filter(|_| step % 8 == 0)).collect();
     story.extend([None; 24]);
-    for alarm in
-        ["ErrorLinesAlarm", "WebhookRetriesAlarm", "WebhookErrorsAlarm", "WebhookThrottlesAlarm", "WorkerErrorsAlarm"]
-    {
+    for alarm in [
+        "ErrorLinesAlarm",
+        "WebhookRetriesAlarm",
+        "WebhookErrorsAlarm",
+        "WebhookThrottlesAlarm",
+        "WorkerErrorsAlarm",
+    ] {
         let states = stack.rings(alarm, &story);
         assert!(states[..48].iter().all(|rings| *rings), "{alarm}: {states:?}");
         assert!(!states[60], "{alarm}: {states:?}");
     }
-    // A short fault of HubSpot's rings nothing; one that lasts does, also where a batch comes back only now and then.
+    // A short fault of HubSpot's rings nothing; one that lasts does, also where a batch comes back
+    // only now and then.
     let short = stack.rings("WorkerRetriesAlarm", &[Some(9.0), Some(2.0), None, None]);
     assert_eq!(short, [false; 4]);
     let states = stack.rings("WorkerRetriesAlarm", &[Some(1.0), None].repeat(24));
@@ -267,7 +283,12 @@ async fn what_the_token_may_not_do_is_one_error_however_many_calls_find_it_out()
         let lines = lines_since(&world.function, 0, "delivery", 1).await;
         let errors = at(&lines, "ERROR");
         assert_eq!(errors.len(), 1, "{rows:?}: {errors:#?}");
-        assert!(errors[0]["message"].as_str().unwrap().starts_with("set-up: the HubSpot token lacks a scope: crm."));
+        assert!(
+            errors[0]["message"]
+                .as_str()
+                .unwrap()
+                .starts_with("set-up: the HubSpot token lacks a scope: crm.")
+        );
     }
 }
 
@@ -283,13 +304,20 @@ async fn a_refused_line_says_who_what_and_why() {
     let long = format!("/\r\nERROR a line of the stranger's {}", "é".repeat(300));
     world.send(&Event::post(&long, "{}")).await.is_problem(404);
     world.send(&Event::post("/shop", "{}").header("x-github-delivery", &id)).await.is_problem(401);
-    world.send(&Event::new("GET", "/shop").header("x-github-delivery", "d-2")).await.is_problem(405);
+    world
+        .send(&Event::new("GET", "/shop").header("x-github-delivery", "d-2"))
+        .await
+        .is_problem(405);
     world.send(&Event::post("/shop", "x".repeat(1024 * 1024 + 1))).await.is_problem(413);
     let lines = lines_since(&world.function, 0, "refused", 4).await;
     let [unknown, unsigned, method, large] = &lines[..] else { panic!("{lines:#?}") };
     for line in &lines {
         assert!(line["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{line}");
-        assert_eq!((&line["sourceIp"], &line["level"]), (&json!("192.0.2.1"), &json!("WARN")), "{line}");
+        assert_eq!(
+            (&line["sourceIp"], &line["level"]),
+            (&json!("192.0.2.1"), &json!("WARN")),
+            "{line}"
+        );
         assert!(line["requestId"].as_str().is_some_and(|id| id.starts_with("request-")), "{line}");
         let path = line["path"].as_str().unwrap();
         assert!(path.chars().count() <= 200 && !path.contains(char::is_control), "{line}");
@@ -313,7 +341,9 @@ async fn every_line_is_json_with_each_name_once() {
     let worker = world.worker.as_ref().unwrap();
     wrongly_signed(&world).await;
     world.queues().put("group", "what is this?\nERROR").await;
-    world.deliver(json!({"tickets": [{"id": "404"}, {"id": "1", "priority": "P9"}, {"id": {}}]})).await;
+    world
+        .deliver(json!({"tickets": [{"id": "404"}, {"id": "1", "priority": "P9"}, {"id": {}}]}))
+        .await;
     world.poll().await;
     world.hubspot.fault(Fault { forever: true, ..Fault::status(403) });
     world.deliver(json!({"id": "1", "subject": "a"})).await.is(202, "queued 1");
@@ -321,5 +351,10 @@ async fn every_line_is_json_with_each_name_once() {
     let webhook = lines_since(&world.function, 0, "delivery", 2).await;
     let worker = lines_since(worker, 0, "delivery", 2).await;
     assert!(webhook.iter().chain(&worker).any(|line| line["message"] == "a message can't be read"));
-    assert!(worker.iter().filter(|line| line["message"] == "delivery").all(|line| line["requestId"].is_string()));
+    assert!(
+        worker
+            .iter()
+            .filter(|line| line["message"] == "delivery")
+            .all(|line| line["requestId"].is_string())
+    );
 }

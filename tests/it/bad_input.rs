@@ -45,7 +45,10 @@ async fn a_body_that_cannot_be_read_and_that_nobody_signed_is_400() {
     let world = world().with_dead_letters().source("shop", &open()).start().await;
     for (body, words) in unreadable() {
         let reply = world.send(&Event::post("/shop", body)).await;
-        assert!(reply.is_problem(400).body["detail"].as_str().unwrap().contains(words), "{words}: {reply:?}");
+        assert!(
+            reply.is_problem(400).body["detail"].as_str().unwrap().contains(words),
+            "{words}: {reply:?}"
+        );
     }
     assert!(world.queues().dead().await.is_empty());
     goes_on(&world).await;
@@ -56,18 +59,29 @@ async fn a_signed_body_that_cannot_be_read_is_a_failed_row_and_a_dead_letter_in_
     for builder in [world().with_dead_letters(), world().durable()] {
         let world = builder.start().await;
         for (body, words) in unreadable() {
-            let event = Event::post("/shop", body.clone()).header("x-github-delivery", "d-1").signed();
+            let event =
+                Event::post("/shop", body.clone()).header("x-github-delivery", "d-1").signed();
             let reply = world.send(&event).await;
             reply.is(200, "failed 1").row(0, "failed unreadable");
             assert!(reply.detail(0).contains(words), "{words}: {reply:?}");
-            assert_eq!((&reply.body["event"], &reply.body["tasks"][0]["id"]), (&json!("d-1"), &json!(null)));
+            assert_eq!(
+                (&reply.body["event"], &reply.body["tasks"][0]["id"]),
+                (&json!("d-1"), &json!(null))
+            );
             let letters = world.queues().dead().await;
             let letter: Value = serde_json::from_str(&letters[0]).unwrap();
-            assert_eq!((letters.len(), &letter["reason"], &letter["event"]), (1, &json!("unreadable"), &json!("d-1")));
+            assert_eq!(
+                (letters.len(), &letter["reason"], &letter["event"]),
+                (1, &json!("unreadable"), &json!("d-1"))
+            );
             assert!(letter["headers"].get("x-hub-signature-256").is_none(), "{letter}");
             match String::from_utf8(body) {
-                Ok(text) => assert_eq!((&letter["body"], letter.get("bodyBase64")), (&json!(text), None)),
-                Err(_) => assert_eq!((&letter["bodyBase64"], letter.get("body")), (&json!("//4="), None)),
+                Ok(text) => {
+                    assert_eq!((&letter["body"], letter.get("bodyBase64")), (&json!(text), None));
+                }
+                Err(_) => {
+                    assert_eq!((&letter["bodyBase64"], letter.get("body")), (&json!("//4="), None));
+                }
             }
         }
         world.send(&Event::post("/shop", "{").signed_with("another secret")).await.is_problem(401);
@@ -89,12 +103,15 @@ async fn a_json_scalar_is_a_mapping_failure_and_never_400() {
 
 #[tokio::test]
 async fn an_author_who_breaks_out_of_a_template_closes_no_other_ticket() {
-    let template =
-        SOURCE.replace("scheme = \"github\"", "scheme = \"token\"\nheader = \"authorization\"\nprefix = \"Bearer \"");
+    let template = SOURCE.replace(
+        "scheme = \"github\"",
+        "scheme = \"token\"\nheader = \"authorization\"\nprefix = \"Bearer \"",
+    );
     let world = world().with_dead_letters().source("shop", &template).start().await;
     let subject = "help\", \"id\": \"1\", \"status\": \"done";
     let body = format!("{{\"id\": \"2\", \"subject\": \"{subject}\"}}");
-    let event = Event::post("/shop", body.clone()).header("authorization", &format!("Bearer {SECRET}"));
+    let event =
+        Event::post("/shop", body.clone()).header("authorization", &format!("Bearer {SECRET}"));
     world.send(&event).await.is(200, "failed 1").row(0, "failed unreadable");
     assert!(world.calls("tasks").is_empty());
     let letter: Value = serde_json::from_str(&world.queues().dead().await[0]).unwrap();
@@ -106,10 +123,17 @@ async fn a_signed_json_body_is_never_read_as_a_form() {
     let world = world().start().await;
     let inner = encoded(r#"{"id": "1", "status": "done"}"#);
     let body = json!({"id": "2", "subject": format!("x&payload={inner}&")}).to_string();
-    for content_type in ["application/x-www-form-urlencoded", "application/json", "text/plain; charset=utf-16"] {
-        let event = Event::post("/shop", body.clone()).signed().header("content-type", content_type);
+    for content_type in
+        ["application/x-www-form-urlencoded", "application/json", "text/plain; charset=utf-16"]
+    {
+        let event =
+            Event::post("/shop", body.clone()).signed().header("content-type", content_type);
         let reply = world.send(&event).await;
-        assert_eq!((reply.status, &reply.body["tasks"][0]["id"]), (200, &json!("2")), "{content_type} {reply:?}");
+        assert_eq!(
+            (reply.status, &reply.body["tasks"][0]["id"]),
+            (200, &json!("2")),
+            "{content_type} {reply:?}"
+        );
     }
     assert_eq!(world.task("1", "hs_task_status"), None);
     let form = Event::post("/shop", format!("payload={inner}")).signed();
@@ -124,14 +148,19 @@ fn encoded(text: &str) -> String {
 
 #[tokio::test]
 async fn an_id_that_reaches_into_the_body_is_401() {
-    let source = SOURCE.replace("scheme = \"github\"", "scheme = \"standard-webhooks\"").replace("'.id'", "'.[0]'");
-    let world = world().source("shop", &source).secret("shop", "whsec_AQIDBAUGBwgJCgsM").start().await;
+    let source = SOURCE
+        .replace("scheme = \"github\"", "scheme = \"standard-webhooks\"")
+        .replace("'.id'", "'.[0]'");
+    let world =
+        world().source("shop", &source).secret("shop", "whsec_AQIDBAUGBwgJCgsM").start().await;
     let now = taskhook::time::Time::now().milliseconds() / 1000;
     let signed = |id: &str, time: &str, body: &str| {
         let key = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
         let signature = hmac_sha256(&key, format!("{id}.{time}.{body}").as_bytes());
-        let signature = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, signature);
-        let event = Event::post("/shop", body).header("webhook-signature", &format!("v1,{signature}"));
+        let signature =
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, signature);
+        let event =
+            Event::post("/shop", body).header("webhook-signature", &format!("v1,{signature}"));
         event.header("webhook-id", id).header("webhook-timestamp", time)
     };
     let old = "msg_1.1764000000.{\"type\":";
@@ -147,7 +176,9 @@ async fn half_of_a_character_and_a_byte_order_mark_are_taken() {
         .await
         .is(200, "updated 1");
     assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("cut \u{fffd}"));
-    signed(&world, "\u{feff}\r\n{\"id\": \"2\", \"subject\": \"marked\"}").await.is(200, "updated 1");
+    signed(&world, "\u{feff}\r\n{\"id\": \"2\", \"subject\": \"marked\"}")
+        .await
+        .is(200, "updated 1");
     assert_eq!(world.task("2", "hs_task_subject").as_deref(), Some("marked"));
 }
 
@@ -159,13 +190,22 @@ async fn a_panic_of_jq_is_a_mapping_failure_with_a_letter_in_both_modes() {
     );
     for builder in [world().with_dead_letters(), world().durable()] {
         let world = builder.source("shop", &panics).start().await;
-        let reply =
-            world.deliver(json!({"tickets": [{"id": "1", "subject": "abc"}, {"id": "2", "subject": "b"}]})).await;
+        let reply = world
+            .deliver(
+                json!({"tickets": [{"id": "1", "subject": "abc"}, {"id": "2", "subject": "b"}]}),
+            )
+            .await;
         reply.row(0, "failed mapping");
         assert!(reply.detail(0).starts_with("jq failed in itself"), "{reply:?}");
-        assert!(matches!((reply.status, reply.body["failed"].as_u64()), (200 | 202, Some(1))), "{reply:?}");
+        assert!(
+            matches!((reply.status, reply.body["failed"].as_u64()), (200 | 202, Some(1))),
+            "{reply:?}"
+        );
         let letter: Value = serde_json::from_str(&world.queues().dead().await[0]).unwrap();
-        assert_eq!((&letter["reason"], &letter["failed"]["updates"]), (&json!("mapping"), &json!([0])));
+        assert_eq!(
+            (&letter["reason"], &letter["failed"]["updates"]),
+            (&json!("mapping"), &json!([0]))
+        );
     }
 }
 
@@ -192,13 +232,20 @@ async fn a_delivery_that_is_not_signed_right_is_401_before_its_body_is_parsed() 
     world.send(&event.clone().header("x-hub-signature-256", "sha256=zz")).await.is_problem(401);
     let right = format!("sha256={}", hex::encode(hmac_sha256(SECRET.as_bytes(), body.as_bytes())));
     // Lambda joins headers that stand twice by a comma.
-    world.send(&event.clone().header("x-hub-signature-256", &format!("{right},{right}"))).await.is_problem(401);
+    world
+        .send(&event.clone().header("x-hub-signature-256", &format!("{right},{right}")))
+        .await
+        .is_problem(401);
     world.send(&event.clone().header("x-hub-signature-256", &right[7..])).await.is_problem(401);
-    world.send(&event.clone().header("x-hub-signature-256", &right.replace("sha256", "sha1"))).await.is_problem(401);
+    world
+        .send(&event.clone().header("x-hub-signature-256", &right.replace("sha256", "sha1")))
+        .await
+        .is_problem(401);
     // Not JSON, but that is nobody's business without a signature.
     world.send(&Event::post("/shop", "{")).await.is_problem(401);
     assert!(world.calls("tasks").is_empty());
-    let upper = format!("sha256={}", hex::encode_upper(hmac_sha256(SECRET.as_bytes(), body.as_bytes())));
+    let upper =
+        format!("sha256={}", hex::encode_upper(hmac_sha256(SECRET.as_bytes(), body.as_bytes())));
     world.send(&event.header("x-hub-signature-256", &upper)).await.is(200, "updated 1");
 }
 
@@ -211,7 +258,8 @@ async fn a_signed_time_is_held_against_the_clock_in_both_directions() {
         let now = taskhook::time::Time::now().milliseconds();
         let time = taskhook::time::Time::from_milliseconds(now + seconds * 1000).to_string();
         let signature = hmac_sha256(SECRET.as_bytes(), format!("{time}{body}").as_bytes());
-        let signature = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, signature);
+        let signature =
+            base64::Engine::encode(&base64::engine::general_purpose::STANDARD, signature);
         Event::post("/shop", body.clone())
             .header("x-zendesk-webhook-signature", &signature)
             .header("x-zendesk-webhook-signature-timestamp", &time)
@@ -245,17 +293,25 @@ async fn an_update_that_cannot_be_mapped_fails_alone_with_everything_that_is_wro
             {"id": "2", "subject": "good"},
         ]}))
         .await;
-    reply.is(200, "updated 1, failed 3").row(0, "failed mapping").row(1, "failed mapping").row(2, "failed mapping");
+    reply
+        .is(200, "updated 1, failed 3")
+        .row(0, "failed mapping")
+        .row(1, "failed mapping")
+        .row(2, "failed mapping");
     assert!(reply.detail(0).contains("[task] id: it gives null"), "{reply:?}");
     let detail = reply.detail(2);
-    assert!(detail.contains("hs_task_subject: ") && detail.contains("hs_task_status: \"someday\""), "{detail}");
+    assert!(
+        detail.contains("hs_task_subject: ") && detail.contains("hs_task_status: \"someday\""),
+        "{detail}"
+    );
     assert!(detail.contains("open, done"), "it names what is known: {detail}");
     assert_eq!(world.task("2", "hs_task_subject").as_deref(), Some("good"));
 }
 
 #[tokio::test]
 async fn an_expression_that_fails_at_run_time_is_a_failed_update() {
-    let source = SOURCE.replace("time = '.at'\nwhen", "time = '.at | ltrimstr(\"x\") | error'\nwhen");
+    let source =
+        SOURCE.replace("time = '.at'\nwhen", "time = '.at | ltrimstr(\"x\") | error'\nwhen");
     let world = world().source("shop", &source).start().await;
     let reply = world.deliver(json!({"id": "1", "subject": "a", "at": "whatever"})).await;
     reply.is(200, "failed 1").row(0, "failed mapping");

@@ -1,5 +1,5 @@
-//! HubSpot's own clients, for Python and for Node, run against the stand-in, and both make of its answers what they
-//! would make of HubSpot's.
+//! HubSpot's own clients, for Python and for Node, run against the stand-in, and both make of its
+//! answers what they would make of HubSpot's.
 
 use serde_json::{Value, json};
 use taskhook::sim::{Seed, Sim};
@@ -27,7 +27,9 @@ async fn portal() -> Sim {
 
 /// What a client made of the answers, call by call.
 fn facts() -> Value {
-    let in_part = |ids: Value, kind: &str, category: &str, which: &str| json!([ids, [kind, [category]], [which]]);
+    let in_part = |ids: Value, kind: &str, category: &str, which: &str| {
+        json!([ids, [kind, [category]], [which]])
+    };
     json!({
         "create": "10",
         "create again": [400, "VALIDATION_ERROR", true],
@@ -76,7 +78,8 @@ async fn tells(mut command: Command) {
     let output = command.args([&sim.url(), TOKEN]).output().await;
     let output = output.expect("the client starts; `make setup` installs it");
     let problem = String::from_utf8_lossy(&output.stderr);
-    let told: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{problem}"));
+    let told: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{problem}"));
     assert_eq!(told, facts());
 }
 

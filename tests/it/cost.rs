@@ -1,4 +1,5 @@
-//! What a stranger who knows a secret can make a delivery cost: counted in allocations, as times say nothing.
+//! What a stranger who knows a secret can make a delivery cost: counted in allocations, as times
+//! say nothing.
 
 use allocation_counter::{AllocationInfo, measure};
 
@@ -25,7 +26,8 @@ fn what_a_body_costs_grows_no_faster_than_the_body() {
         let (few, many) = (cost(sources, small), cost(sources, large));
         // What is hostile is four times as long; some slack for what doubles its size now and then.
         let is_linear = |few: u64, many: u64, slack: u64| many <= few * 4 * 5 / 4 + slack;
-        if !is_linear(few.count_total, many.count_total, 500) || !is_linear(few.bytes_total, many.bytes_total, 300_000)
+        if !is_linear(few.count_total, many.count_total, 500)
+            || !is_linear(few.bytes_total, many.bytes_total, 300_000)
         {
             problems.push(format!("{}, {}: {few:?} became {many:?}", small.source, small.name));
         }
@@ -60,7 +62,8 @@ fn the_pattern_of_the_documentation_costs_what_its_text_does() {
         [properties]
         hs_task_subject = '.body | gsub("\\s+"; " ") | cut(100)'
     "#;
-    let file = SourceFile { file: "desk".to_owned(), name: "desk".to_owned(), text: Ok(text.to_owned()) };
+    let file =
+        SourceFile { file: "desk".to_owned(), name: "desk".to_owned(), text: Ok(text.to_owned()) };
     let sources = Sources::read(&[file]);
     let Found::Source(source) = sources.find("/desk") else { panic!("{:?}", sources.problems()) };
     let of = |words: usize| {

@@ -17,7 +17,10 @@ async fn deliver(world: &World, id: &str, subject: &str) -> Reply {
 }
 
 fn guarded() -> String {
-    SOURCE.replace("id_property = \"ticket\"", "id_property = \"ticket\"\nupdated_at_property = \"ticket_at\"")
+    SOURCE.replace(
+        "id_property = \"ticket\"",
+        "id_property = \"ticket\"\nupdated_at_property = \"ticket_at\"",
+    )
 }
 
 fn subject(world: &World, ticket: &str) -> String {
@@ -31,7 +34,9 @@ fn reasons(letters: &[Letter]) -> Vec<&str> {
 #[tokio::test]
 async fn an_event_is_acknowledged_without_hubspot_and_applied_by_the_worker() {
     let world = world().durable().without_secret("hubspot-of-the-webhook").start().await;
-    let reply = world.deliver(json!({"event": "d-1", "tickets": [{"id": "1", "subject": "a"}, {"id": "2"}]})).await;
+    let reply = world
+        .deliver(json!({"event": "d-1", "tickets": [{"id": "1", "subject": "a"}, {"id": "2"}]}))
+        .await;
     reply.is(202, "queued 2").row(0, "queued").row(1, "queued");
     assert_eq!(world.hubspot.calls().len(), 1, "the worker's first handshake and nothing else");
     assert_eq!(world.poll().await, (2, 0));
@@ -80,7 +85,8 @@ async fn a_delivery_that_comes_twice_is_queued_once_but_the_same_words_twice_are
         world.deliver(status(words)).await.is(202, "queued 1");
     }
     let queued = world.queues().queued().await;
-    let statuses: Vec<_> = queued.iter().map(|message| &message["update"]["properties"]["hs_task_status"]).collect();
+    let statuses: Vec<_> =
+        queued.iter().map(|message| &message["update"]["properties"]["hs_task_status"]).collect();
     assert_eq!(statuses, ["NOT_STARTED", "COMPLETED", "NOT_STARTED"]);
 }
 
@@ -97,7 +103,10 @@ async fn an_outage_of_hubspot_is_waited_out_and_the_last_word_wins() {
         let entries = told.last().unwrap()["Entries"].as_array().unwrap();
         // HubSpot's own wish may be a little longer.
         let waited = |entry: &Value| entry["VisibilityTimeout"].as_u64().unwrap();
-        assert!(entries.iter().all(|entry| (waits..2 * waits).contains(&waited(entry))), "{entries:#?}");
+        assert!(
+            entries.iter().all(|entry| (waits..2 * waits).contains(&waited(entry))),
+            "{entries:#?}"
+        );
         world.queues().time_passes().await;
     }
     assert_eq!(subject(&world, "1"), "before");
@@ -173,10 +182,18 @@ async fn a_message_that_comes_again_changes_nothing() {
 async fn a_worker_stops_before_lambda_ends_it() {
     let mut world = world().durable().start().await;
     deliver(&world, "1", "a").await.is(202, "queued 1");
-    world.hubspot.fault(Fault { on: Endpoint::Update, delay_ms: 60_000, forever: true, ..Fault::default() });
+    world.hubspot.fault(Fault {
+        on: Endpoint::Update,
+        delay_ms: 60_000,
+        forever: true,
+        ..Fault::default()
+    });
     world.worker.as_mut().unwrap().time_limit = std::time::Duration::from_secs(4);
     assert_eq!(world.poll().await, (1, 1));
-    assert_eq!(world.queues().sqs.calls().last().map(String::as_str), Some("ChangeMessageVisibilityBatch"));
+    assert_eq!(
+        world.queues().sqs.calls().last().map(String::as_str),
+        Some("ChangeMessageVisibilityBatch")
+    );
 }
 
 #[tokio::test]
@@ -237,15 +254,25 @@ async fn an_event_that_cannot_be_mapped_is_kept_whole_without_what_proved_it() {
     let world = world().durable().start().await;
     let body =
         json!({"event": "d-1", "tickets": [{"id": "1", "subject": {}}, {"id": "2", "subject": "b"}]}).to_string();
-    let event =
-        Event::post("/shop", body.clone()).query("q=1%202&token=t0p&api_key=k3y&key=PROJ-7").header("x-kind", "ticket");
+    let event = Event::post("/shop", body.clone())
+        .query("q=1%202&token=t0p&api_key=k3y&key=PROJ-7")
+        .header("x-kind", "ticket");
     let event = event.header("x-auth", "s3cret").header("x-proxy-token", "t0ken").signed();
-    world.send(&event).await.is(202, "queued 1, failed 1").row(0, "failed mapping").row(1, "queued");
+    world
+        .send(&event)
+        .await
+        .is(202, "queued 1, failed 1")
+        .row(0, "failed mapping")
+        .row(1, "queued");
     let letters = world.queues().letters().await;
     assert_eq!(reasons(&letters), ["mapping"]);
     let Content::Event(event) = &letters[0].content else { panic!("{letters:?}") };
-    let kept = [("key", "PROJ-7"), ("q", "1 2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-    assert_eq!((event.body.bytes(), event.query.as_slice()), (Some(body.into_bytes()), kept.as_slice()));
+    let kept =
+        [("key", "PROJ-7"), ("q", "1 2")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(
+        (event.body.bytes(), event.query.as_slice()),
+        (Some(body.into_bytes()), kept.as_slice())
+    );
     assert_eq!(event.failed, Some(Failed { updates: vec![0], of: 2 }));
     assert_eq!(event.headers["x-kind"], "ticket");
     for secret in ["x-hub-signature-256", "x-auth", "x-proxy-token"] {
@@ -262,7 +289,8 @@ async fn a_time_outside_the_years_that_there_are_is_a_letter_and_never_queued() 
         ("0001-01-01T00:00:00+01:00", "failed 1"),
         ("0001-01-01T00:00:00Z", "queued 1"),
     ] {
-        let body = json!({"event": time, "at": time, "tickets": [{"id": "1", "subject": "a"}]}).to_string();
+        let body = json!({"event": time, "at": time, "tickets": [{"id": "1", "subject": "a"}]})
+            .to_string();
         let status = if outcome == "queued 1" { 202 } else { 200 };
         world.send(&Event::post("/shop", body).signed()).await.is(status, outcome);
     }
@@ -273,7 +301,8 @@ async fn a_time_outside_the_years_that_there_are_is_a_letter_and_never_queued() 
 #[tokio::test]
 async fn a_large_event_with_thousands_of_bad_rows_is_kept_whole() {
     let world = world().durable().start().await;
-    let rows: Vec<_> = (0..4500).map(|id| json!({"id": id.to_string(), "status": "x".repeat(90)})).collect();
+    let rows: Vec<_> =
+        (0..4500).map(|id| json!({"id": id.to_string(), "status": "x".repeat(90)})).collect();
     let body = json!({"event": "d-1", "tickets": rows}).to_string();
     let reply = world.send(&Event::post("/shop", body.clone()).signed()).await;
     assert_eq!((reply.status, &reply.body["failed"]), (200, &json!(4500)));
@@ -281,7 +310,10 @@ async fn a_large_event_with_thousands_of_bad_rows_is_kept_whole() {
     let [Letter { content: Content::Event(event), .. }] = letters.as_slice() else {
         panic!("{} letters", letters.len())
     };
-    assert_eq!((event.body.bytes().map(|body| body.len()), event.failed.is_none()), (Some(body.len()), true));
+    assert_eq!(
+        (event.body.bytes().map(|body| body.len()), event.failed.is_none()),
+        (Some(body.len()), true)
+    );
 }
 
 #[tokio::test]
@@ -294,7 +326,11 @@ async fn a_message_that_cannot_be_read_is_a_dead_letter_and_no_poison() {
     assert_eq!(subject(&world, "1"), "a");
     let letters = world.queues().letters().await;
     assert_eq!(reasons(&letters), ["unreadable", "unreadable"]);
-    assert!(letters.iter().any(|letter| letter.content == Content::Text { text: "what is this?".to_owned() }));
+    assert!(
+        letters
+            .iter()
+            .any(|letter| letter.content == Content::Text { text: "what is this?".to_owned() })
+    );
 }
 
 #[tokio::test]
@@ -341,7 +377,8 @@ async fn a_queue_that_is_silent_or_not_there_is_told_the_sender_in_time() {
 #[tokio::test]
 async fn entries_that_sqs_refuses_are_sent_again_in_their_order() {
     let world = world().durable().start().await;
-    let tickets: Vec<_> = (1..=25).map(|n| json!({"id": (n % 2).to_string(), "subject": n.to_string()})).collect();
+    let tickets: Vec<_> =
+        (1..=25).map(|n| json!({"id": (n % 2).to_string(), "subject": n.to_string()})).collect();
     world.queues().sqs.refuses_entries(3);
     world.deliver(json!({"event": "d-1", "tickets": tickets})).await.is(202, "queued 25");
     let queued = world.queues().queued().await;
@@ -349,7 +386,13 @@ async fn entries_that_sqs_refuses_are_sent_again_in_their_order() {
     for task in ["0", "1"] {
         let of_task = queued.iter().filter(|message| message["update"]["id"] == json!(task));
         let numbers: Vec<i32> = of_task
-            .map(|message| message["update"]["properties"]["hs_task_subject"].as_str().unwrap().parse().unwrap())
+            .map(|message| {
+                message["update"]["properties"]["hs_task_subject"]
+                    .as_str()
+                    .unwrap()
+                    .parse()
+                    .unwrap()
+            })
             .collect();
         assert!(numbers.is_sorted(), "{numbers:?}");
     }
@@ -363,7 +406,11 @@ async fn what_sqs_refuses_for_good_is_a_dead_letter_and_its_neighbours_are_queue
     let reply = world.deliver(json!({"event": "d-1", "tickets": tickets})).await;
     let letters = world.queues().letters().await;
     assert_eq!(reasons(&letters), ["rejected", "rejected"]);
-    reply.is(202, "queued 1, failed 2").row(0, "failed rejected").row(1, "queued").row(2, "failed rejected");
+    reply
+        .is(202, "queued 1, failed 2")
+        .row(0, "failed rejected")
+        .row(1, "queued")
+        .row(2, "failed rejected");
     assert_eq!(world.queues().queued().await.len(), 1);
     // The entry is refused, and then the letter about it as well, until it is written in ASCII.
     world.queues().sqs.refuses_entries_with(2, "InvalidMessageContents", true);
@@ -399,12 +446,18 @@ async fn characters_that_no_message_may_have_get_through() {
     let world = world().durable().start().await;
     let subject = "\u{0}\u{1f}\u{7f}\u{fffd}\u{fffe}\u{ffff}\u{1f600}\u{10ffff}";
     deliver(&world, "1", subject).await.is(202, "queued 1");
-    assert_eq!(world.queues().queued().await[0]["update"]["properties"]["hs_task_subject"], json!(subject));
+    assert_eq!(
+        world.queues().queued().await[0]["update"]["properties"]["hs_task_subject"],
+        json!(subject)
+    );
     deliver(&world, "404", subject).await.is(202, "queued 1");
     world.deliver(json!({"id": {}, "subject": subject})).await.is(200, "failed 1");
     world.drain().await;
     let sent = world.queues().sqs.told("SendMessageBatch");
-    let bodies = sent.iter().flat_map(|call| call["Entries"].as_array().unwrap()).map(|entry| &entry["MessageBody"]);
+    let bodies = sent
+        .iter()
+        .flat_map(|call| call["Entries"].as_array().unwrap())
+        .map(|entry| &entry["MessageBody"]);
     let bodies: Vec<_> = bodies.map(|body| body.as_str().unwrap()).collect();
     assert_eq!(bodies.len(), 4);
     // https://www.w3.org/TR/REC-xml/#charsets, to which the reference of SendMessage points.
@@ -453,15 +506,22 @@ async fn a_message_that_is_handed_out_twice_writes_its_letter_once() {
 #[tokio::test]
 async fn letters_that_aws_moved_into_the_queue_of_updates_are_applied_or_go_back_unchanged() {
     let world = world().durable().start().await;
-    world.deliver(json!({"event": "d-1", "id": "404", "subject": "for whom?"})).await.is(202, "queued 1");
+    world
+        .deliver(json!({"event": "d-1", "id": "404", "subject": "for whom?"}))
+        .await
+        .is(202, "queued 1");
     world.drain().await;
-    world.deliver(json!({"event": "d-2", "id": "1", "status": "someday"})).await.is(200, "failed 1");
+    world
+        .deliver(json!({"event": "d-2", "id": "1", "status": "someday"}))
+        .await
+        .is(200, "failed 1");
     world.queues().put("group", "what is this?").await;
     world.drain().await;
     let mut dead = world.queues().dead().await;
     dead.sort();
     assert_eq!(dead.len(), 3, "{dead:#?}");
-    let update = dead.iter().find(|text| text.contains("not_found")).unwrap().replace("\"404\"", "\"1\"");
+    let update =
+        dead.iter().find(|text| text.contains("not_found")).unwrap().replace("\"404\"", "\"1\"");
     dead.retain(|text| !text.contains("not_found"));
     world.queues().put("1", &update).await;
     for (group, text) in dead.iter().enumerate() {
@@ -480,8 +540,13 @@ async fn many_updates_of_one_task_keep_their_order() {
     let tickets: Vec<_> = (0..100).map(|n| json!({"id": "1", "subject": n.to_string()})).collect();
     world.deliver(json!({"event": "d-1", "tickets": tickets})).await.is(202, "queued 100");
     let queued = world.queues().queued().await;
-    let number = |message: &Value| message["update"]["properties"]["hs_task_subject"].as_str().unwrap().parse().ok();
-    assert_eq!(queued.iter().map(number).collect::<Vec<_>>(), (0..100).map(Some).collect::<Vec<Option<i32>>>());
+    let number = |message: &Value| {
+        message["update"]["properties"]["hs_task_subject"].as_str().unwrap().parse().ok()
+    };
+    assert_eq!(
+        queued.iter().map(number).collect::<Vec<_>>(),
+        (0..100).map(Some).collect::<Vec<Option<i32>>>()
+    );
 }
 
 #[tokio::test]
@@ -535,8 +600,13 @@ async fn observing_writes_nothing() {
 
 #[tokio::test]
 async fn a_thousand_tasks_are_a_hundred_calls() {
-    let task = |id: usize| json!({"properties": {"ticket": id.to_string(), "hs_task_subject": "before"}});
-    let world = world().seed(|seed| seed["tasks"] = (1..=1000).map(task).collect::<Value>()).durable().start().await;
+    let task =
+        |id: usize| json!({"properties": {"ticket": id.to_string(), "hs_task_subject": "before"}});
+    let world = world()
+        .seed(|seed| seed["tasks"] = (1..=1000).map(task).collect::<Value>())
+        .durable()
+        .start()
+        .await;
     let mut batches = 0;
     // In hundreds, since moto slows down with every message that waits.
     for hundred in (1..=1000).collect::<Vec<_>>().chunks(100) {
@@ -546,7 +616,9 @@ async fn a_thousand_tasks_are_a_hundred_calls() {
         batches += world.drain().await;
     }
     let calls = world.calls("batch/update").len();
-    println!("1,000 events of 1,000 tasks: {batches} batches of the queue, {calls} calls to HubSpot");
+    println!(
+        "1,000 events of 1,000 tasks: {batches} batches of the queue, {calls} calls to HubSpot"
+    );
     assert!((1..=1000).all(|id| subject(&world, &id.to_string()) == "after"));
     assert_eq!((batches, calls), (100, 100));
 }

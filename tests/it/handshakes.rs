@@ -18,9 +18,16 @@ async fn send(world: &World, header: Option<(&str, &str)>, body: Value) -> Reply
 #[tokio::test]
 async fn asanas_secret_is_said_back_while_there_is_none() {
     let first = with("asana").without_secret("shop").start().await;
-    let reply = send(&first, Some(("x-hook-secret", "b537207f20cbfa02357cf448134da559")), json!({})).await;
-    assert_eq!((reply.status, reply.headers["x-hook-secret"].as_str()), (200, "b537207f20cbfa02357cf448134da559"));
-    assert!(!first.function.log().contains("b537207f"), "Asana tells it to whoever made the webhook");
+    let reply =
+        send(&first, Some(("x-hook-secret", "b537207f20cbfa02357cf448134da559")), json!({})).await;
+    assert_eq!(
+        (reply.status, reply.headers["x-hook-secret"].as_str()),
+        (200, "b537207f20cbfa02357cf448134da559")
+    );
+    assert!(
+        !first.function.log().contains("b537207f"),
+        "Asana tells it to whoever made the webhook"
+    );
     // An event can't be verified yet.
     send(&first, None, json!({"events": []})).await.is_problem(500);
     let later = with("asana").start().await;
@@ -33,9 +40,13 @@ async fn a_secret_without_a_value_or_without_the_field_is_as_good_as_none() {
     world.secrets.create_empty(&format!("{}/shop", world.tests)).await;
     let reply = send(&world, Some(("x-hook-secret", "b537207f20cbfa02")), json!({})).await;
     assert_eq!((reply.status, reply.headers["x-hook-secret"].as_str()), (200, "b537207f20cbfa02"));
-    let text = SOURCE.replace("\"github\"", "\"asana\"").replace("{tests}/shop", "{tests}/all#asana");
+    let text =
+        SOURCE.replace("\"github\"", "\"asana\"").replace("{tests}/shop", "{tests}/all#asana");
     let field = world_with_one_of_several(&text).await;
-    assert_eq!(send(&field, Some(("x-hook-secret", "b537207f20cbfa02")), json!({})).await.status, 200);
+    assert_eq!(
+        send(&field, Some(("x-hook-secret", "b537207f20cbfa02")), json!({})).await.status,
+        200
+    );
 }
 
 async fn world_with_one_of_several(text: &str) -> World {
@@ -46,12 +57,18 @@ async fn world_with_one_of_several(text: &str) -> World {
 async fn tests_and_heartbeats_of_a_sender_are_filtered_whatever_the_source_says() {
     for (scheme, header, body) in [
         ("github", Some(("x-github-event", "ping")), json!({"zen": "Keep it logically awesome."})),
-        ("pagerduty", None, json!({"event": {"event_type": "pagey.ping", "data": {"message": "Hello"}}})),
+        (
+            "pagerduty",
+            None,
+            json!({"event": {"event_type": "pagey.ping", "data": {"message": "Hello"}}}),
+        ),
         ("intercom", None, json!({"type": "notification_event", "topic": "ping", "data": {}})),
         ("helpscout", Some(("x-helpscout-event", "helpscout.test")), json!({"test": true})),
         ("asana", None, json!({"events": []})),
     ] {
-        let text = SOURCE.replace("\"github\"", &format!("{scheme:?}")).replace("when = '.kind != \"noise\"'", "");
+        let text = SOURCE
+            .replace("\"github\"", &format!("{scheme:?}"))
+            .replace("when = '.kind != \"noise\"'", "");
         let text = text.replace("id = '.event'\n", "");
         let world = world().source("shop", &text).start().await;
         let body = body.to_string();
@@ -60,7 +77,9 @@ async fn tests_and_heartbeats_of_a_sender_are_filtered_whatever_the_source_says(
             .as_object()
             .unwrap()
             .iter()
-            .fold(Event::post("/shop", body), |event, (name, value)| event.header(name, value.as_str().unwrap()));
+            .fold(Event::post("/shop", body), |event, (name, value)| {
+                event.header(name, value.as_str().unwrap())
+            });
         let no_op = header.map_or(event.clone(), |(name, value)| event.clone().header(name, value));
         world.send(&no_op).await.is(200, "filtered 1");
         if header.is_some() {
@@ -83,7 +102,8 @@ async fn taskhook_signs(world: &World, body: &str) -> Value {
 async fn notions_token_is_logged_once_while_there_is_none() {
     let first = with("notion").without_secret("shop").start().await;
     for _ in 0..3 {
-        let reply = send(&first, None, json!({"verification_token": "secret_tMrlL1qK5vuQAh1b6cZGh"})).await;
+        let reply =
+            send(&first, None, json!({"verification_token": "secret_tMrlL1qK5vuQAh1b6cZGh"})).await;
         assert_eq!((reply.status, &reply.body), (200, &json!("")));
     }
     first.function.logs(&format!("store this value as the secret {}/shop", first.tests)).await;
@@ -126,7 +146,8 @@ async fn slacks_challenge_is_answered_when_it_is_signed() {
     let body = json!({"type": "url_verification", "challenge": "3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"});
     send(&world, None, body.clone()).await.is_problem(401);
     let time = (taskhook::time::Time::now().milliseconds() / 1000).to_string();
-    let signature = hex::encode(hmac_sha256(SECRET.as_bytes(), format!("v0:{time}:{body}").as_bytes()));
+    let signature =
+        hex::encode(hmac_sha256(SECRET.as_bytes(), format!("v0:{time}:{body}").as_bytes()));
     let event = Event::post("/shop", body.to_string())
         .header("x-slack-request-timestamp", &time)
         .header("x-slack-signature", &format!("v0={signature}"));

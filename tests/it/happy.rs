@@ -14,7 +14,10 @@ async fn a_signed_webhook_updates_its_task() {
     reply.is(200, "updated 1").row(0, "updated");
     assert_eq!(reply.headers["content-type"], "application/json");
     assert_eq!((&reply.body["source"], &reply.body["event"]), (&json!("shop"), &json!("e1")));
-    assert_eq!((&reply.body["tasks"][0]["id"], &reply.body["tasks"][0]["idProperty"]), (&json!("2"), &json!("ticket")));
+    assert_eq!(
+        (&reply.body["tasks"][0]["id"], &reply.body["tasks"][0]["idProperty"]),
+        (&json!("2"), &json!("ticket"))
+    );
     let task = world.hubspot.task_by("ticket", "2").unwrap();
     assert_eq!(reply.body["tasks"][0]["recordId"], json!(task.id));
     assert_eq!(task.properties["hs_task_subject"], "Late");
@@ -113,27 +116,36 @@ async fn an_event_id_is_the_payloads_else_the_senders_else_the_request_id() {
 #[tokio::test]
 async fn observing_does_everything_but_the_writing() {
     let world = world().variable("TASKHOOK_OBSERVE", "1").start().await;
-    let reply = world.deliver(json!({"tickets": [{"id": "1", "subject": "a"}, {"id": "1", "status": "done"}]})).await;
+    let reply = world
+        .deliver(json!({"tickets": [{"id": "1", "subject": "a"}, {"id": "1", "status": "done"}]}))
+        .await;
     reply.is(200, "filtered 2").row(0, "filtered observed").row(1, "filtered observed");
     assert!(world.calls("batch/update").is_empty());
 }
 
 #[tokio::test]
 async fn an_event_from_the_future_counts_as_of_its_arrival() {
-    let guarded =
-        crate::support::SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
+    let guarded = crate::support::SOURCE
+        .replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
     let world = world().source("shop", &guarded).start().await;
-    world.deliver(json!({"id": "1", "subject": "future", "at": "2999-01-01"})).await.is(200, "updated 1");
+    world
+        .deliver(json!({"id": "1", "subject": "future", "at": "2999-01-01"}))
+        .await
+        .is(200, "updated 1");
     let at = world.task("1", "ticket_at").unwrap();
     assert!(at.starts_with("20") && !at.starts_with("2999"), "{at}");
 }
 
 #[tokio::test]
 async fn expressions_see_headers_and_query() {
-    let source = crate::support::SOURCE
-        .replace("'.subject'", "'\"\\($query.team)/\\($headers[\"x-kind\"])/\\($headers[\"x-hub-signature-256\"])\"'");
+    let source = crate::support::SOURCE.replace(
+        "'.subject'",
+        "'\"\\($query.team)/\\($headers[\"x-kind\"])/\\($headers[\"x-hub-signature-256\"])\"'",
+    );
     let world = world().source("shop", &source).start().await;
-    let event = Event::post("/shop", json!({"id": "1"}).to_string()).query("team=a%20b").header("X-Kind", "k");
+    let event = Event::post("/shop", json!({"id": "1"}).to_string())
+        .query("team=a%20b")
+        .header("X-Kind", "k");
     world.send(&event.signed()).await.is(200, "updated 1");
     assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("a b/k/null"));
 }

@@ -25,7 +25,11 @@ fn tickets(count: usize) -> Value {
 async fn an_unknown_task_is_a_failure_and_its_neighbours_are_updated() {
     let world = world().start().await;
     let reply = world.deliver(json!({"tickets": tickets(5)})).await;
-    reply.is(200, "updated 3, failed 2").row(2, "updated").row(3, "failed not_found").row(4, "failed not_found");
+    reply
+        .is(200, "updated 3, failed 2")
+        .row(2, "updated")
+        .row(3, "failed not_found")
+        .row(4, "failed not_found");
     assert_eq!(reply.detail(3), "no task has ticket 4");
     assert_eq!(world.calls("batch/update").len(), 1, "one call: a 207 names all that are missing");
 }
@@ -46,7 +50,11 @@ async fn results_are_matched_by_what_they_say_and_never_by_position() {
 async fn results_that_do_not_say_whose_they_are_are_counted() {
     let world = world().start().await;
     world.hubspot.fault(on_update(Fault { no_echo: true, ..Fault::default() }));
-    world.deliver(json!({"tickets": tickets(4)})).await.is(200, "updated 3, failed 1").row(3, "failed not_found");
+    world
+        .deliver(json!({"tickets": tickets(4)}))
+        .await
+        .is(200, "updated 3, failed 1")
+        .row(3, "failed not_found");
 }
 
 #[tokio::test]
@@ -68,8 +76,13 @@ async fn a_result_that_was_left_out_is_looked_up() {
 
 #[tokio::test]
 async fn errors_in_a_200_count_as_errors() {
-    let world = world().seed(|seed| seed["behaviour"] = json!({"errors_in_200": true})).start().await;
-    world.deliver(json!({"tickets": tickets(4)})).await.is(200, "updated 3, failed 1").row(3, "failed not_found");
+    let world =
+        world().seed(|seed| seed["behaviour"] = json!({"errors_in_200": true})).start().await;
+    world
+        .deliver(json!({"tickets": tickets(4)}))
+        .await
+        .is(200, "updated 3, failed 1")
+        .row(3, "failed not_found");
 }
 
 #[tokio::test]
@@ -106,7 +119,8 @@ async fn updates_of_one_task_become_one_write_where_the_later_event_wins() {
 async fn more_than_a_hundred_tasks_take_as_many_calls_as_hundreds() {
     let world = world()
         .seed(|seed| {
-            seed["tasks"] = (1..=250).map(|id| json!({"properties": {"ticket": id.to_string()}})).collect();
+            seed["tasks"] =
+                (1..=250).map(|id| json!({"properties": {"ticket": id.to_string()}})).collect();
         })
         .start()
         .await;
@@ -116,15 +130,21 @@ async fn more_than_a_hundred_tasks_take_as_many_calls_as_hundreds() {
         .iter()
         .map(|call| call.body["inputs"].as_array().unwrap().len())
         .collect::<Vec<_>>();
-    assert_eq!((sizes.len(), sizes.iter().sum::<usize>(), sizes.iter().max()), (3, 250, Some(&100)));
+    assert_eq!(
+        (sizes.len(), sizes.iter().sum::<usize>(), sizes.iter().max()),
+        (3, 250, Some(&100))
+    );
 }
 
 #[tokio::test]
 async fn record_ids_are_sent_without_an_id_property() {
-    let world = world().source("shop", &SOURCE.replace("\"ticket\"", "\"hs_object_id\"")).start().await;
+    let world =
+        world().source("shop", &SOURCE.replace("\"ticket\"", "\"hs_object_id\"")).start().await;
     let record = world.hubspot.task_by("ticket", "1").unwrap().id;
     world
-        .deliver(json!({"tickets": [{"id": record, "subject": "a"}, {"id": "404", "subject": "a"}]}))
+        .deliver(
+            json!({"tickets": [{"id": record, "subject": "a"}, {"id": "404", "subject": "a"}]}),
+        )
         .await
         .is(200, "updated 1, failed 1");
     assert!(world.calls("batch/update")[0].body["inputs"][0].get("idProperty").is_none());
@@ -132,7 +152,8 @@ async fn record_ids_are_sent_without_an_id_property() {
 
 #[tokio::test]
 async fn an_id_property_without_unique_values_is_named() {
-    let world = world().seed(|seed| seed["properties"][0]["hasUniqueValue"] = json!(false)).start().await;
+    let world =
+        world().seed(|seed| seed["properties"][0]["hasUniqueValue"] = json!(false)).start().await;
     let reply = deliver_one(&world).await;
     reply.is(200, "failed 1").row(0, "failed not_unique_property");
     assert!(reply.detail(0).starts_with("ticket "), "{reply:?}");
@@ -140,7 +161,8 @@ async fn an_id_property_without_unique_values_is_named() {
 
 #[tokio::test]
 async fn a_late_event_does_not_overwrite_a_newer_one() {
-    let guarded = SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
+    let guarded =
+        SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
     let world = world().source("shop", &guarded).start().await;
     let at = |at: &str, subject: &str| json!({"id": "1", "at": at, "subject": subject});
     world.deliver(at("2026-03-02T10:00:00Z", "newer")).await.is(200, "updated 1");
@@ -163,7 +185,11 @@ async fn a_missing_task_can_be_skipped_or_created() {
     let to = |path: &str| crate::support::event::Event::post(path, body.clone()).signed();
     world.send(&to("/skip")).await.is(200, "filtered 1").row(0, "filtered not_found");
     world.send(&to("/create")).await.is(200, "created 1");
-    assert_eq!(world.task("77", "hs_timestamp").as_deref(), Some("2026-03-02T10:00:00.000Z"), "due when it happened");
+    assert_eq!(
+        world.task("77", "hs_timestamp").as_deref(),
+        Some("2026-03-02T10:00:00.000Z"),
+        "due when it happened"
+    );
     world.send(&to("/create")).await.is(200, "updated 1");
     assert_eq!(world.calls("batch/upsert").len(), 1, "only what is known to be missing is created");
 }
@@ -177,7 +203,10 @@ async fn an_owner_is_looked_up_once_for_each_address() {
     ]});
     let reply = world.deliver(all).await;
     reply.is(200, "updated 2, failed 1").row(2, "failed owner_not_found");
-    assert_eq!(reply.detail(2), "hubspot_owner_id: HubSpot has no owner with the address nobody@acme.example");
+    assert_eq!(
+        reply.detail(2),
+        "hubspot_owner_id: HubSpot has no owner with the address nobody@acme.example"
+    );
     assert_eq!(world.calls("owners").len(), 2);
 }
 
@@ -189,7 +218,11 @@ async fn an_owner_is_known_to_the_deliveries_that_follow() {
         world.deliver(from(owner)).await.is(200, "updated 1");
     }
     for _ in 0..2 {
-        world.deliver(from("nobody@acme.example")).await.is(200, "failed 1").row(0, "failed owner_not_found");
+        world
+            .deliver(from("nobody@acme.example"))
+            .await
+            .is(200, "failed 1")
+            .row(0, "failed owner_not_found");
     }
     assert_eq!(world.task("1", "hubspot_owner_id").as_deref(), Some("101"));
     assert_eq!(world.calls("owners").len(), 2, "one for each address");
@@ -216,9 +249,15 @@ async fn a_token_that_hubspot_refuses_is_fetched_again_once() {
 #[tokio::test]
 async fn a_token_that_was_changed_is_used_at_once() {
     let world = world().secret("hubspot", "old-token").start().await;
-    world.secrets.store(&format!("{}/hubspot", world.tests), &format!(" {}\n", crate::support::TOKEN)).await;
+    world
+        .secrets
+        .store(&format!("{}/hubspot", world.tests), &format!(" {}\n", crate::support::TOKEN))
+        .await;
     deliver_one(&world).await.is(200, "updated 1");
-    assert_eq!(world.calls("batch/update").iter().map(|call| call.status).collect::<Vec<_>>(), [401, 200]);
+    assert_eq!(
+        world.calls("batch/update").iter().map(|call| call.status).collect::<Vec<_>>(),
+        [401, 200]
+    );
 }
 
 #[tokio::test]
@@ -240,7 +279,9 @@ async fn a_rate_limit_is_waited_for_when_the_time_allows() {
 #[tokio::test]
 async fn a_rate_limit_that_outlasts_the_sender_is_left_for_later() {
     let world = world().start().await;
-    world.hubspot.fault(on_update(Fault { policy: Policy::TenSecondlyRolling, ..Fault::status(429) }));
+    world
+        .hubspot
+        .fault(on_update(Fault { policy: Policy::TenSecondlyRolling, ..Fault::status(429) }));
     let reply = deliver_one(&world).await;
     assert!(reply.is(503, "retry 1").row(0, "retry rate_limited").retry_after() >= 10, "{reply:?}");
 }
@@ -260,8 +301,10 @@ async fn the_daily_limit_is_remembered_by_the_deliveries_that_follow() {
 
 #[tokio::test]
 async fn no_request_is_of_version_3_unless_it_is_asked_for() {
-    let guarded = SOURCE
-        .replace("id_property = ", "on_missing = \"create\"\nupdated_at_property = \"ticket_at\"\nid_property = ");
+    let guarded = SOURCE.replace(
+        "id_property = ",
+        "on_missing = \"create\"\nupdated_at_property = \"ticket_at\"\nid_property = ",
+    );
     let all = json!({"tickets": [
         {"id": "1", "subject": "a", "owner": "ada@acme.example"}, {"id": "77", "subject": "new"},
     ]});
@@ -292,10 +335,16 @@ async fn no_request_is_of_version_3_unless_it_is_asked_for() {
         let world = world.start().await;
         world.deliver(all.clone()).await.is(200, "updated 1, created 1");
         // The first call makes the connection.
-        let calls: Vec<_> = world.hubspot.calls().into_iter().filter(|call| call.path != "/").collect();
-        let called: Vec<_> = calls.iter().map(|call| call.path.split('?').next().unwrap().to_owned()).collect();
+        let calls: Vec<_> =
+            world.hubspot.calls().into_iter().filter(|call| call.path != "/").collect();
+        let called: Vec<_> =
+            calls.iter().map(|call| call.path.split('?').next().unwrap().to_owned()).collect();
         assert_eq!(called, paths.map(|path| format!("/crm/{path}")));
-        assert_eq!(calls[0].body["propertiesWithHistory"], json!([]), "the specification requires it");
+        assert_eq!(
+            calls[0].body["propertiesWithHistory"],
+            json!([]),
+            "the specification requires it"
+        );
     }
 }
 
@@ -321,18 +370,25 @@ async fn what_hubspot_says_is_in_the_log_without_the_tickets_text() {
         let fault = Fault { body: Some(body), times: Some(6), ..Fault::status(status) };
         // A page has no correlation id but in the header.
         let page = json!("<html><title>Attention Required! | Cloudflare</title></html>");
-        let with_page = Fault { body: Some(page), headers, times: Some(6), ..Fault::status(status) };
-        for (fault, words) in [(fault, "… is locked"), (with_page, "a web page: Attention Required! | Cloudflare")] {
+        let with_page =
+            Fault { body: Some(page), headers, times: Some(6), ..Fault::status(status) };
+        for (fault, words) in
+            [(fault, "… is locked"), (with_page, "a web page: Attention Required! | Cloudflare")]
+        {
             world.hubspot.fault(on_update(fault));
             world.deliver(json!({"id": "1", "subject": "Meier's secret invoice"})).await;
             world.hubspot.clear_faults();
             let category = if words.contains("page") { "" } else { "SOME_CATEGORY" };
-            let line = format!("category=\"{category}\" correlationId=\"{id}\" properties=\"\" words=\"{words}");
+            let line = format!(
+                "category=\"{category}\" correlationId=\"{id}\" properties=\"\" words=\"{words}"
+            );
             world.function.logs(&line).await;
             let log = world.function.log();
             let line = log.lines().rfind(|shown| shown.contains(&line)).unwrap();
             assert!(
-                line.contains(&format!("status={status} path=\"/crm/objects/2026-03/tasks/batch/update\"")),
+                line.contains(&format!(
+                    "status={status} path=\"/crm/objects/2026-03/tasks/batch/update\""
+                )),
                 "{line}"
             );
         }
@@ -353,7 +409,9 @@ async fn the_line_of_a_delivery_names_what_failed_and_quotes_no_value() {
     let reply = world.deliver(json!({"tickets": tickets})).await;
     let reply = reply.is(200, "failed 4").row(0, "failed mapping").row(1, "failed invalid_value");
     reply.row(2, "failed owner_not_found").row(3, "failed mapping");
-    for name in ["hs_task_status: …", "hs_task_priority: …", "hubspot_owner_id: …", "[task] time: …"] {
+    for name in
+        ["hs_task_status: …", "hs_task_priority: …", "hubspot_owner_id: …", "[task] time: …"]
+    {
         world.function.logs(name).await;
     }
     let log = world.function.log();
@@ -364,7 +422,8 @@ async fn the_line_of_a_delivery_names_what_failed_and_quotes_no_value() {
 #[tokio::test]
 async fn a_403_that_names_no_scope_says_what_to_do_all_the_same() {
     let world = world().start().await;
-    let body = json!({"status": "error", "category": "USER_DOES_NOT_HAVE_PERMISSIONS", "message": "no"});
+    let body =
+        json!({"status": "error", "category": "USER_DOES_NOT_HAVE_PERMISSIONS", "message": "no"});
     world.hubspot.fault(on_update(Fault { body: Some(body), ..Fault::status(403) }));
     let reply = deliver_one(&world).await;
     reply.is(503, "retry 1").row(0, "retry forbidden");
@@ -410,7 +469,11 @@ async fn a_page_instead_of_json_is_no_success() {
     let reply = deliver_one(&world).await;
     reply.is(503, "retry 1").row(0, "retry unavailable");
     assert!(!reply.body.to_string().contains('<'), "no other party's body: {reply:?}");
-    assert!(reply.detail(0).starts_with("a web page answers in HubSpot's place: look at HUBSPOT_BASE_URL"));
+    assert!(
+        reply
+            .detail(0)
+            .starts_with("a web page answers in HubSpot's place: look at HUBSPOT_BASE_URL")
+    );
 }
 
 #[tokio::test]
@@ -456,7 +519,11 @@ async fn why_a_call_failed_is_in_the_log_and_no_address_of_a_person() {
 async fn a_creation_whose_answer_was_lost_is_a_creation() {
     let create = SOURCE.replace("id_property = ", "on_missing = \"create\"\nid_property = ");
     let world = world().source("shop", &create).start().await;
-    world.hubspot.fault(Fault { on: Endpoint::Upsert, drop: Some(Moment::After), ..Fault::default() });
+    world.hubspot.fault(Fault {
+        on: Endpoint::Upsert,
+        drop: Some(Moment::After),
+        ..Fault::default()
+    });
     world.deliver(json!({"id": "77", "subject": "new"})).await.is(200, "created 1");
     assert_eq!(world.calls("batch/upsert").len(), 2);
 }
@@ -465,16 +532,23 @@ async fn a_creation_whose_answer_was_lost_is_a_creation() {
 async fn a_token_that_may_not_read_owners_keeps_no_other_update_back() {
     let world = world().start().await;
     world.hubspot.fault(Fault { on: Endpoint::Owners, forever: true, ..Fault::status(403) });
-    let ticket = |id: &str, owner: Option<&str>| json!({"id": id, "subject": "after", "owner": owner});
+    let ticket =
+        |id: &str, owner: Option<&str>| json!({"id": id, "subject": "after", "owner": owner});
     let all = json!({"tickets": [ticket("1", Some("ada@acme.example")), ticket("2", None)]});
-    world.deliver(all).await.is(503, "updated 1, retry 1").row(0, "retry forbidden").row(1, "updated");
+    world
+        .deliver(all)
+        .await
+        .is(503, "updated 1, retry 1")
+        .row(0, "retry forbidden")
+        .row(1, "updated");
     assert_eq!(world.task("2", "hs_task_subject").as_deref(), Some("after"));
 }
 
 #[tokio::test]
 async fn a_missing_task_that_nobody_names_can_only_be_the_one_that_was_asked_for() {
     let world = world().start().await;
-    let body = json!({"status": "COMPLETE", "results": [], "errors": [{"category": "OBJECT_NOT_FOUND"}]});
+    let body =
+        json!({"status": "COMPLETE", "results": [], "errors": [{"category": "OBJECT_NOT_FOUND"}]});
     world.hubspot.fault(on_update(Fault { body: Some(body), ..Fault::status(207) }));
     deliver_one(&world).await.is(200, "failed 1").row(0, "failed not_found");
 }
@@ -491,7 +565,10 @@ async fn what_hubspot_takes_with_reserve_is_logged_without_its_words() {
 
 #[tokio::test]
 async fn a_due_date_that_stays_is_told_in_the_row() {
-    let due = SOURCE.replace("[properties]", "[properties]\nhs_timestamp = { from = '.due', otherwise = \"\" }");
+    let due = SOURCE.replace(
+        "[properties]",
+        "[properties]\nhs_timestamp = { from = '.due', otherwise = \"\" }",
+    );
     let world = world()
         .source("shop", &due)
         .seed(|seed| seed["behaviour"] = json!({"empty_due_date": "invalid"}))

@@ -1,5 +1,5 @@
-//! What HubSpot's tasks API really does, line by line, and what other clients get wrong. Each row is told in HubSpot's
-//! own words, and says what becomes of the updates and which calls were made.
+//! What HubSpot's tasks API really does, line by line, and what other clients get wrong. Each row
+//! is told in HubSpot's own words, and says what becomes of the updates and which calls were made.
 
 use serde_json::{Value, json};
 use taskhook::outcome::Outcome;
@@ -30,13 +30,15 @@ fn row(line: &'static str) -> Row {
 impl Row {
     /// Updates the tasks `T-0`, `T-1`, and so on; each has these properties.
     fn updates(mut self, all: &[&[(&str, &str)]]) -> Self {
-        self.updates = all.iter().enumerate().map(|(id, properties)| update(id, 3, properties)).collect();
+        self.updates =
+            all.iter().enumerate().map(|(id, properties)| update(id, 3, properties)).collect();
         self
     }
 
     /// Updates of so many tasks with nothing bad about them.
     fn good(mut self, count: usize) -> Self {
-        self.updates = (0..count).map(|id| update(id, 3, &[("hs_task_subject", "after")])).collect();
+        self.updates =
+            (0..count).map(|id| update(id, 3, &[("hs_task_subject", "after")])).collect();
         self
     }
 
@@ -94,12 +96,18 @@ impl Told {
     #[track_caller]
     fn has(&self, ticket: &str, property: &str, expected: &str) -> &Self {
         let task = self.sim.task_by("ticket", ticket).unwrap();
-        assert_eq!(task.properties.get(property).map_or("", String::as_str), expected, "{}", self.line);
+        assert_eq!(
+            task.properties.get(property).map_or("", String::as_str),
+            expected,
+            "{}",
+            self.line
+        );
         self
     }
 }
 
-/// Calls of one kind that follow each other may have been made side by side: the order of their sizes is none.
+/// Calls of one kind that follow each other may have been made side by side: the order of their
+/// sizes is none.
 fn side_by_side(calls: &str) -> Vec<(&str, Vec<&str>)> {
     let mut runs: Vec<(&str, Vec<&str>)> = Vec::new();
     for (kind, size) in calls.split(", ").filter_map(|call| call.split_once(' ')) {
@@ -127,7 +135,8 @@ fn told(outcome: &Outcome) -> (String, &str) {
     }
 }
 
-/// A refusal of property values as HubSpot writes it: `(name, code, message)` in the message and in `errors[]`.
+/// A refusal of property values as HubSpot writes it: `(name, code, message)` in the message and in
+/// `errors[]`.
 fn refusal(inside: &[(&str, &str, &str)], errors: &[(&str, &str, &str)]) -> Value {
     let inside: Value = inside
         .iter()
@@ -179,7 +188,12 @@ async fn the_same_id_twice_in_one_request() {
         .run()
         .await
         .is(&["updated", "updated"], "update 2, update 1, update 1");
-    row("one id can't be there twice").good(1).answers(400, body).run().await.is(&["failed rejected"], "update 1");
+    row("one id can't be there twice")
+        .good(1)
+        .answers(400, body)
+        .run()
+        .await
+        .is(&["failed rejected"], "update 1");
 }
 
 #[tokio::test]
@@ -207,7 +221,9 @@ async fn a_bad_value_is_blamed_on_its_row_by_hubspots_own_words() {
     let p9 = format!("P9 {PRIORITIES}");
     let named = [("hs_task_priority", "INVALID_OPTION", p9.as_str())];
     let both = [named[0], ("amount", "INVALID_LONG", "twelve was not a valid number.")];
-    let one_bad = |line| row(line).updates(&[AFTER, &[("hs_task_priority", "P9")], &[("hs_task_priority", "HIGH")]]);
+    let one_bad = |line| {
+        row(line).updates(&[AFTER, &[("hs_task_priority", "P9")], &[("hs_task_priority", "HIGH")]])
+    };
     let one_is_bad = ["updated", "failed invalid_value", "updated"];
 
     one_bad("400 `VALIDATION_ERROR` for the whole batch, nothing written, no input named")
@@ -216,7 +232,8 @@ async fn a_bad_value_is_blamed_on_its_row_by_hubspots_own_words() {
         .is(&one_is_bad, "update 3, update 2")
         .detail(1, "hs_task_priority: P9 is not one of NONE, LOW, MEDIUM, HIGH")
         .has("T-1", "hs_task_priority", "");
-    let two_bad = |line| row(line).updates(&[AFTER, &[("hs_task_priority", "P9")], &[("amount", "twelve")]]);
+    let two_bad =
+        |line| row(line).updates(&[AFTER, &[("hs_task_priority", "P9")], &[("amount", "twelve")]]);
     for (line, body) in [
         ("`errors[]` can be incomplete", refusal(&both, &named)),
         ("there is nothing in `errors[]`", refusal(&both, &[])),
@@ -228,12 +245,19 @@ async fn a_bad_value_is_blamed_on_its_row_by_hubspots_own_words() {
         }),
         ("text follows the array", {
             let mut body = refusal(&both, &[]);
-            body["message"] = json!(format!("{} (portal 44556677) [see docs]", body["message"].as_str().unwrap()));
+            body["message"] = json!(format!(
+                "{} (portal 44556677) [see docs]",
+                body["message"].as_str().unwrap()
+            ));
             body
         }),
         ("a null stands in the array", {
             let mut body = refusal(&both, &[]);
-            body["message"] = json!(body["message"].as_str().unwrap().replacen('[', "[null, {\"name\": null}, ", 1));
+            body["message"] = json!(body["message"].as_str().unwrap().replacen(
+                '[',
+                "[null, {\"name\": null}, ",
+                1
+            ));
             body
         }),
         ("errors stand inside of errors", {
@@ -265,8 +289,9 @@ async fn a_bad_value_is_blamed_on_its_row_by_hubspots_own_words() {
         .is(&one_is_bad, "update 3, update 2")
         .detail(1, "hs_task_priority: P9 is not one of LOW, HIGH");
     let mut given = refusal(&[("hs_task_priority", "INVALID_OPTION", "Value is not allowed")], &[]);
-    given["message"] =
-        json!(given["message"].as_str().unwrap().replace("\"name\"", "\"propertyValue\":\"P9\",\"name\""));
+    given["message"] = json!(
+        given["message"].as_str().unwrap().replace("\"name\"", "\"propertyValue\":\"P9\",\"name\"")
+    );
     one_bad("the value stands besides the message")
         .answers(400, given)
         .run()
@@ -299,7 +324,13 @@ async fn a_value_is_compared_whole() {
         .is(&["updated", "failed invalid_value", "updated"], "update 3, update 2");
     row("for several checkboxes, each part: a part is named")
         .updates(&[&[("tags", "a")], &[("tags", "a;x")], &[("tags", "a;b")]])
-        .answers(400, refusal(&[("tags", "INVALID_OPTION", "x was not one of the allowed options: [a, b, c]")], &[]))
+        .answers(
+            400,
+            refusal(
+                &[("tags", "INVALID_OPTION", "x was not one of the allowed options: [a, b, c]")],
+                &[],
+            ),
+        )
         .run()
         .await
         .is(&["updated", "failed invalid_value", "updated"], "update 3, update 2");
@@ -321,10 +352,25 @@ async fn a_value_is_compared_whole() {
 #[tokio::test]
 async fn every_code_has_its_reason() {
     for (line, properties, reason, detail) in [
-        ("`PROPERTY_DOESNT_EXIST`", ("nope", "x"), "unknown_property", "nope: the portal has no such property"),
-        ("`READ_ONLY_VALUE`", ("hs_createdate", "x"), "read_only_property", "hs_createdate: it is read-only"),
+        (
+            "`PROPERTY_DOESNT_EXIST`",
+            ("nope", "x"),
+            "unknown_property",
+            "nope: the portal has no such property",
+        ),
+        (
+            "`READ_ONLY_VALUE`",
+            ("hs_createdate", "x"),
+            "read_only_property",
+            "hs_createdate: it is read-only",
+        ),
         ("`INVALID_OPTION`", ("tags", "x"), "invalid_value", "tags: x is not one of a, b, c"),
-        ("`INVALID_LONG`", ("ticket_at", "soon"), "invalid_value", "ticket_at: soon is not a valid long"),
+        (
+            "`INVALID_LONG`",
+            ("ticket_at", "soon"),
+            "invalid_value",
+            "ticket_at: soon is not a valid long",
+        ),
         ("`INVALID_NUMBER`", ("amount", "x"), "invalid_value", "amount: x is not a valid number"),
         (
             "`INVALID_DATE`",
@@ -379,7 +425,9 @@ async fn a_value_that_must_be_unique() {
 
 #[tokio::test]
 async fn an_id_property_that_is_none() {
-    let by = |name: &'static str| move |_: usize, update: &mut Update| update.task.id_property = name.to_owned();
+    let by = |name: &'static str| {
+        move |_: usize, update: &mut Update| update.task.id_property = name.to_owned()
+    };
     row("`Unable to perform update/upsert by non-unique 0-27 property NAME`")
         .good(3)
         .each(by("hs_task_subject"))
@@ -402,12 +450,15 @@ async fn an_id_property_that_is_none() {
         .run()
         .await
         .is(&["failed unknown_property"; 3], "read 3");
-    let told = row("leave idProperty out to use record ids").good(2).each(by(RECORD_ID)).run().await;
+    let told =
+        row("leave idProperty out to use record ids").good(2).each(by(RECORD_ID)).run().await;
     told.is(&["failed not_found"; 2], "update 2");
     assert!(told.sim.calls()[0].body["inputs"][0].get("idProperty").is_none());
     row("several idProperty names in one request: group by idProperty first")
         .good(3)
-        .each(|index, update| update.task.id_property = ["ticket", "code", "ticket"][index].to_owned())
+        .each(|index, update| {
+            update.task.id_property = ["ticket", "code", "ticket"][index].to_owned();
+        })
         .run()
         .await
         .is(&["updated", "failed not_found", "updated"], "update 1, update 2");
@@ -431,7 +482,8 @@ async fn trace_ids() {
         .await
         .is(&["updated", "failed rejected", "failed rejected"], "update 3");
     bad("do without when it does not come back").run().await.is(&outcomes, "update 3, update 1");
-    let traced = json!({"message": "Bad", "errors": [{"context": {"objectWriteTraceId": ["taskhook-1"]}}]});
+    let traced =
+        json!({"message": "Bad", "errors": [{"context": {"objectWriteTraceId": ["taskhook-1"]}}]});
     row("a refusal of the whole batch can name it, too")
         .good(3)
         .answers(400, traced)
@@ -495,7 +547,12 @@ async fn nothing_done_nothing_said() {
         .run()
         .await
         .is(
-            &["failed unaccounted", "failed unaccounted", "failed unaccounted", "filtered not_found"],
+            &[
+                "failed unaccounted",
+                "failed unaccounted",
+                "failed unaccounted",
+                "filtered not_found",
+            ],
             "update 4, read 4",
         );
     row("looked up: there and as written")
@@ -525,13 +582,22 @@ async fn what_passes_and_what_does_not() {
     for status in [477, 429, 500, 502, 503, 504, 521, 522, 523, 524] {
         row("wait and try again; bodies may be HTML")
             .good(1)
-            .fault(Fault { headers: now(), body: Some(json!("<html>busy</html>")), ..Fault::status(status) })
+            .fault(Fault {
+                headers: now(),
+                body: Some(json!("<html>busy</html>")),
+                ..Fault::status(status)
+            })
             .run()
             .await
             .is(&["updated"], "update 1, update 1");
     }
     for (line, fault, reason, detail) in [
-        ("401: if the token is the same, stop", Fault::status(401), "unauthorized", "HubSpot refuses the token"),
+        (
+            "401: if the token is the same, stop",
+            Fault::status(401),
+            "unauthorized",
+            "HubSpot refuses the token",
+        ),
         (
             "429: `DAILY` is over for today",
             Fault { policy: Policy::Daily, ..Fault::status(429) },
@@ -540,14 +606,28 @@ async fn what_passes_and_what_does_not() {
         ),
         (
             "477: `Retry-After` seconds, up to 24 h",
-            Fault { headers: [("Retry-After".to_owned(), "86400".to_owned())].into(), ..Fault::status(477) },
+            Fault {
+                headers: [("Retry-After".to_owned(), "86400".to_owned())].into(),
+                ..Fault::status(477)
+            },
             "unavailable",
             "HubSpot answered 477",
         ),
-        ("a wrong address is no missing task", Fault::status(404), "unavailable", "HubSpot answered 404"),
+        (
+            "a wrong address is no missing task",
+            Fault::status(404),
+            "unavailable",
+            "HubSpot answered 404",
+        ),
     ] {
         let reason = format!("retry {reason}");
-        row(line).good(2).fault(fault).run().await.is(&[&reason, &reason], "update 2").detail(0, detail);
+        row(line)
+            .good(2)
+            .fault(fault)
+            .run()
+            .await
+            .is(&[&reason, &reason], "update 2")
+            .detail(0, detail);
     }
     row("403: `requiredGranularScopes`; both halves say so, and it is the token's")
         .good(4)
@@ -560,7 +640,10 @@ async fn what_passes_and_what_does_not() {
         .fault(Fault { forever: true, holds: vec!["\"T-1\"".to_owned()], ..Fault::status(403) })
         .run()
         .await
-        .is(&["updated", "retry forbidden", "updated"], "update 3, update 1, update 2, update 1, update 1");
+        .is(
+            &["updated", "retry forbidden", "updated"],
+            "update 3, update 1, update 2, update 1, update 1",
+        );
     row("403: alone nobody can tell")
         .good(1)
         .fault(Fault::status(403))
@@ -573,9 +656,19 @@ async fn what_passes_and_what_does_not() {
 async fn a_refusal_that_says_nothing() {
     for (line, status, body, reason) in [
         ("a body of HTML", 400, json!("<h1>Bad Request</h1>"), "failed rejected"),
-        ("a body of another shape", 400, json!({"message": 7, "errors": "x", "context": []}), "failed rejected"),
+        (
+            "a body of another shape",
+            400,
+            json!({"message": 7, "errors": "x", "context": []}),
+            "failed rejected",
+        ),
     ] {
-        row(line).good(3).answers(status, body.clone()).run().await.is(&["updated"; 3], "update 3, update 1, update 2");
+        row(line)
+            .good(3)
+            .answers(status, body.clone())
+            .run()
+            .await
+            .is(&["updated"; 3], "update 3, update 1, update 2");
         row(line).good(1).answers(status, body).run().await.is(&[reason], "update 1");
     }
 }
@@ -596,15 +689,15 @@ async fn a_conflict_is_tried_once_more() {
             .run()
             .await
             .is(&["updated"; 3], "update 3, update 3, update 1, update 2");
-        let twice = row("conflict 409 that stays").good(1).answers(409, body.clone()).answers(409, body);
+        let twice =
+            row("conflict 409 that stays").good(1).answers(409, body.clone()).answers(409, body);
         twice.run().await.is(&["failed conflict"], "update 1, update 1");
     }
 }
 
 #[tokio::test]
 async fn an_answer_is_read_up_to_4_mib() {
-    let long =
-        |megabytes: usize| json!({"status": "COMPLETE", "results": [], "links": {"pad": "x".repeat(megabytes << 20)}});
+    let long = |megabytes: usize| json!({"status": "COMPLETE", "results": [], "links": {"pad": "x".repeat(megabytes << 20)}});
     row("an answer of 3 MiB is an answer")
         .good(2)
         .answers(200, long(3))
@@ -655,8 +748,10 @@ async fn what_other_clients_get_wrong() {
         .await
         .is(&["updated"], "update 1, update 1");
     let long = "x".repeat(5_000);
-    let names =
-        [(long.as_str(), "PROPERTY_DOESNT_EXIST", ""), ("amount", "INVALID_NUMBER", "9q was not a valid number.")];
+    let names = [
+        (long.as_str(), "PROPERTY_DOESNT_EXIST", ""),
+        ("amount", "INVALID_NUMBER", "9q was not a valid number."),
+    ];
     row("error bodies cut so that the property's name is lost")
         .updates(&[&[("amount", "9q")], &[("amount", "8")], AFTER])
         .answers(400, refusal(&names, &[]))

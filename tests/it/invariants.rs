@@ -24,7 +24,9 @@ fn code(place: &str) -> Vec<(PathBuf, String)> {
             && !path.to_string_lossy().contains("tests")
         {
             let text = read(&path);
-            let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]" || text.contains("mod tests;"));
+            let lines = text
+                .lines()
+                .take_while(|line| line.trim() != "#[cfg(test)]" || text.contains("mod tests;"));
             let code = lines.filter(|line| !line.trim_start().starts_with("//"));
             files.push((path, code.collect::<Vec<_>>().join("\n")));
         }
@@ -55,8 +57,17 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "queue/plan.rs",
         "queue/letter.rs",
     ];
-    let impure =
-        ["tokio", "reqwest", "std::fs", "std::env", "std::net", "SystemTime", "Instant::", "Time::now", "async "];
+    let impure = [
+        "tokio",
+        "reqwest",
+        "std::fs",
+        "std::env",
+        "std::net",
+        "SystemTime",
+        "Instant::",
+        "Time::now",
+        "async ",
+    ];
     for (path, code) in pure.iter().flat_map(|place| code(place)) {
         for word in impure {
             assert!(!code.contains(word), "{} has {word:?}", path.display());
@@ -93,14 +104,20 @@ fn each_outside_crate_has_its_home() {
     ] {
         for (path, code) in code("") {
             let path = path.strip_prefix(root().join("src")).unwrap().to_owned();
-            let uses =
-                code.lines().any(|line| line.contains(&format!("use {word}")) || line.contains(&format!(" {word}")));
-            assert!(!uses || homes.iter().any(|home| path.starts_with(home)), "{} uses {word}", path.display());
+            let uses = code.lines().any(|line| {
+                line.contains(&format!("use {word}")) || line.contains(&format!(" {word}"))
+            });
+            assert!(
+                !uses || homes.iter().any(|home| path.starts_with(home)),
+                "{} uses {word}",
+                path.display()
+            );
         }
     }
 }
 
-/// `message` is what a line says, and the others are what each line has: a field of the same name would be another.
+/// `message` is what a line says, and the others are what each line has: a field of the same name
+/// would be another.
 #[test]
 fn no_field_of_a_log_line_has_a_name_that_lines_have_themselves() {
     for (path, code) in code("") {
@@ -109,8 +126,12 @@ fn no_field_of_a_log_line_has_a_name_that_lines_have_themselves() {
             if !["error", "warn", "info", "debug", "trace", "$level"].contains(&level) {
                 continue;
             }
-            let fields =
-                rest.split('"').next().unwrap().split(',').map(|field| field.split('=').next().unwrap().trim());
+            let fields = rest
+                .split('"')
+                .next()
+                .unwrap()
+                .split(',')
+                .map(|field| field.split('=').next().unwrap().trim());
             for field in fields {
                 let name = field.trim_start_matches(['%', '?']);
                 let own = ["message", "timestamp", "level", "target", "requestId"];
@@ -136,7 +157,11 @@ fn every_fault_of_the_durable_mode_has_a_test_that_shows_it() {
 fn the_complete_source_file_of_the_reference_is_sound() {
     let page = read(&root().join("docs/source-files.md"));
     let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let file = SourceFile { file: "example".to_owned(), name: "github".to_owned(), text: Ok(text.to_owned()) };
+    let file = SourceFile {
+        file: "example".to_owned(),
+        name: "github".to_owned(),
+        text: Ok(text.to_owned()),
+    };
     assert_eq!(Sources::read(std::slice::from_ref(&file)).problems(), []);
     assert_eq!(warnings(&[file]), []);
 }
@@ -164,8 +189,13 @@ fn every_key_and_every_named_scheme_is_in_the_reference_of_source_files() {
     has_all("docs/source-files.md", taskhook::delivery::preset_names().map(str::to_owned));
     // A key is read by `section.text(reader, "key")` and its like.
     let file = code("source/file.rs").remove(0).1.replace('\n', " ");
-    let keys = file.split("reader, \"").skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned);
-    let keys: std::collections::BTreeSet<_> = keys.filter(|key| !key.is_empty() && !key.contains(' ')).collect();
+    let keys = file
+        .split("reader, \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(str::to_owned);
+    let keys: std::collections::BTreeSet<_> =
+        keys.filter(|key| !key.is_empty() && !key.contains(' ')).collect();
     assert!(keys.len() > 25, "{keys:?}");
     let page = read(&root().join("docs/source-files.md"));
     for key in keys {
@@ -178,16 +208,30 @@ fn every_key_and_every_named_scheme_is_in_the_reference_of_source_files() {
 fn every_outcome_and_every_reason_is_in_the_page_about_replies() {
     let variants = |name: &str| -> Vec<String> {
         let outcomes = read(&root().join("src/outcome.rs"));
-        let body =
-            outcomes.split(&format!("pub enum {name} {{")).nth(1).unwrap().split("\n}").next().unwrap().to_owned();
-        let lines = body.lines().map(str::trim).filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
-        let words = lines.map(|line| line.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default());
+        let body = outcomes
+            .split(&format!("pub enum {name} {{"))
+            .nth(1)
+            .unwrap()
+            .split("\n}")
+            .next()
+            .unwrap()
+            .to_owned();
+        let lines = body
+            .lines()
+            .map(str::trim)
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+        let words = lines.map(|line| {
+            line.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default()
+        });
         words.map(snake_case).collect()
     };
     has_all("docs/replies.md", variants("FailReason"));
     has_all("docs/replies.md", variants("RetryReason").into_iter().chain(variants("FailReason")));
     for kind in Kind::ALL {
-        assert!(read(&root().join("docs/replies.md")).contains(&format!("| `{}` |", kind.as_str())), "{kind:?}");
+        assert!(
+            read(&root().join("docs/replies.md")).contains(&format!("| `{}` |", kind.as_str())),
+            "{kind:?}"
+        );
     }
 }
 
@@ -223,8 +267,9 @@ fn every_test_that_a_page_names_exists() {
     for (page, at_least) in [("docs/durable.md", 26), ("ARCHITECTURE.md", 5)] {
         let text = read(&root().join(page));
         // A test is named by a sentence, as nothing else is that stands in backticks.
-        let is_test =
-            |word: &&str| word.matches('_').count() >= 4 && word.chars().all(|c| c == '_' || c.is_lowercase());
+        let is_test = |word: &&str| {
+            word.matches('_').count() >= 4 && word.chars().all(|c| c == '_' || c.is_lowercase())
+        };
         let named = text.split(['`', ':', '[', ']']).filter(is_test).collect::<Vec<_>>();
         assert!(named.len() >= at_least, "{page} names {} tests", named.len());
         for name in named {

@@ -17,7 +17,10 @@ fn added() -> Update {
 }
 
 fn calls(sim: &Sim) -> Vec<String> {
-    sim.calls().iter().map(|call| call.path.rsplit('/').next().unwrap_or_default().to_owned()).collect()
+    sim.calls()
+        .iter()
+        .map(|call| call.path.rsplit('/').next().unwrap_or_default().to_owned())
+        .collect()
 }
 
 fn tags(sim: &Sim, ticket: &str) -> Option<String> {
@@ -27,12 +30,18 @@ fn tags(sim: &Sim, ticket: &str) -> Option<String> {
 #[tokio::test]
 async fn a_value_that_is_added_is_read_back_before_it_is_written_again() {
     let of = |status| Fault { on: Endpoint::Update, ..Fault::status(status) };
-    let now = |fault: Fault| Fault { headers: [("Retry-After".to_owned(), "0".to_owned())].into(), ..fault };
+    let now = |fault: Fault| Fault {
+        headers: [("Retry-After".to_owned(), "0".to_owned())].into(),
+        ..fault
+    };
     for (fault, expected) in [
         (dropped(Endpoint::Update, Moment::Before), &["update", "read", "update"][..]),
         (dropped(Endpoint::Update, Moment::After), &["update", "read"]),
         (Fault { half_body: true, ..of(200) }, &["update", "read", "update"]),
-        (Fault { html: true, on: Endpoint::Update, ..Fault::default() }, &["update", "read", "update"]),
+        (
+            Fault { html: true, on: Endpoint::Update, ..Fault::default() },
+            &["update", "read", "update"],
+        ),
         (of(502), &["update", "read", "update"]),
         (now(of(503)), &["update", "update"]),
         (now(Fault { policy: Policy::Secondly, ..of(429) }), &["update", "update"]),
@@ -50,9 +59,10 @@ async fn a_value_that_is_added_is_read_back_before_it_is_written_again() {
 
 #[tokio::test]
 async fn a_task_whose_creation_was_lost_is_created() {
-    for (moment, expected) in
-        [(Moment::Before, &["update", "upsert", "read", "upsert"][..]), (Moment::After, &["update", "upsert", "read"])]
-    {
+    for (moment, expected) in [
+        (Moment::Before, &["update", "upsert", "read", "upsert"][..]),
+        (Moment::After, &["update", "upsert", "read"]),
+    ] {
         let sim = portal(0).await;
         sim.fault(dropped(Endpoint::Upsert, moment));
         let outcomes = run(&sim, &[Update { on_missing: OnMissing::Create, ..added() }]).await;
@@ -68,7 +78,9 @@ async fn an_answer_that_is_lost_twice_is_for_later_and_nothing_of_the_task_overt
     sim.fault(Fault { times: Some(2), ..dropped(Endpoint::Update, Moment::Before) });
     let outcomes = run(&sim, &[added(), update(0, 4, &[("tags", ";c")])]).await;
     assert!(
-        outcomes.iter().all(|outcome| matches!(outcome, Outcome::Retry(RetryReason::Unavailable, _))),
+        outcomes
+            .iter()
+            .all(|outcome| matches!(outcome, Outcome::Retry(RetryReason::Unavailable, _))),
         "{outcomes:?}"
     );
     assert_eq!(calls(&sim), ["update", "read", "update"]);
@@ -89,7 +101,8 @@ async fn a_repeated_write_of_other_values_needs_no_look() {
 #[tokio::test]
 async fn nothing_is_sent_after_the_deadline() {
     let sim = portal(1_000).await;
-    let updates: Vec<_> = (0..1_000).map(|id| update(id, 3, &[("hs_task_subject", "after")])).collect();
+    let updates: Vec<_> =
+        (0..1_000).map(|id| update(id, 3, &[("hs_task_subject", "after")])).collect();
     let is_late = |outcome: &Outcome| matches!(outcome, Outcome::Retry(RetryReason::Timeout, _));
     let outcomes = run_within(&sim, &updates, Duration::ZERO).await;
     assert!(outcomes.iter().all(is_late));

@@ -1,4 +1,5 @@
-//! Stories about the built functions: a real Lambda protocol, moto as Secrets Manager, the HubSpot stand-in.
+//! Stories about the built functions: a real Lambda protocol, moto as Secrets Manager, the HubSpot
+//! stand-in.
 
 #![allow(
     missing_docs,

@@ -1,11 +1,14 @@
-//! Refusals that don't say which row they mean: good rows don't wait for bad ones, and what is known stays known.
+//! Refusals that don't say which row they mean: good rows don't wait for bad ones, and what is
+//! known stays known.
 
 use serde_json::{Value as Json, json};
 use taskhook::outcome::{FailReason, Outcome, RetryReason};
 use taskhook::sim::{Behaviour, Endpoint, Fault, Sim};
 use taskhook::update::{RECORD_ID, Unknown, Update, Value};
 
-use crate::support::portal::{OWNER, START, hubspot, portal, portal_with, run, run_on, task, update};
+use crate::support::portal::{
+    OWNER, START, hubspot, portal, portal_with, run, run_on, task, update,
+};
 
 const AFTER: (&str, &str) = ("hs_task_subject", "after");
 
@@ -30,7 +33,10 @@ fn count(outcomes: &[Outcome], name: &str) -> usize {
 }
 
 fn written(sim: &Sim, name: &str, value: &str) -> usize {
-    sim.tasks().iter().filter(|task| task.properties.get(name).is_some_and(|kept| kept == value)).count()
+    sim.tasks()
+        .iter()
+        .filter(|task| task.properties.get(name).is_some_and(|kept| kept == value))
+        .count()
 }
 
 fn sizes(sim: &Sim) -> Vec<usize> {
@@ -52,7 +58,9 @@ async fn good_rows_are_out_with_the_second_delivery_however_many_are_bad() {
     for bad in [1, 3, 10] {
         let (sim, updates) = (portal(100).await, hundred(bad));
         let hubspot = hubspot(&sim);
-        sim.set_behaviour(serde_json::from_value(json!({"limits": {"ten_secondly": null}})).unwrap());
+        sim.set_behaviour(
+            serde_json::from_value(json!({"limits": {"ten_secondly": null}})).unwrap(),
+        );
         for delivery in 1..=2 {
             // So many calls of 0.7 s fit into a reply; then there is no time left.
             sim.clear_faults();
@@ -60,10 +68,18 @@ async fn good_rows_are_out_with_the_second_delivery_however_many_are_bad() {
             sim.fault(on_update(Fault { skip: 50, forever: true, headers, ..Fault::status(477) }));
             sim.fault(refuses(&["\"bad"], 400, vague("code")));
             let outcomes = run_on(&hubspot, &updates).await;
-            assert_eq!(count(&outcomes, "failed") + count(&outcomes, "updated") + count(&outcomes, "retry"), 100);
+            assert_eq!(
+                count(&outcomes, "failed")
+                    + count(&outcomes, "updated")
+                    + count(&outcomes, "retry"),
+                100
+            );
             for (outcome, update) in outcomes.iter().zip(&updates) {
                 let is_good = !format!("{update:?}").contains("\"bad");
-                assert!(!is_good || count(std::slice::from_ref(outcome), "failed") == 0, "{delivery}: {outcome:?}");
+                assert!(
+                    !is_good || count(std::slice::from_ref(outcome), "failed") == 0,
+                    "{delivery}: {outcome:?}"
+                );
             }
         }
         assert_eq!(written(&sim, "hs_task_subject", "after"), 100 - bad, "{bad} bad ones");
@@ -97,9 +113,14 @@ async fn rows_without_the_named_property_go_out_at_once_and_values_are_tried_rat
 
 #[tokio::test]
 async fn a_row_that_needs_a_scope_of_its_own_keeps_nobody_waiting() {
-    let (sim, updates) = (portal(50).await, (0..50).map(|id| update(id, 3, &[AFTER])).collect::<Vec<_>>());
+    let (sim, updates) =
+        (portal(50).await, (0..50).map(|id| update(id, 3, &[AFTER])).collect::<Vec<_>>());
     let hubspot = hubspot(&sim);
-    sim.fault(on_update(Fault { forever: true, holds: vec!["\"T-5\"".to_owned()], ..Fault::status(403) }));
+    sim.fault(on_update(Fault {
+        forever: true,
+        holds: vec!["\"T-5\"".to_owned()],
+        ..Fault::status(403)
+    }));
     let outcomes = run_on(&hubspot, &updates).await;
     assert_eq!(count(&outcomes, "updated"), 49, "{outcomes:?}");
     assert!(matches!(outcomes[5], Outcome::Retry(RetryReason::Forbidden, _)));
@@ -112,10 +133,15 @@ async fn a_row_that_needs_a_scope_of_its_own_keeps_nobody_waiting() {
 
 #[tokio::test]
 async fn rows_in_both_halves_that_need_a_scope_keep_the_others_waiting_for_one_delivery() {
-    let (sim, updates) = (portal(10).await, (0..10).map(|id| update(id, 3, &[AFTER])).collect::<Vec<_>>());
+    let (sim, updates) =
+        (portal(10).await, (0..10).map(|id| update(id, 3, &[AFTER])).collect::<Vec<_>>());
     let hubspot = hubspot(&sim);
     for id in ["\"T-0\"", "\"T-9\""] {
-        sim.fault(on_update(Fault { forever: true, holds: vec![id.to_owned()], ..Fault::status(403) }));
+        sim.fault(on_update(Fault {
+            forever: true,
+            holds: vec![id.to_owned()],
+            ..Fault::status(403)
+        }));
     }
     let mut taken = Vec::new();
     for _ in 1..=4 {
@@ -177,7 +203,11 @@ async fn a_due_date_that_cannot_be_removed_keeps_nothing_else_back() {
             let names: Vec<_> = outcomes.iter().map(|outcome| outcome.kind().as_str()).collect();
             assert_eq!(names, ["updated", "updated", "unchanged"], "{body}: {outcomes:?}");
             let is_noted = |outcome: &Outcome| matches!(outcome, Outcome::Noted(_, detail) if detail.starts_with("hs_timestamp: "));
-            assert_eq!(outcomes.iter().map(is_noted).collect::<Vec<_>>(), [true, false, true], "{body}");
+            assert_eq!(
+                outcomes.iter().map(is_noted).collect::<Vec<_>>(),
+                [true, false, true],
+                "{body}"
+            );
             assert!(delivery == 1 || sizes(&sim) == [2], "{body}: {:?}", sizes(&sim));
         }
         assert_eq!(written(&sim, "hs_task_subject", "after"), 2);
@@ -186,13 +216,18 @@ async fn a_due_date_that_cannot_be_removed_keeps_nothing_else_back() {
     let sim = portal(1).await;
     let updates = [update(0, 3, &[AFTER, ("hs_timestamp", ""), ("amount", "x")])];
     let outcomes = run(&sim, &updates).await;
-    assert!(matches!(&outcomes[0], Outcome::Failed(FailReason::InvalidValue, detail) if detail.starts_with("amount")));
+    assert!(
+        matches!(&outcomes[0], Outcome::Failed(FailReason::InvalidValue, detail) if detail.starts_with("amount"))
+    );
 }
 
 #[tokio::test]
 async fn what_hubspot_is_not_done_with_is_looked_at_again() {
     let sim = portal(1).await;
-    sim.fault(on_update(Fault { body: Some(json!({"status": "PENDING", "results": []})), ..Fault::status(200) }));
+    sim.fault(on_update(Fault {
+        body: Some(json!({"status": "PENDING", "results": []})),
+        ..Fault::status(200)
+    }));
     let outcomes = run(&sim, &[update(0, 3, &[AFTER])]).await;
     assert!(matches!(outcomes[..], [Outcome::Retry(RetryReason::Unavailable, _)]), "{outcomes:?}");
     let body = json!({"status": "PROCESSING", "results": []});
@@ -203,7 +238,9 @@ async fn what_hubspot_is_not_done_with_is_looked_at_again() {
 
 fn owned(id: usize, unknown: Unknown) -> Update {
     let mut update = update(id, 3, &[AFTER]);
-    update.properties.push(("hubspot_owner_id".to_owned(), Value::Owner { email: OWNER.to_owned(), unknown }));
+    update
+        .properties
+        .push(("hubspot_owner_id".to_owned(), Value::Owner { email: OWNER.to_owned(), unknown }));
     update
 }
 
@@ -211,7 +248,11 @@ fn owned(id: usize, unknown: Unknown) -> Update {
 async fn a_remembered_owner_who_is_refused_is_looked_up_once_more() {
     let sim = portal(2).await;
     let old = json!({"results": [{"id": "999", "email": OWNER}]});
-    let gone = |body: &Json| Fault { on: Endpoint::Owners, body: Some(body.clone()), ..Fault::status(200) };
+    let gone = |body: &Json| Fault {
+        on: Endpoint::Owners,
+        body: Some(body.clone()),
+        ..Fault::status(200)
+    };
     sim.fault(gone(&old));
     let outcomes = run(&sim, &[owned(0, Unknown::Fail), owned(1, Unknown::Fail)]).await;
     assert_eq!(count(&outcomes, "updated"), 2, "{outcomes:?}");
@@ -227,7 +268,10 @@ async fn a_remembered_owner_who_is_refused_is_looked_up_once_more() {
     sim.clear_calls();
     sim.fault(Fault { times: Some(2), ..gone(&old) });
     let outcomes = run(&sim, &[owned(0, Unknown::Fail)]).await;
-    assert!(matches!(outcomes[0], Outcome::Failed(FailReason::InvalidValue, _)), "the same id: {outcomes:?}");
+    assert!(
+        matches!(outcomes[0], Outcome::Failed(FailReason::InvalidValue, _)),
+        "the same id: {outcomes:?}"
+    );
     assert_eq!(sim.calls().len(), 3, "and no end of it otherwise");
 }
 
@@ -246,8 +290,7 @@ async fn owners_that_cannot_be_read_hold_up_only_updates_that_need_one() {
 #[tokio::test]
 async fn an_owner_that_does_not_exist_is_the_fault_of_one_row() {
     let sim = portal(3).await;
-    let inside =
-        json!([{"error": "INVALID_OWNER_ID", "name": "hubspot_owner_id", "message": "Owner 999 does not exist"}]);
+    let inside = json!([{"error": "INVALID_OWNER_ID", "name": "hubspot_owner_id", "message": "Owner 999 does not exist"}]);
     let body = json!({"message": format!("Property values were not valid: {inside}")});
     sim.fault(refuses(&["\"999\""], 400, body));
     let row = |id: usize, owner: &str| update(id, 3, &[AFTER, ("hubspot_owner_id", owner)]);
@@ -259,7 +302,11 @@ async fn an_owner_that_does_not_exist_is_the_fault_of_one_row() {
 #[tokio::test]
 async fn trace_ids_and_record_ids_prove_what_ids_in_another_form_do_not() {
     let sim = portal_with(["T-0", "T-1", "7"].map(task).to_vec()).await;
-    sim.set_behaviour(Behaviour { echo_trace_ids: true, echo_id_property: false, ..Behaviour::default() });
+    sim.set_behaviour(Behaviour {
+        echo_trace_ids: true,
+        echo_id_property: false,
+        ..Behaviour::default()
+    });
     sim.fault(on_update(Fault { omit: 1, ..Fault::default() }));
     let outcomes = run(&sim, &[update(0, 3, &[AFTER]), update(1, 3, &[AFTER])]).await;
     assert_eq!(count(&outcomes, "updated"), 2, "{outcomes:?}");
@@ -273,12 +320,12 @@ async fn trace_ids_and_record_ids_prove_what_ids_in_another_form_do_not() {
     assert_eq!(run(&sim, &[merged]).await, [Outcome::Updated(Some("9005".to_owned()))]);
 
     // The id is kept as a number: it was read, and is written.
-    let shown =
-        json!({"results": [{"id": "9007", "properties": {"ticket": "7", "ticket_at": "2026-01-01T00:00:00Z"}}]});
+    let shown = json!({"results": [{"id": "9007", "properties": {"ticket": "7", "ticket_at": "2026-01-01T00:00:00Z"}}]});
     sim.fault(Fault { on: Endpoint::Read, body: Some(shown.clone()), ..Fault::status(200) });
     sim.fault(on_update(Fault { body: Some(shown), ..Fault::status(200) }));
     let mut guarded = update(0, 3, &[AFTER]);
-    (guarded.task.id, guarded.updated_at_property) = ("007".to_owned(), Some("ticket_at".to_owned()));
+    (guarded.task.id, guarded.updated_at_property) =
+        ("007".to_owned(), Some("ticket_at".to_owned()));
     assert!(guarded.time.milliseconds() > START);
     assert_eq!(run(&sim, &[guarded]).await, [Outcome::Updated(Some("9007".to_owned()))]);
 }
@@ -288,7 +335,11 @@ async fn nothing_of_a_task_overtakes_a_write_that_is_forbidden() {
     let sim = portal(2).await;
     let added = |step, text| update(0, step, &[("tags", text)]);
     let updates = [added(3, "a"), added(4, ";b"), update(1, 3, &[AFTER])];
-    sim.fault(on_update(Fault { forever: true, holds: vec!["\"tags\":\"a\"".to_owned()], ..Fault::status(403) }));
+    sim.fault(on_update(Fault {
+        forever: true,
+        holds: vec!["\"tags\":\"a\"".to_owned()],
+        ..Fault::status(403)
+    }));
     let outcomes = run(&sim, &updates).await;
     let names: Vec<_> = outcomes.iter().map(|outcome| outcome.kind().as_str()).collect();
     assert_eq!(names, ["retry", "retry", "updated"], "{outcomes:?}");

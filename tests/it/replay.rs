@@ -12,7 +12,10 @@ use crate::support::{SECRET, SOURCE, TOKEN, World, world};
 
 async fn replay(world: &World, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
-    command.env("AWS_REGION", "us-east-1").env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    command
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
     command.env("AWS_ENDPOINT_URL_SQS", aws::moto().await).env("TASKHOOK_SOURCES", world.folder());
     command.env("HUBSPOT_BASE_URL", world.hubspot.url()).env("HUBSPOT_TOKEN", TOKEN);
     command.args(["replay", "--queue", &world.queues().dead_letters]).args(arguments);
@@ -22,7 +25,8 @@ async fn replay(world: &World, arguments: &[&str]) -> Output {
 /// What it prints, if it ends so.
 #[track_caller]
 fn text(output: &Output, code: i32) -> String {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{text}");
     assert!(!text.contains(TOKEN), "{text}");
     text
@@ -31,9 +35,15 @@ fn text(output: &Output, code: i32) -> String {
 /// A world in which task 404 is missing, and an event could not be mapped: two dead letters.
 async fn with_two_letters() -> World {
     let world = world().durable().start().await;
-    world.deliver(json!({"event": "d-1", "id": "404", "subject": "for whom?"})).await.is(202, "queued 1");
+    world
+        .deliver(json!({"event": "d-1", "id": "404", "subject": "for whom?"}))
+        .await
+        .is(202, "queued 1");
     world.drain().await;
-    world.deliver(json!({"event": "d-2", "id": "1", "status": "someday"})).await.is(200, "failed 1");
+    world
+        .deliver(json!({"event": "d-2", "id": "1", "status": "someday"}))
+        .await
+        .is(200, "failed 1");
     world
 }
 
@@ -41,7 +51,9 @@ async fn with_two_letters() -> World {
 async fn create_task(world: &World, ticket: &str) {
     let url = format!("{}/crm/objects/2026-03/tasks/batch/upsert", world.hubspot.url());
     let properties = json!({"hs_task_subject": "before", "hs_timestamp": "1790000000000"});
-    let body = json!({"inputs": [{"id": ticket, "idProperty": "ticket", "properties": properties}]}).to_string();
+    let body =
+        json!({"inputs": [{"id": ticket, "idProperty": "ticket", "properties": properties}]})
+            .to_string();
     let request = taskhook::outbound::client(true).post(url).bearer_auth(TOKEN).body(body);
     let answer = request.header("content-type", "application/json").send().await.unwrap();
     assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
@@ -58,7 +70,14 @@ async fn dead_letters_are_listed_and_shown_and_stay_where_they_are() {
     let world = with_two_letters().await;
     for _ in 0..2 {
         let table = text(&replay(&world, &["--dry-run"]).await, 0);
-        for words in ["d-1", "not_found", "ticket 404: no task has ticket 404", "d-2", "mapping", "\"someday\""] {
+        for words in [
+            "d-1",
+            "not_found",
+            "ticket 404: no task has ticket 404",
+            "d-2",
+            "mapping",
+            "\"someday\"",
+        ] {
             assert!(table.contains(words), "{words} is not in:\n{table}");
         }
         assert!(table.contains("2 in all: 1 mapping, 1 not_found"), "{table}");
@@ -85,15 +104,26 @@ async fn what_was_put_right_goes_through_and_is_gone() {
 async fn what_fails_again_stays_and_only_what_is_meant_is_sent() {
     let world = with_two_letters().await;
     let said = text(&replay(&world, &["--reason", "mapping"]).await, 1);
-    assert!(said.contains("stays") && said.contains("someday") && said.contains("0 went through, 1 stay."), "{said}");
+    assert!(
+        said.contains("stays")
+            && said.contains("someday")
+            && said.contains("0 went through, 1 stay."),
+        "{said}"
+    );
     change_source(&world, "done = \"COMPLETED\"", "done = \"COMPLETED\", someday = \"DEFERRED\"");
     for nothing in [["--source", "other"], ["--older-than", "1h"], ["--id", "no-such-id"]] {
-        assert!(text(&replay(&world, &nothing).await, 0).contains("0 went through, 0 stay."), "{nothing:?}");
+        assert!(
+            text(&replay(&world, &nothing).await, 0).contains("0 went through, 0 stay."),
+            "{nothing:?}"
+        );
     }
     let said = text(&replay(&world, &["--source", "shop", "--newer-than", "1h"]).await, 1);
     assert!(said.contains("1 went through, 1 stay."), "{said}");
     let letters = world.queues().letters().await;
-    assert_eq!(letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["not_found"]);
+    assert_eq!(
+        letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(),
+        ["not_found"]
+    );
 }
 
 #[tokio::test]
@@ -196,7 +226,8 @@ async fn letters_go_into_the_queue_in_the_order_of_their_changes() {
     }
     text(&replay(&world, &["--to", &world.queues().updates]).await, 0);
     let queued = world.queues().queued().await;
-    let subjects: Vec<_> = queued.iter().map(|message| &message["update"]["properties"]["hs_task_subject"]).collect();
+    let subjects: Vec<_> =
+        queued.iter().map(|message| &message["update"]["properties"]["hs_task_subject"]).collect();
     assert_eq!(subjects, ["older", "newer"]);
 }
 
@@ -210,7 +241,8 @@ async fn what_could_not_be_read_then_is_sent_if_it_can_be_now() {
     });
     let time = taskhook::time::Time::now();
     for text in [message.to_string(), "never readable".to_owned()] {
-        let letter = taskhook::queue::Letter::unreadable(time, "of another version".to_owned(), &text);
+        let letter =
+            taskhook::queue::Letter::unreadable(time, "of another version".to_owned(), &text);
         world.queues().bury(&letter.to_text()).await;
     }
     let said = text(&replay(&world, &[]).await, 1);
@@ -221,7 +253,11 @@ async fn what_could_not_be_read_then_is_sent_if_it_can_be_now() {
 #[tokio::test]
 async fn what_is_sent_again_is_checked_against_the_portals_schema() {
     let world = with_two_letters().await;
-    change_source(&world, "done = \"COMPLETED\"", "done = \"COMPLETED\", someday = \" completed \"");
+    change_source(
+        &world,
+        "done = \"COMPLETED\"",
+        "done = \"COMPLETED\", someday = \" completed \"",
+    );
     let properties = json!({"results": [
         {"name": "ticket", "type": "string", "fieldType": "text", "hasUniqueValue": true},
         {"name": "hs_task_status", "type": "enumeration", "fieldType": "select",
@@ -242,7 +278,10 @@ async fn a_queue_that_cannot_be_read_is_said_to_be_so() {
     command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
     let said = text(&command.output().await.unwrap(), 1);
     assert!(said.contains("AWS_REGION"), "{said}");
-    command.env("AWS_REGION", "us-east-1").env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    command
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
     command.env("AWS_ENDPOINT_URL_SQS", aws::moto().await);
     let said = text(&command.output().await.unwrap(), 1);
     assert!(said.contains("The queue can't be read: SQS answered 400"), "{said}");
@@ -256,26 +295,48 @@ async fn what_could_not_be_read_is_shown_and_sent_through_when_it_can_be() {
         let signature = hex::encode(hmac_sha256(SECRET.as_bytes(), body));
         Event::post("/shop", body).header("x-hub-signature", &format!("sha256={signature}"))
     };
-    world.send(&signed(b"id=1&subject=a+form")).await.is(200, "failed 1").row(0, "failed unreadable");
-    world.send(&signed(b"{\"id\": \"\xff\"}")).await.is(200, "failed 1").row(0, "failed unreadable");
+    world
+        .send(&signed(b"id=1&subject=a+form"))
+        .await
+        .is(200, "failed 1")
+        .row(0, "failed unreadable");
+    world
+        .send(&signed(b"{\"id\": \"\xff\"}"))
+        .await
+        .is(200, "failed 1")
+        .row(0, "failed unreadable");
     let table = text(&replay(&world, &["--dry-run"]).await, 0);
-    assert!(table.contains("2 in all: 2 unreadable") && table.contains("the body is not UTF-8"), "{table}");
+    assert!(
+        table.contains("2 in all: 2 unreadable") && table.contains("the body is not UTF-8"),
+        "{table}"
+    );
     let shown = text(&replay(&world, &["--show"]).await, 0);
     assert!(shown.contains("\"bodyBase64\": \"eyJpZCI6ICL/In0=\""), "{shown}");
     change_source(&world, "scheme = \"github\"", "scheme = \"jira\"\nform = true");
     let said = text(&replay(&world, &[]).await, 1);
-    assert!(said.contains("1 went through, 1 stay.") && said.contains("the body is not UTF-8"), "{said}");
+    assert!(
+        said.contains("1 went through, 1 stay.") && said.contains("the body is not UTF-8"),
+        "{said}"
+    );
     assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("a form"));
 }
 
 #[tokio::test]
 async fn a_queue_of_updates_is_refused_and_its_messages_stay_with_the_worker() {
     let world = world().durable().start().await;
-    world.deliver(json!({"event": "d-1", "id": "1", "subject": "under way"})).await.is(202, "queued 1");
+    world
+        .deliver(json!({"event": "d-1", "id": "1", "subject": "under way"}))
+        .await
+        .is(202, "queued 1");
     for look in [&[][..], &["--dry-run"], &["--show"]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
-        command.env("AWS_REGION", "us-east-1").env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        command.env("AWS_ENDPOINT_URL_SQS", aws::moto().await).env("TASKHOOK_SOURCES", world.folder());
+        command
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+        command
+            .env("AWS_ENDPOINT_URL_SQS", aws::moto().await)
+            .env("TASKHOOK_SOURCES", world.folder());
         command.env("HUBSPOT_BASE_URL", world.hubspot.url()).env("HUBSPOT_TOKEN", TOKEN);
         command.args(["replay", "--queue", &world.queues().updates]).args(look);
         let said = text(&command.output().await.unwrap(), 1);

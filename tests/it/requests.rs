@@ -30,7 +30,17 @@ async fn a_request_is_answered_whatever_a_stranger_writes_into_it() {
         world.send(&Event::new("GET", "/health").query(query)).await;
         world.invoke(&with(webhook(), "/rawQueryString", json!(query))).await.is(200, "updated 1");
     }
-    for path in odd.into_iter().chain(["", "shop", "//", "/shop\n", "/shop ", "/?", "/#", "http://[", "/\u{10ffff}"]) {
+    for path in odd.into_iter().chain([
+        "",
+        "shop",
+        "//",
+        "/shop\n",
+        "/shop ",
+        "/?",
+        "/#",
+        "http://[",
+        "/\u{10ffff}",
+    ]) {
         world.invoke(&with(webhook(), "/rawPath", json!(path))).await.is_problem(404);
     }
     for (name, value) in [
@@ -49,7 +59,10 @@ async fn a_request_is_answered_whatever_a_stranger_writes_into_it() {
         ("content-encoding", "gzip"),
         ("x-number", "7"),
     ] {
-        world.invoke(&with(webhook(), &format!("/headers/{name}"), json!(value))).await.is(200, "updated 1");
+        world
+            .invoke(&with(webhook(), &format!("/headers/{name}"), json!(value)))
+            .await
+            .is(200, "updated 1");
     }
     // It isn't base64, so that it is what was signed.
     world.invoke(&with(webhook(), "/isBase64Encoded", json!(true))).await.is(200, "updated 1");
@@ -59,14 +72,21 @@ async fn a_request_is_answered_whatever_a_stranger_writes_into_it() {
     world.invoke(&with(webhook(), "/headers", json!(null))).await.is_problem(401);
     world.invoke(&with(webhook(), "/cookies", json!(["a=b\n", ""]))).await.is(200, "updated 1");
     for method in ["BREW", "", "P OST", "\n"] {
-        world.invoke(&with(webhook(), "/requestContext/http/method", json!(method))).await.is_problem(405);
+        world
+            .invoke(&with(webhook(), "/requestContext/http/method", json!(method)))
+            .await
+            .is_problem(405);
     }
     for pointer in ["/requestContext/http", "/requestContext/http/method", "/requestContext"] {
         world.invoke(&with(webhook(), pointer, json!(null))).await.is_problem(405);
     }
-    for pointer in
-        ["/requestContext/stage", "/requestContext/domainName", "/version", "/routeKey", "/requestContext/time"]
-    {
+    for pointer in [
+        "/requestContext/stage",
+        "/requestContext/domainName",
+        "/version",
+        "/routeKey",
+        "/requestContext/time",
+    ] {
         world.invoke(&with(webhook(), pointer, json!(7))).await.is(200, "updated 1");
     }
 }
@@ -75,7 +95,8 @@ async fn a_request_is_answered_whatever_a_stranger_writes_into_it() {
 fn of_version_1() -> Value {
     let event = webhook();
     let headers = event["headers"].as_object().unwrap();
-    let several: serde_json::Map<_, _> = headers.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
+    let several: serde_json::Map<_, _> =
+        headers.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
     json!({
         "version": "1.0", "resource": "$default", "path": "/shop", "httpMethod": "POST", "headers": headers,
         "multiValueHeaders": several, "queryStringParameters": null, "multiValueQueryStringParameters": null,
@@ -88,27 +109,56 @@ fn of_version_1() -> Value {
 async fn the_payload_format_1_0_rest_apis_and_load_balancers_are_understood() {
     let world = world().start().await;
     world.invoke(&of_version_1()).await.is(200, "updated 1");
-    let staged = with(with(of_version_1(), "/path", json!("/prod/shop")), "/requestContext/stage", json!("prod"));
+    let staged = with(
+        with(of_version_1(), "/path", json!("/prod/shop")),
+        "/requestContext/stage",
+        json!("prod"),
+    );
     world.invoke(&staged).await.is(200, "updated 1");
     let body = of_version_1()["body"].as_str().unwrap().to_owned();
-    let encoded = with(with(of_version_1(), "/body", json!(STANDARD.encode(body))), "/isBase64Encoded", json!(true));
+    let encoded = with(
+        with(of_version_1(), "/body", json!(STANDARD.encode(body))),
+        "/isBase64Encoded",
+        json!(true),
+    );
     world.invoke(&encoded).await.is(200, "updated 1");
     let mut rest = of_version_1();
     rest.as_object_mut().unwrap().remove("version");
-    world.invoke(&with(rest.clone(), "/requestContext/stage", json!("prod"))).await.is(200, "updated 1");
-    let balancer = with(rest, "/requestContext", json!({"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:x"}}));
-    world.invoke(&with(balancer.clone(), "/multiValueHeaders", json!(null))).await.is(200, "updated 1");
+    world
+        .invoke(&with(rest.clone(), "/requestContext/stage", json!("prod")))
+        .await
+        .is(200, "updated 1");
+    let balancer = with(
+        rest,
+        "/requestContext",
+        json!({"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:x"}}),
+    );
+    world
+        .invoke(&with(balancer.clone(), "/multiValueHeaders", json!(null)))
+        .await
+        .is(200, "updated 1");
     world.invoke(&with(balancer, "/headers", json!(null))).await.is(200, "updated 1");
     let twice = json!([of_version_1()["headers"]["x-hub-signature-256"], "sha256=00"]);
-    world.invoke(&with(of_version_1(), "/multiValueHeaders/x-hub-signature-256", twice)).await.is_problem(401);
+    world
+        .invoke(&with(of_version_1(), "/multiValueHeaders/x-hub-signature-256", twice))
+        .await
+        .is_problem(401);
     let answer = world.function.invoke(&with(of_version_1(), "/httpMethod", json!("GET"))).await;
-    assert_eq!((&answer["statusCode"], &answer["multiValueHeaders"]["allow"]), (&json!(405), &json!(["POST, HEAD"])));
+    assert_eq!(
+        (&answer["statusCode"], &answer["multiValueHeaders"]["allow"]),
+        (&json!(405), &json!(["POST, HEAD"]))
+    );
 }
 
 #[tokio::test]
 async fn an_event_that_is_no_request_is_a_clear_error_and_the_function_goes_on() {
     let world = world().start().await;
-    for event in [json!({}), json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}), json!(null), json!([1])] {
+    for event in [
+        json!({}),
+        json!({"Records": [{"eventSource": "aws:sqs", "body": "{}"}]}),
+        json!(null),
+        json!([1]),
+    ] {
         // Its queue would take a message for done.
         let error = world.function.try_invoke(&event).await.unwrap_err();
         assert!(error["errorMessage"].as_str().unwrap().contains("no HTTP request"), "{error}");
@@ -123,7 +173,10 @@ async fn an_event_that_is_no_batch_is_a_clear_error_and_the_worker_goes_on() {
     let worker = world.worker.as_ref().unwrap();
     for event in [webhook(), of_version_1(), json!({}), json!(null)] {
         let error = worker.try_invoke(&event).await.unwrap_err();
-        assert!(error["errorMessage"].as_str().unwrap().contains("webhooks belong to the function"), "{error}");
+        assert!(
+            error["errorMessage"].as_str().unwrap().contains("webhooks belong to the function"),
+            "{error}"
+        );
     }
     assert_eq!(worker.invoke(&json!({"Records": []})).await, json!({"batchItemFailures": []}));
 }

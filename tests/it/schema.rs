@@ -1,5 +1,5 @@
-//! A portal's schema beside the sources: what HubSpot would refuse costs no call, and what it can be made to take is
-//! sent as it takes it.
+//! A portal's schema beside the sources: what HubSpot would refuse costs no call, and what it can
+//! be made to take is sent as it takes it.
 
 use serde_json::{Value, json};
 use taskhook::files;
@@ -14,7 +14,13 @@ async fn schema_of(seed: &Value) -> String {
     let seed: Seed = serde_json::from_value(json!({"properties": seed["properties"]})).unwrap();
     let sim = Sim::start(seed, 0).await.unwrap();
     let http = taskhook::outbound::client(true);
-    http.get(format!("{}/crm/properties/2026-03/tasks", sim.url())).send().await.unwrap().text().await.unwrap()
+    http.get(format!("{}/crm/properties/2026-03/tasks", sim.url()))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap()
 }
 
 /// A world with properties of every type, and with a source that writes whatever the event says.
@@ -29,7 +35,16 @@ fn portal() -> (Builder, Value) {
         {"name": "day", "label": "Day", "type": "date", "fieldType": "date"},
         {"name": "tags", "label": "Tags", "type": "enumeration", "fieldType": "checkbox", "options": options},
     ]);
-    let names = ["hs_task_body", "hs_timestamp", "hs_createdate", "hs_task_reminders", "amount", "paid", "day", "tags"];
+    let names = [
+        "hs_task_body",
+        "hs_timestamp",
+        "hs_createdate",
+        "hs_task_reminders",
+        "amount",
+        "paid",
+        "day",
+        "tags",
+    ];
     let rules = names.map(|name| format!("{name} = '.{name} // empty'\n")).concat();
     let source = format!("{SOURCE}{rules}no_such = '.no_such // empty'\n");
     let world = world().source("shop", &source).seed(|seed| {
@@ -57,8 +72,15 @@ async fn a_bad_value_costs_no_call_and_its_failure_says_what_is_allowed() {
         {"id": "3", "subject": "after"},
     ]});
     let reply = world.deliver(neighbours).await;
-    reply.is(200, "updated 2, failed 2").row(1, "failed invalid_value").row(2, "failed mapping").row(3, "updated");
-    assert_eq!(reply.detail(1), "amount: twelve is not a number; write plain digits, such as 12 or -0.5");
+    reply
+        .is(200, "updated 2, failed 2")
+        .row(1, "failed invalid_value")
+        .row(2, "failed mapping")
+        .row(3, "updated");
+    assert_eq!(
+        reply.detail(1),
+        "amount: twelve is not a number; write plain digits, such as 12 or -0.5"
+    );
     assert_eq!(world.calls("/crm/").len(), 1);
 }
 
@@ -99,9 +121,14 @@ async fn values_are_sent_as_hubspot_takes_them() {
 #[tokio::test]
 async fn properties_that_are_not_there_or_are_read_only_are_told_together() {
     let world = portal_with_schema().await.start().await;
-    let reply = world.deliver(json!({"id": "1", "no_such": "x", "hs_createdate": "2026-03-02T10:00:00Z"})).await;
+    let reply = world
+        .deliver(json!({"id": "1", "no_such": "x", "hs_createdate": "2026-03-02T10:00:00Z"}))
+        .await;
     reply.is(200, "failed 1").row(0, "failed read_only_property");
-    assert_eq!(reply.detail(0), "hs_createdate: it is read-only; no_such: the portal has no such property");
+    assert_eq!(
+        reply.detail(0),
+        "hs_createdate: it is read-only; no_such: the portal has no such property"
+    );
     assert_eq!(world.calls("/crm/").len(), 0);
 }
 
@@ -117,9 +144,17 @@ async fn the_properties_that_a_task_is_found_and_guarded_by_are_checked_too() {
         .start()
         .await;
     for (path, reason, detail) in [
-        ("/not-unique", "not_unique_property", "shop is not a property with unique values; id_property needs one"),
+        (
+            "/not-unique",
+            "not_unique_property",
+            "shop is not a property with unique values; id_property needs one",
+        ),
         ("/unknown", "unknown_property", "no_such: the portal has no such property"),
-        ("/no-time", "invalid_value", "amount is a number property; updated_at_property needs a datetime one"),
+        (
+            "/no-time",
+            "invalid_value",
+            "amount is a number property; updated_at_property needs a datetime one",
+        ),
     ] {
         let reply = world.send(&Event::post(path, r#"{"id": "1", "subject": "a"}"#).signed()).await;
         reply.is(200, "failed 1").row(0, &format!("failed {reason}"));
@@ -130,7 +165,8 @@ async fn the_properties_that_a_task_is_found_and_guarded_by_are_checked_too() {
 
 #[tokio::test]
 async fn a_bad_update_fails_alone_and_the_others_of_its_task_are_applied() {
-    let guarded = SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
+    let guarded =
+        SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
     let (world, seed) = portal();
     let world = world.source("shop", &guarded).schema(&schema_of(&seed).await).start().await;
     let reply = world
@@ -140,9 +176,16 @@ async fn a_bad_update_fails_alone_and_the_others_of_its_task_are_applied() {
             {"id": "1", "at": "2026-03-01T00:00:00Z", "subject": "older", "status": "done"},
         ]}))
         .await;
-    reply.is(200, "updated 1, merged 1, failed 1").row(0, "failed invalid_value").row(1, "updated").row(2, "merged");
+    reply
+        .is(200, "updated 1, merged 1, failed 1")
+        .row(0, "failed invalid_value")
+        .row(1, "updated")
+        .row(2, "merged");
     let task = |property: &str| world.task("1", property).unwrap_or_default();
-    assert_eq!((task("hs_task_subject").as_str(), task("hs_task_priority").as_str()), ("good", "LOW"));
+    assert_eq!(
+        (task("hs_task_subject").as_str(), task("hs_task_priority").as_str()),
+        ("good", "LOW")
+    );
     assert_eq!(
         (task("hs_task_status").as_str(), task("ticket_at").as_str()),
         ("COMPLETED", "2026-03-02T00:00:00.000Z")
@@ -151,7 +194,8 @@ async fn a_bad_update_fails_alone_and_the_others_of_its_task_are_applied() {
 
 #[tokio::test]
 async fn a_bad_value_costs_neither_a_read_nor_a_look_up() {
-    let guarded = SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
+    let guarded =
+        SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
     let (world, seed) = portal();
     let world = world.source("shop", &guarded).schema(&schema_of(&seed).await).start().await;
     let bad = json!({"id": "1", "at": "2026-03-03T00:00:00Z", "priority": "P9", "owner": "ada@acme.example"});
@@ -169,7 +213,11 @@ async fn an_owner_is_looked_up_as_without_a_schema() {
 #[tokio::test]
 async fn a_schema_that_can_not_be_read_is_a_broken_setting_told_with_all_the_others() {
     let world = world().schema("name,type").variable("HUBSPOT_API_VERSION", "v4").start().await;
-    for event in [Event::post("/shop", "{}").signed(), Event::new("GET", "/health"), Event::new("GET", "/nobody")] {
+    for event in [
+        Event::post("/shop", "{}").signed(),
+        Event::new("GET", "/health"),
+        Event::new("GET", "/nobody"),
+    ] {
         world.send(&event).await.is_problem(500);
     }
     world
@@ -181,7 +229,8 @@ async fn a_schema_that_can_not_be_read_is_a_broken_setting_told_with_all_the_oth
 
 #[test]
 fn a_schema_lies_beside_the_sources_whether_they_are_a_folder_or_one_file() {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("schema-{}", std::process::id()));
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("schema-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (source, file) = (folder.join("shop.toml"), folder.join("hubspot-schema.json"));
     std::fs::write(&source, SOURCE).unwrap();
@@ -234,12 +283,22 @@ async fn what_the_schema_lets_through_hubspot_takes() {
     let world = world.start().await;
     let http = taskhook::outbound::client(true);
     let url = format!("{}/crm/objects/2026-03/tasks/batch/update", world.hubspot.url());
-    for name in
-        ["hs_task_subject", "hs_timestamp", "hs_task_reminders", "hs_task_priority", "amount", "paid", "day", "tags"]
-    {
+    for name in [
+        "hs_task_subject",
+        "hs_timestamp",
+        "hs_task_reminders",
+        "hs_task_priority",
+        "amount",
+        "paid",
+        "day",
+        "tags",
+    ] {
         let take = async |text: &str| {
             let inputs = json!([{"id": "1", "idProperty": "ticket", "properties": {name: text}}]);
-            let call = http.post(&url).bearer_auth(crate::support::TOKEN).body(json!({"inputs": inputs}).to_string());
+            let call = http
+                .post(&url)
+                .bearer_auth(crate::support::TOKEN)
+                .body(json!({"inputs": inputs}).to_string());
             call.send().await.unwrap().status().as_u16() == 200
         };
         for text in TEXTS {

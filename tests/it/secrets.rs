@@ -59,7 +59,15 @@ async fn a_secret_with_a_line_break_and_a_list_that_was_stored_as_text_are_accep
 
 #[tokio::test]
 async fn a_secret_with_something_around_it_is_hinted_at_in_the_log() {
-    for stored in ["\"SECRET\"", "'SECRET'", " SECRET", "SECRET \n", "\u{feff}SECRET", "['SECRET']", "[\"SECRET\""] {
+    for stored in [
+        "\"SECRET\"",
+        "'SECRET'",
+        " SECRET",
+        "SECRET \n",
+        "\u{feff}SECRET",
+        "['SECRET']",
+        "[\"SECRET\"",
+    ] {
         let world = world().secret("shop", &stored.replace("SECRET", SECRET)).start().await;
         world.send(&one("/shop", SECRET)).await.is_problem(401);
         world.function.logs("spaces, quotation marks or brackets around it").await;
@@ -114,13 +122,18 @@ async fn a_secret_that_is_gone_serves_no_longer() {
 
 #[tokio::test]
 async fn a_secrets_manager_that_is_down_is_for_later() {
-    let world = world().variable("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1").start().await;
+    let world =
+        world().variable("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1").start().await;
     world.send(&one("/shop", SECRET)).await.is_problem(503).retry_after();
 }
 
 #[tokio::test]
 async fn an_old_value_serves_on_while_secrets_manager_does_not_answer() {
-    let world = world().variable("TASKHOOK_SECRET_TTL", "0s").variable("TASKHOOK_REPLY_WITHIN", "4s").start().await;
+    let world = world()
+        .variable("TASKHOOK_SECRET_TTL", "0s")
+        .variable("TASKHOOK_REPLY_WITHIN", "4s")
+        .start()
+        .await;
     updated(&world, SECRET).await;
     world.secrets.falls_silent();
     // The refresh gives up in time for the old value to be of use.
@@ -139,7 +152,10 @@ async fn a_source_without_its_secret_is_not_set_up_and_the_others_work() {
     let other = SOURCE.replace("{tests}/shop", "{tests}/missing");
     let world = world().source("other", &other).start().await;
     let reply = world.send(&one("/other", SECRET)).await;
-    assert!(!reply.is_problem(500).body.to_string().contains("missing"), "the reply is terse: {reply:?}");
+    assert!(
+        !reply.is_problem(500).body.to_string().contains("missing"),
+        "the reply is terse: {reply:?}"
+    );
     world.function.logs(&format!("there is no secret {}/missing", world.tests)).await;
     updated(&world, SECRET).await;
 }

@@ -13,11 +13,20 @@ async fn broken_settings_answer_500_to_everything_and_are_all_logged() {
         .variable("TASKHOOK_REPLY_WITHIN", "soon")
         .start()
         .await;
-    for event in [Event::post("/shop", "{}").signed(), Event::new("GET", "/health"), Event::new("GET", "/nobody")] {
+    for event in [
+        Event::post("/shop", "{}").signed(),
+        Event::new("GET", "/health"),
+        Event::new("GET", "/nobody"),
+    ] {
         let reply = world.send(&event).await;
-        assert!(!reply.is_problem(500).body.to_string().contains("HUBSPOT"), "the reply is terse: {reply:?}");
+        assert!(
+            !reply.is_problem(500).body.to_string().contains("HUBSPOT"),
+            "the reply is terse: {reply:?}"
+        );
     }
-    for variable in ["HUBSPOT_TOKEN_SECRET: it is not set", "HUBSPOT_API_VERSION: ", "TASKHOOK_REPLY_WITHIN: "] {
+    for variable in
+        ["HUBSPOT_TOKEN_SECRET: it is not set", "HUBSPOT_API_VERSION: ", "TASKHOOK_REPLY_WITHIN: "]
+    {
         world.function.logs(variable).await;
     }
 }
@@ -31,8 +40,7 @@ async fn a_folder_without_sources_is_a_broken_setting() {
 
 #[tokio::test]
 async fn a_broken_source_file_leaves_the_others_working() {
-    let broken =
-        "[verify]\nscheme = \"github\"\nsecret = \"{tests}/shop\"\n[task]\nid = '.id |'\nid_property = \"ticket\"\n";
+    let broken = "[verify]\nscheme = \"github\"\nsecret = \"{tests}/shop\"\n[task]\nid = '.id |'\nid_property = \"ticket\"\n";
     let world = world().source("broken", broken).source("unreadable", "no toml").start().await;
     world.deliver(json!({"id": "1", "subject": "a"})).await.is(200, "updated 1");
     world.send(&Event::post("/broken", "{}")).await.is_problem(500);
@@ -46,7 +54,8 @@ async fn a_broken_source_file_leaves_the_others_working() {
 
 #[tokio::test]
 async fn a_source_that_verifies_nothing_is_warned_of() {
-    let open = SOURCE.replace("scheme = \"github\"\nsecret = \"{tests}/shop\"", "scheme = \"none\"");
+    let open =
+        SOURCE.replace("scheme = \"github\"\nsecret = \"{tests}/shop\"", "scheme = \"none\"");
     let world = world().source("open", &open).start().await;
     let event = Event::post("/open", json!({"id": "1", "subject": "a"}).to_string());
     world.send(&event).await.is(200, "updated 1");
@@ -62,6 +71,7 @@ async fn logs_are_json_when_lambda_asks_for_it() {
     let line = log.lines().find(|line| line.contains("\"message\":\"delivery\"")).unwrap();
     let line: serde_json::Value = serde_json::from_str(line).unwrap();
     assert_eq!((&line["level"], &line["status"]), (&json!("INFO"), &json!(200)));
-    let summary: serde_json::Value = serde_json::from_str(line["summary"].as_str().unwrap()).unwrap();
+    let summary: serde_json::Value =
+        serde_json::from_str(line["summary"].as_str().unwrap()).unwrap();
     assert_eq!((&summary["event"], &summary["updated"]), (&json!("e-1"), &json!(1)));
 }

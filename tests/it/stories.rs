@@ -1,9 +1,9 @@
-//! For any list of updates and any behaviour of HubSpot: every update ends in exactly one true outcome, with the fewest
-//! calls.
+//! For any list of updates and any behaviour of HubSpot: every update ends in exactly one true
+//! outcome, with the fewest calls.
 //!
-//! Random updates meet a stand-in with random habits and faults. Afterwards the outcomes are held against what the
-//! stand-in really has, and against the calls that it got. `make soak` tells 10,000 stories, `TASKHOOK_CASES` any
-//! number; `PROPTEST_RNG_SEED` repeats them.
+//! Random updates meet a stand-in with random habits and faults. Afterwards the outcomes are held
+//! against what the stand-in really has, and against the calls that it got. `make soak` tells
+//! 10,000 stories, `TASKHOOK_CASES` any number; `PROPTEST_RNG_SEED` repeats them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -70,30 +70,40 @@ fn stories() -> impl Strategy<Value = Story> {
     let faults = prop_oneof![1 => Just(Vec::new()), 3 => prop::collection::vec(faults(), 0..4)];
     let small = (updates(10, 1..14), Just(8_usize));
     let large = (updates(240, 150..260), Just(200_usize));
-    (prop_oneof![40 => small, 1 => large], faults, behaviours())
-        .prop_map(|((updates, tasks), faults, behaviour)| Story { updates, faults, behaviour, tasks })
+    (prop_oneof![40 => small, 1 => large], faults, behaviours()).prop_map(
+        |((updates, tasks), faults, behaviour)| Story { updates, faults, behaviour, tasks },
+    )
 }
 
 fn updates(ids: usize, count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Update>> {
-    let on_missing = || prop_oneof![Just(OnMissing::Fail), Just(OnMissing::Skip), Just(OnMissing::Create)];
+    let on_missing =
+        || prop_oneof![Just(OnMissing::Fail), Just(OnMissing::Skip), Just(OnMissing::Create)];
     // Mostly one source, whose updates are all guarded or all not; sometimes several sources meet.
     let source = (prop::bool::weighted(0.15), any::<bool>(), on_missing());
     let update = (keys(ids), 0..6_i64, properties(), any::<bool>(), on_missing());
-    (source, prop::collection::vec(update, count)).prop_map(|((is_mixed, guarded, missing), updates)| {
-        let update = |(task, step, properties, own_guarded, own_missing): (TaskKey, _, _, _, _)| {
-            let (guarded, missing) = if is_mixed { (own_guarded, own_missing) } else { (guarded, missing) };
-            let by_record = task.id_property == RECORD_ID;
-            Update {
-                task,
-                time: Time::from_milliseconds(START + step),
-                // A source with record ids can't create: it is a set-up error.
-                on_missing: if by_record && missing == OnMissing::Create { OnMissing::Fail } else { missing },
-                updated_at_property: guarded.then(|| "ticket_at".to_owned()),
-                properties,
-            }
-        };
-        updates.into_iter().map(update).collect()
-    })
+    (source, prop::collection::vec(update, count)).prop_map(
+        |((is_mixed, guarded, missing), updates)| {
+            let update =
+                |(task, step, properties, own_guarded, own_missing): (TaskKey, _, _, _, _)| {
+                    let (guarded, missing) =
+                        if is_mixed { (own_guarded, own_missing) } else { (guarded, missing) };
+                    let by_record = task.id_property == RECORD_ID;
+                    Update {
+                        task,
+                        time: Time::from_milliseconds(START + step),
+                        // A source with record ids can't create: it is a set-up error.
+                        on_missing: if by_record && missing == OnMissing::Create {
+                            OnMissing::Fail
+                        } else {
+                            missing
+                        },
+                        updated_at_property: guarded.then(|| "ticket_at".to_owned()),
+                        properties,
+                    }
+                };
+            updates.into_iter().map(update).collect()
+        },
+    )
 }
 
 /// Mostly tasks by their ticket; some of those differ in case only.
@@ -112,7 +122,8 @@ fn properties() -> impl Strategy<Value = Vec<(String, Value)>> {
     let owner = |(email, unknown): (&str, Unknown)| {
         ("hubspot_owner_id".to_owned(), Value::Owner { email: email.to_owned(), unknown })
     };
-    let unknown = prop_oneof![Just(Unknown::Fail), Just(Unknown::Skip), Just(Unknown::Write(String::new()))];
+    let unknown =
+        prop_oneof![Just(Unknown::Fail), Just(Unknown::Skip), Just(Unknown::Write(String::new()))];
     let email = prop_oneof![3 => Just(OWNER), 1 => Just("ADA@acme.example"), 1 => Just(NOBODY)];
     let pair = prop_oneof![
         20 => (0..GOOD.len()).prop_map(move |index| text(GOOD[index])),
@@ -158,10 +169,12 @@ fn faults() -> impl Strategy<Value = Fault> {
     ];
     let common = (what, on, 0..2_u32).prop_map(|(what, on, skip)| Fault { on, skip, ..what });
     // Some rows are refused in any request, in words that name none of them.
-    let holds =
-        prop_oneof![Just("\"id\":\"T-3\""), Just("\"hs_task_priority\":\"HIGH\""), Just("\"hs_task_subject\":\"\"")];
-    let required =
-        json!({"message": "Some required properties were not set", "context": {"properties": ["hs_task_type"]}});
+    let holds = prop_oneof![
+        Just("\"id\":\"T-3\""),
+        Just("\"hs_task_priority\":\"HIGH\""),
+        Just("\"hs_task_subject\":\"\"")
+    ];
+    let required = json!({"message": "Some required properties were not set", "context": {"properties": ["hs_task_type"]}});
     let words = prop_oneof![
         Just(Fault::status(403)),
         Just(Fault::status(400)),
@@ -177,23 +190,26 @@ fn faults() -> impl Strategy<Value = Fault> {
 }
 
 fn behaviours() -> impl Strategy<Value = Behaviour> {
-    let trace_ids = prop_oneof![Just(TraceIds::Never), Just(TraceIds::Upsert), Just(TraceIds::Always)];
+    let trace_ids =
+        prop_oneof![Just(TraceIds::Never), Just(TraceIds::Upsert), Just(TraceIds::Always)];
     let order = prop_oneof![Just(Order::AsIs), Just(Order::Reversed)];
     let vague = (prop::bool::weighted(0.3), any::<bool>());
-    (trace_ids, any::<[bool; 4]>(), vague, order).prop_map(|(trace_ids, flags, (vague, echo_traces), order)| {
-        let [in_200, echo, terse, incomplete] = flags;
-        Behaviour {
-            trace_ids,
-            vague_validation: vague,
-            echo_trace_ids: echo_traces,
-            errors_in_200: in_200,
-            echo_id_property: echo,
-            terse_validation: terse,
-            incomplete_errors: incomplete,
-            order,
-            ..Behaviour::default()
-        }
-    })
+    (trace_ids, any::<[bool; 4]>(), vague, order).prop_map(
+        |(trace_ids, flags, (vague, echo_traces), order)| {
+            let [in_200, echo, terse, incomplete] = flags;
+            Behaviour {
+                trace_ids,
+                vague_validation: vague,
+                echo_trace_ids: echo_traces,
+                errors_in_200: in_200,
+                echo_id_property: echo,
+                terse_validation: terse,
+                incomplete_errors: incomplete,
+                order,
+                ..Behaviour::default()
+            }
+        },
+    )
 }
 
 impl Story {
@@ -202,7 +218,11 @@ impl Story {
             let properties = json!({"hs_task_subject": "before", "ticket_at": at(APPLIED)});
             json!({"id": id, "properties": properties})
         });
-        let tasks = (0..self.tasks).map(|id| task(&format!("T-{id}"))).chain([task("t-1")]).chain(by_record).collect();
+        let tasks = (0..self.tasks)
+            .map(|id| task(&format!("T-{id}")))
+            .chain([task("t-1")])
+            .chain(by_record)
+            .collect();
         let sim = portal_with(tasks).await;
         sim.set_behaviour(self.behaviour.clone());
         self.faults.iter().for_each(|fault| sim.fault(fault.clone()));
@@ -218,8 +238,11 @@ impl Story {
     /// Whether a fault refuses every request with this row.
     fn refuses(&self, task: &TaskKey, texts: &Texts) -> bool {
         let id = ("id".to_owned(), task.id.clone());
-        let row: Vec<_> =
-            texts.iter().chain([(&id.0, &id.1)]).map(|(name, text)| format!("\"{name}\":\"{text}\"")).collect();
+        let row: Vec<_> = texts
+            .iter()
+            .chain([(&id.0, &id.1)])
+            .map(|(name, text)| format!("\"{name}\":\"{text}\""))
+            .collect();
         self.faults.iter().any(|fault| fault.holds.iter().any(|text| row.contains(text)))
     }
 
@@ -241,17 +264,17 @@ fn texts(update: &Update) -> Texts {
     update.properties.iter().filter_map(text).collect()
 }
 
-/// The writes that updates of one task become, and what each says: property by property the later event wins, but what
-/// is added to several checkboxes is a write of its own.
+/// The writes that updates of one task become, and what each says: property by property the later
+/// event wins, but what is added to several checkboxes is a write of its own.
 fn rounds<'u>(updates: impl Iterator<Item = &'u Update>) -> Vec<(Vec<&'u Update>, Texts)> {
     let mut updates: Vec<_> = updates.filter(|update| !texts(update).is_empty()).collect();
     updates.sort_by_key(|update| update.time);
     let mut rounds: Vec<(Vec<&Update>, Texts)> = Vec::new();
     for update in updates {
         let mut texts = texts(update);
-        let newest = rounds
-            .last_mut()
-            .filter(|(_, before)| !texts.iter().any(|(name, text)| text.starts_with(';') && before.contains_key(name)));
+        let newest = rounds.last_mut().filter(|(_, before)| {
+            !texts.iter().any(|(name, text)| text.starts_with(';') && before.contains_key(name))
+        });
         if let Some((members, before)) = newest {
             members.push(update);
             before.append(&mut texts);
@@ -277,7 +300,9 @@ fn write(task: &mut Texts, texts: &Texts) {
     for (name, text) in texts {
         let has = task.get(name).cloned().unwrap_or_default();
         let text = match text.strip_prefix(';').filter(|_| name == "tags") {
-            Some(added) if !has.is_empty() && !has.split(';').any(|part| part == added) => format!("{has};{added}"),
+            Some(added) if !has.is_empty() && !has.split(';').any(|part| part == added) => {
+                format!("{has};{added}")
+            }
             Some(added) => {
                 if has.is_empty() {
                     added.to_owned()
@@ -295,12 +320,18 @@ fn write(task: &mut Texts, texts: &Texts) {
 /// The tasks by their keys, without what HubSpot adds.
 fn state(sim: &Sim) -> BTreeMap<TaskKey, Texts> {
     let of = |task: taskhook::sim::Task| {
-        let key = |id_property: &str, id: &str| TaskKey { id_property: id_property.to_owned(), id: id.to_owned() };
-        let key =
-            task.properties.get("ticket").map_or_else(|| key(RECORD_ID, &task.id), |ticket| key("ticket", ticket));
+        let key = |id_property: &str, id: &str| TaskKey {
+            id_property: id_property.to_owned(),
+            id: id.to_owned(),
+        };
+        let key = task
+            .properties
+            .get("ticket")
+            .map_or_else(|| key(RECORD_ID, &task.id), |ticket| key("ticket", ticket));
         let mut texts = task.properties;
         texts.retain(|name, _| {
-            !["hs_object_id", "hs_createdate", "hs_lastmodifieddate", "ticket"].contains(&name.as_str())
+            !["hs_object_id", "hs_createdate", "hs_lastmodifieddate", "ticket"]
+                .contains(&name.as_str())
         });
         (key, texts)
     };
@@ -316,7 +347,8 @@ fn check(
     prop_assert_eq!(outcomes.len(), story.updates.len());
     let after = state(sim);
     for task in story.tasks() {
-        let own: Vec<_> = story.updates.iter().zip(outcomes).filter(|(update, _)| update.task == *task).collect();
+        let own: Vec<_> =
+            story.updates.iter().zip(outcomes).filter(|(update, _)| update.task == *task).collect();
         check_task(story, task, &own, before.get(task), after.get(task))
             .map_err(|error| TestCaseError::fail(format!("{task:?}: {error}\n{own:#?}")))?;
     }
@@ -324,11 +356,16 @@ fn check(
         prop_assert_eq!(after.get(task), Some(texts), "nobody wrote {:?}", task);
     }
     for task in after.keys() {
-        prop_assert!(before.contains_key(task) || story.tasks().contains(task), "nobody created {:?}", task);
+        prop_assert!(
+            before.contains_key(task) || story.tasks().contains(task),
+            "nobody created {:?}",
+            task
+        );
     }
     Ok(())
 }
 
+#[expect(clippy::too_many_lines, reason = "the rules of one task stand in one place")]
 fn check_task(
     story: &Story,
     task: &TaskKey,
@@ -337,16 +374,27 @@ fn check_task(
     after: Option<&Texts>,
 ) -> Result<(), TestCaseError> {
     let faulty = !story.faults.is_empty();
-    let of = |is: fn(&Outcome) -> bool| own.iter().filter(move |(_, outcome)| is(outcome)).map(|(update, _)| *update);
-    let is_done = |outcome: &Outcome| matches!(outcome, Outcome::Updated(_) | Outcome::Created(_) | Outcome::Merged);
-    let is_uncertain =
-        |outcome: &Outcome| matches!(outcome, Outcome::Retry(..) | Outcome::Failed(FailReason::Unaccounted, _));
+    let of = |is: fn(&Outcome) -> bool| {
+        own.iter().filter(move |(_, outcome)| is(outcome)).map(|(update, _)| *update)
+    };
+    let is_done = |outcome: &Outcome| {
+        matches!(outcome, Outcome::Updated(_) | Outcome::Created(_) | Outcome::Merged)
+    };
+    let is_uncertain = |outcome: &Outcome| {
+        matches!(outcome, Outcome::Retry(..) | Outcome::Failed(FailReason::Unaccounted, _))
+    };
     let is_missing = |outcome: &Outcome| {
-        matches!(outcome, Outcome::Failed(FailReason::NotFound, _) | Outcome::Filtered(FilterReason::NotFound, _))
+        matches!(
+            outcome,
+            Outcome::Failed(FailReason::NotFound, _) | Outcome::Filtered(FilterReason::NotFound, _)
+        )
     };
     let is_refused = |outcome: &Outcome| {
         use FailReason::{InvalidValue, ReadOnlyProperty, Rejected, UnknownProperty};
-        matches!(outcome, Outcome::Failed(InvalidValue | ReadOnlyProperty | Rejected | UnknownProperty, _))
+        matches!(
+            outcome,
+            Outcome::Failed(InvalidValue | ReadOnlyProperty | Rejected | UnknownProperty, _)
+        )
     };
     let uncertain: BTreeSet<_> =
         rounds(of(is_uncertain)).into_iter().flat_map(|(_, texts)| texts.into_keys()).collect();
@@ -356,9 +404,13 @@ fn check_task(
     let done = rounds(of(is_done));
     for (members, texts) in &done {
         prop_assert!(!is_bad(texts), "a bad write is done");
-        let outcome = |update: &Update| own.iter().find(|(other, _)| std::ptr::eq(*other, update)).unwrap().1;
+        let outcome =
+            |update: &Update| own.iter().find(|(other, _)| std::ptr::eq(*other, update)).unwrap().1;
         let (newest, others) = members.split_last().unwrap();
-        prop_assert!(!matches!(outcome(newest), Outcome::Merged), "no update carries the outcome of a write");
+        prop_assert!(
+            !matches!(outcome(newest), Outcome::Merged),
+            "no update carries the outcome of a write"
+        );
         prop_assert!(
             others.iter().all(|update| matches!(outcome(update), Outcome::Merged)),
             "one write is reported twice"
@@ -367,9 +419,12 @@ fn check_task(
     let mut expected = before.cloned().unwrap_or_default();
     for (_, texts) in &done {
         if before.is_none() {
-            // The event's time is the due date of a new task; one whose creation is repeated is reported as updated.
+            // The event's time is the due date of a new task; one whose creation is repeated is
+            // reported as updated.
             prop_assert!(created || faulty, "it was created");
-            expected.entry("hs_timestamp".to_owned()).or_insert_with(|| after.unwrap()["hs_timestamp"].clone());
+            expected
+                .entry("hs_timestamp".to_owned())
+                .or_insert_with(|| after.unwrap()["hs_timestamp"].clone());
         }
         write(&mut expected, texts);
     }
@@ -377,7 +432,10 @@ fn check_task(
     prop_assert!(after.is_some() || !exists, "a task is gone");
     prop_assert!(after.is_none() || exists || !uncertain.is_empty(), "a task came out of nowhere");
     let empty = Texts::new();
-    let names = expected.keys().chain(after.unwrap_or(&empty).keys()).filter(|name| !uncertain.contains(*name));
+    let names = expected
+        .keys()
+        .chain(after.unwrap_or(&empty).keys())
+        .filter(|name| !uncertain.contains(*name));
     for name in names.filter(|name| exists || *name != "hs_timestamp") {
         prop_assert_eq!(after.and_then(|task| task.get(name)), expected.get(name), "{}", name);
     }
@@ -387,24 +445,38 @@ fn check_task(
 
     for (update, outcome) in own {
         match outcome {
-            Outcome::Updated(record) | Outcome::Created(record) if task.id_property == RECORD_ID => {
-                prop_assert!(record.as_ref().is_none_or(|record| *record == task.id), "another task's record id");
+            Outcome::Updated(record) | Outcome::Created(record)
+                if task.id_property == RECORD_ID =>
+            {
+                prop_assert!(
+                    record.as_ref().is_none_or(|record| *record == task.id),
+                    "another task's record id"
+                );
             }
             Outcome::Updated(_) | Outcome::Created(_) | Outcome::Merged => {}
             outcome if is_missing(outcome) => {
                 prop_assert!(before.is_none(), "it exists");
-                prop_assert!(after.is_none() || !done.is_empty() || !uncertain.is_empty(), "it exists by now");
+                prop_assert!(
+                    after.is_none() || !done.is_empty() || !uncertain.is_empty(),
+                    "it exists by now"
+                );
             }
             outcome if is_refused(outcome) => {}
             Outcome::Failed(FailReason::OwnerNotFound, _) => {
                 let nobody = Value::Owner { email: NOBODY.to_owned(), unknown: Unknown::Fail };
-                prop_assert!(update.properties.iter().any(|(_, value)| *value == nobody), "no owner was wrong");
+                prop_assert!(
+                    update.properties.iter().any(|(_, value)| *value == nobody),
+                    "no owner was wrong"
+                );
             }
             Outcome::Failed(FailReason::Unaccounted, _) | Outcome::Retry(..) => {
                 prop_assert!(faulty, "{:?} without a fault", outcome);
             }
             Outcome::Stale => {
-                prop_assert!(update.updated_at_property.is_some() && before.is_some(), "nothing guards it");
+                prop_assert!(
+                    update.updated_at_property.is_some() && before.is_some(),
+                    "nothing guards it"
+                );
                 prop_assert!(update.time.milliseconds() < START + APPLIED, "it is not stale");
             }
             Outcome::Unchanged => {}
@@ -417,11 +489,17 @@ fn check_task(
         prop_assert_eq!(before, Some(&same), "it would change something");
     }
     for (members, _) in rounds(of(is_missing)) {
-        prop_assert!(members.last().unwrap().on_missing != OnMissing::Create, "it was to be created");
+        prop_assert!(
+            members.last().unwrap().on_missing != OnMissing::Create,
+            "it was to be created"
+        );
     }
     let guarded = own.iter().any(|(update, _)| update.updated_at_property.is_some());
     if let Some(before) = before.filter(|_| guarded) {
-        prop_assert!(after.unwrap()["ticket_at"] >= before["ticket_at"], "an older time stands over a newer one");
+        prop_assert!(
+            after.unwrap()["ticket_at"] >= before["ticket_at"],
+            "an older time stands over a newer one"
+        );
     }
     Ok(())
 }
@@ -444,10 +522,17 @@ struct Planned {
     calls: Vec<bool>,
 }
 
-/// How many calls a story without faults takes. Rows are known from the outcomes, which were checked before.
-fn expected_calls(story: &Story, before: &BTreeMap<TaskKey, Texts>, outcomes: &[Outcome]) -> Expected {
-    let is_read = |update: &&Update| update.updated_at_property.is_some() && !update.properties.is_empty();
-    let guarded: BTreeSet<_> = story.updates.iter().filter(is_read).map(|update| &update.task).collect();
+/// How many calls a story without faults takes. Rows are known from the outcomes, which were
+/// checked before.
+fn expected_calls(
+    story: &Story,
+    before: &BTreeMap<TaskKey, Texts>,
+    outcomes: &[Outcome],
+) -> Expected {
+    let is_read =
+        |update: &&Update| update.updated_at_property.is_some() && !update.properties.is_empty();
+    let guarded: BTreeSet<_> =
+        story.updates.iter().filter(is_read).map(|update| &update.task).collect();
     // Ids that HubSpot may take for the same never share a request.
     let mut reads: BTreeMap<(&str, usize), usize> = BTreeMap::new();
     let mut alike: BTreeMap<(&str, String), usize> = BTreeMap::new();
@@ -461,14 +546,21 @@ fn expected_calls(story: &Story, before: &BTreeMap<TaskKey, Texts>, outcomes: &[
     // The writes of tasks that HubSpot may take for one: when, whether bad, and by which calls.
     let mut writes: BTreeMap<(&str, String), Vec<Planned>> = BTreeMap::new();
     for task in story.tasks() {
-        let own = story.updates.iter().zip(outcomes).enumerate().filter(|(_, (update, _))| update.task == *task);
+        let own = story
+            .updates
+            .iter()
+            .zip(outcomes)
+            .enumerate()
+            .filter(|(_, (update, _))| update.task == *task);
         let is_resolved = |(_, (update, outcome)): &(usize, (&Update, &Outcome))| {
-            let is_dropped = matches!(outcome, Outcome::Stale | Outcome::Failed(FailReason::OwnerNotFound, _));
+            let is_dropped =
+                matches!(outcome, Outcome::Stale | Outcome::Failed(FailReason::OwnerNotFound, _));
             !is_dropped && !texts(update).is_empty()
         };
         let resolved: Vec<_> = own.filter(is_resolved).collect();
         let first = resolved.first().map_or(0, |(index, _)| *index);
-        let sent = resolved.into_iter().filter(|(_, (_, outcome))| !matches!(outcome, Outcome::Unchanged));
+        let sent =
+            resolved.into_iter().filter(|(_, (_, outcome))| !matches!(outcome, Outcome::Unchanged));
         let mut exists = before.contains_key(task);
         let mut known_missing = !exists && guarded.contains(task);
         for (members, texts) in rounds(sent.map(|(_, (update, _))| update)) {
@@ -497,7 +589,8 @@ fn expected_calls(story: &Story, before: &BTreeMap<TaskKey, Texts>, outcomes: &[
         writes.sort_by_key(|planned| (planned.time, planned.first));
         for (round, Planned { bad, calls, .. }) in writes.into_iter().enumerate() {
             for is_upsert in calls {
-                let (good_rows, bad_rows) = rows.entry((round, is_upsert, id_property)).or_default();
+                let (good_rows, bad_rows) =
+                    rows.entry((round, is_upsert, id_property)).or_default();
                 if bad { *bad_rows += 1 } else { *good_rows += 1 }
             }
         }
@@ -520,7 +613,8 @@ fn expected_calls(story: &Story, before: &BTreeMap<TaskKey, Texts>, outcomes: &[
         } else {
             (0, calls.min(bad))
         };
-        // A value that was refused before is known: its rows go out after the others, in a call of their own.
+        // A value that was refused before is known: its rows go out after the others, in a call of
+        // their own.
         let known = if round > 0 || is_upsert { bad } else { 0 };
         let sum = if is_upsert { &mut expected.upsert } else { &mut expected.update };
         *sum = (sum.0 + calls + least, sum.1 + calls + most + known);
@@ -546,11 +640,20 @@ fn check_calls(
     prop_assert!(sim.calls().len() <= bound, "{} calls", sim.calls().len());
     if story.faults.is_empty() {
         let expected = expected_calls(story, before, outcomes);
-        for (kind, (least, most)) in
-            [("batch/read", expected.read), ("batch/update", expected.update), ("batch/upsert", expected.upsert)]
-        {
+        for (kind, (least, most)) in [
+            ("batch/read", expected.read),
+            ("batch/update", expected.update),
+            ("batch/upsert", expected.upsert),
+        ] {
             let calls = count(kind);
-            prop_assert!((least..=most).contains(&calls), "{} calls to {}, not {} to {}", calls, kind, least, most);
+            prop_assert!(
+                (least..=most).contains(&calls),
+                "{} calls to {}, not {} to {}",
+                calls,
+                kind,
+                least,
+                most
+            );
         }
         prop_assert!(count("owners") <= 2, "an owner is looked up twice");
     }
@@ -562,7 +665,9 @@ fn tell<S: Strategy>(strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCas
 where
     S::Value: Clone,
 {
-    let asked = std::env::var("TASKHOOK_CASES").ok().map(|cases| cases.parse().expect("TASKHOOK_CASES is a number"));
+    let asked = std::env::var("TASKHOOK_CASES")
+        .ok()
+        .map(|cases| cases.parse().expect("TASKHOOK_CASES is a number"));
     let config = Config { failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let mut runner = TestRunner::new(Config { cases: asked.unwrap_or(300), ..config });
     let count = std::cell::Cell::new(0_u32);
@@ -594,12 +699,14 @@ fn every_update_ends_in_one_true_outcome_whatever_hubspot_does() {
     });
 }
 
-/// A story whose updates of one task all have different times, and the same updates in another order.
+/// A story whose updates of one task all have different times, and the same updates in another
+/// order.
 fn shuffled() -> impl Strategy<Value = (Story, Vec<usize>)> {
     stories().prop_flat_map(|mut story| {
         story.faults.clear();
         for (step, update) in (0..).zip(&mut story.updates) {
-            // From before what was applied to after it, by leaps that don't follow the order of arrival.
+            // From before what was applied to after it, by leaps that don't follow the order of
+            // arrival.
             update.time = Time::from_milliseconds(START + APPLIED + (step * 7) % 263 - 100);
         }
         let order: Vec<_> = (0..story.updates.len()).collect();
@@ -620,7 +727,12 @@ fn the_order_of_arrival_makes_no_difference_where_times_differ() {
             let shuffled = run_within(&other, &updates, story.left()).await;
             prop_assert_eq!(state(&one), state(&other));
             for (outcome, index) in shuffled.iter().zip(&order) {
-                prop_assert_eq!(kind(outcome), kind(&outcomes[*index]), "{:?}", story.updates[*index]);
+                prop_assert_eq!(
+                    kind(outcome),
+                    kind(&outcomes[*index]),
+                    "{:?}",
+                    story.updates[*index]
+                );
             }
             Ok(())
         })

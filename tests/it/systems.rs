@@ -16,16 +16,22 @@ fn read(path: impl AsRef<Path>) -> String {
 
 /// What the samples of a source must give.
 fn expected(name: &str) -> Vec<(String, Value)> {
-    let files = std::fs::read_dir(root().join("events").join(name)).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(root().join("events").join(name))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let files = files.filter(|path| path.to_string_lossy().ends_with(".expected.json"));
-    files.map(|path| (path.display().to_string(), serde_json::from_str(&read(&path)).unwrap())).collect()
+    files
+        .map(|path| (path.display().to_string(), serde_json::from_str(&read(&path)).unwrap()))
+        .collect()
 }
 
 #[test]
 fn every_system_has_a_row_in_the_docs() {
     let page = read("docs/sources.md");
     for name in PROMISED {
-        let is_there = [format!("`{name}`"), format!("`available/{name}`")].iter().any(|row| page.contains(row));
+        let is_there = [format!("`{name}`"), format!("`available/{name}`")]
+            .iter()
+            .any(|row| page.contains(row));
         assert!(is_there, "{name} is not in docs/sources.md");
     }
 }
@@ -34,11 +40,13 @@ fn every_system_has_a_row_in_the_docs() {
 #[test]
 fn every_source_makes_of_its_end_states_what_the_docs_say() {
     let page = read("docs/sources.md");
-    let table = page.split("### End states").nth(1).and_then(|rest| rest.split("\n### ").next()).unwrap();
+    let table =
+        page.split("### End states").nth(1).and_then(|rest| rest.split("\n### ").next()).unwrap();
     let shipped = sources();
     for name in PROMISED {
         let row = table.lines().find(|line| line.starts_with(&format!("| `{name}`")));
-        let row = row.unwrap_or_else(|| panic!("docs/sources.md says nothing of the end states of {name}"));
+        let row = row
+            .unwrap_or_else(|| panic!("docs/sources.md says nothing of the end states of {name}"));
         let mut samples = 0;
         for (before, group) in row.split(')').filter_map(|part| part.rsplit_once(" (`")) {
             let status = before.rsplit(' ').next().unwrap();
@@ -66,11 +74,21 @@ fn every_source_file_says_where_to_click_and_has_samples_of_every_kind() {
         }
         let expected = expected(name);
         let any = |is: fn(&Value) -> bool| expected.iter().any(|(_, expected)| is(expected));
-        let updates = expected.iter().filter(|(_, expected)| expected["updates"] != json!([])).count();
+        let updates =
+            expected.iter().filter(|(_, expected)| expected["updates"] != json!([])).count();
         assert!(updates >= 3, "{name}: {updates} samples with updates");
-        assert!(any(|expected| expected["refused"] == json!(401)), "{name}: no sample with a bad signature");
-        assert!(any(|expected| expected["filtered"] == json!(true)), "{name}: no sample that is filtered");
-        assert!(expected.iter().any(|(path, _)| path.contains("unknown-task")), "{name}: no unknown task");
+        assert!(
+            any(|expected| expected["refused"] == json!(401)),
+            "{name}: no sample with a bad signature"
+        );
+        assert!(
+            any(|expected| expected["filtered"] == json!(true)),
+            "{name}: no sample that is filtered"
+        );
+        assert!(
+            expected.iter().any(|(path, _)| path.contains("unknown-task")),
+            "{name}: no unknown task"
+        );
     }
 }
 
@@ -110,7 +128,11 @@ hs_task_status = { from = '.case.state', map = { open = "NOT_STARTED", done = "C
 
 #[tokio::test]
 async fn a_new_system_is_added_by_files_alone() {
-    let world = world().source("new-desk", NEW_SYSTEM).secret("new-desk", "a secret of the new desk").start().await;
+    let world = world()
+        .source("new-desk", NEW_SYSTEM)
+        .secret("new-desk", "a secret of the new desk")
+        .start()
+        .await;
     // On the desk: a file for the system, and a payload of its.
     let folder = world.folder().join("desk");
     std::fs::create_dir_all(folder.join("sources")).unwrap();
@@ -129,9 +151,10 @@ async fn a_new_system_is_added_by_files_alone() {
     file("events/new-desk/done.json", &event);
     let (blessed, said) = taskhook(&folder, &["test", "--bless"]).await;
     assert!(blessed, "{said}");
-    let given: Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.join("events/new-desk/done.expected.json")).unwrap())
-            .unwrap();
+    let given: Value = serde_json::from_str(
+        &std::fs::read_to_string(folder.join("events/new-desk/done.expected.json")).unwrap(),
+    )
+    .unwrap();
     assert_eq!(given["updates"][0]["properties"]["hs_task_status"], json!("COMPLETED"));
     let (green, table) = taskhook(&folder, &["test"]).await;
     assert!(green && table.contains("new-desk"), "{table}");
@@ -141,7 +164,8 @@ async fn a_new_system_is_added_by_files_alone() {
     let time = (taskhook::time::Time::now().milliseconds() / 1000).to_string();
     let send = |body: &str, secret: &str| {
         use base64::Engine as _;
-        let signature = hmac_sha256(secret.as_bytes(), format!("delivery-7|{time}|{body}").as_bytes());
+        let signature =
+            hmac_sha256(secret.as_bytes(), format!("delivery-7|{time}|{body}").as_bytes());
         let signature = base64::engine::general_purpose::STANDARD.encode(signature);
         crate::support::event::Event::post("/hooks/new-desk", body)
             .header("x-desk-signature", &format!("d0:old;d1:{signature}"))

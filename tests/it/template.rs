@@ -45,7 +45,8 @@ fn texts(value: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// What a role may do: each action with what it may be done to, without account, region and the stack's name.
+/// What a role may do: each action with what it may be done to, without account, region and the
+/// stack's name.
 fn may(facts: &Value, role: &str, stack: &str) -> Vec<String> {
     let mut rights = Vec::new();
     for statement in facts["roles"][role].as_array().unwrap() {
@@ -63,8 +64,10 @@ fn may(facts: &Value, role: &str, stack: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn both_modes_have_what_they_need_and_direct_has_no_more() {
-    let (durable, direct) =
-        tokio::join!(facts("all-durable", &[("Mode", "Durable")]), facts("all-direct", &[("Mode", "Direct")]));
+    let (durable, direct) = tokio::join!(
+        facts("all-durable", &[("Mode", "Durable")]),
+        facts("all-direct", &[("Mode", "Direct")])
+    );
     assert_eq!(names(&durable["functions"]), ["WebhookFunction", "WorkerFunction"]);
     assert_eq!(names(&durable["queues"]), ["DeadLetterQueue", "UpdatesQueue"]);
     assert_eq!(names(&durable["mappings"]), ["WorkerFunctionUpdates"]);
@@ -80,7 +83,11 @@ async fn both_modes_have_what_they_need_and_direct_has_no_more() {
     }
     let queues = stack("all-default").await;
     assert!(queues.updates.ends_with("/all-default-updates.fifo"), "{}", queues.updates);
-    assert!(queues.dead_letters.ends_with("/all-default-dead-letters.fifo"), "{}", queues.dead_letters);
+    assert!(
+        queues.dead_letters.ends_with("/all-default-dead-letters.fifo"),
+        "{}",
+        queues.dead_letters
+    );
 }
 
 #[tokio::test]
@@ -90,7 +97,8 @@ async fn the_address_is_open_to_everybody_by_both_permissions_that_it_needs() {
     let permissions: BTreeSet<_> =
         resources(&facts, "AWS::Lambda::Permission").into_values().map(Value::to_string).collect();
     let permission = |action: &str, condition: &str, value: Value| {
-        let permission = json!({"Action": action, "FunctionName": webhook, "Principal": "*", condition: value});
+        let permission =
+            json!({"Action": action, "FunctionName": webhook, "Principal": "*", condition: value});
         permission.to_string()
     };
     let invoke = permission("lambda:InvokeFunction", "InvokedViaFunctionUrl", json!(true));
@@ -100,12 +108,14 @@ async fn the_address_is_open_to_everybody_by_both_permissions_that_it_needs() {
     assert_eq!(url, [&json!({"TargetFunctionArn": webhook, "AuthType": "NONE"})]);
 }
 
-/// Of the sources that are live as shipped. What was deleted may leave its output, and what was added may have one.
+/// Of the sources that are live as shipped. What was deleted may leave its output, and what was
+/// added may have one.
 #[tokio::test]
 async fn every_live_source_has_its_address_among_the_outputs() {
     let facts = facts("addresses", &[]).await;
     let outputs = facts["template"]["Outputs"].as_object().unwrap().values();
-    let addresses: Vec<_> = outputs.filter_map(|output| output["Value"]["Fn::Sub"].as_str()).collect();
+    let addresses: Vec<_> =
+        outputs.filter_map(|output| output["Value"]["Fn::Sub"].as_str()).collect();
     // The address of a function ends in a slash.
     let address = |place: &str| format!("${{WebhookFunctionUrl.FunctionUrl}}{place}");
     let mut known: Vec<_> = shipped::LIVE.into_iter().map(address).collect();
@@ -114,11 +124,18 @@ async fn every_live_source_has_its_address_among_the_outputs() {
         let place = text.lines().find_map(|line| line.strip_prefix("path = \"/"));
         let address = address(place.map_or(name.as_str(), |place| place.trim_end_matches('"')));
         let is_shipped_live = shipped::LIVE.contains(&name.as_str());
-        assert!(!is_shipped_live || addresses.contains(&address.as_str()), "{} has no output", path.display());
+        assert!(
+            !is_shipped_live || addresses.contains(&address.as_str()),
+            "{} has no output",
+            path.display()
+        );
         known.push(address);
     }
     for address in addresses {
-        assert!(known.iter().any(|known| known == address), "an output without a source: {address}");
+        assert!(
+            known.iter().any(|known| known == address),
+            "an output without a source: {address}"
+        );
     }
 }
 
@@ -146,7 +163,8 @@ async fn an_outage_of_a_day_buries_no_update() {
     let redrive: Value = serde_json::from_str(updates["RedrivePolicy"].as_str().unwrap()).unwrap();
     assert_eq!(redrive["deadLetterTargetArn"], dead["QueueArn"]);
     let receives = redrive["maxReceiveCount"].as_u64().unwrap();
-    // So often the worker's own waits last for a day, as its test says. Where each worker dies, SQS waits.
+    // So often the worker's own waits last for a day, as its test says. Where each worker dies, SQS
+    // waits.
     assert_eq!(receives, 1000);
     assert!(receives * seconds(updates, "VisibilityTimeout") >= DAY);
     // The one queue can only name the other.
@@ -154,12 +172,18 @@ async fn an_outage_of_a_day_buries_no_update() {
     let name = queues["UpdatesQueue"]["QueueName"]["Fn::Sub"].as_str().unwrap();
     let allowed = &queues["DeadLetterQueue"]["RedriveAllowPolicy"]["Fn::If"];
     assert_eq!(allowed[1]["redrivePermission"], "byQueue");
-    assert!(allowed[1]["sourceQueueArns"][0]["Fn::Sub"].as_str().unwrap().ends_with(&format!(":{name}")));
+    assert!(
+        allowed[1]["sourceQueueArns"][0]["Fn::Sub"]
+            .as_str()
+            .unwrap()
+            .ends_with(&format!(":{name}"))
+    );
     assert_eq!(allowed[2], json!({"redrivePermission": "denyAll"}));
 }
 
 #[tokio::test]
-async fn the_worker_gets_ten_messages_in_six_times_less_than_they_are_hidden_and_says_which_come_back() {
+async fn the_worker_gets_ten_messages_in_six_times_less_than_they_are_hidden_and_says_which_come_back()
+ {
     let facts = facts("mapping", &[("WorkerConcurrency", "7")]).await;
     let worker = facts["functions"]["WorkerFunction"]["Timeout"].as_u64().unwrap();
     assert!(seconds(&facts["queues"]["UpdatesQueue"], "VisibilityTimeout") >= 6 * worker);
@@ -225,10 +249,12 @@ async fn a_key_of_ones_own_decrypts_secrets_and_nothing_else() {
     let facts = facts("key", &[("SecretsKmsKeyArn", key)]).await;
     for role in ["WebhookRole", "WorkerRole"] {
         let statements = facts["roles"][role].as_array().unwrap();
-        let decrypt: Vec<_> = statements.iter().filter(|statement| statement["Action"] == "kms:Decrypt").collect();
+        let decrypt: Vec<_> =
+            statements.iter().filter(|statement| statement["Action"] == "kms:Decrypt").collect();
         assert_eq!(decrypt.len(), 1, "{role}");
         assert_eq!(decrypt[0]["Resource"], key);
-        let through = json!({"StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}});
+        let through =
+            json!({"StringEquals": {"kms:ViaService": "secretsmanager.us-east-1.amazonaws.com"}});
         assert_eq!(decrypt[0]["Condition"], through);
     }
 }
@@ -237,8 +263,11 @@ async fn a_key_of_ones_own_decrypts_secrets_and_nothing_else() {
 async fn each_function_gets_the_settings_that_concern_it() {
     let observing = |mode| [("Mode", mode), ("Observe", "true")];
     let (durable, direct) = (observing("Durable"), observing("Direct"));
-    let (durable, direct) = tokio::join!(facts("settings-durable", &durable), facts("settings-direct", &direct));
-    let variables = |facts: &Value, function: &str| facts["functions"][function]["Environment"]["Variables"].clone();
+    let (durable, direct) =
+        tokio::join!(facts("settings-durable", &durable), facts("settings-direct", &direct));
+    let variables = |facts: &Value, function: &str| {
+        facts["functions"][function]["Environment"]["Variables"].clone()
+    };
     let webhook = variables(&durable, "WebhookFunction");
     let queue = "https://sqs.us-east-1.amazonaws.com/123456789012/settings-durable";
     let expected = json!({
@@ -256,9 +285,15 @@ async fn each_function_gets_the_settings_that_concern_it() {
         "TASKHOOK_OBSERVE",
     ];
     let worker = variables(&durable, "WorkerFunction");
-    assert_eq!(names(&worker), [&hubspot[..], &["TASKHOOK_QUEUE_URL", "TASKHOOK_SECRET_TTL"]].concat());
+    assert_eq!(
+        names(&worker),
+        [&hubspot[..], &["TASKHOOK_QUEUE_URL", "TASKHOOK_SECRET_TTL"]].concat()
+    );
     let direct = variables(&direct, "WebhookFunction");
-    assert_eq!(names(&direct), [&hubspot[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat());
+    assert_eq!(
+        names(&direct),
+        [&hubspot[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat()
+    );
     let settings = read("src/settings.rs") + &read("src/files.rs");
     for name in [&webhook, &worker, &direct].into_iter().flat_map(names) {
         assert!(settings.contains(&format!("\"{name}\"")), "{name} is not a setting");
@@ -273,7 +308,10 @@ async fn what_the_alarms_count_is_what_the_functions_log() {
         .map(|filter| {
             let metric = &filter["MetricTransformations"][0];
             let text = |value: &Value| value.as_str().unwrap().to_owned();
-            (text(&metric["MetricName"]), (text(&filter["FilterPattern"]), text(&metric["MetricValue"])))
+            (
+                text(&metric["MetricName"]),
+                (text(&filter["FilterPattern"]), text(&metric["MetricValue"])),
+            )
         })
         .collect();
     let filter = |pattern: &str, value: &str| (pattern.to_owned(), value.to_owned());
@@ -291,7 +329,10 @@ async fn what_the_alarms_count_is_what_the_functions_log() {
             ),
             (
                 "WebhookRetries".to_owned(),
-                filter("{ ($.status = 503) && (($.message = \"delivery\") || ($.message = \"refused\")) }", "1")
+                filter(
+                    "{ ($.status = 503) && (($.message = \"delivery\") || ($.message = \"refused\")) }",
+                    "1"
+                )
             ),
             ("WorkerRetries".to_owned(), filter("{ $.retry > 0 }", "$.retry")),
         ])
@@ -300,10 +341,18 @@ async fn what_the_alarms_count_is_what_the_functions_log() {
     let tickets = json!([{"id": "1", "subject": "a"}, {"id": "404", "subject": "b"}, {"id": "2", "subject": {}}]);
     world.deliver(json!({"tickets": tickets})).await.is(202, "queued 2, failed 1");
     let line = logged(&world.function, "\"delivery\"").await;
-    assert_eq!((&line["status"], &line["retry"], &line["failed"]), (&json!(202), &json!(0), &json!(1)), "{line}");
+    assert_eq!(
+        (&line["status"], &line["retry"], &line["failed"]),
+        (&json!(202), &json!(0), &json!(1)),
+        "{line}"
+    );
     world.drain().await;
     let line = logged(world.worker.as_ref().unwrap(), "\"delivery\"").await;
-    assert_eq!((&line["retry"], &line["failed"], &line["level"]), (&json!(0), &json!(1), &json!("WARN")), "{line}");
+    assert_eq!(
+        (&line["retry"], &line["failed"], &line["level"]),
+        (&json!(0), &json!(1), &json!("WARN")),
+        "{line}"
+    );
     world.queues().sqs.fails_with(Some(500));
     world.deliver(json!({"id": "1", "subject": "a"})).await.is(503, "retry 1");
     assert_eq!(logged(&world.function, "\"status\":503").await["retry"], json!(1));
@@ -338,19 +387,28 @@ async fn every_alarm_says_what_it_means_and_tells_the_topic() {
             "WorkerThrottlesAlarm",
         ]
     );
-    let tells = json!({"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]});
+    let tells =
+        json!({"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]});
     let filters = resources(&facts, "AWS::Logs::MetricFilter").into_values();
     let metrics: Vec<_> = filters.map(|filter| &filter["MetricTransformations"][0]).collect();
     let page = read("docs/operate.md");
     for (name, alarm) in alarms {
         assert_eq!(alarm["AlarmActions"], tells, "{name}");
         assert!(page.contains(&format!("| `{name}` |")), "{name} is not in docs/operate.md");
-        assert!(alarm["AlarmDescription"].as_str().is_some_and(|text| text.ends_with('.')), "{name}");
-        assert!(["ignore", "notBreaching"].contains(&alarm["TreatMissingData"].as_str().unwrap()), "{name}");
+        assert!(
+            alarm["AlarmDescription"].as_str().is_some_and(|text| text.ends_with('.')),
+            "{name}"
+        );
+        assert!(
+            ["ignore", "notBreaching"].contains(&alarm["TreatMissingData"].as_str().unwrap()),
+            "{name}"
+        );
         let is_counted = |metric: &&Value| {
-            (&metric["MetricNamespace"], &metric["MetricName"]) == (&alarm["Namespace"], &alarm["MetricName"])
+            (&metric["MetricNamespace"], &metric["MetricName"])
+                == (&alarm["Namespace"], &alarm["MetricName"])
         };
-        let is_of_aws = alarm["Namespace"].as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
+        let is_of_aws =
+            alarm["Namespace"].as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
         assert!(is_of_aws || metrics.iter().any(is_counted), "{name} watches what nobody counts");
     }
 }
@@ -363,17 +421,23 @@ async fn the_dashboard_shows_what_there_is() {
         let widgets = dashboard["widgets"].as_array().unwrap().iter();
         widgets.map(|widget| widget["properties"]["title"].as_str().unwrap().to_owned()).collect()
     };
-    let (durable, direct) =
-        tokio::join!(facts("board-durable", &[("Mode", "Durable")]), facts("board-direct", &[("Mode", "Direct")]));
+    let (durable, direct) = tokio::join!(
+        facts("board-durable", &[("Mode", "Durable")]),
+        facts("board-direct", &[("Mode", "Direct")])
+    );
     let (durable, direct) = (titles(&durable), titles(&direct));
     assert_eq!((durable.len(), direct.len()), (7, 4), "{durable:?} {direct:?}");
-    assert!(direct.iter().all(|title| durable.contains(title) && !title.contains("orker")), "{direct:?}");
+    assert!(
+        direct.iter().all(|title| durable.contains(title) && !title.contains("orker")),
+        "{direct:?}"
+    );
 }
 
 #[test]
 fn make_package_builds_what_the_template_deploys() {
     let template = read("template.yaml");
-    let zips: Vec<_> = template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: ")).collect();
+    let zips: Vec<_> =
+        template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: ")).collect();
     assert_eq!(zips, ["target/lambda/webhook/bootstrap.zip", "target/lambda/worker/bootstrap.zip"]);
     let makefile = read("Makefile");
     for line in [

@@ -26,7 +26,11 @@ const URL: &str = "https://hooks.example/shop";
 const BODY: &str = r#"{"id": "1", "subject": "Größe 42 – “ok”", "at": "2026-10-12T19:00:00Z"}"#;
 
 fn source(scheme: &str) -> String {
-    let url = if ["hubspot", "monday"].contains(&scheme) { format!("\nurl = {URL:?}") } else { String::new() };
+    let url = if ["hubspot", "monday"].contains(&scheme) {
+        format!("\nurl = {URL:?}")
+    } else {
+        String::new()
+    };
     SOURCE
         .replace("\"github\"", &format!("{scheme:?}{url}"))
         .replace("{tests}/shop", &format!("{{tests}}/from-{scheme}"))
@@ -49,7 +53,13 @@ async fn ask(command: &str, deliveries: &[Value]) -> Vec<Value> {
         .stdout(Stdio::piped())
         .spawn()
         .expect("python starts; `make setup` installs the libraries");
-    process.stdin.take().unwrap().write_all(json!(deliveries).to_string().as_bytes()).await.unwrap();
+    process
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(json!(deliveries).to_string().as_bytes())
+        .await
+        .unwrap();
     let output = process.wait_with_output().await.unwrap();
     serde_json::from_slice(&output.stdout).expect("one answer for each delivery")
 }
@@ -60,7 +70,9 @@ async fn taskhook_signs(world: &World, scheme: &str, secret: &str) -> Value {
     std::fs::write(&payload, BODY).unwrap();
     let sources = world.folder().to_owned();
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
-    command.args(["event", scheme, payload.to_str().unwrap(), "--secret", secret]).env("TASKHOOK_SOURCES", sources);
+    command
+        .args(["event", scheme, payload.to_str().unwrap(), "--secret", secret])
+        .env("TASKHOOK_SOURCES", sources);
     let output = command.output().await.unwrap();
     assert!(output.status.success(), "{scheme}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
@@ -69,8 +81,7 @@ async fn taskhook_signs(world: &World, scheme: &str, secret: &str) -> Value {
 #[tokio::test]
 async fn what_a_vendors_library_signs_is_believed_and_nothing_else() {
     let world = a_world_with_all().await;
-    let delivery =
-        |(scheme, secret): (&str, &str)| json!({"scheme": scheme, "secret": secret, "url": URL, "body": BODY});
+    let delivery = |(scheme, secret): (&str, &str)| json!({"scheme": scheme, "secret": secret, "url": URL, "body": BODY});
     let right = ask("sign", &WITNESSES.map(delivery)).await;
     let wrong = ask(
         "sign",
@@ -87,7 +98,11 @@ async fn what_a_vendors_library_signs_is_believed_and_nothing_else() {
         };
         let reply = world.send(&send(&right[index], BODY)).await;
         assert_eq!((reply.status, &reply.body["failed"]), (200, &json!(0)), "{scheme}: {reply:#?}");
-        assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("Größe 42 – “ok”"), "{scheme}");
+        assert_eq!(
+            world.task("1", "hs_task_subject").as_deref(),
+            Some("Größe 42 – “ok”"),
+            "{scheme}"
+        );
         world.send(&send(&wrong[index], BODY)).await.is_problem(401);
         // monday.com doesn't sign the body.
         if scheme != "monday" {
@@ -103,8 +118,10 @@ async fn what_taskhook_signs_is_believed_by_the_vendors_library() {
     for (scheme, secret) in WITNESSES {
         let event = taskhook_signs(&world, scheme, secret).await;
         let delivery = |secret: &str| json!({"scheme": scheme, "secret": secret, "url": URL, "body": event["body"], "headers": event["headers"]});
-        deliveries
-            .extend([delivery(secret), delivery("whsec_c29tZXRoaW5nIGVsc2UsIGFuZCBhcyBsb25nIGFzIGl0IGhhcyB0byBiZQ==")]);
+        deliveries.extend([
+            delivery(secret),
+            delivery("whsec_c29tZXRoaW5nIGVsc2UsIGFuZCBhcyBsb25nIGFzIGl0IGhhcyB0byBiZQ=="),
+        ]);
     }
     let believed = ask("verify", &deliveries).await;
     for (pair, (scheme, _)) in believed.chunks(2).zip(WITNESSES) {

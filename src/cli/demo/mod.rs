@@ -1,5 +1,5 @@
-//! `taskhook demo`: what `make demo` and `make dev` show. `scripts/local.py` starts the functions and what stands in for
-//! AWS and HubSpot around them, and says in a file where everything is.
+//! `taskhook demo`: what `make demo` and `make dev` show. `scripts/local.py` starts the functions
+//! and what stands in for AWS and HubSpot around them, and says in a file where everything is.
 
 mod guide;
 mod outage;
@@ -60,9 +60,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Fails where something is not as it must be.
 pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), String> {
     let file = arguments.stage.display();
-    let text = std::fs::read_to_string(&arguments.stage).map_err(|error| format!("{file} can't be read: {error}."))?;
-    let stage: Stage =
-        serde_json::from_str(&text).map_err(|error| format!("{file} doesn't say where everything is: {error}."))?;
+    let text = std::fs::read_to_string(&arguments.stage)
+        .map_err(|error| format!("{file} can't be read: {error}."))?;
+    let stage: Stage = serde_json::from_str(&text)
+        .map_err(|error| format!("{file} doesn't say where everything is: {error}."))?;
     super::block_on(async {
         match arguments.scene {
             Scene::Sources => sources::copy(&stage.sources),
@@ -73,14 +74,21 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), String> {
     })?
 }
 
-/// One call to a server on this machine; `body` is sent as JSON. Gives its answer, null where it has none.
-async fn call(method: http::Method, url: &str, token: Option<&str>, body: Option<&Value>) -> Result<Value, String> {
+/// One call to a server on this machine; `body` is sent as JSON. Gives its answer, null where it
+/// has none.
+async fn call(
+    method: http::Method,
+    url: &str,
+    token: Option<&str>,
+    body: Option<&Value>,
+) -> Result<Value, String> {
     let mut request = outbound::client(false).request(method, url).timeout(PATIENCE);
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
     if let Some(body) = body {
-        request = request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
+        request =
+            request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
     }
     let failed = |error| format!("{url} can't be reached: {}.", outbound::causes(&error));
     let answer = request.send().await.map_err(failed)?;

@@ -1,4 +1,5 @@
-//! The story of the durable mode: HubSpot is down while webhooks come in, and afterwards every task is right.
+//! The story of the durable mode: HubSpot is down while webhooks come in, and afterwards every task
+//! is right.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,12 +27,13 @@ const UNKNOWN_TASK: &str = "T-404";
 /// How long the outage lasts at least.
 const OUTAGE: Duration = Duration::from_secs(10);
 
-/// The worker's backoff is 5, 10, 20 s: after an outage of 10 s everything has come back 20 s later.
+/// The worker's backoff is 5, 10, 20 s: after an outage of 10 s everything has come back 20 s
+/// later.
 const THROUGH_WITHIN: Duration = Duration::from_mins(2);
 
-/// What the webhooks of a task say, one after the other, and what the task then has. Each changes something that the
-/// others leave alone, so that none can be lost unseen; the subject counts them, so that none can come twice or late
-/// unseen.
+/// What the webhooks of a task say, one after the other, and what the task then has. Each changes
+/// something that the others leave alone, so that none can be lost unseen; the subject counts them,
+/// so that none can come twice or late unseen.
 fn changes() -> [(Value, (&'static str, &'static str)); 5] {
     [
         (json!({"priority": "urgent"}), ("hs_task_priority", "HIGH")),
@@ -42,11 +44,13 @@ fn changes() -> [(Value, (&'static str, &'static str)); 5] {
     ]
 }
 
-/// Takes HubSpot down, sends webhooks, takes it up again, and judges every task, every write and the dead letter.
+/// Takes HubSpot down, sends webhooks, takes it up again, and judges every task, every write and
+/// the dead letter.
 pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     let sources = payload::read_sources(&stage.sources)?;
-    let source = payload::source(&sources, "tickets")
-        .map_err(|_| "The outage needs sources/tickets.toml; `make demo MODE=direct` does without it.".to_owned())?;
+    let source = payload::source(&sources, "tickets").map_err(|_| {
+        "The outage needs sources/tickets.toml; `make demo MODE=direct` does without it.".to_owned()
+    })?;
     let secrets = Secrets::read(Path::new("events"))?;
     create_tasks(stage, secrets.named("taskhook/hubspot")?.expose_secret()).await?;
     let webhooks = webhooks(source, &secrets)?;
@@ -79,7 +83,9 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     call(Method::DELETE, &faults, None, None).await?;
     let is_back = Instant::now();
     let waiting = queues.updates.depth().await?;
-    happened(format!("HubSpot is back: it has refused {refused} calls, and {waiting} updates wait"));
+    happened(format!(
+        "HubSpot is back: it has refused {refused} calls, and {waiting} updates wait"
+    ));
     queues.watch("HubSpot is back", |depth| depth == 0, Some(THROUGH_WITHIN)).await?;
     let calls = hubspot_calls(stage).await?.split_off(refused);
     happened(format!(
@@ -113,7 +119,11 @@ async fn create_tasks(stage: &Stage, token: &str) -> Result<(), String> {
 
 /// The signed webhooks: the first of each task, then the second of each, and so on.
 fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>, String> {
-    let secret = secrets.of(source)?.into_iter().next().ok_or("events/secrets.json has no secret for tickets")?;
+    let secret = secrets
+        .of(source)?
+        .into_iter()
+        .next()
+        .ok_or("events/secrets.json has no secret for tickets")?;
     let now = Time::now();
     let first = now.milliseconds() - 3_600_000;
     let mut webhooks = Vec::new();
@@ -129,7 +139,8 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>, String>
             for (name, value) in change.as_object().into_iter().flatten() {
                 ticket[name] = value.clone();
             }
-            let body = json!({"type": "ticket.updated", "timestamp": at, "data": {"ticket": ticket}});
+            let body =
+                json!({"type": "ticket.updated", "timestamp": at, "data": {"ticket": ticket}});
             let mut delivery = payload::post(source.path.clone(), now);
             delivery.body = body.to_string().into();
             payload::insert(&mut delivery.headers, "content-type", "application/json")?;
@@ -150,14 +161,23 @@ async fn send(stage: &Stage, webhooks: &[Delivery]) -> Result<Vec<Duration>, Str
     for (index, webhook) in webhooks.iter().enumerate() {
         progress.show(&format!("webhook {} of {}", index + 1, webhooks.len()));
         let begin = Instant::now();
-        let request = client.post(&url).headers(webhook.headers.clone()).body(webhook.body.clone()).timeout(PATIENCE);
-        let answer = request.send().await.map_err(|error| format!("{url}: {}.", outbound::causes(&error)))?;
+        let request = client
+            .post(&url)
+            .headers(webhook.headers.clone())
+            .body(webhook.body.clone())
+            .timeout(PATIENCE);
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| format!("{url}: {}.", outbound::causes(&error)))?;
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
         took.push(begin.elapsed());
         if status != http::StatusCode::ACCEPTED {
             let logs = stage.logs.join(", ");
-            return Err(format!("A webhook is answered with {status}, not 202: {text}. The functions' log: {logs}."));
+            return Err(format!(
+                "A webhook is answered with {status}, not 202: {text}. The functions' log: {logs}."
+            ));
         }
     }
     took.sort_unstable();
@@ -173,8 +193,9 @@ struct Queues {
 impl Queues {
     fn connect(stage: &Stage) -> Result<Self, String> {
         let settings = Aws::from_environment(&|name| std::env::var(name).ok());
-        let settings =
-            settings.map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))?;
+        let settings = settings.map_err(|problems| {
+            problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
+        })?;
         let sqs = aws::sqs(&settings, outbound::client(true));
         Ok(Self {
             updates: Queue::new(sqs.clone(), &stage.updates),
@@ -183,7 +204,12 @@ impl Queues {
     }
 
     /// Shows how many updates there are, until `is_over` says so of their number.
-    async fn watch(&self, what: &str, is_over: impl Fn(u64) -> bool, limit: Option<Duration>) -> Result<(), String> {
+    async fn watch(
+        &self,
+        what: &str,
+        is_over: impl Fn(u64) -> bool,
+        limit: Option<Duration>,
+    ) -> Result<(), String> {
         let begin = Instant::now();
         let mut progress = Progress::new();
         loop {
@@ -194,9 +220,14 @@ impl Queues {
             let took = begin.elapsed();
             if limit.is_some_and(|limit| took > limit) {
                 let seconds = took.as_secs();
-                return Err(format!("{what}, and {depth} updates are still in the queue after {seconds} s."));
+                return Err(format!(
+                    "{what}, and {depth} updates are still in the queue after {seconds} s."
+                ));
             }
-            progress.show(&format!("{what}: {:.0} s, {depth} updates in the queue", took.as_secs_f64()));
+            progress.show(&format!(
+                "{what}: {:.0} s, {depth} updates in the queue",
+                took.as_secs_f64()
+            ));
             sleep(Duration::from_millis(200)).await;
         }
     }
@@ -207,7 +238,10 @@ impl Queues {
         self.dead_letters.receive(PATIENCE, &mut received).await?;
         let all: Vec<&Received> = received.iter().collect();
         self.dead_letters.release(&all, tokio::time::Instant::now() + PATIENCE).await;
-        Ok(received.iter().map(|letter| serde_json::from_str(&letter.text).unwrap_or_default()).collect())
+        Ok(received
+            .iter()
+            .map(|letter| serde_json::from_str(&letter.text).unwrap_or_default())
+            .collect())
     }
 }
 
@@ -226,26 +260,34 @@ fn judge(tasks: &[Value], calls: &[Value], letters: &[Value]) -> Result<(), Stri
     let mut differing = Vec::new();
     for id in TASKS.map(task_id) {
         let task = tasks.iter().find(|task| task["properties"]["ticket_id"] == id.as_str());
-        let has =
-            |(name, value): (&&str, &String)| task.is_some_and(|task| task["properties"][*name] == value.as_str());
+        let has = |(name, value): (&&str, &String)| {
+            task.is_some_and(|task| task["properties"][*name] == value.as_str())
+        };
         if !expected.iter().all(has) {
             differing.push(format!("{id}: {}", task.unwrap_or(&Value::Null)));
         }
     }
     let (all, count) = (TASKS.count(), changes().len());
     let right = all - differing.len();
-    let what = format!("nothing lost: {right} of {all} tasks have what each of their {count} webhooks said");
+    let what = format!(
+        "nothing lost: {right} of {all} tasks have what each of their {count} webhooks said"
+    );
     check(differing.is_empty(), what, differing);
 
     let written = subjects_written(calls);
     let writes: usize = written.values().map(Vec::len).sum();
-    let mixed_up: Vec<_> =
-        written.iter().filter(|(_, subjects)| !subjects.is_sorted_by(|one, next| one < next)).collect();
-    let what = format!("nothing twice, nothing late: {writes} writes, each newer than the task's last one");
+    let mixed_up: Vec<_> = written
+        .iter()
+        .filter(|(_, subjects)| !subjects.is_sorted_by(|one, next| one < next))
+        .collect();
+    let what = format!(
+        "nothing twice, nothing late: {writes} writes, each newer than the task's last one"
+    );
     check(mixed_up.is_empty(), what, mixed_up.iter().map(|row| format!("{row:?}")).collect());
 
-    let is_right =
-        letters.len() == 1 && letters[0]["reason"] == "not_found" && letters[0]["update"]["id"] == UNKNOWN_TASK;
+    let is_right = letters.len() == 1
+        && letters[0]["reason"] == "not_found"
+        && letters[0]["update"]["id"] == UNKNOWN_TASK;
     let what = format!("dead letters: {}, for the unknown task, as it must be", letters.len());
     check(is_right, what, letters.iter().map(Value::to_string).collect());
     for (name, value) in letters.first().and_then(Value::as_object).into_iter().flatten() {
@@ -264,7 +306,8 @@ fn subjects_written(calls: &[Value]) -> BTreeMap<String, Vec<String>> {
         }
         for input in call["body"]["inputs"].as_array().into_iter().flatten() {
             let id = input["id"].as_str().unwrap_or_default().to_owned();
-            let subject = input["properties"]["hs_task_subject"].as_str().unwrap_or_default().to_owned();
+            let subject =
+                input["properties"]["hs_task_subject"].as_str().unwrap_or_default().to_owned();
             written.entry(id).or_default().push(subject);
         }
     }

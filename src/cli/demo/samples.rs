@@ -1,4 +1,5 @@
-//! The story of the direct mode: every sample delivery goes through `cargo lambda invoke`, and its reply is judged.
+//! The story of the direct mode: every sample delivery goes through `cargo lambda invoke`, and its
+//! reply is judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -50,12 +51,15 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     let samples = read(Path::new("events"))?;
     let before = tasks(stage).await?;
     let known = keys(&before);
-    let name_width = samples.iter().map(|sample| sample.name.chars().count()).max().unwrap_or_default();
+    let name_width =
+        samples.iter().map(|sample| sample.name.chars().count()).max().unwrap_or_default();
     let mut progress = Progress::new();
     let mut shown: BTreeMap<&str, usize> = BTreeMap::new();
     let mut tickets = BTreeMap::new();
     let mut wrong = Vec::new();
-    println!("\nEvery sample delivery goes to the function, as its sender sends it. Some of each kind:\n");
+    println!(
+        "\nEvery sample delivery goes to the function, as its sender sends it. Some of each kind:\n"
+    );
     for (count, sample) in samples.iter().enumerate() {
         progress.show(&format!("sample {} of {}: {}", count + 1, samples.len(), sample.name));
         let reply = invoke(stage, &sample.file).await?;
@@ -89,7 +93,8 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("Not as expected: {}.", wrong.join(", "))) }
 }
 
-/// The samples, those of each source in the order in which they happened; those without a time come last.
+/// The samples, those of each source in the order in which they happened; those without a time come
+/// last.
 fn read(events: &Path) -> Result<Vec<Sample>, String> {
     let mut samples = Vec::new();
     for (source, cases) in cases::read(events)? {
@@ -99,7 +104,11 @@ fn read(events: &Path) -> Result<Vec<Sample>, String> {
             let expected = serde_json::from_str(&text)
                 .map_err(|error| format!("{} is no JSON: {error}.", case.expected.display()))?;
             let stem = case.event.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            samples.push(Sample { name: format!("{source}/{stem}"), file: case.event.display().to_string(), expected });
+            samples.push(Sample {
+                name: format!("{source}/{stem}"),
+                file: case.event.display().to_string(),
+                expected,
+            });
         }
     }
     samples.sort_by_key(|sample| {
@@ -112,17 +121,24 @@ fn read(events: &Path) -> Result<Vec<Sample>, String> {
 
 /// Invokes the function with a sample by `cargo lambda invoke`.
 async fn invoke(stage: &Stage, file: &str) -> Result<Reply, String> {
-    let (program, arguments) = stage.invoke.split_first().ok_or("the stage names no command to invoke with")?;
+    let (program, arguments) =
+        stage.invoke.split_first().ok_or("the stage names no command to invoke with")?;
     let mut command = Command::new(program);
     command.args(arguments).args(["--data-file", file]).stdin(Stdio::null()).kill_on_drop(true);
     let logs = stage.logs.join(", ");
-    let no_answer = |why: String| format!("There is no answer to {file}: {why} The functions' log: {logs}.");
+    let no_answer =
+        |why: String| format!("There is no answer to {file}: {why} The functions' log: {logs}.");
     let output = timeout(PATIENCE, command.output()).await;
     let output = output.map_err(|_| no_answer(format!("none within {} s.", PATIENCE.as_secs())))?;
-    let output = output.map_err(|error| no_answer(format!("{program} can't be started: {error}.")))?;
+    let output =
+        output.map_err(|error| no_answer(format!("{program} can't be started: {error}.")))?;
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let Some(status) = answer["statusCode"].as_u64() else {
-        let said = String::from_utf8_lossy(if output.stdout.is_empty() { &output.stderr } else { &output.stdout });
+        let said = String::from_utf8_lossy(if output.stdout.is_empty() {
+            &output.stderr
+        } else {
+            &output.stdout
+        });
         return Err(no_answer(said.trim().to_owned()));
     };
     let mut text = answer["body"].as_str().unwrap_or_default().to_owned();
@@ -161,9 +177,14 @@ fn judge(sample: &Sample, reply: &Reply, known: &BTreeSet<(String, String)>) -> 
         return Verdict { kind: "refused", words: format!("refused, as it must be: {why}"), wrong };
     }
     if sample.expected["filtered"] == true {
-        let is_filtered = reply.json["filtered"].as_u64() == Some(1) || reply.json.get("received").is_none();
+        let is_filtered =
+            reply.json["filtered"].as_u64() == Some(1) || reply.json.get("received").is_none();
         let wrong = wrong.or_else(|| (!is_filtered).then(|| "it must be filtered".to_owned()));
-        return Verdict { kind: "filtered", words: "filtered: the source's `when` leaves it out".to_owned(), wrong };
+        return Verdict {
+            kind: "filtered",
+            words: "filtered: the source's `when` leaves it out".to_owned(),
+            wrong,
+        };
     }
     let expected = sample.expected["updates"].as_array().map_or(&[][..], Vec::as_slice);
     let failures = sample.expected["failed"].as_array().map_or(0, Vec::len);
@@ -179,7 +200,8 @@ fn judge(sample: &Sample, reply: &Reply, known: &BTreeSet<(String, String)>) -> 
         let outcome = row["outcome"].as_str().unwrap_or_default();
         match outcome {
             "failed" => {
-                let (reason, detail) = (row["reason"].as_str().unwrap_or_default(), row["detail"].as_str());
+                let (reason, detail) =
+                    (row["reason"].as_str().unwrap_or_default(), row["detail"].as_str());
                 let is_expected = (reason == "not_found" && !known.contains(&key)) || failures > 0;
                 if !is_expected {
                     problems.push(format!("{id} must be updated"));
@@ -198,7 +220,8 @@ fn judge(sample: &Sample, reply: &Reply, known: &BTreeSet<(String, String)>) -> 
 
 /// Shows how some tasks changed, property by property, and how many did.
 fn show_tasks(before: &[Value], after: &[Value], tickets: &BTreeMap<String, String>) {
-    let old: BTreeMap<_, _> = before.iter().map(|task| (task["id"].as_str().unwrap_or_default(), task)).collect();
+    let old: BTreeMap<_, _> =
+        before.iter().map(|task| (task["id"].as_str().unwrap_or_default(), task)).collect();
     let mut changed = 0;
     println!("\n{}\n", bold("What became of the tasks in HubSpot"));
     for task in after {
@@ -224,12 +247,15 @@ fn show_tasks(before: &[Value], after: &[Value], tickets: &BTreeMap<String, Stri
 
 /// A line for each property that a task has other than before.
 fn changes(was: &Value, is: &Value) -> Vec<String> {
-    let names: BTreeSet<_> = [was, is].into_iter().filter_map(Value::as_object).flat_map(|all| all.keys()).collect();
+    let names: BTreeSet<_> =
+        [was, is].into_iter().filter_map(Value::as_object).flat_map(|all| all.keys()).collect();
     let mut lines = Vec::new();
     for name in names {
-        let (old, new) = (was[name].as_str().unwrap_or_default(), is[name].as_str().unwrap_or_default());
+        let (old, new) =
+            (was[name].as_str().unwrap_or_default(), is[name].as_str().unwrap_or_default());
         if old != new && name != "hs_lastmodifieddate" {
-            let shown = |text: &str| if text.is_empty() { "(empty)".to_owned() } else { short(text) };
+            let shown =
+                |text: &str| if text.is_empty() { "(empty)".to_owned() } else { short(text) };
             lines.push(format!("{name:<18}  {} → {}", shown(old), shown(new)));
         }
     }
@@ -253,7 +279,8 @@ mod tests {
     use super::*;
 
     fn verdict(expected: &Value, status: u64, reply: &Value) -> Verdict {
-        let sample = Sample { name: "a/b".to_owned(), file: String::new(), expected: expected.clone() };
+        let sample =
+            Sample { name: "a/b".to_owned(), file: String::new(), expected: expected.clone() };
         let known = BTreeSet::from([("ticket".to_owned(), "7".to_owned())]);
         judge(&sample, &Reply { status, text: reply.to_string(), json: reply.clone() }, &known)
     }
@@ -268,6 +295,10 @@ mod tests {
         assert_eq!((missing.wrong, missing.words.starts_with("failed, as it must")), (None, true));
         assert!(verdict(&updates, 503, &json!({})).wrong.is_some());
         assert!(verdict(&json!({"refused": 401}), 200, &json!({})).wrong.is_some());
-        assert!(verdict(&json!({"filtered": true}), 200, &json!({"received": 1, "filtered": 0})).wrong.is_some());
+        assert!(
+            verdict(&json!({"filtered": true}), 200, &json!({"received": 1, "filtered": 0}))
+                .wrong
+                .is_some()
+        );
     }
 }

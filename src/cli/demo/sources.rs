@@ -1,5 +1,5 @@
-//! Copies of the source files for the functions on this machine. The samples were signed at fixed times, so the copies have
-//! a tolerance of a hundred years.
+//! Copies of the source files for the functions on this machine. The samples were signed at fixed
+//! times, so the copies have a tolerance of a hundred years.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use crate::files;
 
 const TOLERANCE: &str = "tolerance = \"876000h\"\n";
 
-/// Writes the live source files, and those that lie ready, into a folder of their own. Of a file that is in both, the live
-/// one counts.
+/// Writes the live source files, and those that lie ready, into a folder of their own. Of a file
+/// that is in both, the live one counts.
 pub(super) fn copy(folder: &Path) -> Result<(), String> {
     let live = payload::path();
     let mut all = files::read(&files::available(&live)).unwrap_or_default();
@@ -21,7 +21,8 @@ pub(super) fn copy(folder: &Path) -> Result<(), String> {
     std::fs::create_dir_all(folder).map_err(failed)?;
     for file in all {
         let text = file.text.map_err(|why| format!("{} {why}", file.file))?;
-        std::fs::write(folder.join(format!("{}.toml", file.name)), with_wide_tolerance(&text)).map_err(failed)?;
+        std::fs::write(folder.join(format!("{}.toml", file.name)), with_wide_tolerance(&text))
+            .map_err(failed)?;
     }
     Ok(())
 }

@@ -28,7 +28,11 @@ fn claims(seconds: i64) -> Value {
 }
 
 fn believed(authorization: &str) -> Result<(), Refused> {
-    take(&named("monday"), &delivery(&[("authorization", authorization)], "{}"), &["another", SECRET])
+    take(
+        &named("monday"),
+        &delivery(&[("authorization", authorization)], "{}"),
+        &["another", SECRET],
+    )
 }
 
 #[test]
@@ -56,7 +60,10 @@ fn a_token_that_is_not_right_is_refused() {
         ("no signature", message.to_owned()),
         ("an empty signature", format!("{message}.")),
         ("truncated", right[..right.len() - 2].to_owned()),
-        ("the signature of another token", format!("{message}.{}", other.rsplit_once('.').unwrap().1)),
+        (
+            "the signature of another token",
+            format!("{message}.{}", other.rsplit_once('.').unwrap().1),
+        ),
         ("another signature", upper_case),
         ("a fourth part", format!("{right}.x")),
         ("alg none", format!("{unsigned}.{payload}.")),
@@ -65,13 +72,22 @@ fn a_token_that_is_not_right_is_refused() {
         ("the secret itself", SECRET.to_owned()),
         ("not base64", "%%%.%%%.%%%".to_owned()),
         ("twice", format!("{right} {right}")),
-        ("another algorithm", token(&json!({"alg": "HS512", "typ": "JWT"}), &claims(60), Algorithm::Sha512)),
-        ("another algorithm in name", token(&json!({"alg": "RS256", "typ": "JWT"}), &claims(60), Algorithm::Sha256)),
+        (
+            "another algorithm",
+            token(&json!({"alg": "HS512", "typ": "JWT"}), &claims(60), Algorithm::Sha512),
+        ),
+        (
+            "another algorithm in name",
+            token(&json!({"alg": "RS256", "typ": "JWT"}), &claims(60), Algorithm::Sha256),
+        ),
         ("no object", hs256(&json!([1]))),
     ] {
         assert!(believed(&value).is_err(), "{what}");
     }
-    assert!(take(&named("monday"), &delivery(&[("authorization", &right)], "{}"), &["another"]).is_err());
+    assert!(
+        take(&named("monday"), &delivery(&[("authorization", &right)], "{}"), &["another"])
+            .is_err()
+    );
     let none = take(&named("monday"), &delivery(&[], "{}"), &[SECRET]);
     assert_eq!(none, Err(Refused::Missing("authorization".to_owned())));
     let twice = [("authorization", right.as_str()), ("authorization", right.as_str())];
@@ -82,11 +98,20 @@ fn a_token_that_is_not_right_is_refused() {
 #[test]
 fn a_token_has_to_be_for_our_address() {
     let with = |aud: Value| believed(&hs256(&json!({"aud": aud, "exp": ARRIVED / 1000 + 60})));
-    for aud in [json!("https://hooks.example/other"), json!([]), json!(["https://other.example"]), json!("")] {
+    for aud in [
+        json!("https://hooks.example/other"),
+        json!([]),
+        json!(["https://other.example"]),
+        json!(""),
+    ] {
         assert_eq!(with(aud.clone()), Err(Refused::Audience), "{aud}");
     }
     for aud in [json!(null), json!(7)] {
-        assert_eq!(with(aud.clone()), Err(Refused::Missing("aud of the token".to_owned())), "{aud}");
+        assert_eq!(
+            with(aud.clone()),
+            Err(Refused::Missing("aud of the token".to_owned())),
+            "{aud}"
+        );
     }
     let without = hs256(&json!({"exp": ARRIVED / 1000 + 60}));
     assert_eq!(believed(&without), Err(Refused::Missing("aud of the token".to_owned())));
@@ -94,7 +119,9 @@ fn a_token_has_to_be_for_our_address() {
 
 #[test]
 fn a_token_ends_with_its_exp_give_or_take_the_tolerance() {
-    for (seconds, right) in [(86_400, true), (0, true), (-300, true), (-301, false), (-86_400, false)] {
+    for (seconds, right) in
+        [(86_400, true), (0, true), (-300, true), (-301, false), (-86_400, false)]
+    {
         match believed(&hs256(&claims(seconds))) {
             Ok(()) => assert!(right, "{seconds} s"),
             Err(Refused::OutOfTolerance(_)) => assert!(!right, "{seconds} s"),

@@ -1,7 +1,8 @@
-//! Every scheme against deliveries that are right, and against every way in which they can be wrong.
+//! Every scheme against deliveries that are right, and against every way in which they can be
+//! wrong.
 //!
-//! The deliveries are made from the table of presets and signed by an HMAC of these tests' own. What a row of the
-//! table has to say stands in [`VECTORS`], which Python's `hmac` computed.
+//! The deliveries are made from the table of presets and signed by an HMAC of these tests' own.
+//! What a row of the table has to say stands in [`VECTORS`], which Python's `hmac` computed.
 
 mod jwt;
 mod presets;
@@ -34,13 +35,19 @@ const VECTORS: [Vector; 22] = [
     (
         "github",
         SECRET,
-        &[("x-hub-signature-256", "sha256=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        &[(
+            "x-hub-signature-256",
+            "sha256=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0",
+        )],
         r#"{"ticket":{"id":7}}"#,
     ),
     (
         "jira",
         SECRET,
-        &[("x-hub-signature", "sha256=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        &[(
+            "x-hub-signature",
+            "sha256=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0",
+        )],
         r#"{"ticket":{"id":7}}"#,
     ),
     ("gitlab", SECRET, &[("x-gitlab-token", SECRET)], r#"{"ticket":{"id":7}}"#),
@@ -82,7 +89,10 @@ const VECTORS: [Vector; 22] = [
     (
         "pagerduty",
         SECRET,
-        &[("x-pagerduty-signature", "v1=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        &[(
+            "x-pagerduty-signature",
+            "v1=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0",
+        )],
         r#"{"ticket":{"id":7}}"#,
     ),
     (
@@ -97,7 +107,12 @@ const VECTORS: [Vector; 22] = [
         &[("x-hook-signature", "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
         r#"{"ticket":{"id":7}}"#,
     ),
-    ("trello", SECRET, &[("x-trello-webhook", "LTxTu32FzjLnykITmfb9WDh7hbA=")], r#"{"ticket":{"id":7}}"#),
+    (
+        "trello",
+        SECRET,
+        &[("x-trello-webhook", "LTxTu32FzjLnykITmfb9WDh7hbA=")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
     (
         "clickup",
         SECRET,
@@ -107,10 +122,18 @@ const VECTORS: [Vector; 22] = [
     (
         "sentry",
         SECRET,
-        &[("sentry-hook-signature", "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        &[(
+            "sentry-hook-signature",
+            "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0",
+        )],
         r#"{"ticket":{"id":7}}"#,
     ),
-    ("helpscout", SECRET, &[("x-helpscout-signature", "96NRQ8ZJZoJARQcAMq/I2bxaA7c=")], r#"{"ticket":{"id":7}}"#),
+    (
+        "helpscout",
+        SECRET,
+        &[("x-helpscout-signature", "96NRQ8ZJZoJARQcAMq/I2bxaA7c=")],
+        r#"{"ticket":{"id":7}}"#,
+    ),
     (
         "front",
         SECRET,
@@ -124,7 +147,10 @@ const VECTORS: [Vector; 22] = [
         "slack",
         SECRET,
         &[
-            ("x-slack-signature", "v0=d88b4e9b4a9852278ce4b2555d496a2430fd0dc3ac3b28bb11c09532c715a40b"),
+            (
+                "x-slack-signature",
+                "v0=d88b4e9b4a9852278ce4b2555d496a2430fd0dc3ac3b28bb11c09532c715a40b",
+            ),
             ("x-slack-request-timestamp", "1772711940"),
         ],
         r#"{"ticket":{"id":7}}"#,
@@ -132,13 +158,19 @@ const VECTORS: [Vector; 22] = [
     (
         "notion",
         SECRET,
-        &[("x-notion-signature", "sha256=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        &[(
+            "x-notion-signature",
+            "sha256=9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0",
+        )],
         r#"{"ticket":{"id":7}}"#,
     ),
     (
         "shortcut",
         SECRET,
-        &[("payload-signature", "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0")],
+        &[(
+            "payload-signature",
+            "9db54e4ca7008f59f06ced2af309674c9143d5ed85e1f9a80e58dfa5b6bf5ca0",
+        )],
         r#"{"ticket":{"id":7}}"#,
     ),
     (
@@ -163,7 +195,10 @@ const VECTORS: [Vector; 22] = [
     (
         "stripe",
         SECRET,
-        &[("stripe-signature", "t=1772711940,v1=08558b7344505879a365e80fe141c74e1648e2f9e0a0d8a8747bd4f5b60edc50")],
+        &[(
+            "stripe-signature",
+            "t=1772711940,v1=08558b7344505879a365e80fe141c74e1648e2f9e0a0d8a8747bd4f5b60edc50",
+        )],
         r#"{"ticket":{"id":7}}"#,
     ),
 ];
@@ -191,7 +226,8 @@ fn named(name: &str) -> Scheme {
 
 /// Verifies and reads, which is when a time in the body is checked.
 fn take(scheme: &Scheme, delivery: &Delivery, secrets: &[&str]) -> Result<(), Refused> {
-    let secrets: Vec<SecretString> = secrets.iter().map(|secret| (*secret).to_owned().into()).collect();
+    let secrets: Vec<SecretString> =
+        secrets.iter().map(|secret| (*secret).to_owned().into()).collect();
     let verified = scheme.verify(delivery, &secrets, TOLERANCE)?;
     match verified.read(Format::Json, TOLERANCE) {
         Err(NotRead::Refused(refused)) => Err(refused),
@@ -277,8 +313,10 @@ impl Sender {
     }
 
     fn signature(&self) -> String {
-        let signed = self.row.signed.replace("{timestamp}", &self.timestamp).replace("{id}", "msg_7");
-        let signed = signed.replace("{method}", "POST").replace("{url}", "https://hooks.example/desk");
+        let signed =
+            self.row.signed.replace("{timestamp}", &self.timestamp).replace("{id}", "msg_7");
+        let signed =
+            signed.replace("{method}", "POST").replace("{url}", "https://hooks.example/desk");
         written(
             self.row.encoding,
             &hmac(self.row.algorithm, &self.key, signed.replace("{body}", &self.body).as_bytes()),
@@ -287,9 +325,16 @@ impl Sender {
 
     /// A delivery with this as the whole value of the signature's header.
     fn sends(&self, value: &str) -> Delivery {
-        let time = self.row.timestamp_prefix.map(|prefix| format!("{prefix}{},", self.timestamp)).unwrap_or_default();
-        let mut delivery = delivery(&[(self.row.header, &format!("{time}{value}"))], self.body.clone());
-        for (name, value) in [(self.row.timestamp_header, self.timestamp.as_str()), (self.id_header, "msg_7")] {
+        let time = self
+            .row
+            .timestamp_prefix
+            .map(|prefix| format!("{prefix}{},", self.timestamp))
+            .unwrap_or_default();
+        let mut delivery =
+            delivery(&[(self.row.header, &format!("{time}{value}"))], self.body.clone());
+        for (name, value) in
+            [(self.row.timestamp_header, self.timestamp.as_str()), (self.id_header, "msg_7")]
+        {
             if let Some(name) = name {
                 delivery.headers.insert(name, value.parse().unwrap());
             }

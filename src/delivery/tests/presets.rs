@@ -11,8 +11,10 @@ use super::{ARRIVED, Sender, VECTORS, delivery, hmac, named, senders, take, writ
 #[test]
 fn every_named_scheme_believes_a_delivery_that_python_signed() {
     for name in preset_names() {
-        let (_, secret, headers, body) =
-            VECTORS.iter().find(|(vector, ..)| *vector == name).unwrap_or_else(|| panic!("{name} has no vector"));
+        let (_, secret, headers, body) = VECTORS
+            .iter()
+            .find(|(vector, ..)| *vector == name)
+            .unwrap_or_else(|| panic!("{name} has no vector"));
         assert_eq!(take(&named(name), &delivery(headers, *body), &[secret]), Ok(()), "{name}");
         assert!(take(&named(name), &delivery(headers, *body), &["another"]).is_err(), "{name}");
     }
@@ -54,7 +56,8 @@ fn a_right_delivery_is_believed_and_a_signature_may_be_in_upper_case_hex() {
             let upper = format!("{}{}", sender.row.prefix, sender.signature().to_uppercase());
             assert_eq!(sender.is_believed(&sender.sends(&upper)), Ok(()), "{}", sender.name);
         } else {
-            let unpadded = format!("{}{}", sender.row.prefix, sender.signature().trim_end_matches('='));
+            let unpadded =
+                format!("{}{}", sender.row.prefix, sender.signature().trim_end_matches('='));
             assert_eq!(sender.is_believed(&sender.sends(&unpadded)), Ok(()), "{}", sender.name);
         }
     }
@@ -73,7 +76,10 @@ fn a_wrong_signature_is_refused() {
             ("empty", String::new()),
             ("only the prefix", prefix.to_owned()),
             ("of something else", format!("{prefix}{}", written(sender.row.encoding, &bytes))),
-            ("truncated by two characters", format!("{prefix}{}", &signature[..signature.len() - 2])),
+            (
+                "truncated by two characters",
+                format!("{prefix}{}", &signature[..signature.len() - 2]),
+            ),
             ("truncated to half", format!("{prefix}{}", &signature[..signature.len() / 2])),
             ("longer", format!("{prefix}{signature}00")),
             ("in another encoding", format!("{prefix}{other_encoding}")),
@@ -85,7 +91,10 @@ fn a_wrong_signature_is_refused() {
         ];
         if !prefix.is_empty() {
             values.push(("without its prefix", signature.clone()));
-            values.push(("another version only", format!("{}{signature}", prefix.replace(['0', '1', '2'], "9"))));
+            values.push((
+                "another version only",
+                format!("{}{signature}", prefix.replace(['0', '1', '2'], "9")),
+            ));
         }
         for (what, value) in values {
             assert!(sender.is_believed(&sender.sends(&value)).is_err(), "{}: {what}", sender.name);
@@ -100,9 +109,18 @@ fn a_right_signature_of_another_body_secret_id_or_time_is_refused() {
         let mut other_body = sender.right();
         other_body.body = format!("{} ", sender.body).into();
         assert_eq!(sender.is_believed(&other_body), Err(Refused::Mismatch), "{name}: body");
-        let other_secret = Sender { key: b"another key, but just as long!!".to_vec(), ..sender.clone() };
-        assert_eq!(sender.is_believed(&other_secret.right()), Err(Refused::Mismatch), "{name}: secret");
-        assert_eq!(take(&named(name), &sender.right(), &[]), Err(Refused::Mismatch), "{name}: no secret");
+        let other_secret =
+            Sender { key: b"another key, but just as long!!".to_vec(), ..sender.clone() };
+        assert_eq!(
+            sender.is_believed(&other_secret.right()),
+            Err(Refused::Mismatch),
+            "{name}: secret"
+        );
+        assert_eq!(
+            take(&named(name), &sender.right(), &[]),
+            Err(Refused::Mismatch),
+            "{name}: no secret"
+        );
         if let Some(header) = sender.row.timestamp_header {
             let mut other_time = sender.right();
             let later = sender.clone().signing_at(ARRIVED + 1000);
@@ -121,13 +139,23 @@ fn a_right_signature_of_another_body_secret_id_or_time_is_refused() {
 fn a_header_that_is_missing_repeated_or_not_text_is_refused() {
     for sender in senders() {
         let id_header = sender.id_header.filter(|_| sender.row.signed.contains("{id}"));
-        for header in [Some(sender.row.header), sender.row.timestamp_header, id_header].into_iter().flatten() {
+        for header in
+            [Some(sender.row.header), sender.row.timestamp_header, id_header].into_iter().flatten()
+        {
             let mut missing = sender.right();
             let value = missing.headers.remove(header).unwrap();
-            assert_eq!(sender.is_believed(&missing), Err(Refused::Missing(header.to_owned())), "{header}");
+            assert_eq!(
+                sender.is_believed(&missing),
+                Err(Refused::Missing(header.to_owned())),
+                "{header}"
+            );
             let mut twice = sender.right();
             twice.headers.append(header, value);
-            assert_eq!(sender.is_believed(&twice), Err(Refused::Repeated(header.to_owned())), "{header}");
+            assert_eq!(
+                sender.is_believed(&twice),
+                Err(Refused::Repeated(header.to_owned())),
+                "{header}"
+            );
             for odd in [&b""[..], b"\xff\xfe", "ä".as_bytes()] {
                 let mut not_text = sender.right();
                 not_text.headers.insert(header, HeaderValue::from_bytes(odd).unwrap());
@@ -170,10 +198,17 @@ fn a_signed_time_that_is_no_time_is_refused() {
     for sender in senders() {
         let beside = sender.row.timestamp_prefix.map(|_| sender.row.header);
         let Some(header) = sender.row.timestamp_header.or(beside) else { continue };
-        for timestamp in ["soon", "", "0", "-1", "1e99", "99999999999999999999", "2026-03-05T25:00:00Z"] {
+        for timestamp in
+            ["soon", "", "0", "-1", "1e99", "99999999999999999999", "2026-03-05T25:00:00Z"]
+        {
             let sender = Sender { timestamp: timestamp.to_owned(), ..sender.clone() };
             let refused = Err(Refused::Malformed(header.to_owned()));
-            assert_eq!(sender.is_believed(&sender.right()), refused, "{}: {timestamp}", sender.name);
+            assert_eq!(
+                sender.is_believed(&sender.right()),
+                refused,
+                "{}: {timestamp}",
+                sender.name
+            );
         }
     }
 }
@@ -189,8 +224,14 @@ fn stripes_time_of_signing_stands_beside_the_signature() {
     };
     assert_eq!(refused(&format!("t={time},v1={signature}")), Ok(()));
     assert_eq!(refused(&format!("v1={signature},t={time}")), Ok(()));
-    for value in [format!("v1={signature}"), format!("v1={signature},t"), format!("T={time},v1={signature}")] {
-        assert_eq!(refused(&value), Err(Refused::Missing("t= of stripe-signature".to_owned())), "{value}");
+    for value in
+        [format!("v1={signature}"), format!("v1={signature},t"), format!("T={time},v1={signature}")]
+    {
+        assert_eq!(
+            refused(&value),
+            Err(Refused::Missing("t= of stripe-signature".to_owned())),
+            "{value}"
+        );
     }
     let twice = refused(&format!("t={time},t={time},v1={signature}"));
     assert_eq!(twice, Err(Refused::Repeated("t= of stripe-signature".to_owned())));
@@ -202,14 +243,18 @@ fn linears_time_of_signing_stands_in_the_body() {
     for (body, refused) in [
         ("{}", Refused::Missing("webhookTimestamp".to_owned())),
         ("[1]", Refused::Missing("webhookTimestamp".to_owned())),
-        (r#"{"data": {"webhookTimestamp": 1772712000000}}"#, Refused::Missing("webhookTimestamp".to_owned())),
+        (
+            r#"{"data": {"webhookTimestamp": 1772712000000}}"#,
+            Refused::Missing("webhookTimestamp".to_owned()),
+        ),
         (r#"{"webhookTimestamp": null}"#, Refused::Missing("webhookTimestamp".to_owned())),
         (r#"{"webhookTimestamp": "soon"}"#, Refused::Malformed("webhookTimestamp".to_owned())),
     ] {
         let sender = Sender { body: body.to_owned(), ..linear.clone() };
         assert_eq!(sender.is_believed(&sender.right()), Err(refused), "{body}");
     }
-    for body in [r#"{"webhookTimestamp": 1772712000}"#, r#"{"webhookTimestamp": "1772712000123"}"#] {
+    for body in [r#"{"webhookTimestamp": 1772712000}"#, r#"{"webhookTimestamp": "1772712000123"}"#]
+    {
         let sender = Sender { body: body.to_owned(), ..linear.clone() };
         assert_eq!(sender.is_believed(&sender.right()), Ok(()), "{body}");
     }
@@ -221,9 +266,17 @@ fn any_of_several_secrets_is_accepted() {
         let old = Sender { key: b"the key before the rotation...!".to_vec(), ..sender.clone() };
         let (new, old) = (sender.secret(), old.secret());
         for secrets in [[new.as_str(), old.as_str()], [old.as_str(), new.as_str()]] {
-            assert_eq!(take(&named(sender.name), &sender.right(), &secrets), Ok(()), "{}", sender.name);
+            assert_eq!(
+                take(&named(sender.name), &sender.right(), &secrets),
+                Ok(()),
+                "{}",
+                sender.name
+            );
         }
-        assert_eq!(take(&named(sender.name), &sender.right(), &[&old, &old]), Err(Refused::Mismatch));
+        assert_eq!(
+            take(&named(sender.name), &sender.right(), &[&old, &old]),
+            Err(Refused::Mismatch)
+        );
     }
 }
 
@@ -242,7 +295,12 @@ fn any_of_several_signatures_in_one_header_is_accepted() {
             (format!("{prefix}{wrong}{separator}v9{signature}"), false),
             (format!("{prefix}{wrong}{separator}{signature}"), false),
         ] {
-            assert_eq!(sender.is_believed(&sender.sends(&value)).is_ok(), right, "{}: {value}", sender.name);
+            assert_eq!(
+                sender.is_believed(&sender.sends(&value)).is_ok(),
+                right,
+                "{}: {value}",
+                sender.name
+            );
         }
     }
 }

@@ -68,7 +68,8 @@ proptest! {
     fn json_is_what_serde_takes_up_to_its_depth(text in r#"[\[\]{}",:0-9a\\ e.-]{0,40}"#) {
         let expected = serde_json::from_str::<serde_json::Value>(&text);
         let read = Json::parse(&text);
-        // Numbers may be of any size here, which `Value` doesn't take; and names may stand twice there.
+        // Numbers may be of any size here, which `Value` doesn't take; and names may stand twice
+        // there.
         if let (Ok(_), Err(Unreadable::NameTwice(_))) = (&expected, &read) {
         } else if let Ok(value) = expected {
             prop_assert_eq!(serde_json::from_str::<serde_json::Value>(read.unwrap().as_str()).unwrap(), value);

@@ -62,7 +62,8 @@ fn a_refusal_may_name_a_property_and_no_value() {
 fn results_may_carry_the_trace_ids_of_their_inputs() {
     let inputs = json!([traced("1", "a", json!({"points": "1"})), zid("2", json!({}))]);
     let (_, body) = stage(json!({"echo_trace_ids": true})).update(inputs.clone());
-    let trace_ids = [&body["results"][0]["objectWriteTraceId"], &body["results"][1]["objectWriteTraceId"]];
+    let trace_ids =
+        [&body["results"][0]["objectWriteTraceId"], &body["results"][1]["objectWriteTraceId"]];
     assert_eq!(trace_ids, [&json!("a"), &Value::Null]);
     let (_, body) = Stage::new().update(inputs);
     assert_eq!(body["results"][0].get("objectWriteTraceId"), None);
@@ -78,7 +79,12 @@ fn a_rule_names_the_property_and_not_the_value() {
     let rows = [
         (json!({"takes": "letters"}), "P1", "INVALID_ALPHA", "Enter only letters"),
         (json!({"takes": "digits"}), "P", "INVALID_NUMERIC", "Enter only numbers"),
-        (json!({"takes": "letters_and_digits"}), "P-1", "INVALID_ALPHANUMERIC", "Enter only letters and numbers"),
+        (
+            json!({"takes": "letters_and_digits"}),
+            "P-1",
+            "INVALID_ALPHANUMERIC",
+            "Enter only letters and numbers",
+        ),
         (json!({"refuses": ["P1"]}), "P1", "INVALID_VALUE", "Enter another value"),
         (
             json!({"refuses": ["9"], "code": "INVALID_OWNER_ID", "message": "Owner {value} does not exist"}),
@@ -111,10 +117,18 @@ fn a_rule_may_keep_values_in_another_form() {
     for (form, sent, kept) in rows {
         let mut stage = ruled(json!({"property": "mail", "keeps": form}));
         let (status, body) = stage.update(json!([zid("1", json!({"mail": sent}))]));
-        assert_eq!((status, &body["results"][0]["properties"]["mail"]), (200, &json!(kept)), "{form}");
+        assert_eq!(
+            (status, &body["results"][0]["properties"]["mail"]),
+            (200, &json!(kept)),
+            "{form}"
+        );
         let by_mail = json!([{"id": sent, "idProperty": "mail", "properties": {}}]);
         let (status, body) = stage.update(by_mail);
-        assert_eq!((status, &body["results"][0]["properties"]["mail"]), (200, &json!(kept)), "{form}");
+        assert_eq!(
+            (status, &body["results"][0]["properties"]["mail"]),
+            (200, &json!(kept)),
+            "{form}"
+        );
         let twice = json!([
             {"id": sent, "idProperty": "mail", "properties": {}},
             {"id": kept, "idProperty": "mail", "properties": {}},
@@ -126,7 +140,8 @@ fn a_rule_may_keep_values_in_another_form() {
 
 #[test]
 fn a_rule_may_require_a_property() {
-    let when_done = json!({"property": "mail", "required": true, "when": {"hs_task_status": "COMPLETED"}});
+    let when_done =
+        json!({"property": "mail", "required": true, "when": {"hs_task_status": "COMPLETED"}});
     let done = json!([zid("2", json!({"hs_task_status": "COMPLETED"}))]);
     let mut everywhere = when_done.clone();
     everywhere["in_every_version"] = true.into();
@@ -139,7 +154,10 @@ fn a_rule_may_require_a_property() {
         let (status, body) = ruled(rule.clone()).call("POST", path, json!({"inputs": done}));
         assert_eq!(status, expected, "{path}: {body}");
         if expected == 400 {
-            assert_eq!(body["message"], "Error updating TASK. Some required properties were not set.");
+            assert_eq!(
+                body["message"],
+                "Error updating TASK. Some required properties were not set."
+            );
             assert_eq!(
                 (&body["category"], &body["context"]),
                 (&json!("VALIDATION_ERROR"), &json!({"properties": ["mail"]}))

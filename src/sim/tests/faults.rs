@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{Answer, Body, Stage, ids, now, request, zid};
 
-/// Sends both tasks an update under this fault; returns status, body and whether task 102 was written.
+/// Sends both tasks an update under this fault; returns status, body and whether task 102 was
+/// written.
 fn under(fault: Value) -> (u16, Value, bool) {
     let mut stage = Stage::new().fault(fault);
     let inputs = json!([zid("1", json!({"points": "1"})), zid("2", json!({"points": "2"}))]);
@@ -18,14 +19,26 @@ fn a_status_answers_in_hubspots_words_and_writes_nothing() {
     let rows = [
         (json!({"status": 401}), "/category", "EXPIRED_AUTHENTICATION"),
         (json!({"status": 403}), "/category", "MISSING_SCOPES"),
-        (json!({"status": 403}), "/errors/0/context/requiredGranularScopes/0", "crm.objects.contacts.write"),
+        (
+            json!({"status": 403}),
+            "/errors/0/context/requiredGranularScopes/0",
+            "crm.objects.contacts.write",
+        ),
         (json!({"status": 409}), "/category", "CONFLICT"),
         (json!({"status": 423}), "/category", "LOCKED"),
         (json!({"status": 429}), "/policyName", "TEN_SECONDLY_ROLLING"),
-        (json!({"status": 429, "policy": "SECONDLY"}), "/message", "You have reached your secondly limit."),
+        (
+            json!({"status": 429, "policy": "SECONDLY"}),
+            "/message",
+            "You have reached your secondly limit.",
+        ),
         (json!({"status": 429, "policy": "DAILY"}), "/errorType", "RATE_LIMIT"),
         (json!({"status": 477}), "/category", "MIGRATION_IN_PROGRESS"),
-        (json!({"status": 409, "category": "OBJECT_ALREADY_EXISTS"}), "/category", "OBJECT_ALREADY_EXISTS"),
+        (
+            json!({"status": 409, "category": "OBJECT_ALREADY_EXISTS"}),
+            "/category",
+            "OBJECT_ALREADY_EXISTS",
+        ),
         (json!({"status": 400, "body": {"message": "mine"}}), "/message", "mine"),
     ];
     for (fault, pointer, expected) in rows {
@@ -43,9 +56,9 @@ fn a_status_answers_in_hubspots_words_and_writes_nothing() {
 
 #[test]
 fn headers_are_added_or_replaced() {
-    let mut stage = Stage::new()
-        .fault(json!({"status": 477}))
-        .fault(json!({"status": 429, "headers": {"Retry-After": "7", "x-hubspot-ratelimit-max": "1"}}));
+    let mut stage = Stage::new().fault(json!({"status": 477})).fault(
+        json!({"status": 429, "headers": {"Retry-After": "7", "x-hubspot-ratelimit-max": "1"}}),
+    );
     let mut header = |name: &str| {
         let reply = stage.state.call(&request("GET", "/crm/v3/owners", ""), now());
         let headers = reply.answer.expect("an answer").headers;
@@ -63,14 +76,19 @@ fn an_answer_of_hubspots_has_an_id() {
     let mut stage = Stage::new()
         .fault(json!({"status": 403, "category": "USER_DOES_NOT_HAVE_PERMISSIONS"}))
         .fault(json!({"status": 502}));
-    let mut answer = || stage.state.call(&request("GET", "/crm/v3/owners", ""), now()).answer.expect("an answer");
+    let mut answer = || {
+        stage.state.call(&request("GET", "/crm/v3/owners", ""), now()).answer.expect("an answer")
+    };
     let id = |answer: &Answer| {
         let header = answer.headers.iter().find(|(name, _)| name == "X-HubSpot-Correlation-Id");
         header.map(|(_, id)| id.clone())
     };
     let refused = answer();
     let Body::Json(body) = &refused.body else { panic!("not JSON") };
-    assert_eq!((body["correlationId"].as_str(), body.get("errors")), (id(&refused).as_deref(), None));
+    assert_eq!(
+        (body["correlationId"].as_str(), body.get("errors")),
+        (id(&refused).as_deref(), None)
+    );
     assert_eq!(id(&answer()), None, "a proxy's page has none");
     assert!(id(&answer()).is_some());
 }
@@ -123,20 +141,28 @@ fn a_fault_strikes_the_calls_it_is_meant_for() {
 #[test]
 fn a_fault_strikes_whoever_holds_a_certain_row() {
     for text in ["\"id\":\"2\"", "urgent one"] {
-        let mut stage = Stage::new().fault(json!({"holds": ["none", text], "status": 403, "forever": true}));
+        let mut stage =
+            Stage::new().fault(json!({"holds": ["none", text], "status": 403, "forever": true}));
         let (one, two) = (zid("1", json!({})), zid("2", json!({"hs_task_subject": "urgent one"})));
-        let statuses = [json!([one, two]), json!([one]), json!([two])].map(|inputs| stage.update(inputs).0);
+        let statuses =
+            [json!([one, two]), json!([one]), json!([two])].map(|inputs| stage.update(inputs).0);
         assert_eq!(statuses, [403, 200, 403], "{text}");
     }
     let mut stage = Stage::new().fault(json!({"holds": ["102"], "status": 403, "forever": true}));
-    assert_eq!(["101", "102"].map(|id| stage.get(&format!("/crm/v3/objects/tasks/{id}")).0), [200, 403]);
+    assert_eq!(
+        ["101", "102"].map(|id| stage.get(&format!("/crm/v3/objects/tasks/{id}")).0),
+        [200, 403]
+    );
 }
 
 #[test]
 fn a_batch_may_still_be_under_way() {
     for state in ["PENDING", "PROCESSING", "CANCELED"] {
         let (status, body, written) = under(json!({"state": state, "omit": 2}));
-        assert_eq!((status, &body["status"], ids(&body), written), (200, &json!(state), vec![], true));
+        assert_eq!(
+            (status, &body["status"], ids(&body), written),
+            (200, &json!(state), vec![], true)
+        );
         let (_, _, written) = under(json!({"state": state, "empty": true}));
         assert!(!written);
     }

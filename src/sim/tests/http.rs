@@ -35,7 +35,8 @@ async fn exchange(sim: &Sim, method: &str, path: &str, body: &str) -> io::Result
 }
 
 const UPDATE: &str = "/crm/v3/objects/tasks/batch/update";
-const INPUTS: &str = r#"{"inputs":[{"id":"1","idProperty":"zid","properties":{"hs_task_subject":"Hello"}}]}"#;
+const INPUTS: &str =
+    r#"{"inputs":[{"id":"1","idProperty":"zid","properties":{"hs_task_subject":"Hello"}}]}"#;
 
 #[tokio::test]
 async fn an_update_goes_over_the_wire_and_is_remembered() {
@@ -86,14 +87,23 @@ async fn a_late_answer_is_late() {
 #[tokio::test]
 async fn scripts_see_and_change_the_stand_in() {
     let sim = start().await;
-    let admin =
-        async |method: &str, path: &str, body: &str| exchange(&sim, method, path, body).await.expect("an answer");
+    let admin = async |method: &str, path: &str, body: &str| {
+        exchange(&sim, method, path, body).await.expect("an answer")
+    };
     assert!(admin("GET", "/_sim", "").await.contains("POST   /_sim/faults"));
-    assert!(admin("POST", "/_sim/faults", r#"[{"status": 500}, {"status": 502}]"#).await.contains(" 204 "));
+    assert!(
+        admin("POST", "/_sim/faults", r#"[{"status": 500}, {"status": 502}]"#)
+            .await
+            .contains(" 204 ")
+    );
     assert!(admin("POST", UPDATE, INPUTS).await.contains(" 500 "));
     assert!(admin("DELETE", "/_sim/faults", "").await.contains(" 204 "));
     assert!(admin("POST", UPDATE, INPUTS).await.contains(" 200 "));
-    assert!(admin("POST", "/_sim/faults", r#"{"statsu": 500}"#).await.contains("unknown field `statsu`"));
+    assert!(
+        admin("POST", "/_sim/faults", r#"{"statsu": 500}"#)
+            .await
+            .contains("unknown field `statsu`")
+    );
     assert!(admin("PUT", "/_sim/behaviour", r#"{"errors_in_200": true}"#).await.contains(" 204 "));
     let unknown = INPUTS.replace("\"1\"", "\"9\"");
     assert!(admin("POST", UPDATE, &unknown).await.contains("OBJECT_NOT_FOUND"));

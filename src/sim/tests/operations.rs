@@ -11,7 +11,10 @@ const PROPERTIES: &str = "/crm/v3/properties/tasks";
 fn tasks_are_listed_in_pages() {
     let mut stage = Stage::new();
     let (status, body) = stage.get(&format!("{TASKS}?limit=1&properties=zid"));
-    assert_eq!((status, ids(&body), &body["paging"]["next"]["after"]), (200, vec!["101"], &json!("1")));
+    assert_eq!(
+        (status, ids(&body), &body["paging"]["next"]["after"]),
+        (200, vec!["101"], &json!("1"))
+    );
     assert_eq!(body["results"][0]["properties"]["zid"], "1");
     let (_, body) = stage.get(&format!("{TASKS}?limit=1&after=1"));
     assert_eq!((ids(&body), body.get("paging")), (vec!["102"], None));
@@ -21,7 +24,8 @@ fn tasks_are_listed_in_pages() {
 #[test]
 fn one_task_is_created_and_archived() {
     let mut stage = Stage::new();
-    let due = json!({"properties": {"hs_timestamp": "1770091506789", "zid": "7"}, "associations": []});
+    let due =
+        json!({"properties": {"hs_timestamp": "1770091506789", "zid": "7"}, "associations": []});
     let (status, body) = stage.call("POST", TASKS, &due);
     let id = body["id"].as_str().expect("an id").to_owned();
     assert_eq!((status, &body["properties"]["zid"]), (201, &json!("7")));
@@ -61,7 +65,9 @@ fn tasks_are_searched() {
         {"id": "3", "properties": {"zid": "c", "hs_task_subject": "Wrong colour"}},
     ]}));
     let one = |filter: Value| json!({"filterGroups": [{"filters": [filter]}]});
-    let by = |operator: &str, value: &str| one(json!({"propertyName": "points", "operator": operator, "value": value}));
+    let by = |operator: &str, value: &str| {
+        one(json!({"propertyName": "points", "operator": operator, "value": value}))
+    };
     let rows = [
         (json!({}), "1 2 3"),
         (by("EQ", "9"), "1"),
@@ -70,13 +76,26 @@ fn tasks_are_searched() {
         (by("NEQ", "9"), "2 3"),
         (by("HAS_PROPERTY", ""), "1 2"),
         (by("NOT_HAS_PROPERTY", ""), "3"),
-        (one(json!({"propertyName": "points", "operator": "BETWEEN", "value": "1", "highValue": "9"})), "1"),
+        (
+            one(
+                json!({"propertyName": "points", "operator": "BETWEEN", "value": "1", "highValue": "9"}),
+            ),
+            "1",
+        ),
         (one(json!({"propertyName": "zid", "operator": "IN", "values": ["a", "c"]})), "1 3"),
         (one(json!({"propertyName": "seen_at", "operator": "LT", "value": "1770091506789"})), "1"),
-        (one(json!({"propertyName": "hs_task_subject", "operator": "CONTAINS_TOKEN", "value": "kett*"})), "1"),
+        (
+            one(
+                json!({"propertyName": "hs_task_subject", "operator": "CONTAINS_TOKEN", "value": "kett*"}),
+            ),
+            "1",
+        ),
         (json!({"query": "broken"}), "1 2"),
         (json!({"sorts": ["-points"], "limit": 2}), "2 1"),
-        (json!({"sorts": [{"propertyName": "points", "direction": "DESCENDING"}], "limit": 1, "after": "1"}), "1"),
+        (
+            json!({"sorts": [{"propertyName": "points", "direction": "DESCENDING"}], "limit": 1, "after": "1"}),
+            "1",
+        ),
     ];
     for (search, expected) in rows {
         let (status, body) = stage.call("POST", &format!("{TASKS}/search"), &search);
@@ -84,7 +103,11 @@ fn tasks_are_searched() {
     }
     let (_, body) = stage.call("POST", &format!("{TASKS}/search"), json!({"limit": 2}));
     assert_eq!((&body["total"], &body["paging"]["next"]["after"]), (&json!(3), &json!("2")));
-    for wrong in [by("LIKE", "9"), json!({"limit": 201}), json!({"filterGroups": vec![json!({"filters": []}); 6]})] {
+    for wrong in [
+        by("LIKE", "9"),
+        json!({"limit": 201}),
+        json!({"filterGroups": vec![json!({"filters": []}); 6]}),
+    ] {
         assert_eq!(stage.call("POST", &format!("{TASKS}/search"), &wrong).0, 400, "{wrong}");
     }
 }
@@ -92,11 +115,20 @@ fn tasks_are_searched() {
 #[test]
 fn properties_are_updated_and_archived() {
     let mut stage = Stage::new();
-    let (status, body) =
-        stage.call("PATCH", &format!("{PROPERTIES}/zid"), json!({"label": "Zendesk", "hasUniqueValue": false}));
-    assert_eq!((status, &body["label"], &body["hasUniqueValue"]), (200, &json!("Zendesk"), &json!(true)));
+    let (status, body) = stage.call(
+        "PATCH",
+        &format!("{PROPERTIES}/zid"),
+        json!({"label": "Zendesk", "hasUniqueValue": false}),
+    );
+    assert_eq!(
+        (status, &body["label"], &body["hasUniqueValue"]),
+        (200, &json!("Zendesk"), &json!(true))
+    );
     assert_eq!(stage.call("PATCH", &format!("{PROPERTIES}/zid"), json!({"type": "date"})).0, 400);
-    assert_eq!(stage.call("PATCH", &format!("{PROPERTIES}/hs_object_id"), json!({"label": "x"})).0, 400);
+    assert_eq!(
+        stage.call("PATCH", &format!("{PROPERTIES}/hs_object_id"), json!({"label": "x"})).0,
+        400
+    );
 
     assert_eq!(stage.call("DELETE", &format!("{PROPERTIES}/points"), "").0, 204);
     assert_eq!(stage.get(&format!("{PROPERTIES}/points")).0, 404);
@@ -111,8 +143,7 @@ fn properties_are_updated_and_archived() {
 #[test]
 fn properties_come_in_batches() {
     let mut stage = Stage::new();
-    let new =
-        |name: &str| json!({"name": name, "label": "L", "type": "string", "fieldType": "text", "groupName": "task"});
+    let new = |name: &str| json!({"name": name, "label": "L", "type": "string", "fieldType": "text", "groupName": "task"});
     let (status, body) = stage.call(
         "POST",
         &format!("{PROPERTIES}/batch/create"),
@@ -120,8 +151,7 @@ fn properties_come_in_batches() {
     );
     assert_eq!((status, names(&body)), (207, vec!["one", "two"]));
     assert_eq!(body["errors"][0]["category"], "OBJECT_ALREADY_EXISTS");
-    let both =
-        json!({"archived": false, "dataSensitivity": "non_sensitive", "inputs": [{"name": "one"}, {"name": "gone"}]});
+    let both = json!({"archived": false, "dataSensitivity": "non_sensitive", "inputs": [{"name": "one"}, {"name": "gone"}]});
     let (status, body) = stage.call("POST", &format!("{PROPERTIES}/batch/read"), &both);
     assert_eq!((status, names(&body), &body["numErrors"]), (207, vec!["one"], &json!(1)));
     assert_eq!(stage.call("POST", &format!("{PROPERTIES}/batch/archive"), &both).0, 204);
@@ -140,7 +170,10 @@ fn properties_are_in_groups() {
     );
     assert_eq!(stage.call("POST", &path, &new).0, 409);
     assert_eq!(names(&stage.get(&path).1), ["task", "tickets"]);
-    assert_eq!(stage.call("PATCH", &format!("{path}/tickets"), json!({"label": "T"})).1["label"], "T");
+    assert_eq!(
+        stage.call("PATCH", &format!("{path}/tickets"), json!({"label": "T"})).1["label"],
+        "T"
+    );
     assert_eq!(stage.get(&format!("{path}/tickets")).1["displayOrder"], 3);
     assert_eq!(stage.call("DELETE", &format!("{path}/tickets"), "").0, 204);
     assert_eq!(stage.get(&format!("{path}/tickets")).0, 404);
@@ -175,7 +208,8 @@ fn sensitive_properties_are_listed_to_whoever_asks_and_may() {
     assert_eq!(scopes, &json!(["crm.objects.contacts.sensitive.read"]));
     assert_eq!(stage.update(write).0, 403);
     assert_eq!(stage.update(json!([zid("1", json!({"hs_task_subject": "x"}))])).0, 200);
-    let (_, body) = stage.batch("read", json!({"inputs": [{"id": "101"}], "properties": ["iban", "zid"]}));
+    let (_, body) =
+        stage.batch("read", json!({"inputs": [{"id": "101"}], "properties": ["iban", "zid"]}));
     assert_eq!(body["results"][0]["properties"].get("iban"), None);
     assert_eq!(stage.get("/crm/v3/owners").0, 403);
 }

@@ -53,7 +53,12 @@ fn every_version_serves_tasks_properties_and_owners() {
             assert_eq!(stage.get(&path).0, 200, "{path}");
         }
     }
-    for path in ["/crm/v4/objects/tasks", "/crm/objects/2025-09/tasks", "/crm/objects/tasks", "/crm/objects/v3/tasks"] {
+    for path in [
+        "/crm/v4/objects/tasks",
+        "/crm/objects/2025-09/tasks",
+        "/crm/objects/tasks",
+        "/crm/objects/v3/tasks",
+    ] {
         assert_eq!(stage.get(path).0, 404, "{path}");
     }
 }
@@ -62,8 +67,10 @@ fn every_version_serves_tasks_properties_and_owners() {
 fn an_upsert_updates_or_creates_and_says_which() {
     let mut stage = Stage::new();
     let due = "2026-02-03T04:05:06.789Z";
-    let (status, body) =
-        stage.batch("upsert", json!([zid("1", json!({"points": "1"})), zid("3", json!({"hs_timestamp": due}))]));
+    let (status, body) = stage.batch(
+        "upsert",
+        json!([zid("1", json!({"points": "1"})), zid("3", json!({"hs_timestamp": due}))]),
+    );
     assert_eq!(status, 200, "{body}");
     let new = [&body["results"][0]["new"], &body["results"][1]["new"]];
     assert_eq!(new, [&json!(false), &json!(true)]);
@@ -106,7 +113,8 @@ fn a_read_carries_all_that_the_specification_requires_but_for_v3() {
     ] {
         let (status, body) = Stage::new().call("POST", path, &without);
         assert_eq!(status, expected, "{path}");
-        let sentence = "Invalid input JSON: Some required fields were not set: [propertiesWithHistory]";
+        let sentence =
+            "Invalid input JSON: Some required fields were not set: [propertiesWithHistory]";
         assert!(expected == 200 || body["message"] == sentence, "{body}");
         let (status, body) = Stage::new().call("POST", path, &with);
         let newest = &body["results"][0]["propertiesWithHistory"]["tags"][0]["value"];
@@ -167,7 +175,10 @@ fn only_the_right_token_is_let_in() {
 fn a_wrong_seed_says_which_task_and_why() {
     let rows = [
         (json!([{"properties": {"x": "1"}}]), "task 1: Property \"x\" does not exist"),
-        (json!([{}, {"properties": {"hs_task_priority": "TOP"}}]), "task 2: hs_task_priority: TOP was not one"),
+        (
+            json!([{}, {"properties": {"hs_task_priority": "TOP"}}]),
+            "task 2: hs_task_priority: TOP was not one",
+        ),
         (json!([{"id": "1"}, {"id": "1"}]), "task 2: its id 1 is that of an earlier task"),
     ];
     for (tasks, sentence) in rows {

@@ -37,14 +37,22 @@ fn unknown_ids_share_one_error() {
 #[test]
 fn one_bad_value_refuses_the_batch_and_names_every_property_but_no_input() {
     let mut stage = Stage::new();
-    let (status, body) = stage
-        .update(json!([zid("1", json!({"points": "1", "hs_task_status": "DONE"})), zid("2", json!({"day": "soon"})),]));
+    let (status, body) = stage.update(json!([
+        zid("1", json!({"points": "1", "hs_task_status": "DONE"})),
+        zid("2", json!({"day": "soon"})),
+    ]));
     assert_eq!(status, 400);
     let message = body["message"].as_str().expect("a message");
     let named = message.strip_prefix("Property values were not valid: ").expect("a prefix");
     let named: Value = serde_json::from_str(named).expect("a JSON array");
-    assert_eq!((&named[0]["name"], &named[0]["error"]), (&json!("hs_task_status"), &json!("INVALID_OPTION")));
-    assert_eq!((&named[1]["name"], &named[1]["message"]), (&json!("day"), &json!("soon was not a valid long.")));
+    assert_eq!(
+        (&named[0]["name"], &named[0]["error"]),
+        (&json!("hs_task_status"), &json!("INVALID_OPTION"))
+    );
+    assert_eq!(
+        (&named[1]["name"], &named[1]["message"]),
+        (&json!("day"), &json!("soon was not a valid long."))
+    );
     assert_eq!(body["errors"].as_array().map(Vec::len), Some(2));
     assert!(body["correlationId"].is_string());
     assert_eq!(stage.value("101", "points"), Value::Null);
@@ -56,7 +64,10 @@ fn an_id_property_must_be_unique_and_the_same_in_every_input() {
     let not_unique = "Unable to perform update/upsert by non-unique 0-27 property";
     let rows = [
         (json!([by(json!("points"))]), format!("{not_unique} points in portal ID 44556677")),
-        (json!([by(json!("hs_object_id"))]), format!("{not_unique} hs_object_id in portal ID 44556677")),
+        (
+            json!([by(json!("hs_object_id"))]),
+            format!("{not_unique} hs_object_id in portal ID 44556677"),
+        ),
         (json!([by(json!("zid")), by(json!("mail"))]), "All inputs of a batch".into()),
         (json!([by(json!("zid")), by(json!(null))]), "All inputs of a batch".into()),
         (json!([by(json!("nowhere"))]), "Property values were not valid: ".into()),
@@ -75,8 +86,16 @@ fn a_batch_of_another_shape_is_refused() {
     let many: Vec<Value> = (0..101).map(|id| zid(&id.to_string(), json!({}))).collect();
     let rows = [
         ("update", json!(many), "The maximum number of inputs in a batch request is 100"),
-        ("update", json!({"input": []}), "Invalid input JSON on line 1, column 12: missing field `inputs`"),
-        ("update", json!([{"properties": {}}]), "Invalid input JSON: Some required fields were not set: [id]"),
+        (
+            "update",
+            json!({"input": []}),
+            "Invalid input JSON on line 1, column 12: missing field `inputs`",
+        ),
+        (
+            "update",
+            json!([{"properties": {}}]),
+            "Invalid input JSON: Some required fields were not set: [id]",
+        ),
         ("update", json!([{"id": "1"}]), "Invalid input JSON on line 1, column "),
         ("update", json!([{"id": 101, "properties": {}}]), "Invalid input JSON on line 1, column "),
         ("read", json!({"inputs": many, "idProperty": "zid"}), "The maximum number of inputs"),
@@ -111,7 +130,10 @@ fn with_trace_ids_a_bad_input_fails_alone_where_hubspot_documents_it() {
     let [bad, lacking] = [&body["errors"][0], &body["errors"][1]];
     assert_eq!(bad["context"]["objectWriteTraceId"], json!(["b"]));
     assert_eq!(bad["errors"][0]["context"]["propertyName"], json!(["points"]));
-    assert_eq!(lacking["context"], json!({"objectWriteTraceId": ["c"], "properties": ["hs_timestamp"]}));
+    assert_eq!(
+        lacking["context"],
+        json!({"objectWriteTraceId": ["c"], "properties": ["hs_timestamp"]})
+    );
     assert_eq!(body["numErrors"], 2);
 
     let always = json!({"behaviour": {"trace_ids": "always"}});

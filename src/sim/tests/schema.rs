@@ -8,8 +8,12 @@ use super::Stage;
 fn definitions_look_as_hubspot_shows_them() {
     let mut stage = Stage::new();
     let (status, body) = stage.get("/crm/v3/properties/tasks");
-    let names: Vec<&str> =
-        body["results"].as_array().expect("results").iter().filter_map(|property| property["name"].as_str()).collect();
+    let names: Vec<&str> = body["results"]
+        .as_array()
+        .expect("results")
+        .iter()
+        .filter_map(|property| property["name"].as_str())
+        .collect();
     assert_eq!(status, 200);
     assert!(names.contains(&"hs_task_body") && names.contains(&"zid"));
 
@@ -103,7 +107,10 @@ fn owners_have_two_numbers_and_some_are_archived() {
     assert_eq!(owner("/12?idProperty=userId").1["id"], "11");
     assert_eq!(owner("/12?idProperty=email").0, 400);
     let (_, without_email) = owner("/12");
-    assert_eq!((without_email.get("email"), without_email["userId"].as_u64()), (None, Some(70_000_002)));
+    assert_eq!(
+        (without_email.get("email"), without_email["userId"].as_u64()),
+        (None, Some(70_000_002))
+    );
     assert_eq!(owner("/13").0, 404);
     let (_, gone) = owner("/13?archived=true");
     assert_eq!((gone.get("userId"), gone["archived"].as_bool()), (None, Some(true)));

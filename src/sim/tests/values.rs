@@ -42,14 +42,34 @@ fn wrong_values_are_refused_with_code_and_sentence() {
     let rows = [
         ("points", "many", "INVALID_NUMBER", "many was not a valid number."),
         ("points", "NaN", "INVALID_NUMBER", "NaN was not a valid number."),
-        ("urgent", "yes", "INVALID_OPTION", "yes was not one of the allowed options: [true, false]"),
-        ("day", "1770076800001", "INVALID_DATE", "1770076800001 is at 00:00:00.001 UTC, not midnight!"),
+        (
+            "urgent",
+            "yes",
+            "INVALID_OPTION",
+            "yes was not one of the allowed options: [true, false]",
+        ),
+        (
+            "day",
+            "1770076800001",
+            "INVALID_DATE",
+            "1770076800001 is at 00:00:00.001 UTC, not midnight!",
+        ),
         ("day", "03.02.2026", long, "03.02.2026 was not a valid long."),
         ("day", "2026-02-30", long, "2026-02-30 was not a valid long."),
         ("seen_at", "2026-02-03", long, "2026-02-03 was not a valid long."),
         ("seen_at", "2026-02-03T04:05:06", long, "2026-02-03T04:05:06 was not a valid long."),
-        ("seen_at", "2026-02-03T04:05:06+01:00", long, "2026-02-03T04:05:06+01:00 was not a valid long."),
-        ("hs_task_reminders", "2026-02-03T04:05:06Z", long, "2026-02-03T04:05:06Z was not a valid long."),
+        (
+            "seen_at",
+            "2026-02-03T04:05:06+01:00",
+            long,
+            "2026-02-03T04:05:06+01:00 was not a valid long.",
+        ),
+        (
+            "hs_task_reminders",
+            "2026-02-03T04:05:06Z",
+            long,
+            "2026-02-03T04:05:06Z was not a valid long.",
+        ),
         (
             "hs_task_priority",
             "high",
@@ -57,12 +77,32 @@ fn wrong_values_are_refused_with_code_and_sentence() {
             "high was not one of the allowed options: [NONE, LOW, MEDIUM, HIGH]",
         ),
         ("hs_task_priority", "LOW;HIGH", "INVALID_OPTION", "LOW;HIGH was not one"),
-        ("tags", "red;green", "INVALID_OPTION", "red;green was not one of the allowed options: [red, blue, two words]"),
+        (
+            "tags",
+            "red;green",
+            "INVALID_OPTION",
+            "red;green was not one of the allowed options: [red, blue, two words]",
+        ),
         ("tags", "red;;blue", "INVALID_OPTION", "red;;blue was not one"),
-        ("hubspot_owner_id", "ada@example.com", "INVALID_OWNER_ID", "Owner ada@example.com does not exist"),
+        (
+            "hubspot_owner_id",
+            "ada@example.com",
+            "INVALID_OWNER_ID",
+            "Owner ada@example.com does not exist",
+        ),
         ("hubspot_owner_id", "13", "INVALID_OWNER_ID", "Owner 13 does not exist"),
-        ("hs_queue_membership_ids", "mine", "INVALID_OPTION", "mine was not one of the allowed options: []"),
-        ("hs_task_is_overdue", "true", "READ_ONLY_VALUE", "\"hs_task_is_overdue\" is a read only property"),
+        (
+            "hs_queue_membership_ids",
+            "mine",
+            "INVALID_OPTION",
+            "mine was not one of the allowed options: []",
+        ),
+        (
+            "hs_task_is_overdue",
+            "true",
+            "READ_ONLY_VALUE",
+            "\"hs_task_is_overdue\" is a read only property",
+        ),
         ("nowhere", "x", "PROPERTY_DOESNT_EXIST", "Property \"nowhere\" does not exist"),
         (
             "hs_createdate",
@@ -108,8 +148,7 @@ fn white_space_around_what_is_not_text_is_refused_in_words_of_its_own() {
     for (property, sent) in rows {
         let (status, body) = Stage::new().update(json!([zid("1", json!({property: sent}))]));
         let sentence = format!("\"{sent}\" includes leading or trailing whitespace.");
-        let entry =
-            json!([{"isValid": false, "message": sentence, "error": "LEADING_TRAILING_WHITESPACE", "name": property}]);
+        let entry = json!([{"isValid": false, "message": sentence, "error": "LEADING_TRAILING_WHITESPACE", "name": property}]);
         let message = body["message"].as_str().expect("a message");
         let named = message.strip_prefix("Property values were not valid: ").expect("a prefix");
         assert_eq!(serde_json::from_str::<Value>(named).expect("JSON"), entry);
@@ -139,7 +178,8 @@ fn an_empty_string_clears_any_property() {
 #[test]
 fn a_unique_value_is_free_again_once_its_task_gave_it_up() {
     let mut stage = Stage::new();
-    let (status, body) = stage.update(json!([zid("1", json!({"mail": "other"})), zid("2", json!({"mail": "one"})),]));
+    let (status, body) = stage
+        .update(json!([zid("1", json!({"mail": "other"})), zid("2", json!({"mail": "one"})),]));
     assert_eq!(status, 200, "{body}");
     assert_eq!(stage.value("102", "mail"), "one");
 }

@@ -6,7 +6,8 @@ use super::{Stage, file, problems, unverified, warnings};
 
 const PAGE: &str = include_str!("../../../docs/expressions.md");
 
-/// A row of a table: the number of its line, and its cells by the words at the head of their columns.
+/// A row of a table: the number of its line, and its cells by the words at the head of their
+/// columns.
 struct Row {
     line: usize,
     cells: BTreeMap<String, String>,
@@ -87,21 +88,28 @@ fn gives(row: &Row) -> String {
     if let Some(expression) = row.code("expression") {
         let each = row.code("each").unwrap_or(".");
         let task = format!("[task]\neach = {}\nid = '\"1\"'\nid_property = \"ticket\"", toml(each));
-        let updates = stage(&format!("{task}\n[properties]\np = {}", toml(expression))).gives(row.input());
+        let updates =
+            stage(&format!("{task}\n[properties]\np = {}", toml(expression))).gives(row.input());
         if updates == ["filtered"] {
             return "filtered".to_owned();
         }
         updates.iter().map(|update| words(update)).collect::<Vec<_>>().join(" and ")
     } else if let Some(when) = row.code("when") {
         let task = "[task]\nid = '\"1\"'\nid_property = \"ticket\"";
-        match stage(&format!("[event]\nwhen = {}\n{task}", toml(when))).gives(row.input()).concat().as_str() {
+        match stage(&format!("[event]\nwhen = {}\n{task}", toml(when)))
+            .gives(row.input())
+            .concat()
+            .as_str()
+        {
             "filtered" => "filtered".to_owned(),
             "1:" => "passes".to_owned(),
             failed => words(failed),
         }
     } else {
         let id = row.code("id").unwrap_or_default();
-        let update = stage(&format!("[task]\nid = {}\nid_property = \"ticket\"", toml(id))).gives(row.input()).concat();
+        let update = stage(&format!("[task]\nid = {}\nid_property = \"ticket\"", toml(id)))
+            .gives(row.input())
+            .concat();
         match update.strip_suffix(':') {
             Some(id) => format!("`{id}`"),
             None => words(&update).replace("[task] id: ", ""),
@@ -112,7 +120,8 @@ fn gives(row: &Row) -> String {
 /// What `check` says of an expression.
 fn check_says(expression: &str) -> String {
     let problems = problems(&unverified(&format!("[properties]\np = {}", toml(expression))));
-    let without_place = |problem: &String| problem.split_once(": ").map_or("", |(_, message)| message).to_owned();
+    let without_place =
+        |problem: &String| problem.split_once(": ").map_or("", |(_, message)| message).to_owned();
     problems.iter().map(without_place).collect::<Vec<_>>().join("; ")
 }
 
@@ -143,7 +152,11 @@ fn every_example_gives_what_the_page_says() {
     for row in rows() {
         let kinds = ["each", "expression", "when", "id", "not there"];
         let Some(kind) = kinds.into_iter().find(|kind| row.cell(kind).is_some()) else {
-            assert!(row.cell("is").or(row.cell("at most")).is_some(), "line {}: no test knows this table", row.line);
+            assert!(
+                row.cell("is").or(row.cell("at most")).is_some(),
+                "line {}: no test knows this table",
+                row.line
+            );
             continue;
         };
         *seen.entry(kind).or_insert(0) += 1;

@@ -20,7 +20,11 @@ fn an_event_passes_if_any_output_of_when_is_neither_false_nor_null() {
     ] {
         let mut stage = Stage::with(&format!("[event]\nwhen = '{when}'"));
         let expected = if passes { "7: subject=S" } else { "filtered" };
-        assert_eq!(stage.gives(r#"{"id": 7, "kind": "ticket", "subject": "S"}"#), [expected], "{when}");
+        assert_eq!(
+            stage.gives(r#"{"id": 7, "kind": "ticket", "subject": "S"}"#),
+            [expected],
+            "{when}"
+        );
     }
 }
 
@@ -48,15 +52,23 @@ fn an_error_in_when_id_time_or_each_is_one_failed_update_without_id() {
         ("[event]\ntime = 'error(\"no\")'", "[event] time: \"no\""),
         ("[event]\ntime = '\"soon\"'", "[event] time: \"soon\" is not a time"),
         ("[event]\ntime = 'true'", "[event] time: it gives true or false, not a time"),
-        ("[task]\neach = '1, error(\"no\")'\nid = '1'\nid_property = \"ticket\"", "[task] each: \"no\""),
+        (
+            "[task]\neach = '1, error(\"no\")'\nid = '1'\nid_property = \"ticket\"",
+            "[task] each: \"no\"",
+        ),
     ] {
-        assert_eq!(Stage::with(lines).gives(r#"{"id": 7}"#), [format!("null failed: {detail}")], "{lines}");
+        assert_eq!(
+            Stage::with(lines).gives(r#"{"id": 7}"#),
+            [format!("null failed: {detail}")],
+            "{lines}"
+        );
     }
 }
 
 #[test]
 fn a_failed_event_still_has_an_id_and_names_the_id_property() {
-    let event = Stage::with("[event]\nid = '.delivery'\ntime = '\"soon\"'").event(r#"{"delivery": "d-1"}"#);
+    let event =
+        Stage::with("[event]\nid = '.delivery'\ntime = '\"soon\"'").event(r#"{"delivery": "d-1"}"#);
     assert_eq!(event.id, "d-1");
     let super::Mapped::Updates(updates) = event.mapped else { panic!("filtered") };
     assert_eq!(updates[0].as_ref().unwrap_err().id_property, "ticket");
@@ -72,13 +84,22 @@ fn the_event_id_is_what_the_source_says_else_the_delivery_header_else_the_reques
         ("id = '.absent'", "from-header"),
         ("id = 'empty'", "from-header"),
     ] {
-        let toml = unverified(&format!("[event]\n{id}\n[verify]\nscheme = \"gitlab\"\nsecret = \"s\""));
+        let toml =
+            unverified(&format!("[event]\n{id}\n[verify]\nscheme = \"gitlab\"\nsecret = \"s\""));
         let signed = || Stage::of(&toml).header("x-gitlab-token", "s3cret");
         let body = r#"{"id": 7, "delivery": "d-1"}"#;
-        assert_eq!(signed().header("idempotency-key", "from-header").event(body).id, expected, "{id}");
+        assert_eq!(
+            signed().header("idempotency-key", "from-header").event(body).id,
+            expected,
+            "{id}"
+        );
         let without_header = if expected == "from-header" { "request-1" } else { expected };
         assert_eq!(signed().event(body).id, without_header, "{id} without header");
-        assert_eq!(signed().header("idempotency-key", "").event(body).id, without_header, "{id}, empty header");
+        assert_eq!(
+            signed().header("idempotency-key", "").event(body).id,
+            without_header,
+            "{id}, empty header"
+        );
     }
 }
 
@@ -93,7 +114,8 @@ fn each_output_that_is_not_null_is_one_update() {
         ("null, null", vec!["filtered"]),
         (".none // [] | .[]", vec!["filtered"]),
     ] {
-        let mut stage = Stage::with(&format!("[task]\neach = '{each}'\nid = '.id'\nid_property = \"ticket\""));
+        let mut stage =
+            Stage::with(&format!("[task]\neach = '{each}'\nid = '.id'\nid_property = \"ticket\""));
         let body = r#"{"id": 7, "items": [{"id": 1, "subject": "a"}, {"id": 2}]}"#;
         assert_eq!(stage.gives(body), expected, "{each}");
     }
@@ -101,17 +123,22 @@ fn each_output_that_is_not_null_is_one_update() {
 
 #[test]
 fn false_is_an_item_like_any_other() {
-    let mut stage =
-        Stage::with("[task]\neach = 'false'\nid = '\"x\\(.)\"'\nid_property = \"ticket\"\n[properties]\np = '.'");
+    let mut stage = Stage::with(
+        "[task]\neach = 'false'\nid = '\"x\\(.)\"'\nid_property = \"ticket\"\n[properties]\np = '.'",
+    );
     assert_eq!(stage.gives("{}"), ["xfalse: p=false"]);
 }
 
 #[test]
 fn an_event_gives_at_most_10_000_updates() {
-    let mut stage =
-        Stage::with("[task]\neach = 'range(.n), null'\nid = '.'\nid_property = \"ticket\"\n[properties]\np = '1'");
+    let mut stage = Stage::with(
+        "[task]\neach = 'range(.n), null'\nid = '.'\nid_property = \"ticket\"\n[properties]\np = '1'",
+    );
     assert_eq!(stage.gives(r#"{"n": 10000}"#).len(), 10_000);
-    assert_eq!(stage.gives(r#"{"n": 10001}"#), ["null failed: [task] each: it gives more than 10000 updates"]);
+    assert_eq!(
+        stage.gives(r#"{"n": 10001}"#),
+        ["null failed: [task] each: it gives more than 10000 updates"]
+    );
 }
 
 #[test]
@@ -119,7 +146,9 @@ fn one_item_that_fails_leaves_the_others_alone() {
     let mut stage = Stage::with(
         "[task]\neach = '.[]'\nid = '.id'\nid_property = \"ticket\"\n[properties]\nsubject = '.subject | ascii_upcase'",
     );
-    let gives = stage.gives(r#"[{"id": 1, "subject": "a"}, {"id": 2, "subject": 3}, {"id": 4, "subject": "b"}]"#);
+    let gives = stage.gives(
+        r#"[{"id": 1, "subject": "a"}, {"id": 2, "subject": 3}, {"id": 4, "subject": "b"}]"#,
+    );
     assert_eq!((gives[0].as_str(), gives[2].as_str()), ("1: subject=A", "4: subject=B"));
     assert!(gives[1].starts_with("2 failed: subject: "), "{gives:?}");
 }
@@ -149,12 +178,19 @@ fn a_task_id_that_is_nothing_is_a_mapping_error_and_never_filtered() {
         (r#"{"id": {}}"#, format!("it gives an object, {wrong}")),
         (r#"{"id": [1]}"#, format!("it gives an array, {wrong}")),
     ] {
-        assert_eq!(Stage::with("").gives(body), [format!("null failed: [task] id: {detail}")], "{body}");
+        assert_eq!(
+            Stage::with("").gives(body),
+            [format!("null failed: [task] id: {detail}")],
+            "{body}"
+        );
     }
     let mut stage = Stage::with("[task]\nid = 'given(.id)'\nid_property = \"ticket\"");
     assert_eq!(stage.gives("{}"), ["null failed: [task] id: it gives nothing"]);
     let mut stage = Stage::with("[task]\nid = '.ids[]'\nid_property = \"ticket\"");
-    assert_eq!(stage.gives(r#"{"ids": [1, 2]}"#), ["null failed: [task] id: it has more than one output"]);
+    assert_eq!(
+        stage.gives(r#"{"ids": [1, 2]}"#),
+        ["null failed: [task] id: it has more than one output"]
+    );
 }
 
 #[test]
@@ -162,15 +198,25 @@ fn an_update_says_all_that_the_engine_needs() {
     let mut stage = Stage::with(
         "[task]\nid = '.id'\nid_property = \"ticket\"\non_missing = \"create\"\nupdated_at_property = \"seen_at\"",
     );
-    let super::Mapped::Updates(updates) = stage.event(r#"{"id": 7}"#).mapped else { panic!("filtered") };
+    let super::Mapped::Updates(updates) = stage.event(r#"{"id": 7}"#).mapped else {
+        panic!("filtered")
+    };
     let update = updates[0].as_ref().unwrap();
     assert_eq!((update.task.id_property.as_str(), update.task.id.as_str()), ("ticket", "7"));
-    assert_eq!((update.on_missing, update.updated_at_property.as_deref()), (OnMissing::Create, Some("seen_at")));
-    for (line, expected) in
-        [("", OnMissing::Fail), ("on_missing = \"fail\"", OnMissing::Fail), ("on_missing = \"skip\"", OnMissing::Skip)]
-    {
-        let mut stage = Stage::with(&format!("[task]\nid = '.id'\nid_property = \"hs_object_id\"\n{line}"));
-        let super::Mapped::Updates(updates) = stage.event(r#"{"id": 7}"#).mapped else { panic!("filtered") };
+    assert_eq!(
+        (update.on_missing, update.updated_at_property.as_deref()),
+        (OnMissing::Create, Some("seen_at"))
+    );
+    for (line, expected) in [
+        ("", OnMissing::Fail),
+        ("on_missing = \"fail\"", OnMissing::Fail),
+        ("on_missing = \"skip\"", OnMissing::Skip),
+    ] {
+        let mut stage =
+            Stage::with(&format!("[task]\nid = '.id'\nid_property = \"hs_object_id\"\n{line}"));
+        let super::Mapped::Updates(updates) = stage.event(r#"{"id": 7}"#).mapped else {
+            panic!("filtered")
+        };
         let update = updates[0].as_ref().unwrap();
         assert_eq!((update.on_missing, &update.updated_at_property), (expected, &None), "{line}");
     }
@@ -200,7 +246,10 @@ fn when_id_and_time_see_headers_and_query_too() {
     .header("x-id", "d-9")
     .query("at", "2026-03-01");
     let event = stage.event(r#"{"id": 7}"#);
-    assert_eq!((event.id.as_str(), event.time.unwrap().to_string().as_str()), ("d-9", "2026-03-01T00:00:00.000Z"));
+    assert_eq!(
+        (event.id.as_str(), event.time.unwrap().to_string().as_str()),
+        ("d-9", "2026-03-01T00:00:00.000Z")
+    );
 }
 
 #[test]
@@ -223,7 +272,12 @@ fn headers_that_carry_a_secret_or_a_signature_are_not_seen() {
         "x-desk-secret",
         "x-desk-token",
     ];
-    let seen = ["content-type", "idempotency-key", "x-desk-event", "x-zendesk-webhook-signature-timestamp"];
+    let seen = [
+        "content-type",
+        "idempotency-key",
+        "x-desk-event",
+        "x-zendesk-webhook-signature-timestamp",
+    ];
     let toml = "[verify]\nscheme = \"token\"\nheader = \"x-desk-login\"\nsecret = \"s\"\n\
                 [properties]\np = '$headers | keys'";
     let mut stage = Stage::with(toml).header("x-desk-login", "s3cret");
@@ -240,7 +294,10 @@ const FORMS: &str = "[verify]\nscheme = \"none\"\nform = true";
 fn a_form_is_its_payload_or_an_object_of_its_fields() {
     let mut stage = Stage::with(FORMS);
     assert_eq!(stage.gives("id=7&subject=A+b%26c%C3%A4"), ["7: subject=A b&cä"]);
-    assert_eq!(stage.gives("payload=%7B%22id%22%3A8%2C%22subject%22%3A%22x%22%7D"), ["8: subject=x"]);
+    assert_eq!(
+        stage.gives("payload=%7B%22id%22%3A8%2C%22subject%22%3A%22x%22%7D"),
+        ["8: subject=x"]
+    );
     assert_eq!(stage.gives("a=1&payload=%7B%22id%22%3A8%7D&b=2"), ["8:"]);
     assert_eq!(stage.gives("id=007"), ["007:"]);
     assert_eq!(stage.gives("id=7&id=8"), ["null failed: the form in the body has a field twice"]);
@@ -250,9 +307,13 @@ fn a_form_is_its_payload_or_an_object_of_its_fields() {
 
 #[test]
 fn the_body_itself_says_whether_it_is_json_and_the_content_type_nothing() {
-    for content_type in
-        ["application/x-www-form-urlencoded", "application/json", "text/plain", "", "x/y; charset=latin1"]
-    {
+    for content_type in [
+        "application/x-www-form-urlencoded",
+        "application/json",
+        "text/plain",
+        "",
+        "x/y; charset=latin1",
+    ] {
         let with = |toml: &str| Stage::with(toml).header("content-type", content_type);
         for body in [r#"{"id": 7}"#, " \r\n{\"id\": 7}", "\u{feff}{\"id\": 7}"] {
             assert_eq!(with("").gives(body), ["7:"], "{content_type} {body}");

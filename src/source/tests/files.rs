@@ -3,8 +3,7 @@
 use super::{Found, SourceFile, Sources, file, lines, problems, unverified};
 use crate::time::Time;
 
-const RIGHT: &str =
-    "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"ticket\"\n[properties]\na = '.a'\n";
+const RIGHT: &str = "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"ticket\"\n[properties]\na = '.a'\n";
 
 fn found(sources: &Sources, path: &str) -> String {
     match sources.find(path) {
@@ -16,7 +15,10 @@ fn found(sources: &Sources, path: &str) -> String {
 
 #[test]
 fn the_path_is_the_files_name_unless_it_is_written() {
-    let sources = Sources::read(&[file("desk", RIGHT), file("other", &format!("path = \"/a/b-c.d\"\n{RIGHT}"))]);
+    let sources = Sources::read(&[
+        file("desk", RIGHT),
+        file("other", &format!("path = \"/a/b-c.d\"\n{RIGHT}")),
+    ]);
     for (path, expected) in [
         ("/desk", "desk"),
         ("/desk/", "desk"),
@@ -35,7 +37,10 @@ fn the_path_is_the_files_name_unless_it_is_written() {
 fn a_slash_at_the_end_makes_no_difference_in_the_file_either() {
     let sources = Sources::read(&[file("desk", &format!("path = \"/hooks/desk/\"\n{RIGHT}"))]);
     assert_eq!(lines(&sources), [""; 0]);
-    assert_eq!((found(&sources, "/hooks/desk").as_str(), found(&sources, "/hooks/desk/").as_str()), ("desk", "desk"));
+    assert_eq!(
+        (found(&sources, "/hooks/desk").as_str(), found(&sources, "/hooks/desk/").as_str()),
+        ("desk", "desk")
+    );
 }
 
 #[test]
@@ -59,16 +64,27 @@ fn a_files_name_that_is_no_path_needs_a_written_one() {
     for name in ["health", "my desk"] {
         let sources = Sources::read(&[file(name, RIGHT)]);
         assert_eq!(lines(&sources).len(), 1, "{name}");
-        assert!(lines(&sources)[0].starts_with(&format!("sources/{name}.toml:1:1: `path` ")), "{:?}", lines(&sources));
-        assert_eq!(lines(&Sources::read(&[file(name, &format!("path = \"/x\"\n{RIGHT}"))])), [""; 0]);
+        assert!(
+            lines(&sources)[0].starts_with(&format!("sources/{name}.toml:1:1: `path` ")),
+            "{:?}",
+            lines(&sources)
+        );
+        assert_eq!(
+            lines(&Sources::read(&[file(name, &format!("path = \"/x\"\n{RIGHT}"))])),
+            [""; 0]
+        );
     }
 }
 
 #[test]
 fn two_sources_on_one_path_are_an_error_and_neither_works() {
     let with_path = |path: &str| format!("# A comment\npath = \"{path}\"\n{RIGHT}");
-    let files =
-        [file("a", &with_path("/x")), file("b", &with_path("/x/")), file("c", RIGHT), file("d", &with_path("/c"))];
+    let files = [
+        file("a", &with_path("/x")),
+        file("b", &with_path("/x/")),
+        file("c", RIGHT),
+        file("d", &with_path("/c")),
+    ];
     let sources = Sources::read(&files);
     assert_eq!(
         lines(&sources),
@@ -88,8 +104,12 @@ fn a_broken_file_leaves_the_others_working_and_unknown_paths_broken() {
     for broken in [
         Ok("not TOML"),
         Ok("path = \"/broken\""),
-        Ok("[verify]\nscheme = \"none\"\n[task]\nid = '.id | nonsense'\nid_property = \"t\"\n[properties]\na = '.'"),
-        Ok("[verify]\nscheme = \"none\"\n[task]\nid = '.id )'\nid_property = \"t\"\n[properties]\na = 'nonsense'"),
+        Ok(
+            "[verify]\nscheme = \"none\"\n[task]\nid = '.id | nonsense'\nid_property = \"t\"\n[properties]\na = '.'",
+        ),
+        Ok(
+            "[verify]\nscheme = \"none\"\n[task]\nid = '.id )'\nid_property = \"t\"\n[properties]\na = 'nonsense'",
+        ),
         Err("permission denied"),
     ] {
         let broken = SourceFile {
@@ -99,8 +119,13 @@ fn a_broken_file_leaves_the_others_working_and_unknown_paths_broken() {
         };
         let sources = Sources::read(&[broken, file("desk", RIGHT)]);
         assert!(!sources.problems().is_empty());
-        assert!(lines(&sources).iter().all(|line| line.starts_with("sources/broken.toml:")), "{:?}", lines(&sources));
-        for (path, expected) in [("/desk", "desk"), ("/broken", "broken"), ("/elsewhere", "broken")] {
+        assert!(
+            lines(&sources).iter().all(|line| line.starts_with("sources/broken.toml:")),
+            "{:?}",
+            lines(&sources)
+        );
+        for (path, expected) in [("/desk", "desk"), ("/broken", "broken"), ("/elsewhere", "broken")]
+        {
             assert_eq!(found(&sources, path), expected, "{path}");
         }
         assert_eq!(sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>(), ["desk"]);
@@ -110,7 +135,8 @@ fn a_broken_file_leaves_the_others_working_and_unknown_paths_broken() {
 #[test]
 fn a_file_that_cannot_be_read_is_reported_as_a_whole() {
     let text = Err("can't be read: denied".to_owned());
-    let sources = Sources::read(&[SourceFile { file: "sources/x.toml".into(), name: "x".into(), text }]);
+    let sources =
+        Sources::read(&[SourceFile { file: "sources/x.toml".into(), name: "x".into(), text }]);
     assert_eq!(lines(&sources), ["sources/x.toml: can't be read: denied"]);
 }
 
@@ -180,7 +206,9 @@ fn every_problem_of_every_file_is_found_at_once() {
 fn an_unknown_key_is_an_error_with_a_suggestion() {
     let extra = |section: &str, line: &str| match section {
         "" => problems(&format!("{line}\n{RIGHT}")),
-        section => problems(&RIGHT.replace(&format!("[{section}]"), &format!("[{section}]\n{line}"))),
+        section => {
+            problems(&RIGHT.replace(&format!("[{section}]"), &format!("[{section}]\n{line}")))
+        }
     };
     for (section, line, problem) in [
         ("", "pth = \"/x\"", "1:1: there is no key `pth` here; did you mean `path`?"),
@@ -190,8 +218,16 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
             "colour = 1",
             "1:1: there is no key `colour` here; known here: `path`, `zone`, `verify`, `event`, `task`, `properties`",
         ),
-        ("verify", "tolerence = \"1s\"", "2:1: there is no key `tolerence` in [verify]; did you mean `tolerance`?"),
-        ("task", "id_proprety = \"x\"", "4:1: there is no key `id_proprety` in [task]; did you mean `id_property`?"),
+        (
+            "verify",
+            "tolerence = \"1s\"",
+            "2:1: there is no key `tolerence` in [verify]; did you mean `tolerance`?",
+        ),
+        (
+            "task",
+            "id_proprety = \"x\"",
+            "4:1: there is no key `id_proprety` in [task]; did you mean `id_property`?",
+        ),
         (
             "task",
             "upsert = true",
@@ -213,7 +249,8 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
 #[test]
 fn a_mistake_in_an_expression_has_its_exact_place() {
     for (written, place) in [
-        // Literal and basic strings, both kinds of mistake: of the syntax, and a function that isn't there.
+        // Literal and basic strings, both kinds of mistake: of the syntax, and a function that
+        // isn't there.
         ("'.a | ]'", "7:11"),
         ("'.a | frobnicate'", "7:11"),
         ("\".a | ]\"", "7:11"),
@@ -266,14 +303,26 @@ fn what_reaches_outside_of_the_event_is_not_there() {
     ] {
         assert_eq!(
             problems(&RIGHT.replace("'.a'", &format!("'{expression}'"))),
-            [format!("7:6: {name} is not available here: an expression sees the event and nothing else")]
+            [format!(
+                "7:6: {name} is not available here: an expression sees the event and nothing else"
+            )]
         );
     }
-    for expression in ["halt_error", "debug(1)", "halt(1)", "input_filename", "get_search_list", "$__prog_args"] {
-        assert_eq!(problems(&RIGHT.replace("'.a'", &format!("'{expression}'"))).len(), 1, "{expression}");
+    for expression in
+        ["halt_error", "debug(1)", "halt(1)", "input_filename", "get_search_list", "$__prog_args"]
+    {
+        assert_eq!(
+            problems(&RIGHT.replace("'.a'", &format!("'{expression}'"))).len(),
+            1,
+            "{expression}"
+        );
     }
     for expression in ["import \"a\" as a; .", "include \"a\"; .", "import \"a\" as $a; ."] {
-        assert_eq!(problems(&RIGHT.replace("'.a'", &format!("'{expression}'"))).len(), 1, "{expression}");
+        assert_eq!(
+            problems(&RIGHT.replace("'.a'", &format!("'{expression}'"))).len(),
+            1,
+            "{expression}"
+        );
     }
 }
 
@@ -283,9 +332,16 @@ fn steps_that_contradict_each_other_are_refused() {
         ("{}", "lacks `from` (an expression) or `owner` (an e-mail address)"),
         ("{ otherwise = \"x\" }", "lacks `from` (an expression) or `owner` (an e-mail address)"),
         ("{ from = '.', owner = '.' }", "has both `from` and `owner`; write one of them"),
-        ("{ owner = '.', as = \"date\" }", "has both `owner` and `as`; an owner's id is written as it is"),
+        (
+            "{ owner = '.', as = \"date\" }",
+            "has both `owner` and `as`; an owner's id is written as it is",
+        ),
     ] {
-        assert_eq!(problems(&RIGHT.replace("'.a'", step)), [format!("7:5: `a` {problem}")], "{step}");
+        assert_eq!(
+            problems(&RIGHT.replace("'.a'", step)),
+            [format!("7:5: `a` {problem}")],
+            "{step}"
+        );
     }
     for (step, problem) in [
         (
@@ -300,16 +356,31 @@ fn steps_that_contradict_each_other_are_refused() {
             "{ from = '.', at = \"17:00\" }",
             "7:5: `at` of `a` goes with `as = \"datetime\"`: it is the hour of a date that comes without one; leave it out",
         ),
-        ("{ from = '.', as = \"datetime\", at = \"5 pm\" }", "7:41: `at` is \"5 pm\"; write an hour such as \"17:00\""),
-        ("{ from = '.', as = \"datetime\", at = 17:00 }", "7:41: `at` of `a` has to be text in quotes, not a date"),
-        ("{ from = '.', as = \"time\" }", "7:24: `as` of `a` is \"time\"; write one of \"datetime\", \"date\""),
+        (
+            "{ from = '.', as = \"datetime\", at = \"5 pm\" }",
+            "7:41: `at` is \"5 pm\"; write an hour such as \"17:00\"",
+        ),
+        (
+            "{ from = '.', as = \"datetime\", at = 17:00 }",
+            "7:41: `at` of `a` has to be text in quotes, not a date",
+        ),
+        (
+            "{ from = '.', as = \"time\" }",
+            "7:24: `as` of `a` is \"time\"; write one of \"datetime\", \"date\"",
+        ),
         (
             "{ from = '.', map = {}, unmapped = \"x\" }",
             "7:40: `unmapped` of `a` is \"x\"; write one of \"fail\", \"skip\"",
         ),
-        ("{ from = '.', map = { x = 1 } }", "7:31: `x` of the map of `a` has to be text in quotes, not a number"),
+        (
+            "{ from = '.', map = { x = 1 } }",
+            "7:31: `x` of the map of `a` has to be text in quotes, not a number",
+        ),
         ("{ from = '.', map = [] }", "7:25: `map` of `a` has to be a table, not a list"),
-        ("{ from = '.', otherwise = 0 }", "7:31: `otherwise` of `a` has to be text in quotes, not a number"),
+        (
+            "{ from = '.', otherwise = 0 }",
+            "7:31: `otherwise` of `a` has to be text in quotes, not a number",
+        ),
     ] {
         assert_eq!(problems(&RIGHT.replace("'.a'", step)), [problem], "{step}");
     }
@@ -336,7 +407,8 @@ fn sections_may_be_written_in_every_way_of_toml() {
     let toml = unverified("[properties.a]\nfrom = '.a'\n");
     assert_eq!(super::Stage::of(&toml).gives(r#"{"id": 7, "a": 2}"#), ["7: a=2"]);
     // Line breaks and a comma at the end within an inline table are new in TOML 1.1.
-    let toml = unverified("[properties]\na = {\n  from = '.a', # why\n  map = { x = \"\\x41\\e\" },\n}\n");
+    let toml =
+        unverified("[properties]\na = {\n  from = '.a', # why\n  map = { x = \"\\x41\\e\" },\n}\n");
     assert_eq!(super::Stage::of(&toml).gives(r#"{"id": 7, "a": "x"}"#), ["7: a=A\u{1b}"]);
 }
 

@@ -1,7 +1,8 @@
-//! Every sentence of the contract about source files, in a small language: a source as TOML, a delivery, and what
-//! comes of it as text.
+//! Every sentence of the contract about source files, in a small language: a source as TOML, a
+//! delivery, and what comes of it as text.
 //!
-//! An update reads `7: status=OPEN owner=<ada@example.com or fail>`, one that is not mapped `7 failed: why`.
+//! An update reads `7: status=OPEN owner=<ada@example.com or fail>`, one that is not mapped `7
+//! failed: why`.
 
 mod demands;
 mod documented;
@@ -68,7 +69,9 @@ impl Stage {
     fn source(&self) -> &Source {
         match self.sources.find(&self.delivery.path) {
             Found::Source(source) => source,
-            Found::Broken | Found::Nothing => panic!("no source has the path {}", self.delivery.path),
+            Found::Broken | Found::Nothing => {
+                panic!("no source has the path {}", self.delivery.path)
+            }
         }
     }
 
@@ -77,7 +80,8 @@ impl Stage {
         self.delivery.body = body.to_owned().into();
         let source = self.source();
         let (scheme, tolerance) = (&source.verify.scheme, source.verify.tolerance);
-        let verified: Verified<'_> = scheme.verify(&self.delivery, &self.secrets, tolerance).unwrap();
+        let verified: Verified<'_> =
+            scheme.verify(&self.delivery, &self.secrets, tolerance).unwrap();
         self.sources.map(source, &verified, tolerance).unwrap_or_else(|why| match why {
             NotRead::Unreadable(why) => source.unreadable(&verified, &why),
             NotRead::Refused(why) => panic!("{why}"),
@@ -93,7 +97,8 @@ impl Stage {
     }
 }
 
-/// The usual lines around those that a test is about. `[properties]` is added unless the lines have it.
+/// The usual lines around those that a test is about. `[properties]` is added unless the lines have
+/// it.
 fn unverified(lines: &str) -> String {
     let mut toml = lines.to_owned();
     for (section, usual) in [
@@ -102,7 +107,10 @@ fn unverified(lines: &str) -> String {
         ("[properties", "subject = '.subject'"),
     ] {
         if !lines.contains(section) {
-            toml = format!("{toml}\n{section}{}\n{usual}\n", if section.ends_with(']') { "" } else { "]" });
+            toml = format!(
+                "{toml}\n{section}{}\n{usual}\n",
+                if section.ends_with(']') { "" } else { "]" }
+            );
         }
     }
     toml
@@ -110,18 +118,26 @@ fn unverified(lines: &str) -> String {
 
 /// What the property `p` gets: ` p=x`, nothing, or why not.
 fn property(p: &str, body: &str) -> String {
-    let mut stage = Stage::with(&format!("[task]\nid = '\"1\"'\nid_property = \"ticket\"\n[properties]\np = {p}"));
+    let mut stage = Stage::with(&format!(
+        "[task]\nid = '\"1\"'\nid_property = \"ticket\"\n[properties]\np = {p}"
+    ));
     stage.gives(body).concat().trim_start_matches("1:").trim_start().to_owned()
 }
 
 fn file(name: &str, toml: &str) -> SourceFile {
-    SourceFile { file: format!("sources/{name}.toml"), name: name.to_owned(), text: Ok(toml.to_owned()) }
+    SourceFile {
+        file: format!("sources/{name}.toml"),
+        name: name.to_owned(),
+        text: Ok(toml.to_owned()),
+    }
 }
 
 /// The warnings about a file but the one that it verifies nothing, as most of these do.
 fn warnings(file: SourceFile) -> Vec<Warning> {
     let mut warnings = super::warnings(&[file]);
-    warnings.retain(|Warning(problem)| !problem.message.starts_with("`scheme` \"none\" verifies nothing"));
+    warnings.retain(|Warning(problem)| {
+        !problem.message.starts_with("`scheme` \"none\" verifies nothing")
+    });
     warnings
 }
 
@@ -133,7 +149,10 @@ fn lines(sources: &Sources) -> Vec<String> {
 /// Everything that is wrong with a source file, without the file's name.
 fn problems(toml: &str) -> Vec<String> {
     let lines = lines(&Sources::read(&[file("desk", toml)]));
-    lines.iter().map(|line| line.trim_start_matches("sources/desk.toml:").trim_start().to_owned()).collect()
+    lines
+        .iter()
+        .map(|line| line.trim_start_matches("sources/desk.toml:").trim_start().to_owned())
+        .collect()
 }
 
 fn update(update: &Result<Update, NotMapped>) -> String {
@@ -141,11 +160,19 @@ fn update(update: &Result<Update, NotMapped>) -> String {
         Ok(update) => {
             let property = |(name, value): &(String, Value)| match value {
                 Value::Text(value) => format!(" {name}={value}"),
-                Value::Owner { email, unknown } => format!(" {name}=<{email} or {}>", unknown_as_text(unknown)),
+                Value::Owner { email, unknown } => {
+                    format!(" {name}=<{email} or {}>", unknown_as_text(unknown))
+                }
             };
-            format!("{}:{}", update.task.id, update.properties.iter().map(property).collect::<String>())
+            format!(
+                "{}:{}",
+                update.task.id,
+                update.properties.iter().map(property).collect::<String>()
+            )
         }
-        Err(NotMapped { id, detail, .. }) => format!("{} failed: {detail}", id.as_deref().unwrap_or("null")),
+        Err(NotMapped { id, detail, .. }) => {
+            format!("{} failed: {detail}", id.as_deref().unwrap_or("null"))
+        }
     }
 }
 

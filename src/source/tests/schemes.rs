@@ -30,7 +30,9 @@ fn hmac(verify: &str) -> Hmac {
 fn every_named_scheme_needs_a_secret_and_nothing_else() {
     for name in preset_names() {
         let scheme = format!("scheme = \"{name}\"\n");
-        let signs_url = wrong(&format!("{scheme}secret = \"s\"")).iter().any(|problem| problem.contains("`url`"));
+        let signs_url = wrong(&format!("{scheme}secret = \"s\""))
+            .iter()
+            .any(|problem| problem.contains("`url`"));
         let url = if signs_url { "url = \"https://x.example/desk\"\n" } else { "" };
         right(&format!("{scheme}{url}secret = \"taskhook/{name}#signing\""));
         let missing = wrong(&format!("{scheme}{url}"));
@@ -48,7 +50,10 @@ fn every_named_scheme_needs_a_secret_and_nothing_else() {
 fn an_unknown_scheme_is_named_with_those_that_are_known() {
     let problems = wrong("scheme = \"gitbub\"\nsecret = \"s\"");
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert!(problems[0].starts_with("2:10: there is no scheme \"gitbub\"; known: "), "{problems:?}");
+    assert!(
+        problems[0].starts_with("2:10: there is no scheme \"gitbub\"; known: "),
+        "{problems:?}"
+    );
     for name in preset_names().chain(["hmac", "token", "basic", "none"]) {
         assert!(problems[0].contains(name), "{name}");
     }
@@ -57,9 +62,13 @@ fn an_unknown_scheme_is_named_with_those_that_are_known() {
 #[test]
 fn the_keys_of_a_scheme_that_is_missing_or_unknown_are_no_problems_of_their_own() {
     for scheme in ["", "scheme = \"hmca\"\n"] {
-        let problems = wrong(&format!("{scheme}header = \"x-signature\"\nalgorithm = \"sha1\"\nprefix = \"v1=\""));
-        let about: Vec<_> =
-            problems.iter().map(|problem| problem.contains("scheme") || problem.contains("secret")).collect();
+        let problems = wrong(&format!(
+            "{scheme}header = \"x-signature\"\nalgorithm = \"sha1\"\nprefix = \"v1=\""
+        ));
+        let about: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.contains("scheme") || problem.contains("secret"))
+            .collect();
         assert_eq!(about, [true, true], "{problems:?}");
     }
 }
@@ -72,10 +81,15 @@ fn the_tolerance_is_five_minutes_unless_it_is_written() {
         ("tolerance = \"90s\"", Duration::from_secs(90)),
         ("tolerance = \"24h\"", Duration::from_hours(24)),
     ] {
-        assert_eq!(right(&format!("scheme = \"zendesk\"\nsecret = \"s\"\n{line}")).1, expected, "{line}");
+        assert_eq!(
+            right(&format!("scheme = \"zendesk\"\nsecret = \"s\"\n{line}")).1,
+            expected,
+            "{line}"
+        );
     }
     for tolerance in ["5", "-5m", "5 m", "", "five minutes"] {
-        let problems = wrong(&format!("scheme = \"zendesk\"\nsecret = \"s\"\ntolerance = \"{tolerance}\""));
+        let problems =
+            wrong(&format!("scheme = \"zendesk\"\nsecret = \"s\"\ntolerance = \"{tolerance}\""));
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].starts_with("4:13: `tolerance` of [verify]: "), "{problems:?}");
     }
@@ -83,10 +97,19 @@ fn the_tolerance_is_five_minutes_unless_it_is_written() {
 
 #[test]
 fn a_url_has_to_be_an_address() {
-    for url in ["", " ", "trello", "desk.example/trello", "https://", "ftp://desk.example", " https://desk.example"] {
+    for url in [
+        "",
+        " ",
+        "trello",
+        "desk.example/trello",
+        "https://",
+        "ftp://desk.example",
+        " https://desk.example",
+    ] {
         let problems = wrong(&format!("scheme = \"trello\"\nsecret = \"s\"\nurl = \"{url}\""));
         assert_eq!(problems.len(), 1, "{problems:?}");
-        let start = format!("4:7: `url` of [verify] is {url:?}; write the address that was registered");
+        let start =
+            format!("4:7: `url` of [verify] is {url:?}; write the address that was registered");
         assert!(problems[0].starts_with(&start), "{problems:?}");
     }
 }
@@ -111,9 +134,12 @@ fn a_token_is_taken_with_and_without_a_space_after_its_prefix_and_signed_as_send
         let (scheme, secret) = (stage.source().verify.scheme.clone(), stage.secrets[0].clone());
         scheme.sign(&mut stage.delivery, &secret).unwrap();
         assert_eq!(stage.delivery.headers["x-token"], signed, "{prefix:?}");
-        for header in ["Bearer other", "s3cret2", "Bearer", "Bearer  s3cret", "Bearer s3cret s3cret"] {
+        for header in
+            ["Bearer other", "s3cret2", "Bearer", "Bearer  s3cret", "Bearer s3cret s3cret"]
+        {
             let stage = super::Stage::with(&toml).header("x-token", header);
-            let verified = scheme.verify(&stage.delivery, &stage.secrets, stage.source().verify.tolerance);
+            let verified =
+                scheme.verify(&stage.delivery, &stage.secrets, stage.source().verify.tolerance);
             assert!(verified.is_err(), "{prefix:?} {header:?}");
         }
     }
@@ -147,7 +173,8 @@ fn an_hmac_signs_the_body_with_sha256_in_hex_unless_it_says_otherwise() {
         encoding: Encoding::Base64,
         prefix: "v1=".to_owned(),
         separator: Some(",".to_owned()),
-        signed: Template::parse("{id}.{timestamp}.{method} {url} {header:x-region} {body}").unwrap(),
+        signed: Template::parse("{id}.{timestamp}.{method} {url} {header:x-region} {body}")
+            .unwrap(),
         timestamp_header: "x-time".parse().ok(),
         id_header: "x-id".parse().ok(),
         url: Some("https://x.example".to_owned()),
@@ -182,7 +209,10 @@ fn the_parts_of_an_hmac_have_to_fit_together() {
             "header = \"a\"\nsigned = \"{bodi}\"",
             "5:10: `signed` of [verify]: {bodi} is not one of {body}, {timestamp}, {id}, {method}, {url}, {header:NAME}",
         ),
-        ("header = \"a\"\nsigned = \"{body\"", "5:10: `signed` of [verify]: a `{` is not closed by `}`"),
+        (
+            "header = \"a\"\nsigned = \"{body\"",
+            "5:10: `signed` of [verify]: a `{` is not closed by `}`",
+        ),
         (
             "header = \"a\"\nsigned = \"{method}\"",
             "1:1: `signed` of [verify] lacks {body}: a signature that doesn't cover the body proves nothing",
@@ -201,16 +231,26 @@ fn the_parts_of_an_hmac_have_to_fit_together() {
             "header = \"a\"\nurl = \"https://x.example\"",
             "5:7: `url` of [verify] is not part of what is signed; leave it out",
         ),
-        ("header = \"a\"\nhaeder = \"b\"", "5:1: there is no key `haeder` in [verify]; did you mean `header`?"),
+        (
+            "header = \"a\"\nhaeder = \"b\"",
+            "5:1: there is no key `haeder` in [verify]; did you mean `header`?",
+        ),
     ] {
-        assert_eq!(wrong(&format!("scheme = \"hmac\"\nsecret = \"s\"\n{lines}")), [problem], "{lines}");
+        assert_eq!(
+            wrong(&format!("scheme = \"hmac\"\nsecret = \"s\"\n{lines}")),
+            [problem],
+            "{lines}"
+        );
     }
 }
 
 #[test]
 fn a_token_has_a_header_and_maybe_a_prefix() {
-    let token =
-        |prefix: &str| Scheme::Token { header: "x-token".parse().unwrap(), prefix: prefix.to_owned(), id_header: None };
+    let token = |prefix: &str| Scheme::Token {
+        header: "x-token".parse().unwrap(),
+        prefix: prefix.to_owned(),
+        id_header: None,
+    };
     assert_eq!(right("scheme = \"token\"\nsecret = \"s\"\nheader = \"X-Token\"").0, token(""));
     assert_eq!(
         right("scheme = \"token\"\nsecret = \"s\"\nheader = \"X-Token\"\nprefix = \"Bearer \"").0,
@@ -222,7 +262,8 @@ fn a_token_has_a_header_and_maybe_a_prefix() {
     );
     let unknown = wrong("scheme = \"token\"\nsecret = \"s\"\nheader = \"a\"\nalgorithm = \"sha1\"");
     assert!(
-        unknown.len() == 1 && unknown[0].starts_with("5:1: there is no key `algorithm` in [verify]; "),
+        unknown.len() == 1
+            && unknown[0].starts_with("5:1: there is no key `algorithm` in [verify]; "),
         "{unknown:?}"
     );
 }
@@ -245,7 +286,9 @@ fn basic_and_none_take_no_header_and_none_takes_no_secret() {
 fn nothing_but_the_word_none_turns_verification_off() {
     for verify in ["", "scheme = \"\"", "scheme = \"None\"", "scheme = false"] {
         assert!(
-            wrong(&format!("{verify}\nsecret = \"s\"")).iter().any(|problem| problem.contains("scheme")),
+            wrong(&format!("{verify}\nsecret = \"s\""))
+                .iter()
+                .any(|problem| problem.contains("scheme")),
             "{verify}"
         );
     }
@@ -262,6 +305,9 @@ fn a_secret_is_a_name_or_an_arn_with_a_field() {
     }
     for secret in ["", "#field", "a b", "name#", "ä"] {
         let problems = wrong(&format!("scheme = \"github\"\nsecret = \"{secret}\""));
-        assert!(problems.len() == 1 && problems[0].starts_with("3:10: `secret` of [verify]: "), "{problems:?}");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with("3:10: `secret` of [verify]: "),
+            "{problems:?}"
+        );
     }
 }

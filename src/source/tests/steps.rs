@@ -54,7 +54,11 @@ fn otherwise_and_unmapped_travel_with_an_owner_to_the_look_up() {
         (", otherwise = \"\", unmapped = \"skip\"", "p=<ada@example.com or skip>"),
         (", otherwise = \"\", unmapped = \"fail\"", "p=<ada@example.com or fail>"),
     ] {
-        assert_eq!(of(&format!("{{ owner = '.v'{options} }}"), r#"" ada@example.com ""#), expected, "{options}");
+        assert_eq!(
+            of(&format!("{{ owner = '.v'{options} }}"), r#"" ada@example.com ""#),
+            expected,
+            "{options}"
+        );
     }
 }
 
@@ -64,7 +68,8 @@ fn a_map_stands_before_as_and_before_the_look_up() {
     assert_eq!(of(step, r#""today""#), "p=2026-03-05T00:00:00.000Z");
     assert_eq!(of(step, r#""never""#), "p=");
     assert_eq!(of(step, r#""odd""#), "1 failed: p: \"?\" is not a time");
-    let step = "{ owner = '.v', map = { ada = \"ada@example.com\", nobody = \"\" }, otherwise = \"11\" }";
+    let step =
+        "{ owner = '.v', map = { ada = \"ada@example.com\", nobody = \"\" }, otherwise = \"11\" }";
     assert_eq!(of(step, r#""Ada""#), "p=<ada@example.com or \"11\">");
     assert_eq!(of(step, r#""nobody""#), "p=");
     assert_eq!(of(step, r#""bob""#), "p=11");
@@ -72,7 +77,10 @@ fn a_map_stands_before_as_and_before_the_look_up() {
 
 #[test]
 fn otherwise_is_written_as_it_stands() {
-    assert_eq!(of("{ from = '.v', as = \"date\", otherwise = \"not a date\" }", "null"), "p=not a date");
+    assert_eq!(
+        of("{ from = '.v', as = \"date\", otherwise = \"not a date\" }", "null"),
+        "p=not a date"
+    );
     assert_eq!(of("{ from = '.v', map = { O = \"mapped\" }, otherwise = \"O\" }", "null"), "p=O");
     assert_eq!(of("{ owner = '.v', otherwise = \"O\" }", "null"), "p=O");
 }
@@ -86,7 +94,8 @@ fn a_time_that_cannot_be_read_fails_whatever_otherwise_says() {
 #[test]
 fn a_time_that_cannot_be_read_is_skipped_where_the_file_says_so() {
     for form in ["date", "datetime"] {
-        let step = format!("{{ from = '.v', as = \"{form}\", otherwise = \"\", unmapped = \"skip\" }}");
+        let step =
+            format!("{{ from = '.v', as = \"{form}\", otherwise = \"\", unmapped = \"skip\" }}");
         assert_eq!(of(&step, r#""soon""#), "");
         assert_eq!(of(&step, "null"), "p=");
         let step = step.replace("skip", "fail");
@@ -106,6 +115,10 @@ fn a_date_without_a_time_is_at_the_hour_that_the_file_says() {
         ("1772712000", "1: p=2026-03-05T12:00:00.000Z"),
         ("null", "1: p="),
     ] {
-        assert_eq!(Stage::with(toml).gives(&format!(r#"{{"id": 1, "v": {json}}}"#)), [expected], "{json}");
+        assert_eq!(
+            Stage::with(toml).gives(&format!(r#"{{"id": 1, "v": {json}}}"#)),
+            [expected],
+            "{json}"
+        );
     }
 }

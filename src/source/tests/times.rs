@@ -70,8 +70,9 @@ const NO_TIMES: [&str; 26] = [
 ];
 
 fn as_in_berlin(form: &str, json: &str) -> String {
-    let mut stage =
-        Stage::with(&format!("zone = \"Europe/Berlin\"\n[properties]\np = {{ from = '.v', as = \"{form}\" }}"));
+    let mut stage = Stage::with(&format!(
+        "zone = \"Europe/Berlin\"\n[properties]\np = {{ from = '.v', as = \"{form}\" }}"
+    ));
     stage.gives(&format!(r#"{{"id": 1, "v": {json}}}"#)).concat()
 }
 
@@ -98,7 +99,9 @@ fn anything_else_is_no_time() {
     for json in NO_TIMES {
         let failed = as_in_berlin("datetime", json);
         assert!(failed.starts_with("1 failed: p: "), "{json}: {failed}");
-        let failed = Stage::with("[event]\ntime = '.v'").gives(&format!(r#"{{"id": 1, "v": {json}}}"#)).concat();
+        let failed = Stage::with("[event]\ntime = '.v'")
+            .gives(&format!(r#"{{"id": 1, "v": {json}}}"#))
+            .concat();
         assert!(failed.starts_with("null failed: [event] time: "), "{json}: {failed}");
     }
 }
@@ -117,7 +120,9 @@ fn the_event_time_is_the_time_of_arrival_when_it_is_absent_or_later() {
         ("\"2026-03-06\"", ARRIVED),
         ("null", ARRIVED),
     ] {
-        let time = Stage::with("[event]\ntime = '.at'").event(&format!(r#"{{"id": 1, "at": {value}}}"#)).time;
+        let time = Stage::with("[event]\ntime = '.at'")
+            .event(&format!(r#"{{"id": 1, "at": {value}}}"#))
+            .time;
         assert_eq!(time.unwrap().to_string(), expected, "{value}");
     }
     for expression in ["", "time = '.absent'", "time = 'empty'", "time = 'given(.absent)'"] {
@@ -136,7 +141,14 @@ fn a_task_has_a_time_of_its_own_and_else_the_time_of_the_event() {
             {"id": 4, "at": "2027-01-01"}, {"id": 5, "at": "2026-03-05"}]}"#,
     );
     let Mapped::Updates(updates) = event.mapped else { panic!("filtered") };
-    let times: Vec<_> = updates.iter().map(|update| update.as_ref().unwrap().time.to_string()).collect();
-    let expected = ["2026-03-03T00:00", "2026-03-04T00:00", "2026-03-04T00:00", "2026-03-05T12:00", "2026-03-05T00:00"];
+    let times: Vec<_> =
+        updates.iter().map(|update| update.as_ref().unwrap().time.to_string()).collect();
+    let expected = [
+        "2026-03-03T00:00",
+        "2026-03-04T00:00",
+        "2026-03-04T00:00",
+        "2026-03-05T12:00",
+        "2026-03-05T00:00",
+    ];
     assert_eq!(times, expected.map(|time| format!("{time}:00.000Z")));
 }

@@ -22,7 +22,11 @@ fn a_value_is_text_a_number_a_boolean_or_a_list_of_these() {
         ("[null]", "p="),
         (r#"["a", null, 1.0, true]"#, "p=a;1;true"),
     ] {
-        assert_eq!(property("'.v'", &format!(r#"{{"v": {json}}}"#)).trim_end(), expected.trim_end(), "{json}");
+        assert_eq!(
+            property("'.v'", &format!(r#"{{"v": {json}}}"#)).trim_end(),
+            expected.trim_end(),
+            "{json}"
+        );
     }
 }
 
@@ -39,9 +43,18 @@ fn a_number_is_exact_however_long_it_is() {
 #[test]
 fn anything_else_is_a_mapping_error() {
     for (expression, detail) in [
-        ("{}", "it gives an object, but a property takes text, a number, true or false, or a list of these"),
-        ("[[1]]", "it gives an array, but a property takes text, a number, true or false, or a list of these"),
-        ("[{}]", "it gives an object, but a property takes text, a number, true or false, or a list of these"),
+        (
+            "{}",
+            "it gives an object, but a property takes text, a number, true or false, or a list of these",
+        ),
+        (
+            "[[1]]",
+            "it gives an array, but a property takes text, a number, true or false, or a list of these",
+        ),
+        (
+            "[{}]",
+            "it gives an object, but a property takes text, a number, true or false, or a list of these",
+        ),
         ("1, 2", "it has more than one output"),
         ("null, null", "it has more than one output"),
         ("error(\"no\")", "\"no\""),
@@ -49,14 +62,21 @@ fn anything_else_is_a_mapping_error() {
         ("nan", "it gives NaN, which can't be written as a decimal number"),
         ("infinite", "it gives Infinity, which can't be written as a decimal number"),
     ] {
-        assert_eq!(property(&format!("'{expression}'"), "{}"), format!("1 failed: p: {detail}"), "{expression}");
+        assert_eq!(
+            property(&format!("'{expression}'"), "{}"),
+            format!("1 failed: p: {detail}"),
+            "{expression}"
+        );
     }
 }
 
 #[test]
 fn text_that_jq_decodes_is_text() {
     assert_eq!(property("'.v | @base64d'", r#"{"v": "w6Q="}"#), "p=ä");
-    assert_eq!(property("'.v | @base64d'", r#"{"v": "/w=="}"#), "1 failed: p: it gives text that is not UTF-8");
+    assert_eq!(
+        property("'.v | @base64d'", r#"{"v": "/w=="}"#),
+        "1 failed: p: it gives text that is not UTF-8"
+    );
     assert_eq!(property("'[.v | @base64d]'", r#"{"v": "w6Q="}"#), "p=ä");
 }
 
@@ -70,7 +90,10 @@ fn all_mapping_errors_of_an_update_are_reported_together() {
                     true or false, or a list of these; c: \"y\" is not in its map (x); d: \"late\" is not a time";
     let body = |id: &str| format!(r#"{{"id": {id}, "at": "soon", "c": "y", "d": "late"}}"#);
     assert_eq!(stage.gives(&body("7")), [format!("7 failed: {problems}")]);
-    assert_eq!(stage.gives(&body("\"\"")), [format!("null failed: [task] id: it gives empty text; {problems}")]);
+    assert_eq!(
+        stage.gives(&body("\"\"")),
+        [format!("null failed: [task] id: it gives empty text; {problems}")]
+    );
 }
 
 #[test]
@@ -87,7 +110,12 @@ fn no_output_and_null_leave_a_property_alone_and_empty_text_clears_it() {
         ("{ from = 'given(.v)', map = { \"\" = \"E\" }, otherwise = \"O\" }", "", "p=O", "p=E"),
         ("{ from = 'given(.v)', map = { \"\" = \"E\" } }", "", "", "p=E"),
         ("{ from = 'given(.v)', map = { a = \"A\" }, unmapped = \"skip\" }", "", "", "p="),
-        ("{ from = 'given(.v)', map = { a = \"A\" }, unmapped = \"skip\", otherwise = \"O\" }", "", "p=O", "p=O"),
+        (
+            "{ from = 'given(.v)', map = { a = \"A\" }, unmapped = \"skip\", otherwise = \"O\" }",
+            "",
+            "p=O",
+            "p=O",
+        ),
         ("{ owner = 'given(.v)' }", "", "", "p="),
         ("{ owner = 'given(.v)', otherwise = \"O\" }", "", "p=O", "p=O"),
     ] {
@@ -109,7 +137,10 @@ fn properties_are_written_in_the_order_of_the_file() {
         "[properties]\nzebra = '1'\napple = { from = '2' }\nmango = '3'\n\
          [properties.cherry]\nfrom = '4'\n[properties.banana]\nfrom = '.v'\n[properties.banana.map]\nx = \"5\"",
     );
-    assert_eq!(stage.gives(r#"{"id": 7, "v": "X"}"#), ["7: zebra=1 apple=2 mango=3 cherry=4 banana=5"]);
+    assert_eq!(
+        stage.gives(r#"{"id": 7, "v": "X"}"#),
+        ["7: zebra=1 apple=2 mango=3 cherry=4 banana=5"]
+    );
 }
 
 #[test]
@@ -148,7 +179,11 @@ fn functions_turn_text_and_html_into_each_other() {
     for (expression, json, expected) in [
         (".v | html", r#""a < b\nc & \"d\"""#, "p=a &lt; b<br>c &amp; \"d\""),
         (".v | html | plain", r#""a < b\nc & d""#, "p=a < b\nc & d"),
-        (".v | plain", r#""<p>Hi&nbsp;<b>you</b>,</p><ul><li>one<li>two</ul>""#, "p=Hi\u{a0}you,\n- one\n- two"),
+        (
+            ".v | plain",
+            r#""<p>Hi&nbsp;<b>you</b>,</p><ul><li>one<li>two</ul>""#,
+            "p=Hi\u{a0}you,\n- one\n- two",
+        ),
         (".v | plain", r#""no tags, 1 < 2""#, "p=no tags, 1 < 2"),
         (".v | cut(3)", r#""äöüß""#, "p=äöü"),
         (".v | cut(0)", r#""a""#, "p="),
@@ -185,23 +220,35 @@ fn rich_text_of_atlassian_becomes_text() {
             {"type": "listItem", "content": [
                 {"type": "paragraph", "content": [{"type": "inlineCard", "attrs": {"url": "https://x.example"}}]}]}]},
         {"type": "unknown", "content": 7}]}"#;
-    assert_eq!(property("'plain'", document), "p=Title\nAsk @ada\na < b\n- one\n- https://x.example");
+    assert_eq!(
+        property("'plain'", document),
+        "p=Title\nAsk @ada\na < b\n- one\n- https://x.example"
+    );
     assert_eq!(property("'plain'", r#"{"type": "doc", "content": []}"#), "p=");
 }
 
 /// What each of these nodes reads like, between two paragraphs.
 #[test]
 fn dates_code_and_tables_of_rich_text_read_as_typed() {
-    let paragraph =
-        |text: &str| format!(r#"{{"type": "paragraph", "content": [{{"type": "text", "text": "{text}"}}]}}"#);
+    let paragraph = |text: &str| {
+        format!(r#"{{"type": "paragraph", "content": [{{"type": "text", "text": "{text}"}}]}}"#)
+    };
     let cell = |content: &str| format!(r#"{{"type": "tableCell", "content": [{content}]}}"#);
-    let row = |cells: &[String]| format!(r#"{{"type": "tableRow", "content": [{}]}}"#, cells.join(","));
+    let row =
+        |cells: &[String]| format!(r#"{{"type": "tableRow", "content": [{}]}}"#, cells.join(","));
     let item = |content: &str| format!(r#"{{"type": "listItem", "content": [{content}]}}"#);
     let date = |timestamp: &str| {
-        format!(r#"{{"type": "paragraph", "content": [{{"type": "date", "attrs": {{"timestamp": {timestamp}}}}}]}}"#)
+        format!(
+            r#"{{"type": "paragraph", "content": [{{"type": "date", "attrs": {{"timestamp": {timestamp}}}}}]}}"#
+        )
     };
-    let code = |text: &str| format!(r#"{{"type": "codeBlock", "content": [{{"type": "text", "text": "{text}"}}]}}"#);
-    let list = format!(r#"{{"type": "bulletList", "content": [{}]}}"#, item(&(paragraph("one") + "," + &code("  x"))));
+    let code = |text: &str| {
+        format!(r#"{{"type": "codeBlock", "content": [{{"type": "text", "text": "{text}"}}]}}"#)
+    };
+    let list = format!(
+        r#"{{"type": "bulletList", "content": [{}]}}"#,
+        item(&(paragraph("one") + "," + &code("  x")))
+    );
     let empty_row = row(&[cell(""), cell(&paragraph(""))]);
     for (node, expected) in [
         (date("\"1796342400000\""), "2026-12-04"),
@@ -239,7 +286,8 @@ fn no_property_is_longer_than_hubspot_takes() {
     assert!(start.starts_with(html));
     assert!(html.rfind('&') < html.rfind(';') && html.rfind('<') < html.rfind('>'), "{html}");
     for (unit, most) in [("a", 65_536), ("ä", 65_536), ("😀", 32_768)] {
-        let of = |length: usize| property("'.v'", &format!(r#"{{"v": "{}"}}"#, unit.repeat(length)));
+        let of =
+            |length: usize| property("'.v'", &format!(r#"{{"v": "{}"}}"#, unit.repeat(length)));
         assert_eq!(of(most), format!("p={}", unit.repeat(most)), "{unit}");
         assert_eq!(
             of(most + 1),
@@ -254,7 +302,10 @@ fn no_id_has_more_than_1000_characters() {
     let body = |length: usize| format!(r#"{{"id": "{}"}}"#, "7".repeat(length));
     let mut task = stage("");
     assert_eq!(task.gives(&body(1000)).concat(), format!("{}: p=x", "7".repeat(1000)));
-    assert_eq!(task.gives(&body(1001)).concat(), "null failed: [task] id: it gives an id of more than 1000 characters");
+    assert_eq!(
+        task.gives(&body(1001)).concat(),
+        "null failed: [task] id: it gives an id of more than 1000 characters"
+    );
     let mut event = stage("[event]\nid = '.id'\n[task]\nid = '1'\nid_property = \"ticket\"");
     assert_eq!(
         event.gives(&body(1001)).concat(),

@@ -6,7 +6,8 @@ use super::{file, lines, unverified};
 /// The warnings about a file that has no problems, without its name.
 fn warns(toml: &str) -> Vec<String> {
     assert_eq!(lines(&Sources::read(&[file("desk", toml)])), [""; 0], "{toml}");
-    let warnings = super::warnings(file("desk", toml)).into_iter().map(|warning| warning.to_string());
+    let warnings =
+        super::warnings(file("desk", toml)).into_iter().map(|warning| warning.to_string());
     warnings.map(|line| line.trim_start_matches("sources/desk.toml:").to_owned()).collect()
 }
 
@@ -28,14 +29,21 @@ fn an_expression_that_clears_a_property_on_events_without_the_field_is_told_with
     for (properties, expected) in [
         ("a = { from = '.a//\"\" | html', otherwise = \"\" }", vec!["2:17: warning: an"]),
         ("a = { owner = \".a // \\\"\\\"\" }", vec!["2:19: warning: an"]),
-        ("a = '''\n  .a\n  // \"\"'''\nb = '.b // \"\"'", vec!["4:3: warning: an", "5:9: warning: an"]),
+        (
+            "a = '''\n  .a\n  // \"\"'''\nb = '.b // \"\"'",
+            vec!["4:3: warning: an", "5:9: warning: an"],
+        ),
         ("[properties.a]\nfrom = '.a // \"\"'", vec!["3:12: warning: an"]),
         ("a = 'if .a == null then \"\" else .a end'", vec!["2:5: warning: an"]),
         ("a = '(.a // \"\") | test(\"x\")'", vec![]),
         ("a = '\"// \\\"\\\"\"'", vec![]),
         ("a = { from = '1', map = { 1 = '// \"\"' }, otherwise = '// \"\"' }", vec![]),
     ] {
-        assert_eq!(places(&unverified(&format!("[properties]\n{properties}\n"))), expected, "{properties}");
+        assert_eq!(
+            places(&unverified(&format!("[properties]\n{properties}\n"))),
+            expected,
+            "{properties}"
+        );
     }
 }
 
@@ -99,7 +107,8 @@ fn what_leaves_alone_or_fails_on_events_without_the_field_is_no_trap() {
 
 #[test]
 fn text_around_values_that_the_event_lacks_is_told() {
-    let told = |expression: &str| warns(&unverified(&format!("[properties]\np = '{expression}'\n")));
+    let told =
+        |expression: &str| warns(&unverified(&format!("[properties]\np = '{expression}'\n")));
     assert_eq!(
         told(r#""[\(.service)] \(.title)""#),
         [
@@ -159,10 +168,17 @@ fn what_fails_on_an_empty_event_is_told_as_far_as_the_function_comes_to_it() {
           the function that needs text"
         ]
     );
-    for fails in [r#".type | startswith("x")"#, r#"$query.team | test("a")"#, ".items[]", "null, (.a | keys)"] {
+    for fails in [
+        r#".type | startswith("x")"#,
+        r#"$query.team | test("a")"#,
+        ".items[]",
+        "null, (.a | keys)",
+    ] {
         assert_eq!(when(fails).len(), 1, "{fails}");
     }
-    for right in [r#"($headers["x-event"] // "") | startswith("x")"#, ".type == 1", ".items[]?", "empty"] {
+    for right in
+        [r#"($headers["x-event"] // "") | startswith("x")"#, ".type == 1", ".items[]?", "empty"]
+    {
         assert_eq!(when(right), [""; 0], "{right}");
     }
     let all = "[event]\n@id = '.id | ascii_downcase'\ntime = '.at | fromdate'\n[task]\neach = '.tickets[]'\n\
@@ -185,13 +201,20 @@ fn a_task_that_an_event_without_a_subject_makes_and_the_guard_keeps_so_is_told()
     let github = "scheme = \"github\"\nsecret = \"s\"";
     let found = warns(&toml(none, "create", guard, "hs_task_subject = '.title'"));
     assert_eq!(found.len(), 1);
-    assert!(found[0].starts_with("6:14: warning: whichever event comes first makes the task, and if"), "{found:?}");
+    assert!(
+        found[0].starts_with("6:14: warning: whichever event comes first makes the task, and if"),
+        "{found:?}"
+    );
     assert!(found[0].contains("leave `updated_at_property` out"), "{found:?}");
-    for (verify, subject) in [(none, "a = '.a'"), (github, "hs_task_subject = 'given(.title)'"), (github, "a = '.a'")] {
+    for (verify, subject) in
+        [(none, "a = '.a'"), (github, "hs_task_subject = 'given(.title)'"), (github, "a = '.a'")]
+    {
         assert_eq!(warns(&toml(verify, "create", guard, subject)).len(), 1, "{verify} {subject}");
     }
     let asana = "scheme = \"asana\"\nsecret = \"s\"";
-    assert!(warns(&toml(asana, "create", guard, "a = '.a'"))[0].contains("carries only what changed"));
+    assert!(
+        warns(&toml(asana, "create", guard, "a = '.a'"))[0].contains("carries only what changed")
+    );
     for (verify, on_missing, guard, subject) in [
         (none, "create", "", "hs_task_subject = '.title'"),
         (none, "fail", guard, "hs_task_subject = '.title'"),
@@ -199,7 +222,11 @@ fn a_task_that_an_event_without_a_subject_makes_and_the_guard_keeps_so_is_told()
         (github, "create", guard, "hs_task_subject = '.issue.title'"),
         (none, "create", guard, "hs_task_subject = '.title | strings // error(\"no title\")'"),
     ] {
-        assert_eq!(warns(&toml(verify, on_missing, guard, subject)), [""; 0], "{on_missing} {guard} {subject}");
+        assert_eq!(
+            warns(&toml(verify, on_missing, guard, subject)),
+            [""; 0],
+            "{on_missing} {guard} {subject}"
+        );
     }
 }
 
@@ -208,10 +235,15 @@ fn a_scheme_that_verifies_nothing_is_told() {
     let found = warnings(&[file("desk", &unverified(""))]);
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 1);
-    assert!(found[0].contains(": warning: `scheme` \"none\" verifies nothing: whoever knows the address"), "{found:?}");
+    assert!(
+        found[0]
+            .contains(": warning: `scheme` \"none\" verifies nothing: whoever knows the address"),
+        "{found:?}"
+    );
 }
 
-/// The warnings about a `[verify]` with these lines below its scheme, secret and header; the first is line 5.
+/// The warnings about a `[verify]` with these lines below its scheme, secret and header; the first
+/// is line 5.
 fn of_verify(scheme: &str, lines: &str) -> Vec<String> {
     warns(&unverified(&format!(
         "[verify]\nscheme = \"{scheme}\"\nsecret = \"s\"\nheader = \"Authorization\"\n{lines}\n[properties]\na = '.a'\n"
@@ -222,7 +254,11 @@ fn of_verify(scheme: &str, lines: &str) -> Vec<String> {
 fn a_prefix_that_ends_as_no_sender_ends_it_is_told() {
     let no_colon = "no colon stands after Bearer in a header, so every real delivery is 401; write \"Bearer \"";
     for (scheme, prefix, words) in [
-        ("token", "Bearer", "has no space at its end; senders write \"Bearer SECRET\", and both are taken"),
+        (
+            "token",
+            "Bearer",
+            "has no space at its end; senders write \"Bearer SECRET\", and both are taken",
+        ),
         ("token", "Token", "write \"Token \""),
         ("token", "v1", "write \"v1 \""),
         ("token", "Basic", "write `scheme = \"basic\"`"),
@@ -255,11 +291,18 @@ fn a_prefix_that_ends_as_no_sender_ends_it_is_told() {
 fn a_tolerance_that_takes_nothing_or_everything_is_told() {
     for tolerance in ["0s", "0d", "999ms", "5s", "61m", "24h", "99999d"] {
         let found = of_verify("token", &format!("tolerance = \"{tolerance}\""));
-        assert!(found.len() == 1 && found[0].starts_with("5:13: warning: "), "{tolerance}: {found:?}");
+        assert!(
+            found.len() == 1 && found[0].starts_with("5:13: warning: "),
+            "{tolerance}: {found:?}"
+        );
         assert!(found[0].contains("write \"5m\""), "{tolerance}: {found:?}");
     }
     for tolerance in ["10s", "90s", "5m", "1h"] {
-        assert_eq!(of_verify("token", &format!("tolerance = \"{tolerance}\"")), [""; 0], "{tolerance}");
+        assert_eq!(
+            of_verify("token", &format!("tolerance = \"{tolerance}\"")),
+            [""; 0],
+            "{tolerance}"
+        );
     }
 }
 
@@ -276,10 +319,18 @@ fn values_that_are_signed_with_nothing_between_are_told() {
         assert!(found.len() == 1 && found[0].starts_with("5:10: warning: "), "{signed}: {found:?}");
         assert!(found[0].contains(pair), "{signed}: {found:?}");
     }
-    for signed in ["{id}.{timestamp}.{body}", "{timestamp}{body}", "v0:{timestamp}:{body}", "{method}{body}{timestamp}"]
-    {
+    for signed in [
+        "{id}.{timestamp}.{body}",
+        "{timestamp}{body}",
+        "v0:{timestamp}:{body}",
+        "{method}{body}{timestamp}",
+    ] {
         let rest = if signed.contains("{id}") { rest } else { "timestamp_header = \"X-At\"" };
-        assert_eq!(of_verify("hmac", &format!("signed = \"{signed}\"\n{rest}")), [""; 0], "{signed}");
+        assert_eq!(
+            of_verify("hmac", &format!("signed = \"{signed}\"\n{rest}")),
+            [""; 0],
+            "{signed}"
+        );
     }
 }
 
@@ -288,8 +339,11 @@ fn a_secret_of_two_sources_is_told_with_the_place_of_the_second() {
     let toml = |secret: &str| format!("[verify]\nscheme = \"github\"\nsecret = \"{secret}\"\n");
     let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:taskhook/desk-AbC123";
     let warns = |secrets: [&str; 3]| {
-        let files: Vec<_> =
-            ["a", "b", "c"].iter().zip(secrets).map(|(name, secret)| file(name, &toml(secret))).collect();
+        let files: Vec<_> = ["a", "b", "c"]
+            .iter()
+            .zip(secrets)
+            .map(|(name, secret)| file(name, &toml(secret)))
+            .collect();
         shared_secrets(&files).iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(
@@ -307,23 +361,37 @@ fn a_secret_of_two_sources_is_told_with_the_place_of_the_second() {
 fn an_alternative_in_when_is_harmless_and_one_in_task_is_needless() {
     let toml = "[event]\nwhen = '.kind // \"\"'\nid = '.id // \"\"'\ntime = '.at'\n[task]\neach = '.each // \"\"'\n\
                 id = '.id // \"\"'\ntime = '.at // \"\"'\nid_property = \"ticket\"\n";
-    assert_eq!(places(&unverified(toml)), ["6:15: warning: `//", "7:11: warning: `//", "8:13: warning: `//"]);
-    assert!(warns(&unverified(toml))[0].ends_with("empty text is no id, no time and no ticket; leave it out"));
+    assert_eq!(
+        places(&unverified(toml)),
+        ["6:15: warning: `//", "7:11: warning: `//", "8:13: warning: `//"]
+    );
+    assert!(
+        warns(&unverified(toml))[0]
+            .ends_with("empty text is no id, no time and no ticket; leave it out")
+    );
 }
 
 #[test]
 fn a_guard_against_late_events_does_not_suit_events_that_carry_only_what_changed() {
     let toml = |verify: &str, guard: &str| {
-        unverified(&format!("[verify]\n{verify}\n[task]\nid = '.id'\nid_property = \"ticket\"\n{guard}"))
+        unverified(&format!(
+            "[verify]\n{verify}\n[task]\nid = '.id'\nid_property = \"ticket\"\n{guard}"
+        ))
     };
-    let (clickup, guard) = ("scheme = \"clickup\"\nsecret = \"s\"", "updated_at_property = \"seen_at\"");
+    let (clickup, guard) =
+        ("scheme = \"clickup\"\nsecret = \"s\"", "updated_at_property = \"seen_at\"");
     assert_eq!(
         warns(&toml(clickup, guard)),
-        ["7:23: warning: an event of clickup carries only what changed, and one that arrives late would be dropped \
-             because of a newer one about another field; leave `updated_at_property` out"]
+        [
+            "7:23: warning: an event of clickup carries only what changed, and one that arrives late would be dropped \
+             because of a newer one about another field; leave `updated_at_property` out"
+        ]
     );
-    for (verify, guard) in [(clickup, ""), ("scheme = \"github\"\nsecret = \"s\"", guard), ("scheme = \"none\"", guard)]
-    {
+    for (verify, guard) in [
+        (clickup, ""),
+        ("scheme = \"github\"\nsecret = \"s\"", guard),
+        ("scheme = \"none\"", guard),
+    ] {
         assert_eq!(warns(&toml(verify, guard)), [""; 0], "{verify}");
     }
 }
@@ -333,9 +401,11 @@ fn an_id_that_an_event_without_its_fields_has_too_is_doubtful() {
     let toml = |id: &str| unverified(&format!("[task]\nid = {id}\nid_property = \"ticket\"\n"));
     assert_eq!(
         warns(&toml(r#"'"\(.repo)#\(.number)"'"#)),
-        ["2:6: warning: an event without its fields gives the id \"null#null\", like that of a real task; write \
+        [
+            "2:6: warning: an event without its fields gives the id \"null#null\", like that of a real task; write \
              `// empty` into the text, as in \"\\(.repository.full_name // empty)#\\(.number // empty)\", so that such \
-             an event is a mapping error"]
+             an event is a mapping error"
+        ]
     );
     for id in [
         r#"'"\(.a // "")#\(.b // "")"'"#,
@@ -405,8 +475,12 @@ fn the_address_of_the_samples_is_not_the_one_that_was_registered() {
         let verify = format!("[verify]\nscheme = \"trello\"\nsecret = \"s\"\nurl = \"{url}\"\n");
         unverified(&format!("{verify}[task]\nid = '.id'\nid_property = \"ticket\"\n"))
     };
-    let placeholder = "https://taskhooklocaltaskhooklocal000000.lambda-url.eu-central-1.on.aws/trello";
-    assert_eq!(warns(&toml(placeholder)), ["4:7: warning: write the address that you registered with the sender"]);
+    let placeholder =
+        "https://taskhooklocaltaskhooklocal000000.lambda-url.eu-central-1.on.aws/trello";
+    assert_eq!(
+        warns(&toml(placeholder)),
+        ["4:7: warning: write the address that you registered with the sender"]
+    );
     for url in ["https://desk.example/trello", "https://desk.example/taskhooklocal"] {
         assert_eq!(warns(&toml(url)), [""; 0], "{url}");
     }
@@ -417,7 +491,8 @@ fn files_with_problems_have_the_warnings_that_can_be_told() {
     let broken = "[task]\nid = '.a |'\n[properties]\na = '.a // \"\"'\nb = 7\nc = '.c )'\n";
     let unreadable = Err("can't be read: denied".to_owned());
     let unreadable = SourceFile { file: "x".to_owned(), name: "x".to_owned(), text: unreadable };
-    let found = warnings(&[file("broken", broken), file("no", "not TOML"), unreadable, file("empty", "")]);
+    let found =
+        warnings(&[file("broken", broken), file("no", "not TOML"), unreadable, file("empty", "")]);
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].starts_with("sources/broken.toml:4:9: warning: "), "{found:?}");

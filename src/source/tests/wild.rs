@@ -1,4 +1,5 @@
-//! Whatever a stranger or a tired author writes, nothing panics; and numbers and texts come out as they went in.
+//! Whatever a stranger or a tired author writes, nothing panics; and numbers and texts come out as
+//! they went in.
 
 use proptest::prelude::*;
 
@@ -12,7 +13,8 @@ fn normal(number: &str) -> (bool, String, i64) {
     let mut exponent: i64 = exponent.parse().unwrap();
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     exponent -= i64::try_from(fraction.len()).unwrap();
-    let mut digits = format!("{}{fraction}", whole.trim_start_matches('-')).trim_start_matches('0').to_owned();
+    let mut digits =
+        format!("{}{fraction}", whole.trim_start_matches('-')).trim_start_matches('0').to_owned();
     while digits.ends_with('0') {
         digits.pop();
         exponent += 1;
@@ -24,7 +26,8 @@ fn normal(number: &str) -> (bool, String, i64) {
 fn shown() -> impl Strategy<Value = String> {
     let word = "[a-zA-Z0-9&<>;#äß\"'/!=.-]{1,8}";
     let line = proptest::collection::vec(word, 1..4).prop_map(|words| words.join(" "));
-    let visible = line.prop_filter("`plain` takes a lone dash for an empty item of a list", |line| line != "-");
+    let visible = line
+        .prop_filter("`plain` takes a lone dash for an empty item of a list", |line| line != "-");
     proptest::collection::vec(visible, 1..4).prop_map(|lines| lines.join("\n"))
 }
 

@@ -32,7 +32,8 @@ const AT: &str = "2026-10-12T19:03:58.000Z";
 impl Desk {
     /// A folder without anything in it.
     fn empty(name: &str) -> Self {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("events")).unwrap();
         Self(folder)
     }
@@ -45,14 +46,30 @@ impl Desk {
             let token = format!("the token of {source}");
             desk.write(&format!("sources/{source}.toml"), &SOURCE.replace("NAME", source));
             let case = |case: &str, token: &str, body: &Value, expected: &Value| {
-                desk.write(&format!("events/{source}/{case}.json"), &event(source, token, body).to_string());
-                desk.write(&format!("events/{source}/{case}.expected.json"), &format!("{expected:#}\n"));
+                desk.write(
+                    &format!("events/{source}/{case}.json"),
+                    &event(source, token, body).to_string(),
+                );
+                desk.write(
+                    &format!("events/{source}/{case}.expected.json"),
+                    &format!("{expected:#}\n"),
+                );
             };
             let done = json!({"event": "e-1", "at": AT, "id": 1, "status": "done"});
             let update = json!({"id": "1", "idProperty": "ticket", "properties": {"hs_task_status": "COMPLETED"}});
-            case("done", &token, &done, &json!({"event": "e-1", "time": AT, "filtered": false, "updates": [update]}));
+            case(
+                "done",
+                &token,
+                &done,
+                &json!({"event": "e-1", "time": AT, "filtered": false, "updates": [update]}),
+            );
             let noise = json!({"event": "e-2", "kind": "noise"});
-            case("noise", &token, &noise, &json!({"event": "e-2", "time": null, "filtered": true, "updates": []}));
+            case(
+                "noise",
+                &token,
+                &noise,
+                &json!({"event": "e-2", "time": null, "filtered": true, "updates": []}),
+            );
             case("refused", "another", &done, &json!({"refused": 401}));
             secrets[format!("tests/{source}")] = json!(token);
         }
@@ -107,21 +124,31 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn row(output: &Output, source: &str) -> String {
     let table = text(&output.stdout);
     let row = table.lines().find(|line| line.split_whitespace().next() == Some(source));
-    row.unwrap_or_else(|| panic!("no {source} in:\n{table}")).split_whitespace().collect::<Vec<_>>().join(" ")
+    row.unwrap_or_else(|| panic!("no {source} in:\n{table}"))
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[tokio::test]
 async fn blessing_what_is_as_expected_changes_nothing() {
     let (copy, events) = (Desk::empty("bless-clean"), root().join("events"));
     for file in files(&events) {
-        copy.write(file.strip_prefix(root()).unwrap().to_str().unwrap(), &std::fs::read_to_string(&file).unwrap());
+        copy.write(
+            file.strip_prefix(root()).unwrap().to_str().unwrap(),
+            &std::fs::read_to_string(&file).unwrap(),
+        );
     }
     let output = test(&root().join("sources"), &copy.0.join("events"), &["--bless"]).await;
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     assert!(!text(&output.stdout).contains("wrote"), "{}", text(&output.stdout));
     for file in files(&events) {
         let copy = copy.0.join(file.strip_prefix(root()).unwrap());
-        assert!(std::fs::read(&file).unwrap() == std::fs::read(&copy).unwrap(), "{}", file.display());
+        assert!(
+            std::fs::read(&file).unwrap() == std::fs::read(&copy).unwrap(),
+            "{}",
+            file.display()
+        );
     }
 }
 
@@ -129,7 +156,9 @@ async fn blessing_what_is_as_expected_changes_nothing() {
 async fn a_difference_is_shown_line_by_line_and_can_be_blessed() {
     let desk = Desk::with_samples("difference");
     let expected = desk.read("events/desk/done.expected.json");
-    desk.change("events/desk/done.expected.json", |text| text.replace("\"COMPLETED\"", "\"WAITING\""));
+    desk.change("events/desk/done.expected.json", |text| {
+        text.replace("\"COMPLETED\"", "\"WAITING\"")
+    });
     let output = desk.test(&["desk", "shop"]).await;
     assert_eq!(output.status.code(), Some(1));
     let shown = text(&output.stdout);
@@ -146,7 +175,9 @@ async fn a_difference_is_shown_line_by_line_and_can_be_blessed() {
     );
     assert!(!shown.contains("till"), "it was not asked for: {shown}");
     assert!(
-        text(&output.stderr).contains("1 of 6 cases failed. Where the new outcome is right, `taskhook test --bless`")
+        text(&output.stderr).contains(
+            "1 of 6 cases failed. Where the new outcome is right, `taskhook test --bless`"
+        )
     );
     let blessed = desk.test(&["--bless"]).await;
     assert!(blessed.status.success() && text(&blessed.stdout).contains("done.expected.json"));
@@ -209,11 +240,15 @@ async fn what_can_not_be_mapped_is_part_of_what_is_expected() {
     let source = "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"ticket\"\n\
                   [properties]\nhs_task_subject = '.subject'\n";
     desk.write("sources/open.toml", source);
-    desk.write("events/open/bad.json", &event("open", "any", &json!({"id": 1, "subject": {}})).to_string());
+    desk.write(
+        "events/open/bad.json",
+        &event("open", "any", &json!({"id": 1, "subject": {}})).to_string(),
+    );
     assert_eq!(desk.test(&[]).await.status.code(), Some(1));
     assert!(desk.test(&["--bless"]).await.status.success());
     assert_eq!(row(&desk.test(&[]).await, "open"), "open 1 0 0 0 ok");
-    let expected: Value = serde_json::from_str(&desk.read("events/open/bad.expected.json")).unwrap();
+    let expected: Value =
+        serde_json::from_str(&desk.read("events/open/bad.expected.json")).unwrap();
     let problem = "The update of ticket 1 can't be mapped: hs_task_subject: it gives an object";
     assert!(expected["failed"][0].as_str().unwrap().starts_with(problem), "{expected}");
     assert_eq!(expected["time"], json!(AT), "it arrives when it says");

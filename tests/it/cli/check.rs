@@ -17,13 +17,15 @@ async fn portal() -> Sim {
         {"name": "amount", "type": "number"},
         {"name": "day", "type": "date"},
     ]);
-    let seed: Seed = serde_json::from_value(json!({"token": TOKEN, "properties": properties})).unwrap();
+    let seed: Seed =
+        serde_json::from_value(json!({"token": TOKEN, "properties": properties})).unwrap();
     Sim::start(seed, 0).await.unwrap()
 }
 
 /// A folder with a source file `desk.toml`, and beside the folder the portal's definitions.
 async fn files(test: &str, sim: &Sim, source: &str) -> (PathBuf, PathBuf) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("sources")).unwrap();
     std::fs::write(folder.join("sources/desk.toml"), source).unwrap();
     let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
@@ -83,7 +85,8 @@ async fn everything_that_the_portal_does_not_take_is_told_with_its_place() {
             .to_owned(),
     ];
     let file = sources.join("desk.toml");
-    let expected: Vec<_> = expected.iter().map(|line| format!("{}:{line}\n", file.display())).collect();
+    let expected: Vec<_> =
+        expected.iter().map(|line| format!("{}:{line}\n", file.display())).collect();
     let said = text(&output.stderr);
     let problems = said.lines().filter(|line| !line.contains(": warning: "));
     assert_eq!(problems.collect::<Vec<_>>(), expected.concat().lines().collect::<Vec<_>>());
@@ -92,13 +95,21 @@ async fn everything_that_the_portal_does_not_take_is_told_with_its_place() {
 #[tokio::test]
 async fn problems_of_the_file_itself_are_told_along_with_those_of_the_portal() {
     let sim = portal().await;
-    let source = WRONG.replace("id = '.id'", "id = '.id |'\nidd = 1").replace("scheme = \"none\"", "scheme = \"nun\"");
+    let source = WRONG
+        .replace("id = '.id'", "id = '.id |'\nidd = 1")
+        .replace("scheme = \"none\"", "scheme = \"nun\"");
     let (sources, schema) = files("check-both", &sim, &source).await;
     let problems = text(&check(&sources, &schema).await.stderr);
-    for problem in
-        ["2:10: there is no scheme \"nun\"", "4:12: not a jq", "5:1: there is no key `idd`", "6:15: shop is not"]
-    {
-        assert!(problems.contains(&format!("desk.toml:{problem}")), "{problem:?} is not in:\n{problems}");
+    for problem in [
+        "2:10: there is no scheme \"nun\"",
+        "4:12: not a jq",
+        "5:1: there is no key `idd`",
+        "6:15: shop is not",
+    ] {
+        assert!(
+            problems.contains(&format!("desk.toml:{problem}")),
+            "{problem:?} is not in:\n{problems}"
+        );
     }
 }
 
@@ -111,10 +122,16 @@ async fn sources_that_fit_are_sound_online_and_by_a_file() {
                  shop = { from = '.s', as = \"date\", otherwise = \"no idea\" }\n";
     let (sources, schema) = files("check-right", &sim, right).await;
     let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
-    for output in [check(&sources, &schema).await, taskhook_with(&variables, &sources, &["check", "--online"]).await] {
+    for output in [
+        check(&sources, &schema).await,
+        taskhook_with(&variables, &sources, &["check", "--online"]).await,
+    ] {
         assert!(output.status.success(), "{}", text(&output.stderr));
         let shown = text(&output.stdout);
-        assert!(shown.contains("the portal has every property, and takes every constant\n"), "{shown}");
+        assert!(
+            shown.contains("the portal has every property, and takes every constant\n"),
+            "{shown}"
+        );
         assert!(shown.contains("1 source is sound:\n  desk  /desk"), "{shown}");
     }
 }
@@ -122,10 +139,18 @@ async fn sources_that_fit_are_sound_online_and_by_a_file() {
 #[tokio::test]
 async fn a_constant_that_can_be_put_right_is_let_through_where_the_functions_have_the_schema_too() {
     let sim = portal().await;
-    let source = WRONG.lines().take_while(|line| !line.starts_with("hs_task_subjekt")).collect::<Vec<_>>().join("\n");
-    let source = source.replace("shop", "ticket").replace("amount", "ticket_at") + "\nhs_task_priority = '\"high\"'\n";
+    let source = WRONG
+        .lines()
+        .take_while(|line| !line.starts_with("hs_task_subjekt"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let source = source.replace("shop", "ticket").replace("amount", "ticket_at")
+        + "\nhs_task_priority = '\"high\"'\n";
     let (sources, schema) = files("check-deployed", &sim, &source).await;
-    assert!(text(&check(&sources, &schema).await.stderr).contains("HubSpot takes \"high\" as \"HIGH\" only"));
+    assert!(
+        text(&check(&sources, &schema).await.stderr)
+            .contains("HubSpot takes \"high\" as \"HIGH\" only")
+    );
     std::fs::copy(&schema, sources.join("hubspot-schema.json")).unwrap();
     let output = check(&sources, &schema).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -136,15 +161,29 @@ async fn a_schema_that_can_not_be_had_says_what_to_do() {
     let sim = portal().await;
     let (sources, schema) = files("check-schema", &sim, WRONG).await;
     let missing = check(&sources, &sources.join("nowhere.json")).await;
-    assert!(text(&missing.stderr).contains("nowhere.json can't be read: "), "{}", text(&missing.stderr));
+    assert!(
+        text(&missing.stderr).contains("nowhere.json can't be read: "),
+        "{}",
+        text(&missing.stderr)
+    );
     std::fs::write(&schema, Value::Null.to_string()).unwrap();
     let broken = text(&check(&sources, &schema).await.stderr);
     assert!(broken.contains("is not a list of property definitions: "), "{broken}");
     // It may be another file, which must not be overwritten.
-    assert!(!broken.contains("schema pull > ") && broken.contains("name the file into which `taskhook schema pull`"));
-    assert!(text(&missing.stderr).contains("`taskhook schema pull > "), "{}", text(&missing.stderr));
+    assert!(
+        !broken.contains("schema pull > ")
+            && broken.contains("name the file into which `taskhook schema pull`")
+    );
+    assert!(
+        text(&missing.stderr).contains("`taskhook schema pull > "),
+        "{}",
+        text(&missing.stderr)
+    );
     let online = text(&taskhook(&sources, &["check", "--online"]).await.stderr);
-    assert!(online.contains("HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token"), "{online}");
+    assert!(
+        online.contains("HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token"),
+        "{online}"
+    );
 }
 
 #[tokio::test]
@@ -162,12 +201,14 @@ async fn the_shipped_sources_fit_the_portal_of_the_samples() {
 
 #[tokio::test]
 async fn hubspots_own_properties_are_known_without_a_portal() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("check-own-{}", std::process::id()));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("check-own-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let more = "hubspot_owner = '.who'\nshop_status = '.s'\nhs_task_prioriti = '\"HIGH\"'\n\
                 hs_queue_membership_ids = '\"1;2\"'\n";
-    let own =
-        WRONG.replace("hs_task_subjekt", "hs_task_subjct").replace("hs_timestamp =", "hs_due_in_the_far_future =");
+    let own = WRONG
+        .replace("hs_task_subjekt", "hs_task_subjct")
+        .replace("hs_timestamp =", "hs_due_in_the_far_future =");
     std::fs::write(folder.join("desk.toml"), own + more).unwrap();
     let output = taskhook(&folder, &["check"]).await;
     assert!(output.status.success(), "they are warnings: {}", text(&output.stderr));

@@ -9,7 +9,8 @@ use crate::support::{SOURCE, world};
 
 /// A folder with the source `shop` and a payload.
 fn files(test: &str, source: &str, payload: &Value) -> (PathBuf, String) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("sources")).unwrap();
     std::fs::write(folder.join("sources/shop.toml"), source.replace("{tests}", "any")).unwrap();
     std::fs::write(folder.join("payload.json"), payload.to_string()).unwrap();
@@ -20,7 +21,10 @@ fn files(test: &str, source: &str, payload: &Value) -> (PathBuf, String) {
 fn requests(shown: &str) -> Vec<(String, Value)> {
     let request = |shown: &str| {
         let (path, body) = shown.split_once('\n').unwrap();
-        (path.to_owned(), serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}")))
+        (
+            path.to_owned(),
+            serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}")),
+        )
     };
     shown.split("\nPOST ").skip(1).map(request).collect()
 }
@@ -36,22 +40,31 @@ fn tickets() -> Value {
 
 #[tokio::test]
 async fn the_requests_are_those_that_the_function_sends() {
-    let guarded = SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
+    let guarded =
+        SOURCE.replace("id_property = ", "updated_at_property = \"ticket_at\"\nid_property = ");
     let creating = SOURCE.replace("id_property = ", "on_missing = \"create\"\nid_property = ");
     for (test, source, expected) in [
         ("explain-guarded", guarded, vec!["batch/read", "batch/update"]),
-        ("explain-creating", creating, vec!["batch/update", "batch/upsert, for the tasks that don't exist"]),
+        (
+            "explain-creating",
+            creating,
+            vec!["batch/update", "batch/upsert, for the tasks that don't exist"],
+        ),
     ] {
         let (sources, payload) = files(test, &source, &tickets());
         let output = taskhook(&sources, &["explain", "shop", &payload]).await;
         assert!(output.status.success(), "{}", text(&output.stderr));
-        let shown = requests(&text(&output.stdout).replace("<id of the owner ada@acme.example>", "101"));
-        let paths: Vec<_> =
-            shown.iter().map(|(path, _)| path.strip_prefix("/crm/objects/2026-03/tasks/").unwrap()).collect();
+        let shown =
+            requests(&text(&output.stdout).replace("<id of the owner ada@acme.example>", "101"));
+        let paths: Vec<_> = shown
+            .iter()
+            .map(|(path, _)| path.strip_prefix("/crm/objects/2026-03/tasks/").unwrap())
+            .collect();
         assert_eq!(paths, expected);
         let world = world().source("shop", &source).start().await;
         world.deliver(tickets()).await;
-        let sent: Vec<_> = world.calls("batch/").into_iter().map(|call| (call.path, call.body)).collect();
+        let sent: Vec<_> =
+            world.calls("batch/").into_iter().map(|call| (call.path, call.body)).collect();
         assert_eq!(sent[0], shown[0], "the first one, to the letter");
         // The second one without the task that turned out to be missing, or with that alone.
         let inputs = |body: &Value| body["inputs"].as_array().unwrap().clone();
@@ -68,16 +81,21 @@ async fn the_requests_are_those_that_the_function_sends() {
 
 #[tokio::test]
 async fn an_update_that_the_portal_does_not_take_is_told_and_not_shown_as_sent() {
-    let payload = json!({"tickets": [{"id": "1", "priority": "high"}, {"id": "2", "priority": "P9"}]});
+    let payload =
+        json!({"tickets": [{"id": "1", "priority": "high"}, {"id": "2", "priority": "P9"}]});
     let (sources, payload) = files("explain-schema", SOURCE, &payload);
-    let priority = json!({"name": "hs_task_priority", "type": "enumeration", "options": [{"value": "HIGH"}]});
+    let priority =
+        json!({"name": "hs_task_priority", "type": "enumeration", "options": [{"value": "HIGH"}]});
     let schema = json!([{"name": "ticket", "hasUniqueValue": true}, priority]);
     std::fs::write(sources.join("hubspot-schema.json"), schema.to_string()).unwrap();
     let variables = [("HUBSPOT_API_VERSION", "2026-03")];
     let output = taskhook_with(&variables, &sources, &["explain", "shop", &payload]).await;
     assert!(output.status.success(), "it can be mapped: {}", text(&output.stderr));
     let shown = text(&output.stdout);
-    assert!(shown.contains("\nnot sent: ticket 2: hs_task_priority: P9 is not one of HIGH\n"), "{shown}");
+    assert!(
+        shown.contains("\nnot sent: ticket 2: hs_task_priority: P9 is not one of HIGH\n"),
+        "{shown}"
+    );
     let requests = requests(&shown);
     assert_eq!(requests.len(), 1, "{shown}");
     assert_eq!(requests[0].0, "/crm/objects/2026-03/tasks/batch/update");
@@ -91,14 +109,18 @@ async fn an_event_that_is_filtered_sends_nothing() {
     let (sources, payload) = files("explain-filtered", SOURCE, &json!({"kind": "noise"}));
     let output = taskhook(&sources, &["explain", "shop", &payload]).await;
     let shown = text(&output.stdout);
-    assert!(output.status.success() && shown.contains("filtered") && !shown.contains("POST"), "{shown}");
+    assert!(
+        output.status.success() && shown.contains("filtered") && !shown.contains("POST"),
+        "{shown}"
+    );
 }
 
 #[tokio::test]
 async fn a_body_that_can_not_be_read_is_told_in_words() {
-    for (body, problem) in
-        [("{\"id\": 1", "It can't be read: the body is not JSON: "), ("", "It can't be read: the body is empty.")]
-    {
+    for (body, problem) in [
+        ("{\"id\": 1", "It can't be read: the body is not JSON: "),
+        ("", "It can't be read: the body is empty."),
+    ] {
         let (sources, payload) = files("explain-broken", SOURCE, &Value::Null);
         std::fs::write(&payload, body).unwrap();
         let output = taskhook(&sources, &["explain", "shop", &payload]).await;

@@ -13,16 +13,20 @@ use crate::support::aws::SecretsManager;
 
 /// A portal with these properties besides HubSpot's own.
 async fn portal(properties: Value) -> Sim {
-    let seed: Seed = serde_json::from_value(json!({"token": TOKEN, "properties": properties})).unwrap();
+    let seed: Seed =
+        serde_json::from_value(json!({"token": TOKEN, "properties": properties})).unwrap();
     Sim::start(seed, 0).await.unwrap()
 }
 
 /// A folder of sources that verify nothing, each with these lines in `[task]`.
 fn sources(test: &str, tasks: &[(&str, &str)]) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{test}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     for (name, task) in tasks {
-        let source = format!("[verify]\nscheme = \"none\"\n[task]\nid = '.id'\n{task}\n[properties]\na = '.a'\n");
+        let source = format!(
+            "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\n{task}\n[properties]\na = '.a'\n"
+        );
         std::fs::write(folder.join(format!("{name}.toml")), source).unwrap();
     }
     folder
@@ -39,12 +43,18 @@ async fn apply(sim: &Sim, sources: &Path) -> Output {
 }
 
 fn created(sim: &Sim) -> Vec<Value> {
-    sim.calls().into_iter().filter(|call| call.method == "POST" && call.status == 201).map(|call| call.body).collect()
+    sim.calls()
+        .into_iter()
+        .filter(|call| call.method == "POST" && call.status == 201)
+        .map(|call| call.body)
+        .collect()
 }
 
 #[tokio::test]
 async fn pull_prints_all_that_hubspot_says_by_name() {
-    let sim = portal(json!([{"name": "zz", "hasUniqueValue": true, "sensitivity": 7}, {"name": "aa"}])).await;
+    let sim =
+        portal(json!([{"name": "zz", "hasUniqueValue": true, "sensitivity": 7}, {"name": "aa"}]))
+            .await;
     let output = schema(&sim, Path::new("nowhere"), &["pull"]).await;
     assert!(output.status.success(), "it needs no sources: {}", text(&output.stderr));
     let shown = text(&output.stdout);
@@ -52,9 +62,20 @@ async fn pull_prints_all_that_hubspot_says_by_name() {
     assert_eq!(shown, format!("{definitions:#}\n"), "it compares line by line");
     let http = taskhook::outbound::client(true);
     let url = format!("{}/crm/properties/2026-03/tasks", sim.url());
-    let said: Value = http.get(url).bearer_auth(TOKEN).send().await.unwrap().text().await.unwrap().parse().unwrap();
+    let said: Value = http
+        .get(url)
+        .bearer_auth(TOKEN)
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap()
+        .parse()
+        .unwrap();
     let results = |value: &Value| value["results"].as_array().unwrap().clone();
-    let names: Vec<_> = results(&definitions).iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect();
+    let names: Vec<_> =
+        results(&definitions).iter().map(|it| it["name"].as_str().unwrap().to_owned()).collect();
     assert!(names.is_sorted() && names.first().is_some_and(|name| name == "aa"), "{names:?}");
     assert_eq!(results(&definitions).len(), results(&said).len());
     assert!(results(&said).iter().all(|definition| results(&definitions).contains(definition)));
@@ -71,7 +92,11 @@ async fn a_version_is_called_by_its_path() {
     ] {
         let sim = portal(json!([])).await;
         let url = sim.url();
-        let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &url), ("HUBSPOT_API_VERSION", version)];
+        let variables = [
+            ("HUBSPOT_TOKEN", TOKEN),
+            ("HUBSPOT_BASE_URL", &url),
+            ("HUBSPOT_API_VERSION", version),
+        ];
         let output = taskhook_with(&variables, Path::new("nowhere"), &["schema", "pull"]).await;
         assert!(output.status.success(), "{}", text(&output.stderr));
         let calls: Vec<_> = sim.calls().into_iter().map(|call| call.path).collect();
@@ -105,7 +130,8 @@ async fn sensitive_properties_are_seen_where_the_token_may_see_them() {
     let pulled = schema(&sim, Path::new("nowhere"), &["pull"]).await;
     assert_eq!(text(&pulled.stderr), "");
     let definitions: Value = serde_json::from_str(&text(&pulled.stdout)).unwrap();
-    let names: Vec<_> = definitions["results"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    let names: Vec<_> =
+        definitions["results"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
     assert!(names.contains(&json!("diagnosis")) && names.contains(&json!("passport")), "{names:?}");
     assert!(definitions.get("unseen").is_none());
     let folder = sources("check-sensitive", &[]);
@@ -113,7 +139,9 @@ async fn sensitive_properties_are_seen_where_the_token_may_see_them() {
     let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
     let online = taskhook_with(&variables, &folder, &["check", "--online"]).await;
     assert!(online.status.success(), "{}", text(&online.stderr));
-    assert!(text(&online.stdout).contains("the portal has every property, and takes every constant"));
+    assert!(
+        text(&online.stdout).contains("the portal has every property, and takes every constant")
+    );
 }
 
 #[tokio::test]
@@ -128,18 +156,31 @@ async fn a_token_that_may_not_see_sensitive_properties_calls_none_missing() {
     assert!(!shown.contains("diagnosis") && shown.contains("\"unseen\""), "{shown}");
     // The local check leaves them to HubSpot, and knows the others.
     let local = Schema::parse(&shown).unwrap();
-    assert!(local.may_have("diagnosis") && !local.may_have("shop") && !local.may_have("hs_task_subjekt"));
+    assert!(
+        local.may_have("diagnosis")
+            && !local.may_have("shop")
+            && !local.may_have("hs_task_subjekt")
+    );
     let folder = sources("check-unseen", &[]);
-    std::fs::write(folder.join("desk.toml"), WRITES_SENSITIVE.replace("hs_task_subject", "hs_task_subjekt")).unwrap();
+    std::fs::write(
+        folder.join("desk.toml"),
+        WRITES_SENSITIVE.replace("hs_task_subject", "hs_task_subjekt"),
+    )
+    .unwrap();
     let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
     forbid_sensitive(&sim);
     let online = taskhook_with(&variables, &folder, &["check", "--online"]).await;
     let problems = text(&online.stderr);
     assert_eq!(online.status.code(), Some(1), "hs_task_subjekt is a mistake all the same");
     for name in ["diagnosis", "passport"] {
-        let warning = format!("warning: {name}: the portal has no such property, unless it is a sensitive one");
+        let warning = format!(
+            "warning: {name}: the portal has no such property, unless it is a sensitive one"
+        );
         assert_eq!(problems.matches(&warning).count(), 1, "{problems}");
-        assert!(!problems.contains(&format!("{name}: the portal has no such property;")), "{problems}");
+        assert!(
+            !problems.contains(&format!("{name}: the portal has no such property;")),
+            "{problems}"
+        );
     }
     assert!(problems.contains("hs_task_subjekt: the portal has no such property"), "{problems}");
     std::fs::write(folder.join("desk.toml"), WRITES_SENSITIVE).unwrap();
@@ -167,7 +208,11 @@ async fn the_token_may_lie_in_secrets_manager_as_for_the_functions() {
     variables[1].1 = "schema-nowhere";
     let output = taskhook_with(&variables, Path::new("nowhere"), &["schema", "pull"]).await;
     let problem = "The HubSpot token can't be had: there is no secret schema-nowhere in this region, or it has no value yet; create it, or";
-    assert!(output.status.code() == Some(1) && text(&output.stderr).starts_with(problem), "{}", text(&output.stderr));
+    assert!(
+        output.status.code() == Some(1) && text(&output.stderr).starts_with(problem),
+        "{}",
+        text(&output.stderr)
+    );
 }
 
 #[tokio::test]
@@ -177,7 +222,11 @@ async fn a_token_that_is_missing_or_refused_says_what_to_do_and_is_not_shown() {
     let scope = json!({"status": "error", "category": "MISSING_SCOPES", "message": "no",
         "errors": [{"context": {"requiredGranularScopes": ["crm.schemas.contacts.read"]}}]});
     for (variables, fault, problem) in [
-        (vec![], None, "HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token, or HUBSPOT_TOKEN_SECRET to"),
+        (
+            vec![],
+            None,
+            "HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token, or HUBSPOT_TOKEN_SECRET to",
+        ),
         (vec![("HUBSPOT_TOKEN_SECRET", "a")], None, "AWS_REGION: it is not set"),
         (vec![("HUBSPOT_TOKEN", "two words")], None, "HUBSPOT_TOKEN is no HubSpot token"),
         (
@@ -192,10 +241,17 @@ async fn a_token_that_is_missing_or_refused_says_what_to_do_and_is_not_shown() {
         ),
         (
             vec![("HUBSPOT_TOKEN", TOKEN)],
-            Some(Fault { body: Some(json!({"category": "USER_DOES_NOT_HAVE_PERMISSIONS"})), ..Fault::status(403) }),
+            Some(Fault {
+                body: Some(json!({"category": "USER_DOES_NOT_HAVE_PERMISSIONS"})),
+                ..Fault::status(403)
+            }),
             "whoever made the HubSpot token has left, or lost the permission: rotate the token.",
         ),
-        (vec![("HUBSPOT_TOKEN", TOKEN)], Some(Fault::status(404)), "HubSpot answered 404; try again; if it stays so"),
+        (
+            vec![("HUBSPOT_TOKEN", TOKEN)],
+            Some(Fault::status(404)),
+            "HubSpot answered 404; try again; if it stays so",
+        ),
     ] {
         if let Some(fault) = fault {
             sim.fault(fault);
@@ -203,7 +259,10 @@ async fn a_token_that_is_missing_or_refused_says_what_to_do_and_is_not_shown() {
         let variables = [&[("HUBSPOT_BASE_URL", url.as_str())], &variables[..]].concat();
         let output = taskhook_with(&variables, Path::new("nowhere"), &["schema", "pull"]).await;
         let (shown, problems) = (text(&output.stdout), text(&output.stderr));
-        assert!(output.status.code() == Some(1) && shown.is_empty() && problems.contains(problem), "{problems}");
+        assert!(
+            output.status.code() == Some(1) && shown.is_empty() && problems.contains(problem),
+            "{problems}"
+        );
         assert!(!problems.contains("pat-") && !problems.contains("two words"), "{problems}");
     }
 }
@@ -216,7 +275,10 @@ async fn apply_creates_what_the_portal_lacks_once() {
         &[
             ("jira", "id_property = \"jira_key\"\nupdated_at_property = \"jira_updated_at\""),
             ("shop", "id_property = \"shop_ticket_id\""),
-            ("shop-too", "id_property = \"shop_ticket_id\"\nupdated_at_property = \"jira_updated_at\""),
+            (
+                "shop-too",
+                "id_property = \"shop_ticket_id\"\nupdated_at_property = \"jira_updated_at\"",
+            ),
             ("own", "id_property = \"hs_object_id\""),
         ],
     );
@@ -278,12 +340,17 @@ async fn a_property_of_the_wrong_kind_is_told_with_its_place_and_left_as_it_is()
 
 #[tokio::test]
 async fn an_eleventh_unique_property_is_refused_in_hubspots_words() {
-    let unique: Vec<_> = (1..=10).map(|id| json!({"name": format!("u{id}"), "hasUniqueValue": true})).collect();
+    let unique: Vec<_> =
+        (1..=10).map(|id| json!({"name": format!("u{id}"), "hasUniqueValue": true})).collect();
     let sim = portal(json!(unique)).await;
     let task = "id_property = \"shop_ticket\"\nupdated_at_property = \"updated_at\"";
     let output = apply(&sim, &sources("apply-eleventh", &[("shop", task)])).await;
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stdout).contains("created       updated_at   date and time\n"), "{}", text(&output.stdout));
+    assert!(
+        text(&output.stdout).contains("created       updated_at   date and time\n"),
+        "{}",
+        text(&output.stdout)
+    );
     let problem = "shop.toml:5:15: shop_ticket can't be created: HubSpot answered 400: An object can have at most 10 \
                    properties with unique values (ten properties of an object can have unique values; if they are";
     assert!(text(&output.stderr).contains(problem), "{}", text(&output.stderr));
@@ -304,7 +371,12 @@ async fn advice_about_a_refused_creation_is_given_where_it_fits() {
     ] {
         let sim = portal(json!([])).await;
         let body = json!({"status": "error", "category": category, "message": message});
-        sim.fault(Fault { on: Endpoint::Properties, skip: 3, body: Some(body), ..Fault::status(status) });
+        sim.fault(Fault {
+            on: Endpoint::Properties,
+            skip: 3,
+            body: Some(body),
+            ..Fault::status(status)
+        });
         let sources = sources("apply-advice", &[("shop", "id_property = \"shop_ticket\"")]);
         let problems = text(&apply(&sim, &sources).await.stderr);
         assert!(problems.contains(message) && problems.contains(advice), "{problems}");
@@ -315,7 +387,12 @@ async fn advice_about_a_refused_creation_is_given_where_it_fits() {
 #[tokio::test]
 async fn a_creation_whose_answer_is_lost_is_not_repeated_blindly() {
     let sim = portal(json!([])).await;
-    sim.fault(Fault { on: Endpoint::Properties, skip: 3, drop: Some(Moment::After), ..Fault::default() });
+    sim.fault(Fault {
+        on: Endpoint::Properties,
+        skip: 3,
+        drop: Some(Moment::After),
+        ..Fault::default()
+    });
     let sources = sources("apply-lost", &[("shop", "id_property = \"shop_ticket\"")]);
     let output = apply(&sim, &sources).await;
     assert!(text(&output.stdout).contains("UNKNOWN       shop_ticket"), "{}", text(&output.stdout));

@@ -22,8 +22,9 @@ async fn function_url(world: &Arc<World>) -> Server {
             let event = Event::post(request.uri().path(), request.body().to_vec());
             let event = event.query(request.uri().query().unwrap_or_default());
             let headers = request.headers().iter();
-            let event =
-                headers.fold(event, |event, (name, value)| event.header(name.as_str(), value.to_str().unwrap()));
+            let event = headers.fold(event, |event, (name, value)| {
+                event.header(name.as_str(), value.to_str().unwrap())
+            });
             let reply = world.send(&event).await;
             let status = u16::try_from(reply.status).unwrap();
             Response::builder().status(status).body(Bytes::from(reply.body.to_string())).unwrap()
@@ -34,7 +35,8 @@ async fn function_url(world: &Arc<World>) -> Server {
 
 /// Files of this test: the source of the tests, and a payload.
 fn files(name: &str, payload: &Value) -> (PathBuf, String) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let (source, file) = (folder.join("shop.toml"), folder.join("payload.json"));
     std::fs::write(&source, SOURCE.replace("{tests}", "any")).unwrap();
@@ -44,7 +46,11 @@ fn files(name: &str, payload: &Value) -> (PathBuf, String) {
 
 async fn send(source: &Path, payload: &str, secret: &str, url: &str) -> Output {
     let header = ["--header", "X-GitHub-Delivery: d-9"];
-    taskhook(source, &[&["send", "shop", payload, "--secret", secret, "--url", url], &header[..]].concat()).await
+    taskhook(
+        source,
+        &[&["send", "shop", payload, "--secret", secret, "--url", url], &header[..]].concat(),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -57,7 +63,8 @@ async fn a_payload_is_signed_and_sent_and_the_summary_is_shown() {
         let output = send(&source, &payload, SECRET, &url).await;
         assert!(output.status.success(), "{url}: {}{}", text(&output.stdout), text(&output.stderr));
         let shown = text(&output.stdout);
-        let summary = shown.strip_prefix("200 OK\n").unwrap_or_else(|| panic!("no status in {shown}"));
+        let summary =
+            shown.strip_prefix("200 OK\n").unwrap_or_else(|| panic!("no status in {shown}"));
         let summary: Value = serde_json::from_str(summary).unwrap();
         assert_eq!((&summary["event"], &summary["updated"]), (&json!("d-9"), &json!(1)));
     }
@@ -69,7 +76,10 @@ async fn an_event_is_sent_without_what_belonged_to_its_connection() {
     let world = Arc::new(world().start().await);
     let server = function_url(&world).await;
     let event = Event::post("/shop", r#"{"id": "2", "subject": "again"}"#);
-    let event = event.header("host", "far.example").header("content-length", "5").header("accept-encoding", "gzip");
+    let event = event
+        .header("host", "far.example")
+        .header("content-length", "5")
+        .header("accept-encoding", "gzip");
     let (source, payload) = files("send-event", &event.to_json());
     let output = send(&source, &payload, SECRET, &server.url()).await;
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
@@ -83,7 +93,12 @@ async fn what_is_not_taken_fails_and_says_what_to_do() {
     let (source, payload) = files("send-refused", &json!({"id": "1", "subject": "a"}));
     let nowhere = "http://127.0.0.1:9";
     for (secret, url, shown, problem) in [
-        ("another", server.url(), "401 Unauthorized\n{", "answered 401 Unauthorized: compare --secret with the secret"),
+        (
+            "another",
+            server.url(),
+            "401 Unauthorized\n{",
+            "answered 401 Unauthorized: compare --secret with the secret",
+        ),
         (
             SECRET,
             format!("{}/nobody", server.url()),
@@ -91,9 +106,24 @@ async fn what_is_not_taken_fails_and_says_what_to_do() {
             "answered 404 Not Found: --url is the address",
         ),
         (SECRET, nowhere.to_owned(), "", "http://127.0.0.1:9/shop can't be reached: "),
-        (SECRET, format!("{nowhere}/?team=blue"), "", "http://127.0.0.1:9/shop?team=blue can't be reached: "),
-        (SECRET, "http://me:pw@127.0.0.1".to_owned(), "", "--url names a user before the @ of 127.0.0.1, who is"),
-        (SECRET, "ftp://shop".to_owned(), "", "--url is ftp://shop/; write an address with https:// or http://."),
+        (
+            SECRET,
+            format!("{nowhere}/?team=blue"),
+            "",
+            "http://127.0.0.1:9/shop?team=blue can't be reached: ",
+        ),
+        (
+            SECRET,
+            "http://me:pw@127.0.0.1".to_owned(),
+            "",
+            "--url names a user before the @ of 127.0.0.1, who is",
+        ),
+        (
+            SECRET,
+            "ftp://shop".to_owned(),
+            "",
+            "--url is ftp://shop/; write an address with https:// or http://.",
+        ),
     ] {
         let output = send(&source, &payload, secret, &url).await;
         assert_eq!(output.status.code(), Some(1), "{url}");

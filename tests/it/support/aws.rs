@@ -83,7 +83,8 @@ impl Gateway {
     /// A gateway before the moto at this address.
     pub async fn before(moto: &str) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let (shared, moto, http) = (Arc::clone(&state), moto.to_owned(), taskhook::outbound::client(true));
+        let (shared, moto, http) =
+            (Arc::clone(&state), moto.to_owned(), taskhook::outbound::client(true));
         let server = Server::start(move |request: Request<Bytes>| {
             let (state, moto, http) = (Arc::clone(&shared), moto.clone(), http.clone());
             async move { forward(request, &state, &moto, &http).await }
@@ -98,13 +99,24 @@ impl Gateway {
 
     /// The operations that were called.
     pub fn calls(&self) -> Vec<String> {
-        self.state.lock().expect("no panic").calls.iter().map(|(operation, _)| operation.clone()).collect()
+        self.state
+            .lock()
+            .expect("no panic")
+            .calls
+            .iter()
+            .map(|(operation, _)| operation.clone())
+            .collect()
     }
 
     /// What the calls of an operation were told.
     pub fn told(&self, operation: &str) -> Vec<Value> {
         let state = self.state.lock().expect("no panic");
-        state.calls.iter().filter(|(other, _)| other == operation).map(|(_, body)| body.clone()).collect()
+        state
+            .calls
+            .iter()
+            .filter(|(other, _)| other == operation)
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 
     /// From now on every call is answered with this status; `None`: by moto again.
@@ -166,7 +178,13 @@ impl SecretsManager {
     pub async fn store(&self, name: &str, value: &str) {
         let created = self.client.create_secret().name(name).secret_string(value).send().await;
         if created.is_err() {
-            self.client.put_secret_value().secret_id(name).secret_string(value).send().await.expect("stored");
+            self.client
+                .put_secret_value()
+                .secret_id(name)
+                .secret_string(value)
+                .send()
+                .await
+                .expect("stored");
         }
     }
 
@@ -176,7 +194,8 @@ impl SecretsManager {
     }
 
     pub async fn delete(&self, name: &str) {
-        let delete = self.client.delete_secret().secret_id(name).force_delete_without_recovery(true);
+        let delete =
+            self.client.delete_secret().secret_id(name).force_delete_without_recovery(true);
         delete.send().await.expect("deleted");
     }
 }
@@ -189,8 +208,17 @@ impl std::ops::Deref for SecretsManager {
     }
 }
 
-async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http: &reqwest::Client) -> Response<Bytes> {
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+async fn forward(
+    request: Request<Bytes>,
+    state: &Mutex<State>,
+    moto: &str,
+    http: &reqwest::Client,
+) -> Response<Bytes> {
+    let target = request
+        .headers()
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
     let (failing, silent, slow, refused, refusal, poison, hidden) = {
         let mut state = state.lock().expect("no panic");
@@ -229,21 +257,33 @@ async fn forward(request: Request<Bytes>, state: &Mutex<State>, moto: &str, http
     }
     let has = |text: &str| request.body().windows(text.len()).any(|part| part == text.as_bytes());
     if let Some((_, code)) = poison.filter(|(text, _)| has(text)) {
-        return answer(400, &serde_json::json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "no"}));
+        return answer(
+            400,
+            &serde_json::json!({"__type": format!("com.amazonaws.sqs#{code}"), "message": "no"}),
+        );
     }
     let mut body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-    let refused: Vec<_> = body["Entries"].as_array_mut().map(|all| all.drain(..refused).collect()).unwrap_or_default();
+    let refused: Vec<_> = body["Entries"]
+        .as_array_mut()
+        .map(|all| all.drain(..refused).collect())
+        .unwrap_or_default();
     if !refused.is_empty() && body["Entries"] == serde_json::json!([]) {
         return answer(200, &refusals(&refused, refusal, serde_json::json!({"Successful": []})));
     }
-    let mut forwarded =
-        http.post(moto).body(if refused.is_empty() { request.body().clone() } else { body.to_string().into() });
-    for (name, value) in request.headers().iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
+    let mut forwarded = http.post(moto).body(if refused.is_empty() {
+        request.body().clone()
+    } else {
+        body.to_string().into()
+    });
+    for (name, value) in
+        request.headers().iter().filter(|(name, _)| *name != "host" && *name != "content-length")
+    {
         forwarded = forwarded.header(name, value);
     }
     let forwarded = forwarded.send().await.expect("moto answers");
     let (status, body) = (forwarded.status().as_u16(), forwarded.bytes().await.expect("a body"));
-    let answer_to_batch = serde_json::from_slice(&body).ok().filter(|body: &Value| !body["SecretValues"].is_null());
+    let answer_to_batch =
+        serde_json::from_slice(&body).ok().filter(|body: &Value| !body["SecretValues"].is_null());
     if let (Some(hidden), Some(mut body)) = (hidden, answer_to_batch) {
         for list in ["SecretValues", "Errors"] {
             if let Some(entries) = body[list].as_array_mut() {

@@ -64,13 +64,19 @@ impl Event {
     }
 
     pub fn signed_with(self, secret: &str) -> Self {
-        let signature = format!("sha256={}", hex::encode(hmac_sha256(secret.as_bytes(), &self.body)));
+        let signature =
+            format!("sha256={}", hex::encode(hmac_sha256(secret.as_bytes(), &self.body)));
         self.header("x-hub-signature-256", &signature)
     }
 
     pub fn to_json(&self) -> Value {
-        let path = if self.stage == "$default" { self.path.clone() } else { format!("/{}{}", self.stage, self.path) };
-        let headers: serde_json::Map<_, _> = self.headers.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
+        let path = if self.stage == "$default" {
+            self.path.clone()
+        } else {
+            format!("/{}{}", self.stage, self.path)
+        };
+        let headers: serde_json::Map<_, _> =
+            self.headers.iter().map(|(k, v)| (k.clone(), json!(v))).collect();
         let (body, encoded) = match (std::str::from_utf8(&self.body), self.base64) {
             (Ok(text), false) => (text.to_owned(), false),
             _ => (STANDARD.encode(&self.body), true),

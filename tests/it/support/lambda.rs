@@ -57,10 +57,21 @@ impl Function {
         collect(process.stdout.take().expect("standard output"), Arc::clone(&log));
         collect(process.stderr.take().expect("standard error"), Arc::clone(&log));
         // From here on its start is behind it: what a test changes now is news to the function.
-        assert!(tokio::time::timeout(HANGS, ready.notified()).await.is_ok(), "the function doesn't start");
+        assert!(
+            tokio::time::timeout(HANGS, ready.notified()).await.is_ok(),
+            "the function doesn't start"
+        );
         let time_limit = Duration::from_secs(30);
         let next_id = Mutex::new(0);
-        Self { _process: process, _runtime_api: runtime_api, events, answers, next_id, time_limit, log }
+        Self {
+            _process: process,
+            _runtime_api: runtime_api,
+            events,
+            answers,
+            next_id,
+            time_limit,
+            log,
+        }
     }
 
     /// Invokes the function as Lambda does.
@@ -80,8 +91,10 @@ impl Function {
         self.answers.lock().expect("no panic").insert(id.clone(), sender);
         let start = SystemTime::now();
         let deadline = start + self.time_limit;
-        let deadline = deadline.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
-        let message = serde_json::json!({"id": id, "deadline": deadline.to_string(), "event": event});
+        let deadline =
+            deadline.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_millis();
+        let message =
+            serde_json::json!({"id": id, "deadline": deadline.to_string(), "event": event});
         self.events.send(message).expect("the Runtime API is there");
         let answer = tokio::time::timeout(HANGS, receiver).await;
         match answer {
@@ -100,13 +113,15 @@ impl Function {
         self.log.lock().expect("no panic").clone()
     }
 
-    /// The lines that the function has logged so far as JSON. Each has no name twice, and says when, how bad, and what.
+    /// The lines that the function has logged so far as JSON. Each has no name twice, and says
+    /// when, how bad, and what.
     pub fn lines(&self) -> Vec<Value> {
         let log = self.log();
         // The last one may not be complete.
         let complete = log.rfind('\n').map_or("", |end| &log[..end]);
         let read = |line: &str| {
-            let Line(line) = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let Line(line) =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
             for name in ["timestamp", "level", "message"] {
                 assert!(line[name].is_string(), "no {name} in {line}");
             }
@@ -123,7 +138,11 @@ impl Function {
                 tokio::task::yield_now().await;
             }
         };
-        assert!(tokio::time::timeout(HANGS, wait).await.is_ok(), "nothing more is logged:\n{}", self.log());
+        assert!(
+            tokio::time::timeout(HANGS, wait).await.is_ok(),
+            "nothing more is logged:\n{}",
+            self.log()
+        );
     }
 
     /// Waits until the log has a text: the process writes it before it answers, but through a pipe.
@@ -133,7 +152,11 @@ impl Function {
                 tokio::task::yield_now().await;
             }
         };
-        assert!(tokio::time::timeout(HANGS, wait).await.is_ok(), "{text:?} is not in the log:\n{}", self.log());
+        assert!(
+            tokio::time::timeout(HANGS, wait).await.is_ok(),
+            "{text:?} is not in the log:\n{}",
+            self.log()
+        );
     }
 }
 
@@ -150,7 +173,10 @@ impl<'de> serde::Deserialize<'de> for Line {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut entries: A) -> Result<Line, A::Error> {
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut entries: A,
+            ) -> Result<Line, A::Error> {
                 let mut line = serde_json::Map::new();
                 while let Some((name, value)) = entries.next_entry::<String, Value>()? {
                     if line.insert(name.clone(), value).is_some() {
@@ -175,10 +201,15 @@ fn collect(output: impl tokio::io::AsyncRead + Unpin + Send + 'static, log: Arc<
     });
 }
 
-async fn runtime_api(queue: mpsc::UnboundedReceiver<Value>, answers: Answers, ready: Arc<Notify>) -> Server {
+async fn runtime_api(
+    queue: mpsc::UnboundedReceiver<Value>,
+    answers: Answers,
+    ready: Arc<Notify>,
+) -> Server {
     let queue = Arc::new(AsyncMutex::new(queue));
     Server::start(move |request: Request<Bytes>| {
-        let (queue, answers, ready) = (Arc::clone(&queue), Arc::clone(&answers), Arc::clone(&ready));
+        let (queue, answers, ready) =
+            (Arc::clone(&queue), Arc::clone(&answers), Arc::clone(&ready));
         async move {
             let path = request.uri().path().to_owned();
             let parts: Vec<_> = path.split('/').collect();
@@ -208,7 +239,10 @@ async fn next(queue: &AsyncMutex<mpsc::UnboundedReceiver<Value>>) -> Response<By
     Response::builder()
         .header("lambda-runtime-aws-request-id", header("id"))
         .header("lambda-runtime-deadline-ms", header("deadline"))
-        .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:webhook")
+        .header(
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda:us-east-1:123456789012:function:webhook",
+        )
         .body(Bytes::from(message["event"].to_string()))
         .expect("a response")
 }

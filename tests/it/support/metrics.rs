@@ -1,4 +1,5 @@
-//! What CloudWatch makes of log lines: the metric filters and alarms of `template.yaml`, as far as they go.
+//! What CloudWatch makes of log lines: the metric filters and alarms of `template.yaml`, as far as
+//! they go.
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntaxForMetricFilters.html>
 
 use std::collections::BTreeMap;
@@ -9,7 +10,11 @@ use serde_json::Value;
 const STEP: u64 = 300;
 
 /// What the filters of a function's log group count in these lines, by the metrics' names.
-pub fn counted(filters: &BTreeMap<&str, &Value>, log_group: &str, lines: &[Value]) -> BTreeMap<String, f64> {
+pub fn counted(
+    filters: &BTreeMap<&str, &Value>,
+    log_group: &str,
+    lines: &[Value],
+) -> BTreeMap<String, f64> {
     let mut metrics = BTreeMap::new();
     for filter in filters.values().filter(|filter| filter["LogGroupName"]["Ref"] == log_group) {
         let pattern = filter["FilterPattern"].as_str().expect("a pattern");
@@ -27,10 +32,15 @@ pub fn counted(filters: &BTreeMap<&str, &Value>, log_group: &str, lines: &[Value
     metrics
 }
 
-/// Whether a filter pattern for JSON matches a line. Of the syntax it knows fields at the top level, the comparisons of
-/// numbers and texts, `&&`, `||` and parentheses; anything else is a panic, and so a failed test.
+/// Whether a filter pattern for JSON matches a line. Of the syntax it knows fields at the top
+/// level, the comparisons of numbers and texts, `&&`, `||` and parentheses; anything else is a
+/// panic, and so a failed test.
 pub fn matches(pattern: &str, line: &Value) -> bool {
-    let inside = pattern.trim().strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).expect("a pattern for JSON");
+    let inside = pattern
+        .trim()
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'))
+        .expect("a pattern for JSON");
     let spaced = inside.replace('(', " ( ").replace(')', " ) ");
     let mut words: Vec<&str> = spaced.split_whitespace().rev().collect();
     let result = any(&mut words, line);
@@ -87,13 +97,19 @@ fn one(words: &mut Words<'_>, line: &Value) -> bool {
     }
 }
 
-/// Whether an alarm is ringing after each five minutes of a story; `None` where there was nothing to count.
+/// Whether an alarm is ringing after each five minutes of a story; `None` where there was nothing
+/// to count.
 pub fn rings(alarm: &Value, threshold: f64, story: &[Option<f64>]) -> Vec<bool> {
     let number = |name: &str| alarm[name].as_u64();
-    let steps = usize::try_from(number("Period").expect("a period") / STEP).expect("five minutes or more");
+    let steps =
+        usize::try_from(number("Period").expect("a period") / STEP).expect("five minutes or more");
     let periods = usize::try_from(number("EvaluationPeriods").expect("periods")).expect("a few");
-    let needed = number("DatapointsToAlarm").map_or(periods, |needed| usize::try_from(needed).expect("a few"));
-    assert_eq!((&alarm["Statistic"], &alarm["TreatMissingData"]), (&"Sum".into(), &"notBreaching".into()));
+    let needed = number("DatapointsToAlarm")
+        .map_or(periods, |needed| usize::try_from(needed).expect("a few"));
+    assert_eq!(
+        (&alarm["Statistic"], &alarm["TreatMissingData"]),
+        (&"Sum".into(), &"notBreaching".into())
+    );
     let breaches = |sum: f64| match alarm["ComparisonOperator"].as_str() {
         Some("GreaterThanThreshold") => sum > threshold,
         Some("GreaterThanOrEqualToThreshold") => sum >= threshold,
@@ -102,7 +118,8 @@ pub fn rings(alarm: &Value, threshold: f64, story: &[Option<f64>]) -> Vec<bool> 
     let mut states = Vec::new();
     for now in 1..=story.len() {
         let ends = (0..periods).map(|back| now.saturating_sub(back * steps));
-        let sums = ends.map(|end| story[end.saturating_sub(steps)..end].iter().flatten().sum::<f64>());
+        let sums =
+            ends.map(|end| story[end.saturating_sub(steps)..end].iter().flatten().sum::<f64>());
         states.push(sums.filter(|sum| breaches(*sum)).count() >= needed);
     }
     states

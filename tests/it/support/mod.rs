@@ -1,5 +1,6 @@
-//! The language in which the tests tell their stories: a world with a Secrets Manager, a HubSpot and the built
-//! function; webhooks that come in; what the sender gets, and what HubSpot has and was asked.
+//! The language in which the tests tell their stories: a world with a Secrets Manager, a HubSpot
+//! and the built function; webhooks that come in; what the sender gets, and what HubSpot has and
+//! was asked.
 
 pub mod aws;
 pub mod event;
@@ -29,7 +30,8 @@ pub const SECRET: &str = "the webhook secret of the tests";
 /// The HubSpot token.
 pub const TOKEN: &str = "pat-test-0000";
 
-/// A source as simple as can be. `{tests}` is a name of the test's own, since moto is shared by all.
+/// A source as simple as can be. `{tests}` is a name of the test's own, since moto is shared by
+/// all.
 pub const SOURCE: &str = r#"
 [verify]
 scheme = "github"
@@ -87,12 +89,14 @@ pub struct Reply {
 
 /// The usual world: [`SOURCE`] at `/shop`, tasks 1 to 3, an owner.
 pub fn world() -> Builder {
-    let task =
-        |id: &str| json!({"properties": {"ticket": id, "hs_task_subject": "before", "hs_timestamp": "1790000000000"}});
+    let task = |id: &str| json!({"properties": {"ticket": id, "hs_task_subject": "before", "hs_timestamp": "1790000000000"}});
     Builder {
         sources: vec![("shop".to_owned(), SOURCE.to_owned())],
         schema: None,
-        secrets: vec![("shop".to_owned(), SECRET.to_owned()), ("hubspot".to_owned(), TOKEN.to_owned())],
+        secrets: vec![
+            ("shop".to_owned(), SECRET.to_owned()),
+            ("hubspot".to_owned(), TOKEN.to_owned()),
+        ],
         variables: Vec::new(),
         seed: json!({
             "token": TOKEN,
@@ -168,7 +172,8 @@ impl Builder {
 
     pub async fn start(self) -> World {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let tests = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let tests =
+            format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&tests);
         std::fs::create_dir_all(&folder).expect("a folder");
         for (name, text) in &self.sources {
@@ -203,14 +208,17 @@ impl Builder {
         let queues = if self.keeps_letters { Some(Queues::start(&tests).await) } else { None };
         if let Some(queues) = &queues {
             variables.insert("AWS_ENDPOINT_URL_SQS".to_owned(), queues.sqs.url());
-            variables.entry("TASKHOOK_DEAD_LETTER_URL".to_owned()).or_insert(queues.dead_letters.clone());
+            variables
+                .entry("TASKHOOK_DEAD_LETTER_URL".to_owned())
+                .or_insert(queues.dead_letters.clone());
         }
         if let Some(queues) = queues.as_ref().filter(|_| self.is_durable) {
             variables.entry("TASKHOOK_QUEUE_URL".to_owned()).or_insert(queues.updates.clone());
         }
         variables.retain(|_, value| !value.is_empty());
         let function = Function::start(self.program, &variables).await;
-        let mut world = World { function, hubspot, secrets, worker: None, queues, variables, tests, folder };
+        let mut world =
+            World { function, hubspot, secrets, worker: None, queues, variables, tests, folder };
         if self.is_durable {
             world.start_worker().await;
         }
@@ -234,7 +242,8 @@ impl World {
         self.queues().poll(self.worker.as_ref().expect("a durable world")).await
     }
 
-    /// Lambda hands everything to the worker that the queue gives out. Returns the number of batches.
+    /// Lambda hands everything to the worker that the queue gives out. Returns the number of
+    /// batches.
     pub async fn drain(&self) -> usize {
         self.queues().drain(self.worker.as_ref().expect("a durable world")).await
     }
@@ -253,10 +262,15 @@ impl World {
     pub async fn invoke(&self, event: &Value) -> Reply {
         let answer = self.function.invoke(event).await;
         let headers = answer["headers"].as_object().into_iter().flatten();
-        let headers = headers.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
+        let headers = headers
+            .map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
         let body = answer["body"].as_str().unwrap_or_default();
         let body = serde_json::from_str(body).unwrap_or_else(|_| json!(body));
-        Reply { status: answer["statusCode"].as_u64().unwrap_or_default(), headers: headers.collect(), body }
+        Reply {
+            status: answer["statusCode"].as_u64().unwrap_or_default(),
+            headers: headers.collect(),
+            body,
+        }
     }
 
     /// Where the source files lie.
@@ -266,7 +280,9 @@ impl World {
 
     /// A property of the task with this ticket.
     pub fn task(&self, ticket: &str, property: &str) -> Option<String> {
-        self.hubspot.task_by("ticket", ticket).and_then(|task| task.properties.get(property).cloned())
+        self.hubspot
+            .task_by("ticket", ticket)
+            .and_then(|task| task.properties.get(property).cloned())
     }
 
     /// The calls of this kind that HubSpot got, such as `batch/update`.
@@ -282,16 +298,36 @@ impl Drop for World {
 }
 
 impl Reply {
-    /// A summary with this status and these counts, such as `updated 1, failed 2`, whose sum is right.
+    /// A summary with this status and these counts, such as `updated 1, failed 2`, whose sum is
+    /// right.
     #[track_caller]
     pub fn is(&self, status: u64, counts: &str) -> &Self {
         assert_eq!(self.status, status, "{self:#?}");
-        let names = ["updated", "created", "unchanged", "stale", "merged", "filtered", "queued", "retry", "failed"];
-        let count = |name: &str| self.body[name].as_u64().unwrap_or_else(|| panic!("no {name} in {self:#?}"));
-        let found: Vec<_> =
-            names.iter().filter(|name| count(name) > 0).map(|name| format!("{name} {}", count(name))).collect();
+        let names = [
+            "updated",
+            "created",
+            "unchanged",
+            "stale",
+            "merged",
+            "filtered",
+            "queued",
+            "retry",
+            "failed",
+        ];
+        let count = |name: &str| {
+            self.body[name].as_u64().unwrap_or_else(|| panic!("no {name} in {self:#?}"))
+        };
+        let found: Vec<_> = names
+            .iter()
+            .filter(|name| count(name) > 0)
+            .map(|name| format!("{name} {}", count(name)))
+            .collect();
         assert_eq!(found.join(", "), counts, "{self:#?}");
-        assert_eq!(count("received"), names.iter().map(|name| count(name)).sum::<u64>(), "{self:#?}");
+        assert_eq!(
+            count("received"),
+            names.iter().map(|name| count(name)).sum::<u64>(),
+            "{self:#?}"
+        );
         self
     }
 
@@ -299,12 +335,22 @@ impl Reply {
     #[track_caller]
     pub fn is_problem(&self, status: u64) -> &Self {
         assert_eq!(self.status, status, "{self:#?}");
-        assert_eq!(self.headers.get("content-type").map(String::as_str), Some("application/problem+json"), "{self:#?}");
+        assert_eq!(
+            self.headers.get("content-type").map(String::as_str),
+            Some("application/problem+json"),
+            "{self:#?}"
+        );
         assert_eq!(self.body["status"], json!(status), "{self:#?}");
         for field in ["type", "title", "detail"] {
-            assert!(self.body[field].as_str().is_some_and(|text| !text.is_empty()), "no {field} in {self:#?}");
+            assert!(
+                self.body[field].as_str().is_some_and(|text| !text.is_empty()),
+                "no {field} in {self:#?}"
+            );
         }
-        assert!(self.body["instance"].as_str().is_some_and(|id| id.starts_with("request-")), "{self:#?}");
+        assert!(
+            self.body["instance"].as_str().is_some_and(|id| id.starts_with("request-")),
+            "{self:#?}"
+        );
         self
     }
 
@@ -312,8 +358,11 @@ impl Reply {
     #[track_caller]
     pub fn row(&self, index: usize, outcome: &str) -> &Self {
         let row = &self.body["tasks"][index];
-        let found =
-            [&row["outcome"], &row["reason"]].into_iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
+        let found = [&row["outcome"], &row["reason"]]
+            .into_iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join(" ");
         assert_eq!(found, outcome, "{self:#?}");
         self
     }
@@ -321,13 +370,17 @@ impl Reply {
     /// The detail of a row.
     #[track_caller]
     pub fn detail(&self, index: usize) -> &str {
-        self.body["tasks"][index]["detail"].as_str().unwrap_or_else(|| panic!("no detail in {self:#?}"))
+        self.body["tasks"][index]["detail"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no detail in {self:#?}"))
     }
 
     /// `Retry-After`, in seconds.
     #[track_caller]
     pub fn retry_after(&self) -> u64 {
         let seconds = self.headers.get("retry-after").and_then(|value| value.parse().ok());
-        seconds.filter(|seconds| (1..=55).contains(seconds)).unwrap_or_else(|| panic!("no Retry-After in {self:#?}"))
+        seconds
+            .filter(|seconds| (1..=55).contains(seconds))
+            .unwrap_or_else(|| panic!("no Retry-After in {self:#?}"))
     }
 }

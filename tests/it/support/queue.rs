@@ -1,8 +1,8 @@
 //! The queues of a story in the durable mode, and what Lambda does between them and the worker.
 //!
-//! The event source mapping is played here: it receives up to ten messages, invokes the worker with them, and deletes
-//! all but those that the worker names. moto is SQS, with the queues of `template.yaml`: it keeps groups in order,
-//! counts receives, and redrives.
+//! The event source mapping is played here: it receives up to ten messages, invokes the worker with
+//! them, and deletes all but those that the worker names. moto is SQS, with the queues of
+//! `template.yaml`: it keeps groups in order, counts receives, and redrives.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
@@ -25,12 +25,20 @@ pub struct Queues {
 
 impl Queues {
     pub async fn start(tests: &str) -> Self {
-        let client = taskhook::aws::sqs(&aws::aws(&aws::moto().await), taskhook::outbound::client(true));
+        let client =
+            taskhook::aws::sqs(&aws::aws(&aws::moto().await), taskhook::outbound::client(true));
         let Stack { updates, dead_letters } = template::stack(tests).await;
-        Self { sqs: Gateway::start().await, client, updates, dead_letters, invisible: std::sync::Mutex::default() }
+        Self {
+            sqs: Gateway::start().await,
+            client,
+            updates,
+            dead_letters,
+            invisible: std::sync::Mutex::default(),
+        }
     }
 
-    /// What Lambda does once: up to ten messages go to the worker. Returns how many, and how many of them come back.
+    /// What Lambda does once: up to ten messages go to the worker. Returns how many, and how many
+    /// of them come back.
     pub async fn poll(&self, worker: &Function) -> (usize, usize) {
         let messages = self.receive(&self.updates, 10).await;
         if messages.is_empty() {
@@ -41,8 +49,9 @@ impl Queues {
         let event = json!({"Records": messages.iter().map(record).collect::<Vec<_>>()});
         let answer = worker.invoke(&event).await;
         let back = answer["batchItemFailures"].as_array().expect("a partial batch response");
-        let comes_back =
-            |message: &&Message| back.iter().any(|item| item["itemIdentifier"] == json!(message.message_id));
+        let comes_back = |message: &&Message| {
+            back.iter().any(|item| item["itemIdentifier"] == json!(message.message_id))
+        };
         let (back, done): (Vec<_>, Vec<_>) = messages.iter().partition(comes_back);
         for message in done {
             self.delete(&self.updates, message).await;
@@ -63,7 +72,11 @@ impl Queues {
     pub async fn time_passes(&self) {
         let receipts = std::mem::take(&mut *self.invisible.lock().expect("no panic"));
         for receipt in receipts {
-            let call = self.client.change_message_visibility().queue_url(&self.updates).receipt_handle(receipt);
+            let call = self
+                .client
+                .change_message_visibility()
+                .queue_url(&self.updates)
+                .receipt_handle(receipt);
             // What isn't under way any more is there already.
             let _ = call.visibility_timeout(0).send().await;
         }
@@ -72,7 +85,11 @@ impl Queues {
     /// SQS gives a message up after so many receives.
     pub async fn gives_up_after(&self, receives: u32) {
         let attributes = self.client.get_queue_attributes().queue_url(&self.dead_letters);
-        let attributes = attributes.attribute_names(QueueAttributeName::QueueArn).send().await.expect("attributes");
+        let attributes = attributes
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .expect("attributes");
         let arn = &attributes.attributes().expect("attributes")[&QueueAttributeName::QueueArn];
         let redrive = json!({"deadLetterTargetArn": arn, "maxReceiveCount": receives}).to_string();
         let set = self.client.set_queue_attributes().queue_url(&self.updates);
@@ -81,18 +98,29 @@ impl Queues {
 
     /// Puts a message into the queue as it is.
     pub async fn put(&self, group: &str, body: &str) {
-        let send = self.client.send_message().queue_url(&self.updates).message_group_id(group).message_body(body);
+        let send = self
+            .client
+            .send_message()
+            .queue_url(&self.updates)
+            .message_group_id(group)
+            .message_body(body);
         send.message_deduplication_id(uuid::Uuid::new_v4().to_string()).send().await.expect("sent");
     }
 
     /// Puts a dead letter into its queue.
     pub async fn bury(&self, body: &str) {
         let id = || uuid::Uuid::new_v4().to_string();
-        let send = self.client.send_message().queue_url(&self.dead_letters).message_group_id(id()).message_body(body);
+        let send = self
+            .client
+            .send_message()
+            .queue_url(&self.dead_letters)
+            .message_group_id(id())
+            .message_body(body);
         send.message_deduplication_id(id()).send().await.expect("sent");
     }
 
-    /// The bodies of all messages that the queue gives out now, in its order. They are under way from then on.
+    /// The bodies of all messages that the queue gives out now, in its order. They are under way
+    /// from then on.
     pub async fn queued(&self) -> Vec<Value> {
         let mut bodies = Vec::new();
         loop {
@@ -109,7 +137,9 @@ impl Queues {
 
     /// Takes all dead letters out.
     pub async fn letters(&self) -> Vec<Letter> {
-        let read = |text: String| Letter::read(&text).unwrap_or_else(|why| panic!("no letter ({why}): {text}"));
+        let read = |text: String| {
+            Letter::read(&text).unwrap_or_else(|why| panic!("no letter ({why}): {text}"))
+        };
         self.dead().await.into_iter().map(read).collect()
     }
 
@@ -129,14 +159,25 @@ impl Queues {
     }
 
     async fn receive(&self, url: &str, most: i32) -> Vec<Message> {
-        let receive = self.client.receive_message().queue_url(url).max_number_of_messages(most).wait_time_seconds(0);
+        let receive = self
+            .client
+            .receive_message()
+            .queue_url(url)
+            .max_number_of_messages(most)
+            .wait_time_seconds(0);
         let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
         receive.send().await.expect("messages").messages.unwrap_or_default()
     }
 
     async fn delete(&self, url: &str, message: &Message) {
         let receipt = message.receipt_handle().expect("a receipt");
-        self.client.delete_message().queue_url(url).receipt_handle(receipt).send().await.expect("deleted");
+        self.client
+            .delete_message()
+            .queue_url(url)
+            .receipt_handle(receipt)
+            .send()
+            .await
+            .expect("deleted");
     }
 }
 

@@ -34,11 +34,15 @@ impl Server {
                     async move {
                         let (parts, body) = request.into_parts();
                         let body = body.collect().await?.to_bytes();
-                        Ok::<_, hyper::Error>(handle(Request::from_parts(parts, body)).await.map(Full::new))
+                        Ok::<_, hyper::Error>(
+                            handle(Request::from_parts(parts, body)).await.map(Full::new),
+                        )
                     }
                 });
-                connections
-                    .spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+                connections.spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
             }
         });
         Self { address, task }

@@ -1,5 +1,6 @@
-//! The source files that come with Taskhook, as far as they are there. Whoever uses it enables some, deletes others and
-//! adds his own: these tests are about what is shipped, and `taskhook check` and `taskhook test` about the rest.
+//! The source files that come with Taskhook, as far as they are there. Whoever uses it enables
+//! some, deletes others and adds his own: these tests are about what is shipped, and `taskhook
+//! check` and `taskhook test` about the rest.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,8 @@ pub fn of(folder: &str) -> BTreeMap<String, PathBuf> {
     files.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), path)).collect()
 }
 
-/// The promised source files that are there. One that was enabled is in both folders: the one in sources/ counts.
+/// The promised source files that are there. One that was enabled is in both folders: the one in
+/// sources/ counts.
 pub fn sources() -> BTreeMap<String, PathBuf> {
     let mut files = of("sources/available");
     files.extend(of("sources"));

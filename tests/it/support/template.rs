@@ -23,14 +23,16 @@ pub async fn stack(name: &str) -> Stack {
     Stack { updates: output("QueueUrl"), dead_letters: output("DeadLetterUrl") }
 }
 
-/// Makes a stack with these parameters, and tells all that is to know about it, as `template.py` says it.
+/// Makes a stack with these parameters, and tells all that is to know about it, as `template.py`
+/// says it.
 pub async fn facts(name: &str, parameters: &[(&str, &str)]) -> Value {
     ask(name, parameters, true).await
 }
 
 async fn ask(name: &str, parameters: &[(&str, &str)], look: bool) -> Value {
     let secrets = ("WebhookSecrets", "taskhook/github,taskhook/jira");
-    let parameters = parameters.iter().chain([&secrets]).map(|(name, value)| ((*name).to_owned(), json!(value)));
+    let parameters =
+        parameters.iter().chain([&secrets]).map(|(name, value)| ((*name).to_owned(), json!(value)));
     let parameters: serde_json::Map<_, _> = parameters.collect();
     let request = json!({"name": name, "parameters": parameters, "look": look});
     let moto = aws::moto().await;
@@ -42,7 +44,8 @@ async fn ask(name: &str, parameters: &[(&str, &str)], look: bool) -> Value {
     answer.await.expect("a stack")
 }
 
-/// A Python process that makes stacks. It ends when this process does, since it then finds its standard input closed.
+/// A Python process that makes stacks. It ends when this process does, since it then finds its
+/// standard input closed.
 struct Maker {
     _process: Child,
     requests: ChildStdin,
