@@ -26,6 +26,7 @@
 //! | [`secrets`], [`aws`], [`outbound`] | secrets redacted and cached; the one AWS configuration; the one HTTP client |
 //! | [`settings`], [`files`] | the environment and the source files, read once, every problem at once |
 //! | [`time`] | points in time and every way to write them |
+//! | [`text`] | texts that are cut |
 //! | [`telemetry`] | logs |
 //! | [`cli`], [`sim`] | the command-line tool, and the HubSpot stand-in that it runs |
 //!
@@ -49,5 +50,6 @@ pub mod sim;
 pub mod source;
 pub mod summary;
 pub mod telemetry;
+pub mod text;
 pub mod time;
 pub mod update;

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::outcome::{Kind, Outcome, RetryReason};
+use crate::text::shorten;
 
 /// The longest `detail` of a row, in characters.
 const DETAIL: usize = 300;
@@ -71,8 +72,9 @@ impl Summary {
         self.fields(self.rows.iter())
     }
 
-    /// The fields that the log keeps: of the rows only the first that say more than that all is well, since CloudWatch
-    /// takes lines of limited length; and of a failure what it is about, without the value, which is a ticket's text.
+    /// The fields that the log keeps: of the rows only the first that say more than that all is
+    /// well, since CloudWatch takes lines of limited length; and of a failure what it is about,
+    /// without the value, which is a ticket's text.
     #[must_use]
     pub fn for_log(&self) -> Map<String, Value> {
         let rows = self.rows.iter().filter(|row| row.is_worth_logging()).take(LOGGED_ROWS);
@@ -130,7 +132,9 @@ impl Row {
             outcome => (outcome, ""),
         };
         let (record_id, reason, detail) = match outcome {
-            Outcome::Updated(record_id) | Outcome::Created(record_id) => (record_id.as_deref(), None, note),
+            Outcome::Updated(record_id) | Outcome::Created(record_id) => {
+                (record_id.as_deref(), None, note)
+            }
             Outcome::Retry(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
             Outcome::Failed(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
             Outcome::Filtered(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
@@ -143,7 +147,7 @@ impl Row {
         row.extend(record_id.map(|id| ("recordId".to_owned(), json!(id))));
         row.extend(reason.map(|reason| ("reason".to_owned(), reason)));
         if !detail.is_empty() {
-            row.insert("detail".to_owned(), json!(clip(detail, detail_length)));
+            row.insert("detail".to_owned(), json!(shorten(detail, detail_length)));
         }
         Value::Object(row)
     }
@@ -152,16 +156,11 @@ impl Row {
 /// The property that a detail begins with, or the expression: `[event] time`.
 fn about(detail: &str) -> Option<&str> {
     let (about, _) = detail.split_once(": ")?;
-    let name = about.strip_prefix("[event] ").or_else(|| about.strip_prefix("[task] ")).unwrap_or(about);
-    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let name =
+        about.strip_prefix("[event] ").or_else(|| about.strip_prefix("[task] ")).unwrap_or(about);
+    let is_name = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     is_name.then_some(about)
-}
-
-fn clip(detail: &str, length: usize) -> String {
-    match detail.char_indices().nth(length - 1) {
-        Some((end, _)) if detail[end..].chars().nth(1).is_some() => format!("{}…", &detail[..end]),
-        _ => detail.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -171,7 +170,11 @@ mod tests {
 
     #[test]
     fn a_summary_is_written_as_the_contract_says() {
-        let row = |id: &str, outcome| Row { id: Some(id.to_owned()), id_property: "ticket".to_owned(), outcome };
+        let row = |id: &str, outcome| Row {
+            id: Some(id.to_owned()),
+            id_property: "ticket".to_owned(),
+            outcome,
+        };
         let summary = Summary {
             source: "zendesk".to_owned(),
             event: Some("3a6c".to_owned()),
@@ -179,8 +182,17 @@ mod tests {
                 row("1", Outcome::Merged),
                 row("1", Outcome::Updated(Some("9001".to_owned()))),
                 row("2", Outcome::Failed(FailReason::NotFound, "x".repeat(301))),
-                row("3", Outcome::Noted(Box::new(Outcome::Updated(Some("9003".to_owned()))), "all but one".to_owned())),
-                Row { id: None, ..row("", Outcome::Retry(RetryReason::RateLimited, String::new())) },
+                row(
+                    "3",
+                    Outcome::Noted(
+                        Box::new(Outcome::Updated(Some("9003".to_owned()))),
+                        "all but one".to_owned(),
+                    ),
+                ),
+                Row {
+                    id: None,
+                    ..row("", Outcome::Retry(RetryReason::RateLimited, String::new()))
+                },
             ],
         };
         let expected = json!({
@@ -196,19 +208,25 @@ mod tests {
             ],
         });
         assert_eq!(Value::Object(summary.to_json()), expected);
-        assert_eq!(clip(&"é".repeat(300), 300), "é".repeat(300));
     }
 
     #[test]
     fn a_filtered_event_counts_once_and_has_no_row() {
         let fields = Summary::filtered("jira".to_owned(), None).to_json();
-        assert_eq!((&fields["received"], &fields["filtered"], &fields["tasks"]), (&json!(1), &json!(1), &json!([])));
+        assert_eq!(
+            (&fields["received"], &fields["filtered"], &fields["tasks"]),
+            (&json!(1), &json!(1), &json!([]))
+        );
     }
 
     #[test]
     fn the_log_says_what_a_failure_is_about_and_quotes_no_value() {
         for (reason, detail, logged) in [
-            (FailReason::InvalidValue, "hs_task_priority: Ada's is not one of NONE, LOW", Some("hs_task_priority: …")),
+            (
+                FailReason::InvalidValue,
+                "hs_task_priority: Ada's is not one of NONE, LOW",
+                Some("hs_task_priority: …"),
+            ),
             (FailReason::Mapping, "[event] time: \"Ada's\" is not a time", Some("[event] time: …")),
             (
                 FailReason::OwnerNotFound,
@@ -219,8 +237,11 @@ mod tests {
             (FailReason::Rejected, "Ada's", None),
             (FailReason::NotFound, "no task has ticket 7", Some("no task has ticket 7")),
         ] {
-            let row =
-                Row { id: None, id_property: "ticket".to_owned(), outcome: Outcome::Failed(reason, detail.to_owned()) };
+            let row = Row {
+                id: None,
+                id_property: "ticket".to_owned(),
+                outcome: Outcome::Failed(reason, detail.to_owned()),
+            };
             let summary = Summary { source: "shop".to_owned(), event: None, rows: vec![row] };
             assert_eq!(summary.for_log()["tasks"][0]["detail"].as_str(), logged, "{detail}");
             assert_eq!(summary.to_json()["tasks"][0]["detail"], detail);
