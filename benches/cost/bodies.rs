@@ -45,10 +45,18 @@ fn without_verification(text: &str) -> String {
 }
 
 /// Hostile bodies for every source, handed to `measure` one after the other: the same one in each
-/// of the sizes. Something hostile stands in every place that the source reads.
-pub(crate) fn each_case(sizes: &[usize], mut measure: impl FnMut(&Sources, &[Case])) {
+/// of the sizes. Something hostile stands in every place that the source reads. `wanted` are parts
+/// of sources' names; without any, all sources are gone through.
+pub(crate) fn each_case(
+    sizes: &[usize],
+    wanted: &[String],
+    mut measure: impl FnMut(&Sources, &[Case]),
+) {
     let sources = sources();
     for source in sources.iter() {
+        if !wanted.is_empty() && !wanted.iter().any(|part| source.name.contains(part.as_str())) {
+            continue;
+        }
         let mut tried: BTreeMap<String, usize> = BTreeMap::new();
         for (file, event) in samples(&source.name) {
             let Some(sample) = body(&event) else { continue };

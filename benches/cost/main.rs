@@ -1,7 +1,7 @@
 //! What a body of 1 MiB costs at most, through every shipped source: CPU and memory.
 //!
 //! `make bench` runs it; `docs/performance.md` says what is measured and why. `make test` holds the
-//! allocations.
+//! allocations. `cargo bench --bench cost -- shortcut` measures the sources with this in their names.
 
 #[expect(
     dead_code,
@@ -22,16 +22,17 @@ fn main() {
     let mut worst: BTreeMap<String, (Worst, Worst)> = BTreeMap::new();
     // Smaller bodies show in seconds what a build for development makes of a change.
     let size = std::env::var("SIZE").ok().and_then(|size| size.parse().ok()).unwrap_or(SIZE);
-    bodies::each_case(&[size], |sources, cases| {
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    bodies::each_case(&[size], &wanted, |sources, cases| {
         let case = &cases[0];
         // The little that each body costs is no matter of its size.
         if case.size() < size / 2 {
             return;
         }
         let before = cpu();
-        let mut updates = 0;
-        let memory = allocation_counter::measure(|| updates = bodies::map(sources, case));
+        let updates = bodies::map(sources, case);
         let milliseconds = cpu() - before;
+        let memory = allocation_counter::measure(|| _ = bodies::map(sources, case));
         #[expect(clippy::cast_precision_loss, reason = "no body is that large")]
         let (bytes, peak) = (case.size() as f64, memory.bytes_max as f64);
         let name = format!("{}, {updates} updates, {} allocations", case.name, memory.count_total);

@@ -21,7 +21,7 @@ fn cost(sources: &Sources, case: &Case) -> AllocationInfo {
 fn what_a_body_costs_grows_no_faster_than_the_body() {
     let mut problems = Vec::new();
     let mut measured = 0;
-    each_case(&[2 << 10, 8 << 10], |sources, cases| {
+    each_case(&[2 << 10, 8 << 10], &[], |sources, cases| {
         let [small, large] = cases else { panic!("two sizes") };
         let (few, many) = (cost(sources, small), cost(sources, large));
         // What is hostile is four times as long; some slack for what doubles its size now and then.
