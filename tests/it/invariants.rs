@@ -42,7 +42,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "source",
         "update.rs",
         "outcome.rs",
-        "summary.rs",
+        "lambda/summary.rs",
         "engine/plan.rs",
         "engine/guard.rs",
         "engine/account.rs",
@@ -76,10 +76,10 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
 }
 
 #[test]
-fn only_the_ingress_knows_lambda_and_our_status_codes() {
+fn only_the_functions_rooms_know_lambda_and_our_status_codes() {
     for (path, code) in code("") {
         let path = path.strip_prefix(root().join("src")).unwrap().to_owned();
-        let may = ["ingress", "bin", "sim", "cli"].iter().any(|room| path.starts_with(room));
+        let may = ["lambda", "bin", "sim", "cli"].iter().any(|room| path.starts_with(room));
         for word in ["lambda_http", "lambda_runtime", "StatusCode"] {
             assert!(may || !code.contains(word), "{} has {word:?}", path.display());
         }
@@ -94,7 +94,7 @@ fn each_outside_crate_has_its_home() {
         ("jiff", &["time.rs", "sim"]),
         ("hmac::", &["delivery"]),
         ("jsonwebtoken", &["delivery/jwt.rs"]),
-        ("aws_", &["secrets", "queue", "aws.rs", "outbound.rs", "ingress"]),
+        ("aws_", &["secrets", "queue", "aws.rs", "outbound.rs", "lambda"]),
         ("flate2", &["queue"]),
         ("reqwest", &["outbound.rs", "aws.rs", "hubspot"]),
         ("hyper", &["sim"]),

@@ -15,6 +15,8 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::log;
+use super::summary::{Row, Summary};
 use crate::engine::{self, Ended};
 use crate::hubspot::Hubspot;
 use crate::outbound;
@@ -22,9 +24,8 @@ use crate::outcome::{Outcome, RetryReason};
 use crate::queue::{Arrived, Content, Entry, Letter, Message, NotSent, Queue, letter_of_message};
 use crate::secrets::Secrets;
 use crate::settings::{Program, Settings};
-use crate::summary::{Row, Summary};
 use crate::time::Time;
-use crate::{aws, ingress, telemetry};
+use crate::{aws, telemetry};
 
 /// How long the first fetch of the token and the first handshake with HubSpot may take.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -124,7 +125,7 @@ impl Function {
         let back = coming_back(items, |index| back[index] || unwritten.contains(&index));
         self.set_waits(items, &back, ended.wait, deadline).await;
         for summary in summaries(items, outcomes) {
-            ingress::log(&summary, None);
+            log(&summary, None);
         }
         back
     }

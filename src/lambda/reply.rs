@@ -5,10 +5,10 @@ use std::time::Duration;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
+use super::dispatch::Dispatched;
+use super::receive::Rejected;
 use crate::delivery::Answer;
-use crate::dispatch::Dispatched;
 use crate::outcome::RetryReason;
-use crate::receive::Rejected;
 
 /// The largest body that is taken.
 pub(super) const BODY: usize = 1024 * 1024;

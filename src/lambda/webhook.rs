@@ -13,15 +13,15 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use super::dispatch::{Destination, Dispatch, Dispatched};
 use super::event::{self, NotHttp, Request};
 use super::log;
+use super::receive::{self, Received, Rejected};
 use super::reply::{self, BODY, Problem};
 use crate::delivery::{Answer, Delivery, Kept};
-use crate::dispatch::{Destination, Dispatch, Dispatched};
 use crate::hubspot::Hubspot;
 use crate::outbound;
 use crate::queue::Queue;
-use crate::receive::{self, Received, Rejected};
 use crate::secrets::Secrets;
 use crate::settings::{Program, Settings};
 use crate::source::{Event, Source, Sources};

@@ -10,7 +10,7 @@ use crate::secrets::{SecretError, Secrets};
 use crate::source::{Event, Found, Source, Sources};
 
 /// A delivery that was understood.
-pub enum Received {
+pub(super) enum Received {
     /// An event that was believed, what its source made of it, and what may be kept of it.
     Event(Event, Kept),
     /// What a sender asks before it sends events.
@@ -19,7 +19,7 @@ pub enum Received {
 
 /// Why a delivery was not taken.
 #[derive(Debug)]
-pub enum Rejected {
+pub(super) enum Rejected {
     /// No source has this path.
     NoSource,
     /// The source of this path, or a file that might have it, has problems, which were logged at
@@ -50,7 +50,7 @@ impl fmt::Display for Rejected {
 }
 
 /// Finds the source of a delivery, whatever comes of it then.
-pub fn find<'s>(sources: &'s Sources, delivery: &Delivery) -> Result<&'s Source, Rejected> {
+pub(super) fn find<'s>(sources: &'s Sources, delivery: &Delivery) -> Result<&'s Source, Rejected> {
     match sources.find(&delivery.path) {
         Found::Source(source) => Ok(source),
         Found::Broken => Err(Rejected::BrokenSource),
@@ -59,7 +59,7 @@ pub fn find<'s>(sources: &'s Sources, delivery: &Delivery) -> Result<&'s Source,
 }
 
 /// Verifies a delivery, reads its body, and maps it; or answers the sender's handshake.
-pub async fn receive(
+pub(super) async fn receive(
     sources: &Sources,
     source: &Source,
     secrets: &Secrets,

@@ -1,12 +1,18 @@
-//! Where events come in. HTTP is the only place that knows status codes.
+//! The two functions, from Lambda's event to Lambda's answer.
+//!
+//! [`receive`] verifies and maps a delivery, [`dispatch`] sends its updates on their way; [`event`]
+//! and [`reply`] alone know requests and status codes.
 
+mod dispatch;
 mod event;
-pub mod http;
+mod receive;
 mod reply;
-pub mod sqs;
+mod summary;
+pub mod webhook;
+pub mod worker;
 
 use crate::outcome::Kind;
-use crate::summary::Summary;
+use summary::Summary;
 
 /// Logs what became of a delivery, or of its updates in a batch of the queue. `retry` and `failed`
 /// are what alarms watch.

@@ -19,35 +19,29 @@ const LOGGED_ROWS: usize = 20;
 ///
 /// The counts are taken from the rows when it is written, so that their sum can't be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
+pub(super) struct Summary {
     /// The source's name.
-    pub source: String,
+    pub(super) source: String,
     /// The sender's id of the delivery, if it is known.
-    pub event: Option<String>,
+    pub(super) event: Option<String>,
     /// A row for each update; none for an event that was filtered as a whole.
-    pub rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
 }
 
 /// What became of one update.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
+pub(super) struct Row {
     /// The value of the unique property; `None` when the event could not be mapped so far.
-    pub id: Option<String>,
+    pub(super) id: Option<String>,
     /// The unique property.
-    pub id_property: String,
+    pub(super) id_property: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub(super) outcome: Outcome,
 }
 
 impl Summary {
-    /// The summary of an event that was filtered as a whole.
-    #[must_use]
-    pub fn filtered(source: String, event: Option<String>) -> Self {
-        Self { source, event, rows: Vec::new() }
-    }
-
     /// Whether an update is left that may succeed when the same event is sent again.
-    pub fn retries(&self) -> impl Iterator<Item = (RetryReason, &str)> {
+    pub(super) fn retries(&self) -> impl Iterator<Item = (RetryReason, &str)> {
         self.rows.iter().filter_map(|row| match &row.outcome {
             Outcome::Retry(reason, detail) => Some((*reason, detail.as_str())),
             _ => None,
@@ -55,28 +49,24 @@ impl Summary {
     }
 
     /// Whether an update failed, for good or for now.
-    #[must_use]
-    pub fn needs_attention(&self) -> bool {
+    pub(super) fn needs_attention(&self) -> bool {
         self.rows.iter().any(Row::needs_attention)
     }
 
     /// Whether an update is in the queue.
-    #[must_use]
-    pub fn is_queued(&self) -> bool {
+    pub(super) fn is_queued(&self) -> bool {
         self.rows.iter().any(|row| row.outcome == Outcome::Queued)
     }
 
     /// The fields that the sender gets.
-    #[must_use]
-    pub fn to_json(&self) -> Map<String, Value> {
+    pub(super) fn to_json(&self) -> Map<String, Value> {
         self.fields(self.rows.iter())
     }
 
     /// The fields that the log keeps: of the rows only the first that say more than that all is
     /// well, since CloudWatch takes lines of limited length; and of a failure what it is about,
     /// without the value, which is a ticket's text.
-    #[must_use]
-    pub fn for_log(&self) -> Map<String, Value> {
+    pub(super) fn for_log(&self) -> Map<String, Value> {
         let rows = self.rows.iter().filter(|row| row.is_worth_logging()).take(LOGGED_ROWS);
         let without_values: Vec<Row> = rows.map(Row::without_values).collect();
         self.fields(without_values.iter())
@@ -96,8 +86,7 @@ impl Summary {
     }
 
     /// How many updates ended so. An event that was filtered as a whole counts as one.
-    #[must_use]
-    pub fn count(&self, kind: Kind) -> usize {
+    pub(super) fn count(&self, kind: Kind) -> usize {
         if self.rows.is_empty() {
             usize::from(kind == Kind::Filtered)
         } else {
@@ -212,7 +201,8 @@ mod tests {
 
     #[test]
     fn a_filtered_event_counts_once_and_has_no_row() {
-        let fields = Summary::filtered("jira".to_owned(), None).to_json();
+        let summary = Summary { source: "jira".to_owned(), event: None, rows: Vec::new() };
+        let fields = summary.to_json();
         assert_eq!(
             (&fields["received"], &fields["filtered"], &fields["tasks"]),
             (&json!(1), &json!(1), &json!([]))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::summary::{Row, Summary};
 use crate::delivery::{Delivery, Kept};
 use crate::engine;
 use crate::hubspot::{Hubspot, Schema};
@@ -12,7 +13,6 @@ use crate::outcome::{FailReason, Outcome, RetryReason};
 use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue, letter_of_delivery};
 use crate::secrets::SecretError;
 use crate::source::{Event, Mapped, NotMapped};
-use crate::summary::{Row, Summary};
 use crate::update::{TaskKey, Update};
 
 /// What is kept of the time for writing dead letters: SQS answers within some 10 ms, and may have
@@ -20,19 +20,19 @@ use crate::update::{TaskKey, Update};
 const FOR_LETTERS: Duration = Duration::from_secs(1);
 
 /// Everything behind the mapping.
-pub struct Dispatch {
+pub(super) struct Dispatch {
     /// Where updates go.
-    pub destination: Destination,
+    pub(super) destination: Destination,
     /// What the portal takes, where that is known.
-    pub schema: Option<Schema>,
+    pub(super) schema: Option<Schema>,
     /// Where what can't succeed goes, if it is kept.
-    pub dead_letters: Option<Queue>,
+    pub(super) dead_letters: Option<Queue>,
     /// Whether everything is done but the writing.
-    pub observe: bool,
+    pub(super) observe: bool,
 }
 
 /// Where updates go.
-pub enum Destination {
+pub(super) enum Destination {
     /// Into HubSpot, while the sender waits.
     Hubspot(Hubspot),
     /// Into the queue, from which the worker takes them.
@@ -40,13 +40,13 @@ pub enum Destination {
 }
 
 /// What became of an event.
-pub struct Dispatched {
+pub(super) struct Dispatched {
     /// Every update with its outcome.
-    pub summary: Summary,
+    pub(super) summary: Summary,
     /// How long HubSpot wants to be left alone, if it said so.
-    pub wait: Option<Duration>,
+    pub(super) wait: Option<Duration>,
     /// Why not every dead letter that has to be kept was written, if so.
-    pub unwritten: Option<String>,
+    pub(super) unwritten: Option<String>,
 }
 
 /// An event on its way: who sent it, and what a dead letter says about it.
@@ -61,7 +61,7 @@ impl Dispatch {
     /// delivery.
     ///
     /// An error means that the set-up lacks what every update needs.
-    pub async fn run(
+    pub(super) async fn run(
         &self,
         source: &str,
         event: Event,
