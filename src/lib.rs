@@ -16,6 +16,7 @@
 //! | --- | --- |
 //! | [`cli`], [`sim`] | the command-line tool, and the HubSpot stand-in that it runs |
 //! | [`lambda`] | the two functions: Lambda's events, the two stories, dead letters, replies, summaries |
+//! | [`services`] | clients of AWS and HubSpot, made of settings once for every program |
 //! | [`queue`] | SQS: updates, and dead letters; what they hold is pure |
 //! | [`engine`] | the second story: every update ends in exactly one true outcome; its planning is pure |
 //! | [`hubspot`] | HubSpot's API: calls, answers, retries, the token |
@@ -24,13 +25,14 @@
 //! | [`secrets`], [`aws`], [`outbound`] | secrets redacted and cached; the one AWS configuration; the one HTTP client |
 //! | [`settings`], [`files`] | the environment and the source files, read once, every problem at once |
 //! | [`update`], [`outcome`] | what the two stories share: what goes in, and how it ends |
-//! | [`time`], [`text`] | points in time and every way to write them; texts that are cut |
+//! | [`time`], [`text`], [`deadline`] | points in time and every way to write them; texts that are cut; time kept free |
 //! | [`telemetry`] | logs |
 //!
 //! The invariants, and where to put what, are in ARCHITECTURE.md.
 
 pub mod aws;
 pub mod cli;
+pub mod deadline;
 pub mod delivery;
 pub mod engine;
 pub mod files;
@@ -40,6 +42,7 @@ pub mod outbound;
 pub mod outcome;
 pub mod queue;
 pub mod secrets;
+pub mod services;
 pub mod settings;
 pub mod sim;
 pub mod source;

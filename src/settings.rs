@@ -9,36 +9,65 @@ use crate::outbound::{Plain, address};
 use crate::secrets::SecretRef;
 use crate::time::duration;
 
-/// Which function reads its environment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Program {
-    /// The one that senders call.
-    Webhook,
-    /// The one behind the queue.
-    Worker,
-}
+/// The variable of the queue for updates: with it the durable mode is on.
+const QUEUE_URL: &str = "TASKHOOK_QUEUE_URL";
 
-/// Everything that the environment says.
+/// The variable of the secret with the HubSpot token.
+const TOKEN_SECRET: &str = "HUBSPOT_TOKEN_SECRET";
+
+/// What the environment says to the function that senders call.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// Where the HubSpot token is; `None` for the webhook with a queue, which never calls HubSpot.
-    pub hubspot_token: Option<SecretRef>,
-    /// Where HubSpot is, without a slash at the end.
-    pub hubspot_base_url: String,
-    /// Which version of its API is called.
-    pub hubspot_api_version: ApiVersion,
+pub struct WebhookSettings {
+    /// Where updates go.
+    pub destination: Destination,
+    /// The queue for what can't succeed as it is.
+    pub dead_letter_url: Option<String>,
     /// How long a fetched secret is trusted.
     pub secret_ttl: Duration,
     /// The time within which a sender is answered.
     pub reply_within: Duration,
-    /// The FIFO queue for updates, in the durable mode.
-    pub queue_url: Option<String>,
-    /// The queue for what can't succeed as it is.
-    pub dead_letter_url: Option<String>,
     /// Whether everything is done but the writing.
     pub observe: bool,
     /// How AWS is reached.
     pub aws: Aws,
+}
+
+/// Where the webhook sends updates.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// To HubSpot, in the direct mode; with the secret of the token.
+    Hubspot(Hubspot, SecretRef),
+    /// Into this FIFO queue, in the durable mode.
+    Queue(String),
+}
+
+/// What the environment says to the function behind the queue.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// How HubSpot is reached.
+    pub hubspot: Hubspot,
+    /// Where the HubSpot token is.
+    pub hubspot_token: SecretRef,
+    /// The FIFO queue that the worker works off; without it retried messages wait for the whole
+    /// visibility timeout.
+    pub queue_url: Option<String>,
+    /// The queue for what can't succeed as it is.
+    pub dead_letter_url: Option<String>,
+    /// How long a fetched secret is trusted.
+    pub secret_ttl: Duration,
+    /// Whether everything is done but the writing.
+    pub observe: bool,
+    /// How AWS is reached.
+    pub aws: Aws,
+}
+
+/// How HubSpot is reached.
+#[derive(Clone, Debug)]
+pub struct Hubspot {
+    /// Where it is, without a slash at the end.
+    pub base_url: String,
+    /// Which version of its API is called.
+    pub api_version: ApiVersion,
 }
 
 /// How a portal is reached from a desk, where the token may be at hand.
@@ -46,10 +75,8 @@ pub struct Settings {
 pub struct Portal {
     /// The token, or where it is.
     pub token: PortalToken,
-    /// Where HubSpot is, without a slash at the end.
-    pub hubspot_base_url: String,
-    /// Which version of its API is called.
-    pub hubspot_api_version: ApiVersion,
+    /// How HubSpot is reached.
+    pub hubspot: Hubspot,
 }
 
 /// The HubSpot token on a desk.
@@ -88,7 +115,8 @@ pub enum ApiVersion {
 }
 
 /// One variable that is wrong or missing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{variable}: {message}")]
 pub struct Problem {
     /// The variable.
     pub variable: &'static str,
@@ -102,72 +130,57 @@ struct Reader<'v> {
     problems: Vec<Problem>,
 }
 
-impl Settings {
+impl WebhookSettings {
     /// Reads the environment through `variable`, which gives a variable's value if it is set.
-    pub fn read(
-        program: Program,
-        variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader { variable, problems: Vec::new() };
-        let queue_url = reader.url("TASKHOOK_QUEUE_URL", Plain::Anywhere);
-        if queue_url.as_ref().is_some_and(|url| url.strip_suffix(".fifo").is_none()) {
-            let message = "it is not a FIFO queue, whose name ends in .fifo; in another the updates of a task would \
-                           overtake each other";
-            reader.problem("TASKHOOK_QUEUE_URL", message.to_owned());
-        }
-        let dead_letter_url = reader.url("TASKHOOK_DEAD_LETTER_URL", Plain::Anywhere);
-        if dead_letter_url.is_some() && dead_letter_url == queue_url {
-            let message = "it is the queue for updates; name another, or dead letters would go round and round";
-            reader.problem("TASKHOOK_DEAD_LETTER_URL", message.to_owned());
-        }
-        let calls_hubspot =
-            program == Program::Worker || reader.get("TASKHOOK_QUEUE_URL").is_none();
-        let hubspot_token = if calls_hubspot {
-            reader.required(
-                "HUBSPOT_TOKEN_SECRET",
-                "set it to the name or ARN of the secret with the HubSpot token",
-            )
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader::new(variable);
+        let destination = if reader.get(QUEUE_URL).is_some() {
+            reader.queue_url().map(Destination::Queue)
         } else {
-            reader.get("HUBSPOT_TOKEN_SECRET")
+            let (hubspot, token) = (reader.hubspot(), reader.hubspot_token());
+            hubspot.zip(token).map(|(hubspot, token)| Destination::Hubspot(hubspot, token))
         };
-        let hubspot_token = hubspot_token
-            .and_then(|text| reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&text)));
-        let hubspot_base_url = reader.hubspot_base_url();
-        let hubspot_api_version = reader.hubspot_api_version();
-        let secret_ttl = reader.duration("TASKHOOK_SECRET_TTL", Duration::from_mins(5));
-        let reply_within = reader.duration("TASKHOOK_REPLY_WITHIN", Duration::from_secs(8));
-        if reply_within.is_zero() {
-            reader.problem(
-                "TASKHOOK_REPLY_WITHIN",
-                "no sender can be answered within 0 seconds; write 8s, say".to_owned(),
-            );
-        }
-        let observe = match reader.get("TASKHOOK_OBSERVE").as_deref() {
-            None | Some("0" | "false") => false,
-            Some("1" | "true") => true,
-            Some(other) => {
-                reader.problem(
-                    "TASKHOOK_OBSERVE",
-                    format!("it is {other:?}; write 1, or leave it unset"),
-                );
-                false
-            }
-        };
+        let dead_letter_url = reader.dead_letter_url();
+        let secret_ttl = reader.secret_ttl();
+        let reply_within = reader.reply_within();
+        let observe = reader.observe();
         let aws = Aws::read(&mut reader);
-        let settings = (|| {
-            Some(Self {
-                hubspot_token: hubspot_token.filter(|_| calls_hubspot),
+        let settings = destination.zip(aws).map(|(destination, aws)| Self {
+            destination,
+            dead_letter_url,
+            secret_ttl,
+            reply_within,
+            observe,
+            aws,
+        });
+        reader.finish(settings)
+    }
+}
+
+impl WorkerSettings {
+    /// Reads the environment through `variable`, which gives a variable's value if it is set.
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+        let mut reader = Reader::new(variable);
+        let hubspot = reader.hubspot();
+        let hubspot_token = reader.hubspot_token();
+        let queue_url = reader.queue_url();
+        let dead_letter_url = reader.dead_letter_url();
+        let secret_ttl = reader.secret_ttl();
+        let observe = reader.observe();
+        let aws = Aws::read(&mut reader);
+        let settings = match (hubspot, hubspot_token, aws) {
+            (Some(hubspot), Some(hubspot_token), Some(aws)) => Some(Self {
+                hubspot,
+                hubspot_token,
                 queue_url,
                 dead_letter_url,
-                hubspot_base_url,
-                hubspot_api_version: hubspot_api_version?,
                 secret_ttl,
-                reply_within,
                 observe,
-                aws: aws?,
-            })
-        })();
-        settings.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
+                aws,
+            }),
+            _ => None,
+        };
+        reader.finish(settings)
     }
 }
 
@@ -175,27 +188,24 @@ impl Portal {
     /// Reads what the environment says about the portal: `HUBSPOT_TOKEN`, else the same as for the
     /// functions.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader { variable, problems: Vec::new() };
-        let hubspot_base_url = reader.hubspot_base_url();
-        let hubspot_api_version = reader.hubspot_api_version();
-        let token = match (reader.get("HUBSPOT_TOKEN"), reader.get("HUBSPOT_TOKEN_SECRET")) {
+        let mut reader = Reader::new(variable);
+        let hubspot = reader.hubspot();
+        let token = match (reader.get("HUBSPOT_TOKEN"), reader.get(TOKEN_SECRET)) {
             (Some(token), _) => Some(PortalToken::Given(SecretString::from(token))),
-            (None, Some(secret)) => {
-                let secret = reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&secret));
-                Aws::read(&mut reader).and_then(|aws| Some(PortalToken::Secret(secret?, aws)))
+            (None, Some(_)) => {
+                let secret = reader.hubspot_token();
+                let aws = Aws::read(&mut reader);
+                secret.zip(aws).map(|(secret, aws)| PortalToken::Secret(secret, aws))
             }
             (None, None) => {
-                let why = "set it to HubSpot's access token, or HUBSPOT_TOKEN_SECRET to the name or ARN of its secret";
+                let why = "set it to HubSpot's access token, or HUBSPOT_TOKEN_SECRET to the name \
+                           or ARN of its secret";
                 reader.required("HUBSPOT_TOKEN", why);
                 None
             }
         };
-        let portal = token.zip(hubspot_api_version).map(|(token, hubspot_api_version)| Self {
-            token,
-            hubspot_base_url,
-            hubspot_api_version,
-        });
-        portal.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
+        let portal = token.zip(hubspot).map(|(token, hubspot)| Self { token, hubspot });
+        reader.finish(portal)
     }
 }
 
@@ -204,9 +214,9 @@ impl Aws {
     pub fn from_environment(
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Vec<Problem>> {
-        let mut reader = Reader { variable, problems: Vec::new() };
+        let mut reader = Reader::new(variable);
         let aws = Self::read(&mut reader);
-        aws.filter(|_| reader.problems.is_empty()).ok_or(reader.problems)
+        reader.finish(aws)
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
@@ -240,9 +250,12 @@ impl fmt::Debug for Aws {
 impl ApiVersion {
     /// Reads what the environment says about the version alone.
     pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problem> {
-        let mut reader = Reader { variable, problems: Vec::new() };
+        let mut reader = Reader::new(variable);
         let version = reader.hubspot_api_version();
-        reader.problems.pop().map_or(Ok(version.unwrap_or_default()), Err)
+        match reader.problems.pop() {
+            Some(problem) => Err(problem),
+            None => Ok(version.unwrap_or_default()),
+        }
     }
 
     fn parse(text: &str) -> Result<Self, String> {
@@ -266,10 +279,24 @@ impl Default for ApiVersion {
     }
 }
 
-impl Reader<'_> {
+impl<'v> Reader<'v> {
+    fn new(variable: &'v dyn Fn(&str) -> Option<String>) -> Self {
+        Self { variable, problems: Vec::new() }
+    }
+
+    /// The settings, unless anything is wrong. Settings that lack something have a problem.
+    fn finish<T>(self, settings: Option<T>) -> Result<T, Vec<Problem>> {
+        match settings {
+            Some(settings) if self.problems.is_empty() => Ok(settings),
+            _ => Err(self.problems),
+        }
+    }
+
     /// The value of a variable; an empty one is as good as none.
     fn get(&self, name: &str) -> Option<String> {
-        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        let value = (self.variable)(name)?;
+        let trimmed = value.trim();
+        (!trimmed.is_empty()).then(|| trimmed.to_owned())
     }
 
     fn problem(&mut self, variable: &'static str, message: String) {
@@ -284,32 +311,98 @@ impl Reader<'_> {
         value
     }
 
-    fn parsed<T>(&mut self, name: &'static str, result: Result<T, String>) -> Option<T> {
-        result.map_err(|message| self.problem(name, message)).ok()
+    /// The parsed value. What is wrong with it becomes a problem.
+    fn parsed<T>(&mut self, name: &'static str, result: Result<T, impl ToString>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.problem(name, why.to_string());
+                None
+            }
+        }
     }
 
-    fn hubspot_base_url(&mut self) -> String {
-        let url = self.url("HUBSPOT_BASE_URL", Plain::OnThisMachine);
-        url.unwrap_or_else(|| "https://api.hubapi.com".to_owned())
+    fn hubspot(&mut self) -> Option<Hubspot> {
+        let base_url = self.url("HUBSPOT_BASE_URL", Plain::OnThisMachine);
+        Some(Hubspot {
+            base_url: base_url.unwrap_or_else(|| "https://api.hubapi.com".to_owned()),
+            api_version: self.hubspot_api_version()?,
+        })
     }
 
     fn hubspot_api_version(&mut self) -> Option<ApiVersion> {
-        let version = self
-            .get("HUBSPOT_API_VERSION")
-            .map_or(Ok(ApiVersion::default()), |text| ApiVersion::parse(&text));
-        self.parsed("HUBSPOT_API_VERSION", version)
+        const NAME: &str = "HUBSPOT_API_VERSION";
+        match self.get(NAME) {
+            None => Some(ApiVersion::default()),
+            Some(text) => self.parsed(NAME, ApiVersion::parse(&text)),
+        }
+    }
+
+    fn hubspot_token(&mut self) -> Option<SecretRef> {
+        let why = "set it to the name or ARN of the secret with the HubSpot token";
+        let text = self.required(TOKEN_SECRET, why)?;
+        self.parsed(TOKEN_SECRET, SecretRef::parse(&text))
+    }
+
+    fn queue_url(&mut self) -> Option<String> {
+        let url = self.url(QUEUE_URL, Plain::Anywhere)?;
+        if url.strip_suffix(".fifo").is_none() {
+            let message = "it is not a FIFO queue, whose name ends in .fifo; in another the \
+                           updates of a task would overtake each other";
+            self.problem(QUEUE_URL, message.to_owned());
+        }
+        Some(url)
+    }
+
+    fn dead_letter_url(&mut self) -> Option<String> {
+        const NAME: &str = "TASKHOOK_DEAD_LETTER_URL";
+        let url = self.url(NAME, Plain::Anywhere)?;
+        if self.get(QUEUE_URL).is_some_and(|queue| queue.trim_end_matches('/') == url) {
+            let message = "it is the queue for updates; name another, or dead letters would go \
+                           round and round";
+            self.problem(NAME, message.to_owned());
+        }
+        Some(url)
+    }
+
+    fn secret_ttl(&mut self) -> Duration {
+        self.duration("TASKHOOK_SECRET_TTL", Duration::from_mins(5))
+    }
+
+    fn reply_within(&mut self) -> Duration {
+        const NAME: &str = "TASKHOOK_REPLY_WITHIN";
+        let limit = self.duration(NAME, Duration::from_secs(8));
+        if limit.is_zero() {
+            let message = "no sender can be answered within 0 seconds; write 8s, say";
+            self.problem(NAME, message.to_owned());
+        }
+        limit
+    }
+
+    fn observe(&mut self) -> bool {
+        const NAME: &str = "TASKHOOK_OBSERVE";
+        match self.get(NAME).as_deref() {
+            None | Some("0" | "false") => false,
+            Some("1" | "true") => true,
+            Some(other) => {
+                self.problem(NAME, format!("it is {other:?}; write 1, or leave it unset"));
+                false
+            }
+        }
     }
 
     fn duration(&mut self, name: &'static str, default: Duration) -> Duration {
-        let value = self.get(name).map_or(Ok(default), |text| duration(&text));
-        self.parsed(name, value).unwrap_or(default)
+        match self.get(name) {
+            None => default,
+            Some(text) => self.parsed(name, duration(&text)).unwrap_or(default),
+        }
     }
 
     /// An address without a slash at the end: HTTPS, or HTTP where that is allowed.
     fn url(&mut self, name: &'static str, plain: Plain) -> Option<String> {
         let text = self.get(name)?;
-        let address = address(&text, plain).map_err(|why| format!("it is {}; {why}", shown(&text)));
-        self.parsed(name, address)
+        let address = address(&text, plain);
+        self.parsed(name, address.map_err(|why| format!("it is {}; {why}", shown(&text))))
     }
 }
 
@@ -319,38 +412,43 @@ fn shown(address: &str) -> String {
     format!("{:?}", rest.as_deref().unwrap_or(address))
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.variable, self.message)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Result<Settings, Vec<Problem>> {
-        read_as(Program::Webhook, variables)
-    }
+    type Variables<'v> = &'v [(&'v str, &'v str)];
 
-    fn read_as(program: Program, variables: &[(&str, &str)]) -> Result<Settings, Vec<Problem>> {
+    fn complete(name: &str, others: Variables<'_>) -> Option<String> {
         let complete = [
             ("HUBSPOT_TOKEN_SECRET", "taskhook/hubspot"),
             ("AWS_REGION", "eu-central-1"),
             ("AWS_ACCESS_KEY_ID", "AKIA"),
             ("AWS_SECRET_ACCESS_KEY", "s3cret"),
         ];
-        Settings::read(program, &|name| {
-            let found = variables.iter().chain(&complete).find(|(variable, _)| *variable == name);
-            found.map(|(_, value)| (*value).to_owned())
-        })
+        let found = others.iter().chain(&complete).find(|(variable, _)| *variable == name);
+        found.map(|(_, value)| (*value).to_owned())
+    }
+
+    fn webhook(variables: Variables<'_>) -> Result<WebhookSettings, Vec<Problem>> {
+        WebhookSettings::read(&|name| complete(name, variables))
+    }
+
+    fn worker(variables: Variables<'_>) -> Result<WorkerSettings, Vec<Problem>> {
+        WorkerSettings::read(&|name| complete(name, variables))
+    }
+
+    fn names(problems: &[Problem]) -> Vec<&str> {
+        let mut names: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
+        names.sort_unstable();
+        names
     }
 
     #[test]
     fn the_defaults_are_those_of_the_contract() {
-        let settings = read(&[]).unwrap();
-        assert_eq!(settings.hubspot_base_url, "https://api.hubapi.com");
-        assert_eq!(settings.hubspot_api_version, ApiVersion::Date("2026-03".to_owned()));
+        let settings = webhook(&[]).unwrap();
+        let Destination::Hubspot(hubspot, _) = &settings.destination else { panic!("no HubSpot") };
+        assert_eq!(hubspot.base_url, "https://api.hubapi.com");
+        assert_eq!(hubspot.api_version, ApiVersion::Date("2026-03".to_owned()));
         assert_eq!((settings.secret_ttl.as_secs(), settings.reply_within.as_secs()), (300, 8));
         assert!(!settings.observe);
         assert!(!format!("{settings:?}").contains("s3cret"));
@@ -369,35 +467,34 @@ mod tests {
             ("TASKHOOK_DEAD_LETTER_URL", "dead-letters"),
             ("AWS_REGION", ""),
         ];
-        let problems = read_as(Program::Worker, &wrong).unwrap_err();
-        let mut variables: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
-        variables.sort_unstable();
+        let of_both =
+            ["AWS_REGION", "TASKHOOK_DEAD_LETTER_URL", "TASKHOOK_OBSERVE", "TASKHOOK_QUEUE_URL"];
+        let of_hubspot = ["HUBSPOT_API_VERSION", "HUBSPOT_BASE_URL", "HUBSPOT_TOKEN_SECRET"];
+        let of_worker = worker(&wrong).unwrap_err();
         assert_eq!(
-            variables,
-            [
-                "AWS_REGION",
-                "HUBSPOT_API_VERSION",
-                "HUBSPOT_BASE_URL",
-                "HUBSPOT_TOKEN_SECRET",
-                "TASKHOOK_DEAD_LETTER_URL",
-                "TASKHOOK_OBSERVE",
-                "TASKHOOK_QUEUE_URL",
-                "TASKHOOK_REPLY_WITHIN",
-                "TASKHOOK_SECRET_TTL",
-            ]
+            names(&of_worker),
+            [&of_both[..1], &of_hubspot, &of_both[1..], &["TASKHOOK_SECRET_TTL"]].concat()
         );
+        // With a queue the webhook never calls HubSpot.
+        let of_webhook = webhook(&wrong).unwrap_err();
+        assert_eq!(
+            names(&of_webhook),
+            [&of_both[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat()
+        );
+        let wrong = wrong.map(|(name, value)| (name, if name == QUEUE_URL { "" } else { value }));
+        assert_eq!(names(&webhook(&wrong).unwrap_err())[1..4], of_hubspot);
     }
 
     #[test]
     fn values_are_read() {
-        let settings = read(&[
+        let settings = worker(&[
             ("HUBSPOT_BASE_URL", "http://127.0.0.1:8787/"),
             ("HUBSPOT_API_VERSION", "v3"),
             ("AWS_ENDPOINT_URL", "http://localstack:4566"),
         ])
         .unwrap();
-        assert_eq!(settings.hubspot_base_url, "http://127.0.0.1:8787");
-        assert_eq!(settings.hubspot_api_version, ApiVersion::V3);
+        assert_eq!(settings.hubspot.base_url, "http://127.0.0.1:8787");
+        assert_eq!(settings.hubspot.api_version, ApiVersion::V3);
         assert_eq!(settings.aws.secrets_manager_url.as_deref(), Some("http://localstack:4566"));
         assert_eq!(settings.aws.sqs_url.as_deref(), Some("http://localstack:4566"));
     }
@@ -410,7 +507,7 @@ mod tests {
             "http://localhost:8787/",
             "http://[::1]:8787",
         ] {
-            assert!(read(&[("HUBSPOT_BASE_URL", good)]).is_ok(), "{good}");
+            assert!(worker(&[("HUBSPOT_BASE_URL", good)]).is_ok(), "{good}");
         }
         for bad in [
             "http://127.0.0.1.evil.example",
@@ -425,7 +522,7 @@ mod tests {
             "http://0.0.0.0",
             "http://10.127.0.1",
         ] {
-            let problems = read(&[("HUBSPOT_BASE_URL", bad)]).unwrap_err();
+            let problems = worker(&[("HUBSPOT_BASE_URL", bad)]).unwrap_err();
             assert_eq!((problems.len(), problems[0].variable), (1, "HUBSPOT_BASE_URL"), "{bad}");
             assert!(
                 problems[0].message.contains("write an https:// address"),
@@ -438,10 +535,7 @@ mod tests {
     #[test]
     fn an_address_to_which_paths_are_added_ends_with_its_path() {
         let queue = "https://sqs.eu-central-1.amazonaws.com/123456789012/updates.fifo";
-        assert_eq!(
-            read(&[("TASKHOOK_QUEUE_URL", queue)]).unwrap().queue_url.as_deref(),
-            Some(queue)
-        );
+        assert_eq!(worker(&[(QUEUE_URL, queue)]).unwrap().queue_url.as_deref(), Some(queue));
         let names = [
             "HUBSPOT_BASE_URL",
             "TASKHOOK_QUEUE_URL",
@@ -460,7 +554,7 @@ mod tests {
                 ("ftp://api.hubapi.com", "write an"),
                 ("api.hubapi.com", "write an"),
             ] {
-                let problems = read(&[(name, bad)]).unwrap_err();
+                let problems = worker(&[(name, bad)]).unwrap_err();
                 let problem = problems.iter().find(|problem| problem.message.contains(part));
                 assert!(
                     problem.is_some_and(|problem| problem.variable == name),
@@ -478,13 +572,8 @@ mod tests {
             "https://sqs.eu-central-1.amazonaws.com/123456789012/updates.fifo",
         );
         let without = [("HUBSPOT_TOKEN_SECRET", ""), queue];
-        assert_eq!(read(&without).unwrap().hubspot_token, None);
-        assert_eq!(read(&[queue]).unwrap().hubspot_token, None);
-        assert!(read(&[]).unwrap().hubspot_token.is_some());
-        assert!(read_as(Program::Worker, &[queue]).unwrap().hubspot_token.is_some());
-        assert_eq!(
-            read_as(Program::Worker, &without).unwrap_err()[0].variable,
-            "HUBSPOT_TOKEN_SECRET"
-        );
+        assert!(webhook(&without).is_ok());
+        assert_eq!(names(&webhook(&without[..1]).unwrap_err()), ["HUBSPOT_TOKEN_SECRET"]);
+        assert_eq!(names(&worker(&without).unwrap_err()), ["HUBSPOT_TOKEN_SECRET"]);
     }
 }

@@ -1,16 +1,14 @@
 //! The HubSpot portal, as the environment names it, for the commands that talk to it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::hubspot::{Error, Hubspot, Schema, Token};
+use crate::hubspot::{Error, Hubspot, Schema};
 use crate::outcome::RetryReason;
-use crate::secrets::Secrets;
+use crate::services::{self, Services};
 use crate::settings::{Portal, PortalToken, Problem};
-use crate::{aws, outbound};
 
 /// How long a call may take with all its tries; HubSpot's longest limit passes within ten seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -21,16 +19,12 @@ pub(super) async fn connect() -> Result<Hubspot, String> {
     let settings = settings.map_err(|problems| {
         problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
     })?;
-    let http = outbound::client(true);
-    let token = match settings.token {
-        PortalToken::Given(token) => Token::Given(token),
+    let hubspot = match settings.token {
+        PortalToken::Given(token) => services::hubspot_with(&settings.hubspot, token),
         PortalToken::Secret(secret, aws) => {
-            let client = aws::secrets_manager(&aws, http.clone());
-            Token::Secret(Arc::new(Secrets::new(client, PATIENCE)), secret)
+            Services::new(aws, PATIENCE).hubspot(&settings.hubspot, secret)
         }
     };
-    let hubspot =
-        Hubspot::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token);
     hubspot
         .ready(deadline())
         .await

@@ -10,9 +10,10 @@ use super::{payload, portal};
 use crate::hubspot::Hubspot;
 use crate::outcome::Outcome;
 use crate::queue::{Entry, Message, Queue, Received, group};
+use crate::services::Services;
 use crate::settings::{Aws, Problem};
 use crate::time::Time;
-use crate::{aws, engine, files, outbound};
+use crate::{engine, files};
 
 /// How long the letters are kept from others, who would send them through as well.
 const HIDDEN: Duration = Duration::from_mins(20);
@@ -66,8 +67,8 @@ async fn replay(arguments: &Arguments) -> Result<(), String> {
     let aws = aws.map_err(|problems| {
         problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
     })?;
-    let sqs = aws::sqs(&aws, outbound::client(true));
-    let dead_letters = Queue::new(sqs.clone(), &arguments.queue);
+    let services = Services::new(aws, PATIENCE);
+    let dead_letters = services.queue(&arguments.queue);
     let target = match &arguments.to {
         _ if arguments.dry_run || arguments.show => None,
         Some(url) if url.strip_suffix(".fifo").is_none() || *url == arguments.queue => {
@@ -75,7 +76,7 @@ async fn replay(arguments: &Arguments) -> Result<(), String> {
                 "--to has to be the FIFO queue for updates, whose name ends in .fifo.".to_owned()
             );
         }
-        Some(url) => Some(Target::Queue(Queue::new(sqs, url))),
+        Some(url) => Some(Target::Queue(services.queue(url))),
         None => Some(Target::Hubspot(Box::new(portal::connect().await?))),
     };
     // Of a queue of updates the worker would be kept from what is under way, and later changes

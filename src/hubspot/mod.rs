@@ -19,13 +19,11 @@ pub use refusals::{Refusals, Refused};
 pub use schema::{Schema, Unfit};
 pub use token::Token;
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::secrets::{SecretError, Secrets};
-use crate::settings::{ApiVersion, Settings};
+use crate::secrets::SecretError;
+use crate::settings::ApiVersion;
 use crate::update::RECORD_ID;
 
 /// The most inputs of one batch call.
@@ -132,17 +130,6 @@ impl Hubspot {
         let (tasks, owners_path) = (tasks_path(version), path(version, "owners"));
         let owners = owners::Owners::default();
         Self { transport, tasks, properties, owners_path, owners, refusals: Box::default() }
-    }
-
-    /// HubSpot as the settings say, if it is called at all.
-    #[must_use]
-    pub fn from_settings(
-        settings: &Settings,
-        secrets: &Arc<Secrets>,
-        http: reqwest::Client,
-    ) -> Option<Self> {
-        let token = Token::Secret(Arc::clone(secrets), settings.hubspot_token.clone()?);
-        Some(Self::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token))
     }
 
     /// Makes the connection that the first call will use. A failure is told when it matters.
