@@ -5,28 +5,25 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::letters::{self, DeadLetter, DeadLetters};
 use super::summary::{Row, Summary};
 use crate::delivery::{Delivery, Kept};
-use crate::engine;
+use crate::engine::{self, Ended};
 use crate::hubspot::{Hubspot, Schema};
 use crate::outcome::{FailReason, Outcome, RetryReason};
 use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue, letter_of_delivery};
 use crate::secrets::SecretError;
 use crate::source::{Event, Mapped, NotMapped};
-use crate::update::{TaskKey, Update};
-
-/// What is kept of the time for writing dead letters: SQS answers within some 10 ms, and may have
-/// to be asked again.
-const FOR_LETTERS: Duration = Duration::from_secs(1);
+use crate::update::Update;
 
 /// Everything behind the mapping.
 pub(super) struct Dispatch {
     /// Where updates go.
     pub(super) destination: Destination,
-    /// What the portal takes, where that is known.
+    /// The values that the portal takes, where they are known.
     pub(super) schema: Option<Schema>,
-    /// Where what can't succeed goes, if it is kept.
-    pub(super) dead_letters: Option<Queue>,
+    /// Where updates and events go that can't succeed.
+    pub(super) dead_letters: DeadLetters,
     /// Whether everything is done but the writing.
     pub(super) observe: bool,
 }
@@ -45,7 +42,7 @@ pub(super) struct Dispatched {
     pub(super) summary: Summary,
     /// How long HubSpot wants to be left alone, if it said so.
     pub(super) wait: Option<Duration>,
-    /// Why not every dead letter that has to be kept was written, if so.
+    /// Why a dead letter that has to be kept was not written, if so.
     pub(super) unwritten: Option<String>,
 }
 
@@ -56,9 +53,16 @@ struct Story<'d> {
     delivery: &'d Delivery,
 }
 
+/// The updates to send, each with its place in the event.
+#[derive(Default)]
+struct Pending {
+    updates: Vec<Update>,
+    places: Vec<usize>,
+}
+
 impl Dispatch {
-    /// Sends the updates of an event on their way. `kept` is what a dead letter may say of the
-    /// delivery.
+    /// Sends the updates of an event on their way. `kept` is the part of the delivery that a dead
+    /// letter may hold.
     ///
     /// An error means that the set-up lacks what every update needs.
     pub(super) async fn run(
@@ -69,50 +73,49 @@ impl Dispatch {
         kept: Kept,
         deadline: Instant,
     ) -> Result<Dispatched, SecretError> {
-        let summary =
-            |rows| Summary { source: source.to_owned(), event: Some(event.id.clone()), rows };
+        let mut summary =
+            Summary { source: source.to_owned(), event: Some(event.id.clone()), rows: Vec::new() };
         let Mapped::Updates(mapped) = event.mapped else {
-            return Ok(Dispatched { summary: summary(Vec::new()), wait: None, unwritten: None });
+            return Ok(Dispatched { summary, wait: None, unwritten: None });
         };
         let story = Story { source, event: &event.id, delivery };
-        let mut letters: Vec<_> = story.unmapped(&mapped, kept).into_iter().collect();
-        // A slot for each update, with its row if that is clear before anything is sent. `places`
-        // says which of them the updates to send have.
-        let (mut updates, mut places, mut slots) = (Vec::new(), Vec::new(), Vec::new());
-        for mapped in mapped {
+        let mut letters = Vec::new();
+        letters.extend(story.unmapped(&mapped, kept));
+        let mut pending = Pending::default();
+        for (place, mapped) in mapped.into_iter().enumerate() {
             let mut update = match mapped {
                 Ok(update) => update,
                 Err(NotMapped { id, id_property, reason, detail }) => {
-                    slots.push(Some(Row {
-                        id,
-                        id_property,
-                        outcome: Outcome::Failed(reason, detail),
-                    }));
+                    let outcome = Outcome::Failed(reason, detail);
+                    summary.rows.push(Row { id, id_property, outcome });
                     continue;
                 }
             };
-            if let Some((reason, detail)) =
-                self.schema.as_ref().and_then(|schema| schema.check(&mut update).err())
-            {
-                letters.push(story.failed(&update, slots.len(), reason, &detail));
-                slots.push(Some(row(update.task, Outcome::Failed(reason, detail))));
-            } else {
-                updates.push(update);
-                places.push(slots.len());
-                slots.push(None);
+            match self.schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
+                Ok(()) => {
+                    summary.rows.push(Row::new(&update.task, not_sent_yet()));
+                    pending.places.push(place);
+                    pending.updates.push(update);
+                }
+                Err((reason, detail)) => {
+                    letters.push(story.failed(&update, place, reason, &detail));
+                    summary.rows.push(Row::new(&update.task, Outcome::Failed(reason, detail)));
+                }
             }
         }
-        let (outcomes, wait) = self.send(&story, &updates, self.working_time(deadline)).await?;
-        for ((update, place), outcome) in updates.iter().zip(places).zip(&outcomes) {
-            if let Outcome::Failed(reason, detail) = outcome {
-                letters.push(story.failed(update, place, *reason, detail));
+
+        let work_until = self.dead_letters.work_until(deadline);
+        let Ended { outcomes, wait } = self.send(&story, &pending.updates, work_until).await?;
+        for (index, outcome) in outcomes.into_iter().enumerate() {
+            let place = pending.places[index];
+            if let Outcome::Failed(reason, detail) = &outcome {
+                letters.push(story.failed(&pending.updates[index], place, *reason, detail));
             }
+            summary.rows[place].outcome = outcome;
         }
-        let unwritten = self.keep(&letters, deadline).await.err();
-        let mut rows =
-            updates.into_iter().zip(outcomes).map(|(update, outcome)| row(update.task, outcome));
-        let rows = slots.into_iter().filter_map(|slot| slot.or_else(|| rows.next())).collect();
-        Ok(Dispatched { summary: summary(rows), wait, unwritten })
+        let written = self.dead_letters.write(&letters, deadline).await;
+        let unwritten = written.into_iter().find_map(Result::err).map(|why| why.to_string());
+        Ok(Dispatched { summary, wait, unwritten })
     }
 
     /// One outcome for each update.
@@ -121,98 +124,66 @@ impl Dispatch {
         story: &Story<'_>,
         updates: &[Update],
         deadline: Instant,
-    ) -> Result<(Vec<Outcome>, Option<Duration>), SecretError> {
+    ) -> Result<Ended, SecretError> {
         match &self.destination {
-            _ if updates.is_empty() => Ok((Vec::new(), None)),
+            _ if updates.is_empty() => Ok(Ended { outcomes: Vec::new(), wait: None }),
             Destination::Hubspot(hubspot) => {
-                hubspot
-                    .ready(deadline)
-                    .await
-                    .or_else(|error| if error.is_passing() { Ok(()) } else { Err(error) })?;
-                let ended = engine::run(hubspot, updates, deadline, self.observe).await;
-                Ok((ended.outcomes, ended.wait))
+                match hubspot.ready(deadline).await {
+                    Err(error) if !error.is_passing() => return Err(error),
+                    _ => {}
+                }
+                Ok(engine::run(hubspot, updates, deadline, self.observe).await)
             }
             Destination::Queue(_) if self.observe => {
-                Ok((vec![engine::observed(); updates.len()], None))
+                Ok(Ended { outcomes: vec![engine::observed(); updates.len()], wait: None })
             }
             Destination::Queue(queue) => {
-                let entry = |(index, update)| {
-                    Entry::update(story.source, story.event, &story.delivery.body, index, update)
-                };
-                let entries: Vec<_> = updates.iter().enumerate().map(entry).collect();
-                Ok((queue.send(&entries, deadline).await.into_iter().map(queued).collect(), None))
-            }
-        }
-    }
-
-    /// Until when updates are worked on, so that there is time for dead letters.
-    fn working_time(&self, deadline: Instant) -> Instant {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if self.dead_letters.is_some() { deadline - FOR_LETTERS.min(left / 4) } else { deadline }
-    }
-
-    /// Writes dead letters. One that the queue never takes as it is gets another form: in ASCII,
-    /// and at last cut.
-    async fn keep(&self, letters: &[Addressed], deadline: Instant) -> Result<(), String> {
-        let Some(dead_letters) = &self.dead_letters else { return Ok(()) };
-        let mut unwritten: Vec<_> = letters.iter().collect();
-        let forms: [fn(&Letter) -> String; 3] = [Letter::to_text, Letter::to_ascii, cut];
-        for (index, form) in forms.into_iter().enumerate() {
-            let entries: Vec<_> =
-                unwritten.iter().map(|to| Entry::letter(&to.id, form(&to.letter))).collect();
-            let results = dead_letters.send(&entries, deadline).await;
-            let mut refused = Vec::new();
-            for (to, result) in unwritten.into_iter().zip(results) {
-                match result {
-                    Ok(()) => {}
-                    Err(why) if why.is_final() && index + 1 < forms.len() => refused.push(to),
-                    Err(why) => return Err(why.to_string()),
+                let body = &story.delivery.body;
+                let mut entries = Vec::new();
+                for (index, update) in updates.iter().enumerate() {
+                    entries.push(Entry::update(story.source, story.event, body, index, update));
                 }
+                let sent = queue.send(&entries, deadline).await;
+                Ok(Ended { outcomes: sent.into_iter().map(queued).collect(), wait: None })
             }
-            unwritten = refused;
         }
-        Ok(())
     }
-}
-
-/// A dead letter, and what the queue knows it by.
-struct Addressed {
-    id: String,
-    letter: Letter,
-}
-
-/// The beginning of a letter that can't be kept whole: better than nothing.
-fn cut(letter: &Letter) -> String {
-    tracing::error!(event = letter.event, "a dead letter is too large, and cut");
-    letter.cut().to_ascii()
 }
 
 impl Story<'_> {
     /// The letter with the whole event, if it can't be read or anything of it could not be mapped.
-    fn unmapped(&self, mapped: &[Result<Update, NotMapped>], kept: Kept) -> Option<Addressed> {
-        let not_mapped = mapped
-            .iter()
-            .enumerate()
-            .filter_map(|(index, mapped)| Some((index, mapped.as_ref().err()?)));
-        let (updates, not_mapped): (Vec<_>, Vec<_>) = not_mapped.unzip();
-        let reason = not_mapped.first()?.reason;
-        let detail =
-            not_mapped.iter().map(|not| not.detail.as_str()).collect::<Vec<_>>().join("; ");
-        let places = updates.clone();
+    fn unmapped(&self, mapped: &[Result<Update, NotMapped>], kept: Kept) -> Option<DeadLetter> {
+        let mut places = Vec::new();
+        let mut details = Vec::new();
+        let mut first_reason = None;
+        for (place, mapped) in mapped.iter().enumerate() {
+            if let Err(problem) = mapped {
+                places.push(place);
+                details.push(problem.detail.as_str());
+                first_reason.get_or_insert(problem.reason);
+            }
+        }
+        let reason = first_reason?;
         // The others go their way: sent through again, they would overwrite what is newer by then.
-        let failed = Some(Failed { updates, of: mapped.len() })
-            .filter(|failed| failed.updates.len() < failed.of);
+        let is_part = places.len() < mapped.len();
+        let failed = is_part.then(|| Failed { updates: places.clone(), of: mapped.len() });
         let content = Content::Event(queue::Event {
             body: queue::Body::of(&self.delivery.body),
             headers: kept.headers.into_iter().collect(),
             query: kept.query,
             failed,
         });
-        Some(self.letter(&places, reason, &detail, content))
+        Some(self.letter(&places, reason, &details.join("; "), content))
     }
 
     /// The letter about the update at this place of the event.
-    fn failed(&self, update: &Update, place: usize, reason: FailReason, detail: &str) -> Addressed {
+    fn failed(
+        &self,
+        update: &Update,
+        place: usize,
+        reason: FailReason,
+        detail: &str,
+    ) -> DeadLetter {
         self.letter(&[place], reason, detail, Content::Update { update: Box::new(update.clone()) })
     }
 
@@ -222,22 +193,17 @@ impl Story<'_> {
         reason: FailReason,
         detail: &str,
         content: Content,
-    ) -> Addressed {
-        let letter =
-            Letter::failed(self.source, self.event, self.delivery.arrived, reason, detail, content);
-        let id = letter_of_delivery(
-            self.source,
-            self.event,
-            &self.delivery.body,
-            &letter.reason,
-            places,
-        );
-        Addressed { id, letter }
+    ) -> DeadLetter {
+        let Self { source, event, delivery } = self;
+        let letter = Letter::failed(source, event, delivery.arrived, reason, detail, content);
+        let id = letter_of_delivery(source, event, &delivery.body, &letter.reason, places);
+        DeadLetter { id, content: letters::Content::Letter(Box::new(letter)) }
     }
 }
 
-fn row(task: TaskKey, outcome: Outcome) -> Row {
-    Row { id: Some(task.id), id_property: task.id_property, outcome }
+/// The outcome until there is another: an update is rather tried again than lost.
+fn not_sent_yet() -> Outcome {
+    Outcome::Retry(RetryReason::Unavailable, "it was not sent".to_owned())
 }
 
 fn queued(result: Result<(), NotSent>) -> Outcome {

@@ -1,10 +1,11 @@
 //! The two functions, from Lambda's event to Lambda's answer.
 //!
-//! [`receive`] verifies and maps a delivery, [`dispatch`] sends its updates on their way; [`event`]
-//! and [`reply`] alone know requests and status codes.
+//! [`receive`] verifies and maps a delivery, [`dispatch`] sends its updates on their way, [`letters`]
+//! keeps what can't succeed; [`event`] and [`reply`] alone know requests and status codes.
 
 mod dispatch;
 mod event;
+mod letters;
 mod receive;
 mod reply;
 mod summary;

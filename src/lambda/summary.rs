@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::outcome::{Kind, Outcome, RetryReason};
 use crate::text::shorten;
+use crate::update::TaskKey;
 
 /// The longest `detail` of a row, in characters.
 const DETAIL: usize = 300;
@@ -96,6 +97,10 @@ impl Summary {
 }
 
 impl Row {
+    pub(super) fn new(task: &TaskKey, outcome: Outcome) -> Self {
+        Self { id: Some(task.id.clone()), id_property: task.id_property.clone(), outcome }
+    }
+
     fn is_worth_logging(&self) -> bool {
         self.needs_attention() || matches!(self.outcome, Outcome::Filtered(..) | Outcome::Noted(..))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -15,18 +15,17 @@ use tokio::time::Instant;
 
 use super::dispatch::{Destination, Dispatch, Dispatched};
 use super::event::{self, NotHttp, Request};
+use super::letters::DeadLetters;
 use super::log;
 use super::receive::{self, Received, Rejected};
 use super::reply::{self, BODY, Problem};
 use crate::delivery::{Answer, Delivery, Kept};
-use crate::hubspot::Hubspot;
-use crate::outbound;
-use crate::queue::Queue;
-use crate::secrets::Secrets;
-use crate::settings::{Program, Settings};
+use crate::secrets::SecretRef;
+use crate::services::Services;
+use crate::settings::{self, WebhookSettings};
 use crate::source::{Event, Source, Sources};
 use crate::time::Time;
-use crate::{aws, files, telemetry};
+use crate::{deadline, files, telemetry};
 
 /// How long the first fetch of the secrets and the first handshake with HubSpot may take. What
 /// isn't ready then is done by the first delivery, whose sender waits for both and may give up
@@ -42,14 +41,16 @@ const STRANGERS: usize = 200;
 /// The longest reason in the log, in characters.
 const REASON: usize = 1000;
 
-/// What is kept free of a time limit for writing the reply.
+/// The time that is kept free for writing the reply.
 const MARGIN: Duration = Duration::from_millis(200);
 
 /// The function, set up.
 struct Function {
-    settings: Settings,
+    reply_within: Duration,
     sources: Sources,
-    secrets: Arc<Secrets>,
+    services: Services,
+    /// The secret of the HubSpot token, if HubSpot is called.
+    token: Option<SecretRef>,
     dispatch: Dispatch,
 }
 
@@ -70,7 +71,7 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
 impl Function {
     /// Reads the environment and the source files. What is wrong is logged, everything at once.
     fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        let settings = Settings::read(Program::Webhook, variable);
+        let settings = WebhookSettings::read(variable);
         let path = files::path(variable);
         let (files, schema) = (files::read(&path), files::schema(&path));
         let settings_problems = settings.as_ref().err().into_iter().flatten();
@@ -88,21 +89,23 @@ impl Function {
                 "scheme = \"none\": whoever knows the address is believed"
             );
         }
-        let http = outbound::client(true);
-        let secrets = Arc::new(Secrets::new(
-            aws::secrets_manager(&settings.aws, http.clone()),
-            settings.secret_ttl,
-        ));
-        let sqs = || aws::sqs(&settings.aws, http.clone());
-        let destination = match &settings.queue_url {
-            Some(url) => Destination::Queue(Queue::new(sqs(), url)),
-            None => {
-                Destination::Hubspot(Hubspot::from_settings(&settings, &secrets, http.clone())?)
+        let services = Services::new(settings.aws, settings.secret_ttl);
+        let mut token = None;
+        let destination = match settings.destination {
+            settings::Destination::Queue(url) => Destination::Queue(services.queue(&url)),
+            settings::Destination::Hubspot(hubspot, secret) => {
+                token = Some(secret.clone());
+                Destination::Hubspot(services.hubspot(&hubspot, secret))
             }
         };
-        let dead_letters = settings.dead_letter_url.as_ref().map(|url| Queue::new(sqs(), url));
-        let dispatch = Dispatch { destination, schema, dead_letters, observe: settings.observe };
-        Some(Self { settings, sources, secrets, dispatch })
+        let dead_letters = settings.dead_letter_url.map(|url| services.queue(&url));
+        let dispatch = Dispatch {
+            destination,
+            schema,
+            dead_letters: DeadLetters::new(dead_letters),
+            observe: settings.observe,
+        };
+        Some(Self { reply_within: settings.reply_within, sources, services, token, dispatch })
     }
 
     /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole
@@ -110,20 +113,19 @@ impl Function {
     async fn warm_up(&self) {
         let deadline = Instant::now() + WARM_UP;
         let sources = self.sources.iter().filter_map(|source| source.verify.secret.as_ref());
-        let secrets = sources.chain(&self.settings.hubspot_token);
+        let secrets = sources.chain(&self.token);
         let connection = async {
             if let Destination::Hubspot(hubspot) = &self.dispatch.destination {
                 hubspot.warm_up(deadline).await;
             }
         };
-        tokio::join!(self.secrets.prefetch(secrets, deadline), connection);
+        tokio::join!(self.services.secrets().prefetch(secrets, deadline), connection);
     }
 
-    /// Until when a delivery has to be answered.
-    fn deadline(&self, now: Instant, lambda: Option<Duration>) -> Instant {
-        let within = |limit: Duration| now + limit.saturating_sub(MARGIN.min(limit / 10));
-        let ours = within(self.settings.reply_within);
-        lambda.map_or(ours, |lambda| ours.min(within(lambda)))
+    /// Until when a delivery has to be answered, if Lambda leaves this much time.
+    fn deadline(&self, left: Option<Duration>) -> Instant {
+        let limit = left.map_or(self.reply_within, |left| left.min(self.reply_within));
+        deadline::before(Instant::now() + limit, MARGIN)
     }
 
     async fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Response<String> {
@@ -143,7 +145,9 @@ impl Function {
                 format!("the body has {} bytes, and {BODY} are the most", delivery.body.len());
             return refuse(Problem::too_large(), &reason, Some(source), delivery);
         }
-        match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
+        match receive::receive(&self.sources, source, self.services.secrets(), delivery, deadline)
+            .await
+        {
             Ok(Received::Event(event, kept)) => {
                 self.apply(source, event, delivery, kept, deadline).await
             }
@@ -196,7 +200,6 @@ async fn respond(
     delivery: &Delivery,
     context: &Context,
 ) -> Response<String> {
-    let start = Instant::now();
     let left = context.deadline().duration_since(SystemTime::now()).ok();
     let Some(function) = function else {
         let reason = "set-up: the settings or the source files have problems, which were logged at the start";
@@ -205,7 +208,7 @@ async fn respond(
     if delivery.path == "/health" && matches!(delivery.method, Method::GET | Method::HEAD) {
         return reply::health();
     }
-    let deadline = function.deadline(start, left);
+    let deadline = function.deadline(left);
     // One bad event must not take the others down; the panic itself has its own line in the log.
     let answer = AssertUnwindSafe(function.deliver(delivery, deadline)).catch_unwind().await;
     answer.unwrap_or_else(|_| {

@@ -126,6 +126,6 @@ impl Queue {
     /// Gives messages that were received back to everybody. What fails comes back by itself.
     pub async fn release(&self, messages: &[&Received], deadline: Instant) {
         let at_once = |message: &&Received| (message.receipt.clone(), Duration::ZERO);
-        self.come_back(&messages.iter().map(at_once).collect::<Vec<_>>(), deadline).await;
+        self.set_visibility(&messages.iter().map(at_once).collect::<Vec<_>>(), deadline).await;
     }
 }

@@ -196,9 +196,9 @@ impl Queue {
         results
     }
 
-    /// Makes messages visible again after a while. What fails comes back by itself, after the
-    /// visibility timeout.
-    pub async fn come_back(&self, messages: &[(String, Duration)], deadline: Instant) {
+    /// Sets the visibility timeouts of messages, given by their receipts. Where that fails, the
+    /// timeout of the queue goes on.
+    pub async fn set_visibility(&self, messages: &[(String, Duration)], deadline: Instant) {
         for batch in messages.chunks(10) {
             let entries = batch.iter().enumerate().map(|(index, (receipt, wait))| {
                 let seconds = i32::try_from(wait.min(&LONGEST_WAIT).as_secs()).unwrap_or_default();
