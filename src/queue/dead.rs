@@ -40,7 +40,7 @@ impl Arrived {
             ),
             Ok(_) => Self::Letter,
             Err(_) if is_letter(text) => Self::Letter,
-            Err(_) => Self::Unknown(why),
+            Err(_) => Self::Unknown(why.to_string()),
         }
     }
 }

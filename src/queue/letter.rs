@@ -12,9 +12,10 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::message::{ascii, text};
+use super::message::{Unreadable, ascii, text};
 use super::plan::BYTES;
 use crate::outcome::FailReason;
+use crate::text::cut;
 use crate::time::Time;
 use crate::update::Update;
 
@@ -155,7 +156,7 @@ impl Letter {
             event: Some(event.to_owned()),
             time,
             reason: serde_json::json!(reason).as_str().unwrap_or_default().to_owned(),
-            detail: clip(detail),
+            detail: cut(detail, DETAIL).to_owned(),
             content,
         }
     }
@@ -175,53 +176,49 @@ impl Letter {
         }
     }
 
-    /// The text of the message that holds it. What is too large for one is compressed, and may
-    /// still be too large.
+    /// The text of the message that holds it. A letter that is too large for one is compressed,
+    /// and may still be too large.
     #[must_use]
     pub fn to_text(&self) -> String {
         let whole = text(self);
-        let is_too_large = whole.len() > BYTES;
-        let packed = Some(()).filter(|()| is_too_large).and_then(|()| pack(&text(&self.content)));
-        packed
-            .map_or(whole, |gzip| text(&Self { content: Content::Packed { gzip }, ..self.clone() }))
+        if whole.len() <= BYTES {
+            return whole;
+        }
+        self.packed().map_or(whole, |packed| text(&packed))
     }
 
     /// The same, compressed and in ASCII alone, with nothing in it that a queue may refuse.
     #[must_use]
     pub fn to_ascii(&self) -> String {
-        let packed = pack(&text(&self.content))
-            .map(|gzip| Self { content: Content::Packed { gzip }, ..self.clone() });
-        ascii(&text(packed.as_ref().unwrap_or(self)))
+        ascii(&text(self.packed().as_ref().unwrap_or(self)))
+    }
+
+    /// The letter with compressed content.
+    fn packed(&self) -> Option<Self> {
+        let gzip = pack(&text(&self.content))?;
+        Some(Self { content: Content::Packed { gzip }, ..self.clone() })
     }
 
     /// The letter with no more than the beginning of what it is about.
     #[must_use]
     pub fn cut(&self) -> Self {
-        let content = Content::Text { text: text(&self.content).chars().take(CUT).collect() };
-        Self {
-            detail: format!("{} (too large to be kept whole)", self.detail),
-            content,
-            ..self.clone()
-        }
+        let content = Content::Text { text: cut(&text(&self.content), CUT).to_owned() };
+        let detail = format!("{} (too large to be kept whole)", self.detail);
+        Self { detail, content, ..self.clone() }
     }
 
-    /// Reads the text of a message; the error says why it is no letter.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let mut letter: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    /// Reads the text of a message.
+    pub fn read(text: &str) -> Result<Self, Unreadable> {
+        let mut letter: Self = serde_json::from_str(text)?;
         if letter.version != VERSION {
-            return Err(format!("it has version {}", letter.version));
+            return Err(Unreadable::Version(letter.version));
         }
         if let Content::Packed { gzip } = &letter.content {
-            let content = unpack(gzip).and_then(|content| serde_json::from_str(&content).ok());
-            letter.content = content.ok_or("its content can't be unpacked")?;
+            let content = unpack(gzip).ok_or(Unreadable::Packed)?;
+            letter.content = serde_json::from_str(&content)?;
         }
         Ok(letter)
     }
-}
-
-/// Text of a length that leaves room for the rest.
-fn clip(detail: &str) -> String {
-    detail.chars().take(DETAIL).collect()
 }
 
 fn pack(content: &str) -> Option<String> {

@@ -28,17 +28,33 @@ impl Message {
         Self { version: VERSION, source: source.to_owned(), event: event.to_owned(), update }
     }
 
-    /// Reads the text of a message; the error says why it can't be read.
-    pub fn read(text: &str) -> Result<Self, String> {
-        let message: Self = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        if message.version == VERSION {
-            Ok(message)
-        } else {
-            Err(format!(
-                "it has version {}, and this worker reads version {VERSION}",
-                message.version
-            ))
+    /// Reads the text of a message.
+    pub fn read(text: &str) -> Result<Self, Unreadable> {
+        let message: Self = serde_json::from_str(text)?;
+        match message.version {
+            VERSION => Ok(message),
+            version => Err(Unreadable::Version(version)),
         }
+    }
+}
+
+/// Why a text is no message or dead letter of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// It is no JSON, or not of this form.
+    #[error("{0}")]
+    Form(String),
+    /// It has another version.
+    #[error("it has version {0}, which this program doesn't read")]
+    Version(u64),
+    /// Its content is compressed, and is broken.
+    #[error("its content can't be unpacked")]
+    Packed,
+}
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Form(error.to_string())
     }
 }
 
@@ -172,7 +188,7 @@ mod tests {
     fn a_message_of_another_version_or_form_is_not_misread() {
         let written = text(&Message::new("desk", "d-1", update()));
         let other = Message::read(&written.replacen("\"version\":1", "\"version\":2", 1));
-        assert_eq!(other, Err("it has version 2, and this worker reads version 1".to_owned()));
+        assert_eq!(other, Err(Unreadable::Version(2)));
         for text in [
             "",
             "{}",

@@ -28,7 +28,9 @@ pub(super) fn calls(pending: &[&Entry], most: usize) -> Vec<Vec<usize>> {
             continue;
         }
         if open.len() == most || bytes + entry.body.len() > BYTES {
-            calls.extend(Some(std::mem::take(&mut open)).filter(|call| !call.is_empty()));
+            if !open.is_empty() {
+                calls.push(std::mem::take(&mut open));
+            }
             bytes = 0;
             if calls.len() == AT_ONCE {
                 return calls;
@@ -37,7 +39,9 @@ pub(super) fn calls(pending: &[&Entry], most: usize) -> Vec<Vec<usize>> {
         bytes += entry.body.len();
         open.push(index);
     }
-    calls.extend(Some(open).filter(|call| !call.is_empty()));
+    if !open.is_empty() {
+        calls.push(open);
+    }
     calls
 }
 

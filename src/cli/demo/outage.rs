@@ -82,7 +82,7 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     let refused = hubspot_calls(stage).await?.len();
     call(Method::DELETE, &faults, None, None).await?;
     let is_back = Instant::now();
-    let waiting = queues.updates.depth().await?;
+    let waiting = queues.updates.depth().await.map_err(|why| why.to_string())?;
     happened(format!(
         "HubSpot is back: it has refused {refused} calls, and {waiting} updates wait"
     ));
@@ -213,7 +213,7 @@ impl Queues {
         let begin = Instant::now();
         let mut progress = Progress::new();
         loop {
-            let depth = self.updates.depth().await?;
+            let depth = self.updates.depth().await.map_err(|why| why.to_string())?;
             if is_over(depth) {
                 return Ok(());
             }
@@ -235,7 +235,7 @@ impl Queues {
     /// The dead letters, which stay in their queue.
     async fn letters(&self) -> Result<Vec<Value>, String> {
         let mut received = Vec::new();
-        self.dead_letters.receive(PATIENCE, &mut received).await?;
+        self.dead_letters.receive(PATIENCE, &mut received).await.map_err(|why| why.to_string())?;
         let all: Vec<&Received> = received.iter().collect();
         self.dead_letters.release(&all, tokio::time::Instant::now() + PATIENCE).await;
         Ok(received
