@@ -1,7 +1,5 @@
 //! The first story: a delivery is verified and mapped to updates.
 
-use std::fmt;
-
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
 
@@ -17,35 +15,36 @@ pub(super) enum Received {
     Handshake(Answer),
 }
 
-/// Why a delivery was not taken.
-#[derive(Debug)]
+/// Why a delivery was not taken; for the log.
+#[derive(Debug, thiserror::Error)]
 pub(super) enum Rejected {
     /// No source has this path.
+    #[error("no source has this path")]
     NoSource,
     /// The source of this path, or a file that might have it, has problems, which were logged at
     /// the start.
+    #[error("set-up: the source file has problems, which were logged at the start")]
     BrokenSource,
     /// The sender is not believed.
+    #[error("not believed: {0}")]
     Refused(Refused),
     /// The body can't be read, and nobody signed it.
+    #[error("{0}")]
     Unreadable(Unreadable),
-    /// The source's secret can't be had, or can't be used.
+    /// The source's secret cannot be fetched, or cannot be used.
+    #[error("{at_fault}{0}", at_fault = if .0.is_passing() { "" } else { "set-up: " })]
     Secret(SecretError),
 }
 
-impl fmt::Display for Rejected {
-    /// For the log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSource => f.write_str("no source has this path"),
-            Self::BrokenSource => {
-                f.write_str("set-up: the source file has problems, which were logged at the start")
-            }
-            Self::Refused(why) => write!(f, "not believed: {why}"),
-            Self::Unreadable(why) => write!(f, "{why}"),
-            Self::Secret(error) if error.is_passing() => write!(f, "{error}"),
-            Self::Secret(error) => write!(f, "set-up: {error}"),
-        }
+impl From<Refused> for Rejected {
+    fn from(why: Refused) -> Self {
+        Self::Refused(why)
+    }
+}
+
+impl From<SecretError> for Rejected {
+    fn from(error: SecretError) -> Self {
+        Self::Secret(error)
     }
 }
 
@@ -100,37 +99,33 @@ async fn verify<'d>(
 ) -> Result<Verified<'d>, Rejected> {
     let (scheme, tolerance) = (&source.verify.scheme, source.verify.tolerance);
     let Some(secret) = &source.verify.secret else {
-        return scheme.verify(delivery, &[], tolerance).map_err(Rejected::Refused);
+        return Ok(scheme.verify(delivery, &[], tolerance)?);
     };
-    let accepted = secrets.get(secret, deadline).await.map_err(Rejected::Secret)?;
-    let accepted = usable(source, accepted).map_err(Rejected::Secret)?;
-    match scheme.verify(delivery, &accepted, tolerance) {
-        // The secret may have been changed since it was fetched.
+    let known = usable(source, secrets.get(secret, deadline).await?)?;
+    match scheme.verify(delivery, &known, tolerance) {
         Err(Refused::Mismatch) => {
-            let newer =
-                secrets.get_again(secret, &accepted, deadline).await.map_err(Rejected::Secret)?;
-            let newer = newer.ok_or_else(|| Rejected::Refused(Refused::mismatch(&accepted)))?;
-            let newer = usable(source, newer).map_err(Rejected::Secret)?;
-            scheme.verify(delivery, &newer, tolerance).map_err(Rejected::Refused)
+            // The secret may have been changed since it was fetched.
+            let Some(newer) = secrets.get_again(secret, &known, deadline).await? else {
+                return Err(Rejected::Refused(Refused::mismatch(&known)));
+            };
+            Ok(scheme.verify(delivery, &usable(source, newer)?, tolerance)?)
         }
-        result => result.map_err(Rejected::Refused),
+        verified => Ok(verified?),
     }
 }
 
-/// The secrets that protect anything, if all can be used.
+/// The secrets, unless one of them protects nothing or cannot be used.
 fn usable(source: &Source, secrets: Vec<SecretString>) -> Result<Vec<SecretString>, SecretError> {
-    let name = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
+    let verify = &source.verify;
+    let name = verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
     for secret in &secrets {
-        if source
-            .verify
-            .published
-            .is_some_and(|published| published == secret.expose_secret().trim_end())
-        {
+        if verify.published == Some(secret.expose_secret().trim_end()) {
             return Err(SecretError::set_up(format!(
-                "the secret {name} is the one that the sender's documentation publishes; store the webhook's own"
+                "the secret {name} is the one that the sender's documentation publishes; store the \
+                 webhook's own"
             )));
         }
-        if let Some(why) = source.verify.scheme.unusable(secret) {
+        if let Some(why) = verify.scheme.unusable(secret) {
             return Err(SecretError::set_up(format!("the secret {name} can't be used: {why}")));
         }
     }
