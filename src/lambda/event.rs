@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::delivery::{Delivery, whole_characters};
+use crate::text::cut;
 use crate::time::Time;
 
 /// The most fields of an event that are named where it is no request, and how much of each.
@@ -52,49 +53,67 @@ pub(super) fn read(event: &str, request_id: String, arrived: Time) -> Result<Req
     let event = whole_characters(event);
     let fields: Fields<'_> = serde_json::from_str(&event).unwrap_or_default();
     let context = fields_of(&fields, "requestContext");
-    let http = fields_of(&context, "http");
-    let is_balancer = context.contains_key("elb");
-    let (form, method, path, mut query, headers) =
-        if context.contains_key("http") || fields.contains_key("rawPath") {
-            let path = text(&fields, "rawPath").or_else(|| text(&http, "path")).unwrap_or_default();
-            let query = joined_query(&fields);
-            (
-                Form::Joined,
-                text(&http, "method"),
-                without_stage(path, &context),
-                query,
-                headers(&fields),
-            )
-        } else if fields.contains_key("httpMethod") {
-            let path = text(&fields, "path").unwrap_or_default();
-            // An HTTP API puts its stage before the path; a REST API doesn't, and has no version.
-            let path =
-                if fields.contains_key("version") { without_stage(path, &context) } else { path };
-            let query = several_query(&fields, is_balancer);
-            (Form::Several, text(&fields, "httpMethod"), path, query, headers(&fields))
-        } else {
-            return Err(NotHttp(fields.into_keys().collect()));
-        };
+    let (parts, form) = if context.contains_key("http") || fields.contains_key("rawPath") {
+        (read_joined(&fields, &context), Form::Joined)
+    } else if fields.contains_key("httpMethod") {
+        (read_several(&fields, &context), Form::Several)
+    } else {
+        return Err(NotHttp(fields.into_keys().collect()));
+    };
+    let Parts { method, path, mut query, headers, source_ip } = parts;
     // Tables have no order; so that a query doesn't depend on the form of its event, it never has
     // one.
     query.sort_by(|(one, _), (other, _)| one.cmp(other));
-    let source_ip =
-        text(&http, "sourceIp").or_else(|| text(&fields_of(&context, "identity"), "sourceIp"));
-    let source_ip = source_ip.or_else(|| if is_balancer { last_forwarded(&headers) } else { None });
-    let delivery = Delivery {
-        // What is no method at all does no more than GET.
-        method: method
-            .and_then(|method| Method::from_bytes(method.as_bytes()).ok())
-            .unwrap_or_default(),
-        path,
-        query,
-        headers,
-        body: body(&fields).into(),
-        arrived,
-        request_id,
-        source_ip,
-    };
+    let body = body(&fields).into();
+    let delivery = Delivery { method, path, query, headers, body, arrived, request_id, source_ip };
     Ok(Request { delivery, form })
+}
+
+/// The parts of a request that the forms write in different ways.
+struct Parts {
+    method: Method,
+    path: String,
+    query: Vec<(String, String)>,
+    headers: HeaderMap,
+    source_ip: Option<String>,
+}
+
+fn read_joined(fields: &Fields<'_>, context: &Fields<'_>) -> Parts {
+    let http = fields_of(context, "http");
+    let path = text(fields, "rawPath").or_else(|| text(&http, "path")).unwrap_or_default();
+    let query = match text(fields, "rawQueryString") {
+        Some(query) => decoded(&query),
+        None => query_of_tables(fields, false),
+    };
+    Parts {
+        method: method(text(&http, "method")),
+        path: without_stage(path, context),
+        query,
+        headers: headers(fields),
+        source_ip: text(&http, "sourceIp"),
+    }
+}
+
+fn read_several(fields: &Fields<'_>, context: &Fields<'_>) -> Parts {
+    let is_balancer = context.contains_key("elb");
+    let path = text(fields, "path").unwrap_or_default();
+    // An HTTP API puts its stage before the path; a REST API doesn't, and has no version.
+    let has_stage = fields.contains_key("version");
+    let headers = headers(fields);
+    let source_ip = text(&fields_of(context, "identity"), "sourceIp");
+    Parts {
+        method: method(text(fields, "httpMethod")),
+        path: if has_stage { without_stage(path, context) } else { path },
+        query: query_of_tables(fields, is_balancer),
+        source_ip: if is_balancer { last_forwarded(&headers) } else { source_ip },
+        headers,
+    }
+}
+
+/// The method; a text that is none does no more than GET.
+fn method(text: Option<String>) -> Method {
+    let method = text.and_then(|text| Method::from_bytes(text.as_bytes()).ok());
+    method.unwrap_or(Method::GET)
 }
 
 /// The answer as Lambda takes it.
@@ -128,16 +147,17 @@ fn text(fields: &Fields<'_>, name: &str) -> Option<String> {
 
 /// The texts of a value that is one or a list of them.
 fn texts(value: &RawValue) -> Vec<String> {
-    let one = serde_json::from_str::<String>(value.get()).map(|text| vec![text]);
-    one.or_else(|_| serde_json::from_str(value.get())).unwrap_or_default()
+    match serde_json::from_str::<String>(value.get()) {
+        Ok(text) => vec![text],
+        Err(_) => serde_json::from_str(value.get()).unwrap_or_default(),
+    }
 }
 
 /// An API Gateway with a named stage puts it before the path.
 fn without_stage(path: String, context: &Fields<'_>) -> String {
-    let stage = text(context, "stage").filter(|stage| stage != "$default");
-    let rest = stage.and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage.as_str()));
-    match rest {
-        Some(rest) if rest.starts_with('/') => rest.to_owned(),
+    let Some(stage) = text(context, "stage") else { return path };
+    match path.strip_prefix(&format!("/{stage}")) {
+        Some(rest) if stage != "$default" && rest.starts_with('/') => rest.to_owned(),
         _ => path,
     }
 }
@@ -149,13 +169,11 @@ fn headers(fields: &Fields<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, values) in &written {
         for value in texts(values) {
-            if let (Ok(name), Ok(value)) =
-                (name.parse::<HeaderName>(), HeaderValue::from_bytes(value.as_bytes()))
-            {
-                // An error means that there are more than fit into the map, which is more than any
-                // server takes.
-                let _ = headers.try_append(name, value);
-            }
+            let Ok(name) = name.parse::<HeaderName>() else { continue };
+            let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) else { continue };
+            // An error means that there are more than fit into the map, which is more than any
+            // server takes.
+            let _ = headers.try_append(name, value);
         }
     }
     headers
@@ -167,15 +185,8 @@ fn last_forwarded(headers: &HeaderMap) -> Option<String> {
     Some(written.rsplit(',').next()?.trim().to_owned())
 }
 
-fn joined_query(fields: &Fields<'_>) -> Vec<(String, String)> {
-    match text(fields, "rawQueryString") {
-        Some(query) => decoded(&query),
-        None => several_query(fields, false),
-    }
-}
-
 /// The fields of a query that is a table. A load balancer leaves them as they were sent.
-fn several_query(fields: &Fields<'_>, is_encoded: bool) -> Vec<(String, String)> {
+fn query_of_tables(fields: &Fields<'_>, is_encoded: bool) -> Vec<(String, String)> {
     let several = fields_of(fields, "multiValueQueryStringParameters");
     let written =
         if several.is_empty() { fields_of(fields, "queryStringParameters") } else { several };
@@ -209,13 +220,12 @@ fn body(fields: &Fields<'_>) -> Vec<u8> {
 
 impl fmt::Display for NotHttp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names =
-            self.0.iter().take(NAMED).map(|name| name.chars().take(NAME).collect::<String>());
-        let names = names.collect::<Vec<_>>().join(", ");
+        let named: Vec<_> = self.0.iter().take(NAMED).map(|name| cut(name, NAME)).collect();
         write!(
             f,
-            "the event is no HTTP request of a Function URL, an API Gateway or a load balancer (its fields: {names}); \
-             this function takes webhooks, and the queue belongs to the worker"
+            "the event is no HTTP request of a Function URL, an API Gateway or a load balancer \
+             (its fields: {}); this function takes webhooks, and the queue belongs to the worker",
+            named.join(", ")
         )
     }
 }

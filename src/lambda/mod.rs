@@ -12,6 +12,8 @@ mod summary;
 pub mod webhook;
 pub mod worker;
 
+use std::fmt::Display;
+
 use crate::outcome::Kind;
 use summary::Summary;
 
@@ -24,5 +26,18 @@ fn log(summary: &Summary, status: Option<u16>) {
         tracing::warn!(status, retry, failed, summary = text, "delivery");
     } else {
         tracing::info!(status, retry, failed, summary = text, "delivery");
+    }
+}
+
+/// The value, or its problems in the log.
+fn or_log<T, P: Display>(result: Result<T, impl IntoIterator<Item = P>>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(problems) => {
+            for problem in problems {
+                tracing::error!("set-up: {problem}");
+            }
+            None
+        }
     }
 }

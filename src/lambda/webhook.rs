@@ -16,9 +16,9 @@ use tokio::time::Instant;
 use super::dispatch::{Destination, Dispatch, Dispatched};
 use super::event::{self, NotHttp, Request};
 use super::letters::DeadLetters;
-use super::log;
 use super::receive::{self, Received, Rejected};
 use super::reply::{self, BODY, Problem};
+use super::{log, or_log};
 use crate::delivery::{Answer, Delivery, Kept};
 use crate::secrets::SecretRef;
 use crate::services::Services;
@@ -71,18 +71,15 @@ pub async fn run() -> Result<(), lambda_runtime::Error> {
 impl Function {
     /// Reads the environment and the source files. What is wrong is logged, everything at once.
     fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        let settings = WebhookSettings::read(variable);
         let path = files::path(variable);
-        let (files, schema) = (files::read(&path), files::schema(&path));
-        let settings_problems = settings.as_ref().err().into_iter().flatten();
-        for problem in settings_problems.chain(files.as_ref().err()).chain(schema.as_ref().err()) {
+        let settings = or_log(WebhookSettings::read(variable));
+        let files = or_log(files::read(&path).map_err(|problem| [problem]));
+        let schema = or_log(files::schema(&path).map_err(|problem| [problem]));
+        let sources = Sources::read(&files?);
+        for problem in sources.problems() {
             tracing::error!("set-up: {problem}");
         }
-        let sources = files.map(|files| Sources::read(&files)).ok();
-        for problem in sources.iter().flat_map(Sources::problems) {
-            tracing::error!("set-up: {problem}");
-        }
-        let (settings, sources, schema) = (settings.ok()?, sources?, schema.ok()?);
+        let (settings, schema) = (settings?, schema?);
         for source in sources.iter().filter(|source| !source.verify.scheme.needs_secret()) {
             tracing::warn!(
                 source = source.name,
@@ -279,20 +276,21 @@ fn refuse(
     delivery: &Delivery,
 ) -> Response<String> {
     let status = problem.status();
-    let id_header = source.and_then(|source| source.verify.scheme.id_header());
-    let id =
-        id_header.and_then(|name| delivery.headers.get(name)?.to_str().ok()).unwrap_or_default();
+    let id = source.and_then(|source| {
+        let header = delivery.headers.get(source.verify.scheme.id_header()?)?;
+        header.to_str().ok().filter(|id| !id.is_empty())
+    });
+    let event = id.map(|id| telemetry::one_line(id, STRANGERS));
+    let source_ip = delivery.source_ip.as_ref();
+    let address = source_ip.map(|address| telemetry::one_line(address, STRANGERS));
+    let path = telemetry::one_line(&delivery.path, STRANGERS);
+    let why = telemetry::one_line(reason, REASON);
     let name = source.map(|source| source.name.as_str());
-    let event = Some(telemetry::one_line(id, STRANGERS)).filter(|id| !id.is_empty());
-    let address =
-        delivery.source_ip.as_ref().map(|address| telemetry::one_line(address, STRANGERS));
-    let (path, reason) =
-        (telemetry::one_line(&delivery.path, STRANGERS), telemetry::one_line(reason, REASON));
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 status = status.as_u16(),
-                reason,
+                reason = why,
                 path,
                 source = name,
                 event = event.as_deref(),

@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::letters::{self, DeadLetter, DeadLetters};
-use super::log;
 use super::summary::{Row, Summary};
+use super::{log, or_log};
 use crate::engine::{self, Ended};
 use crate::hubspot::Hubspot;
 use crate::outcome::{Outcome, RetryReason};
@@ -89,15 +89,7 @@ impl Function {
     /// Reads the environment, and makes the first connections. Every problem of the environment is
     /// logged.
     async fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        let settings = match WorkerSettings::read(variable) {
-            Ok(settings) => settings,
-            Err(problems) => {
-                for problem in problems {
-                    tracing::error!("set-up: {problem}");
-                }
-                return None;
-            }
-        };
+        let settings = or_log(WorkerSettings::read(variable))?;
         let services = Services::new(settings.aws, settings.secret_ttl);
         let hubspot = services.hubspot(&settings.hubspot, settings.hubspot_token.clone());
         let deadline = Instant::now() + WARM_UP;
