@@ -10,22 +10,25 @@
 //!        └── queue ── lambda::worker ── engine                  outcomes ◄────┘
 //! ```
 //!
-//! Each room uses those below it in this table, and none above.
+//! Each room uses those behind it in this map, and none before it: a test holds that.
 //!
 //! | room | what it owns |
 //! | --- | --- |
 //! | [`cli`], [`sim`] | the command-line tool, and the HubSpot stand-in that it runs |
 //! | [`lambda`] | the two functions: Lambda's events, the two stories, dead letters, replies, summaries |
 //! | [`services`] | clients of AWS and HubSpot, made of settings once for every program |
-//! | [`queue`] | SQS: updates, and dead letters; what they hold is pure |
 //! | [`engine`] | the second story: every update ends in exactly one true outcome; its planning is pure |
+//! | [`queue`] | SQS: updates, and dead letters; what they hold is pure |
+//! | [`files`] | the folder of source files, and the portal's properties beside it |
 //! | [`hubspot`] | HubSpot's API: calls, answers, retries, the token |
 //! | [`source`] | source files, expressions, mapping; pure; the only home of jq |
 //! | [`delivery`] | signature schemes, strict reading of bodies; an unverified and a verified delivery are two types |
-//! | [`secrets`], [`aws`], [`outbound`] | secrets redacted and cached; the one AWS configuration; the one HTTP client |
-//! | [`settings`], [`files`] | the environment and the source files, read once, every problem at once |
+//! | [`aws`] | the one AWS configuration |
+//! | [`settings`] | the environment, read once, every problem at once |
+//! | [`secrets`] | secrets, redacted and cached |
+//! | [`outbound`] | the one HTTP client |
 //! | [`update`], [`outcome`] | what the two stories share: what goes in, and how it ends |
-//! | [`time`], [`text`], [`deadline`] | points in time and every way to write them; texts that are cut; time kept free |
+//! | [`time`], [`deadline`], [`text`] | points in time and every way to write them; time kept free; texts that are cut |
 //! | [`telemetry`] | logs |
 //!
 //! The invariants, and where to put what, are in ARCHITECTURE.md.

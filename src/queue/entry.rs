@@ -2,8 +2,7 @@
 
 use uuid::Uuid;
 
-use super::message::{self, Message, deduplication, group};
-use super::plan;
+use super::message::{self, BYTES, Message, deduplication, group};
 use crate::update::Update;
 
 /// A message to send.
@@ -48,6 +47,6 @@ impl Entry {
     /// Whether it is larger than SQS takes.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        self.body.len() > plan::BYTES
+        self.body.len() > BYTES
     }
 }

@@ -12,8 +12,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
-use super::message::{Unreadable, ascii, text};
-use super::plan::BYTES;
+use super::message::{BYTES, Unreadable, ascii, text};
 use crate::outcome::FailReason;
 use crate::text::cut;
 use crate::time::Time;

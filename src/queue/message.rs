@@ -9,6 +9,10 @@ use crate::update::{TaskKey, Update, alike};
 /// one.
 const VERSION: u64 = 1;
 
+/// The most bytes of a message, and of all messages of one call.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+pub(super) const BYTES: usize = 1024 * 1024;
+
 /// A queued update.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

@@ -2,14 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::Entry;
+use super::entry::Entry;
+use super::message::BYTES;
 
 /// The most entries of one call.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub(super) const ENTRIES: usize = 10;
-
-/// The most bytes of all bodies of one call, and so of one body.
-pub(super) const BYTES: usize = 1024 * 1024;
 
 /// How many calls are under way at once.
 const AT_ONCE: usize = 8;

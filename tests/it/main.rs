@@ -22,6 +22,7 @@ mod handshakes;
 mod happy;
 mod hubspot;
 mod hubspot_table;
+mod imports;
 mod invariants;
 mod lost;
 mod refused;
