@@ -28,11 +28,12 @@
 //! | [`time`] | points in time and every way to write them |
 //! | [`text`] | texts that are cut |
 //! | [`telemetry`] | logs |
-//! | [`cli`], [`sim`] | the command-line tool, and the HubSpot stand-in that it runs |
+//! | [`cli`], [`sim`] | the command-line tool, and the HubSpot stand-in that it runs: with the cargo feature `tool` |
 //!
 //! The invariants, and where to put what, are in ARCHITECTURE.md.
 
 pub mod aws;
+#[cfg(feature = "tool")]
 pub mod cli;
 pub mod delivery;
 pub mod dispatch;
@@ -46,6 +47,7 @@ pub mod queue;
 pub mod receive;
 pub mod secrets;
 pub mod settings;
+#[cfg(feature = "tool")]
 pub mod sim;
 pub mod source;
 pub mod summary;
