@@ -2,12 +2,13 @@
 
 use super::super::terminal::bold;
 use super::Stage;
+use anyhow::Result;
 
 /// The sample that the commands send.
 const SAMPLE: &str = "events/github/closed.json";
 
 /// Prints commands that work as they stand.
-pub(super) fn tell(stage: &Stage) -> Result<(), String> {
+pub(super) fn tell(stage: &Stage) -> Result<()> {
     let Stage { hubspot, aws, dead_letters, function_url, .. } = stage;
     let about = if stage.mode == "durable" {
         "Durable mode: `webhook` queues updates and answers 202; `worker` takes them to HubSpot."

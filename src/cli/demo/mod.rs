@@ -6,6 +6,7 @@ mod outage;
 mod samples;
 mod sources;
 
+use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,12 +59,12 @@ struct Stage {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Fails where something is not as it must be.
-pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(in crate::cli) fn run(arguments: &Arguments) -> Result<()> {
     let file = arguments.stage.display();
     let text = std::fs::read_to_string(&arguments.stage)
-        .map_err(|error| format!("{file} can't be read: {error}."))?;
+        .map_err(|error| anyhow!("{file} can't be read: {error}."))?;
     let stage: Stage = serde_json::from_str(&text)
-        .map_err(|error| format!("{file} doesn't say where everything is: {error}."))?;
+        .map_err(|error| anyhow!("{file} doesn't say where everything is: {error}."))?;
     super::block_on(async {
         match arguments.scene {
             Scene::Sources => sources::copy(&stage.sources),
@@ -81,7 +82,7 @@ async fn call(
     url: &str,
     token: Option<&str>,
     body: Option<&Value>,
-) -> Result<Value, String> {
+) -> Result<Value> {
     let mut request = outbound::client(false).request(method, url).timeout(PATIENCE);
     if let Some(token) = token {
         request = request.bearer_auth(token);
@@ -90,28 +91,28 @@ async fn call(
         request =
             request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
     }
-    let failed = |error| format!("{url} can't be reached: {}.", outbound::causes(&error));
+    let failed = |error| anyhow!("{url} can't be reached: {}.", outbound::causes(&error));
     let answer = request.send().await.map_err(failed)?;
     let status = answer.status();
     let text = answer.text().await.map_err(failed)?;
     if !status.is_success() {
-        return Err(format!("{url} answered {status}: {text}"));
+        return Err(anyhow!("{url} answered {status}: {text}"));
     }
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
-async fn get(url: &str) -> Result<Value, String> {
+async fn get(url: &str) -> Result<Value> {
     call(http::Method::GET, url, None, None).await
 }
 
 /// The tasks of the stand-in.
-async fn tasks(stage: &Stage) -> Result<Vec<Value>, String> {
+async fn tasks(stage: &Stage) -> Result<Vec<Value>> {
     let tasks = get(&format!("{}/_sim/tasks", stage.hubspot)).await?;
     Ok(tasks.as_array().cloned().unwrap_or_default())
 }
 
 /// The calls that the stand-in got: method, path, status, and body.
-async fn hubspot_calls(stage: &Stage) -> Result<Vec<Value>, String> {
+async fn hubspot_calls(stage: &Stage) -> Result<Vec<Value>> {
     let calls = get(&format!("{}/_sim/calls", stage.hubspot)).await?;
     Ok(calls.as_array().cloned().unwrap_or_default())
 }
