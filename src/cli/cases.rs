@@ -92,6 +92,11 @@ impl Secrets {
         Ok(Self { file, texts })
     }
 
+    /// Every secret by its name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &SecretString)> {
+        self.texts.iter()
+    }
+
     /// The text of a secret.
     pub(super) fn named(&self, name: &str) -> Result<&SecretString> {
         let file = self.file.display();

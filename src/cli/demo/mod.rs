@@ -4,6 +4,7 @@
 mod guide;
 mod outage;
 mod samples;
+mod set_up;
 mod sources;
 
 use anyhow::{Result, anyhow};
@@ -13,7 +14,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::outbound;
+use crate::settings::Aws;
+use crate::{files, outbound};
 
 /// Show what the functions do that run on this machine (for `make demo` and `make dev`)
 #[derive(Debug, clap::Args)]
@@ -27,14 +29,17 @@ pub(in crate::cli) struct Arguments {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Scene {
-    /// Copies of the source files that let a signature of any age pass
-    Sources,
+    /// The secrets and queues in AWS, and copies of the source files that let a signature of any
+    /// age pass
+    SetUp,
     /// Every sample delivery, and what comes of it
     Samples,
     /// `HubSpot` is down while webhooks come in
     Outage,
     /// What can be tried by hand
     Guide,
+    /// What to do after the demo
+    Next,
 }
 
 /// Where everything is.
@@ -58,6 +63,9 @@ struct Stage {
 /// How long the stand-ins and the functions may take to answer; they need milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The region of the stand-in for AWS. Any will do.
+const REGION: &str = "eu-central-1";
+
 /// Fails where something is not as it must be.
 pub(in crate::cli) fn run(arguments: &Arguments) -> Result<()> {
     let file = arguments.stage.display();
@@ -67,12 +75,45 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<()> {
         .map_err(|error| anyhow!("{file} doesn't say where everything is: {error}."))?;
     super::block_on(async {
         match arguments.scene {
-            Scene::Sources => sources::copy(&stage.sources),
+            Scene::SetUp => set_up::run(&stage).await,
             Scene::Samples => samples::tell(&stage).await,
             Scene::Outage => outage::tell(&stage).await,
             Scene::Guide => guide::tell(&stage),
+            Scene::Next => guide::tell_next(),
         }
     })?
+}
+
+impl Stage {
+    /// The stand-in for AWS.
+    fn aws(&self) -> Aws {
+        Aws {
+            region: REGION.to_owned(),
+            access_key_id: "local".to_owned(),
+            secret_access_key: "local".to_owned(),
+            session_token: None,
+            secrets_manager_url: Some(self.aws.clone()),
+            sqs_url: Some(self.aws.clone()),
+        }
+    }
+
+    /// Shows which functions run, and where.
+    fn show_functions(&self) {
+        let sources = files::read(&self.sources).unwrap_or_default().len();
+        show(
+            "Function webhook",
+            &self.function_url,
+            &format!("{} mode, {sources} sources", self.mode),
+        );
+        if self.mode == "durable" {
+            show("Function worker", "behind the queue", set_up::name(&self.updates));
+        }
+    }
+}
+
+/// A row of the table of everything that runs.
+fn show(name: &str, place: &str, about: &str) {
+    println!("{name:<18} {place:<42} {about}");
 }
 
 /// One call to a server on this machine; `body` is sent as JSON. Gives its answer, null where it

@@ -17,7 +17,6 @@ use super::super::terminal::{Progress, green, red, wrap};
 use super::{PATIENCE, Stage, call, hubspot_calls, kinds, tasks};
 use crate::delivery::Delivery;
 use crate::queue::{Queue, Received};
-use crate::settings::Aws;
 use crate::source::Source;
 use crate::time::Time;
 use crate::{aws, outbound};
@@ -49,6 +48,7 @@ fn changes() -> [(Value, (&'static str, &'static str)); 5] {
 /// the dead letter.
 pub(super) async fn tell(stage: &Stage) -> Result<()> {
     let sources = payload::read_sources(&stage.sources)?;
+    stage.show_functions();
     let source = payload::source(&sources, "tickets").map_err(|_| {
         anyhow!("The outage needs sources/tickets.toml; `make demo MODE=direct` does without it.")
     })?;
@@ -65,7 +65,7 @@ pub(super) async fn tell(stage: &Stage) -> Result<()> {
     let faults = format!("{}/_sim/faults", stage.hubspot);
     call(Method::POST, &faults, None, Some(&json!({"status": 503, "forever": true}))).await?;
     call(Method::DELETE, &format!("{}/_sim/calls", stage.hubspot), None, None).await?;
-    let queues = Queues::connect(stage)?;
+    let queues = Queues::connect(stage);
     let begin = Instant::now();
     let happened = |what: String| {
         let head = format!("{:6.1} s  ", begin.elapsed().as_secs_f64());
@@ -189,14 +189,12 @@ struct Queues {
 }
 
 impl Queues {
-    fn connect(stage: &Stage) -> Result<Self> {
-        let settings = Aws::from_environment(&super::super::variable)
-            .map_err(|problems| super::super::all(&problems))?;
-        let sqs = aws::sqs(&settings, outbound::client(true));
-        Ok(Self {
+    fn connect(stage: &Stage) -> Self {
+        let sqs = aws::sqs(&stage.aws(), outbound::client(true));
+        Self {
             updates: Queue::new(sqs.clone(), &stage.updates),
             dead_letters: Queue::new(sqs, &stage.dead_letters),
-        })
+        }
     }
 
     /// Shows how many updates there are, until `is_over` says so of their number.

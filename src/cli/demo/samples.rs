@@ -49,6 +49,7 @@ struct Verdict {
 
 /// Sends every sample, shows some of each kind, all that are wrong, and what changed in HubSpot.
 pub(super) async fn tell(stage: &Stage) -> Result<()> {
+    stage.show_functions();
     let samples = read(Path::new("events"))?;
     let before = tasks(stage).await?;
     let known = keys(&before);
