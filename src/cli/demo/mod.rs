@@ -165,6 +165,8 @@ fn kind(call: &Value) -> String {
     match path.split_once("/tasks/") {
         Some((_, operation)) => operation.to_owned(),
         None if path.contains("/owners") => "owners".to_owned(),
+        // The function connects before its first call.
+        None if path == "/" => "connection".to_owned(),
         None => path.to_owned(),
     }
 }
