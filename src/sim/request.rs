@@ -30,11 +30,13 @@ impl Request {
 
     /// The values of one parameter of the query, decoded.
     pub(super) fn parameters(&self, name: &str) -> Vec<String> {
-        let pairs = self.query.split('&').filter_map(|pair| {
-            let (key, value) = pair.split_once('=')?;
-            (decode(key) == name).then(|| decode(value))
-        });
-        pairs.collect()
+        let mut values = Vec::new();
+        for (key, value) in form_urlencoded::parse(self.query.as_bytes()) {
+            if key == name {
+                values.push(value.into_owned());
+            }
+        }
+        values
     }
 
     /// A number in the query.
@@ -65,29 +67,4 @@ impl Request {
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         self.parameters(name).into_iter().next()
     }
-}
-
-/// Decodes `%41` and `+`; what isn't an escape stays as it is.
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = || {
-            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
-            u8::from_str_radix(digits, 16).ok()
-        };
-        rest = tail;
-        match first {
-            b'+' => bytes.push(b' '),
-            b'%' => match escaped() {
-                Some(byte) => {
-                    bytes.push(byte);
-                    rest = &tail[2..];
-                }
-                None => bytes.push(b'%'),
-            },
-            other => bytes.push(*other),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
