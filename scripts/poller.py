@@ -10,15 +10,12 @@ back after its visibility timeout, and what came too often goes to the dead lett
 import json
 import sys
 import time
-import urllib.error
-import urllib.request
+from urllib.request import HTTPError, urlopen
 
 # The most for a FIFO queue, and what template.yaml says.
 BATCH_SIZE = 10
 # No long polling: moto's is a busy loop while messages wait behind others of their group.
 PAUSE = 0.2
-# What talks to a local server must not go through a proxy.
-HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def main():
@@ -29,34 +26,25 @@ def main():
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     # One batch after the other: `cargo lambda watch` has one instance of a function.
     while True:
-        messages = receive(sqs, queue)
+        received = sqs.receive_message(
+            QueueUrl=queue, MaxNumberOfMessages=BATCH_SIZE, MessageSystemAttributeNames=["All"]
+        )
+        messages = received.get("Messages", [])
         if not messages:
             time.sleep(PAUSE)
             continue
         event = {"Records": [record(message, attributes["QueueArn"]) for message in messages]}
         status, answer = invoke(function, event, int(attributes["VisibilityTimeout"]))
         back = coming_back([message["MessageId"] for message in messages], status, answer)
-        done = [message for message in messages if message["MessageId"] not in back]
-        delete(sqs, queue, done)
+        done = [
+            {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
+            for index, message in enumerate(messages)
+            if message["MessageId"] not in back
+        ]
+        if done:
+            sqs.delete_message_batch(QueueUrl=queue, Entries=done)
         failure = "" if status == 200 else f"  {status} {answer[:300]}"
         print(f"{time.strftime('%H:%M:%S')}  {len(done)} done, {len(back)} come back{failure}", flush=True)
-
-
-def receive(sqs, queue):
-    answer = sqs.receive_message(
-        QueueUrl=queue,
-        MaxNumberOfMessages=BATCH_SIZE,
-        WaitTimeSeconds=0,
-        MessageSystemAttributeNames=["All"],
-    )
-    return answer.get("Messages", [])
-
-
-def delete(sqs, queue, messages):
-    if messages:
-        receipts = [message["ReceiptHandle"] for message in messages]
-        entries = [{"Id": str(index), "ReceiptHandle": receipt} for index, receipt in enumerate(receipts)]
-        sqs.delete_message_batch(QueueUrl=queue, Entries=entries)
 
 
 def record(message, queue_arn):
@@ -64,8 +52,8 @@ def record(message, queue_arn):
     https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-fifo-queue-message-event
 
     >>> message = {"MessageId": "m-1", "ReceiptHandle": "r", "Body": "{}", "MD5OfBody": "99", "Attributes": {}}
-    >>> [record(message, "arn:aws:sqs:eu-central-1:123456789012:a.fifo")[name] for name in ("messageId", "awsRegion")]
-    ['m-1', 'eu-central-1']
+    >>> record(message, "arn:aws:sqs:eu-central-1:123456789012:a.fifo")["awsRegion"]
+    'eu-central-1'
     """
     return {
         "messageId": message["MessageId"],
@@ -83,9 +71,9 @@ def record(message, queue_arn):
 def invoke(url, event, limit):
     """The status and the text of the function's answer. After the visibility timeout any answer is too late."""
     try:
-        with HTTP.open(url, json.dumps(event).encode(), timeout=limit) as answer:
+        with urlopen(url, json.dumps(event).encode(), timeout=limit) as answer:
             return answer.status, answer.read().decode(errors="replace")
-    except urllib.error.HTTPError as error:
+    except HTTPError as error:
         return error.code, error.read().decode(errors="replace")
     except TimeoutError:
         return 0, f"no answer within {limit} s"

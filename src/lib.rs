@@ -14,7 +14,7 @@
 //!
 //! | room | what it owns |
 //! | --- | --- |
-//! | [`cli`], [`sim`] | the command-line tool, and the HubSpot stand-in that it runs |
+//! | [`cli`], [`sim`] | the command-line tool, and the HubSpot stand-in that it runs: with the cargo feature `tool` |
 //! | [`lambda`] | the two functions: Lambda's events, the two stories, dead letters, replies, summaries |
 //! | [`services`] | clients of AWS and HubSpot, made of settings once for every program |
 //! | [`engine`] | the second story: every update ends in exactly one true outcome; its planning is pure |
@@ -34,6 +34,7 @@
 //! The invariants, and where to put what, are in ARCHITECTURE.md.
 
 pub mod aws;
+#[cfg(feature = "tool")]
 pub mod cli;
 pub mod deadline;
 pub mod delivery;
@@ -47,6 +48,7 @@ pub mod queue;
 pub mod secrets;
 pub mod services;
 pub mod settings;
+#[cfg(feature = "tool")]
 pub mod sim;
 pub mod source;
 pub mod telemetry;

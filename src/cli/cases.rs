@@ -1,8 +1,11 @@
-//! The sample deliveries in `events/`: one folder for each source, and beside each event the file
-//! that says what it must give. What an event gives doesn't depend on the clock: it arrives when it
-//! says, and may have been signed at any time.
+//! The sample deliveries in `events/`: one folder for each source, and beside each event a file with
+//! the result that it must have. Results don't depend on the clock, because an event arrives at the
+//! time that it says and may have been signed at any time.
 
+use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeMap;
+use std::fs::DirEntry;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,15 +23,15 @@ pub(super) type Cases = BTreeMap<String, Vec<Case>>;
 pub(super) struct Case {
     /// A complete Lambda event.
     pub(super) event: PathBuf,
-    /// What it must give.
+    /// The file with the result that it must have.
     pub(super) expected: PathBuf,
 }
 
-/// What a source makes of an event.
+/// The result of an event.
 pub(super) struct Given {
-    /// As the expected file says it.
+    /// The result in the form of the expected file.
     pub(super) value: Value,
-    /// Why the event was refused, if it was.
+    /// The reason, if the event was refused.
     pub(super) refused: Option<String>,
 }
 
@@ -44,64 +47,73 @@ const ANY_AGE: Tolerance = Tolerance(Duration::MAX);
 const EXPECTED: &str = ".expected.json";
 
 /// The samples in the folders of `events`, which are named after the sources.
-pub(super) fn read(events: &Path) -> Result<Cases, String> {
-    let paths = list(events)
-        .map_err(|problem| format!("{problem} Name the folder of the samples with --events."))?;
+pub(super) fn read(events: &Path) -> Result<Cases> {
+    let folders = list(events)
+        .map_err(|problem| anyhow!("{problem} Name the folder of the samples with --events."))?;
     let mut cases = Cases::new();
-    for path in paths.into_iter().filter(|path| path.is_dir()) {
-        let files = list(&path)?.into_iter();
-        let events =
-            files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
-        let events = events.filter(|file| !file.to_string_lossy().ends_with(EXPECTED));
-        let case = |event: PathBuf| Case { expected: event.with_extension("expected.json"), event };
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        cases.insert(name, events.map(case).collect());
+    for folder in folders {
+        if !folder.is_dir() {
+            continue;
+        }
+        let mut samples = Vec::new();
+        for event in list(&folder)? {
+            let name = event.to_string_lossy();
+            if name.ends_with(".json") && !name.ends_with(EXPECTED) {
+                samples.push(Case { expected: event.with_extension("expected.json"), event });
+            }
+        }
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        cases.insert(name.into_owned(), samples);
     }
     Ok(cases)
 }
 
-fn list(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let unreadable =
-        |error: std::io::Error| format!("{} can't be read: {error}.", folder.display());
-    let entries = std::fs::read_dir(folder).map_err(unreadable)?;
-    let paths: Result<Vec<_>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut paths = paths.map_err(unreadable)?;
+/// The paths in a folder, sorted.
+fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)
+        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
+        .map_err(|error| anyhow!("{} can't be read: {error}.", folder.display()))?;
+    let mut paths: Vec<_> = entries.iter().map(DirEntry::path).collect();
     paths.sort();
     Ok(paths)
 }
 
 impl Secrets {
-    /// Reads `secrets.json` in the folder of the samples. There need not be one: some schemes have
-    /// no secret.
-    pub(super) fn read(events: &Path) -> Result<Self, String> {
+    /// Reads `secrets.json` in the folder of the samples. There need not be one, because some
+    /// schemes have no secret.
+    pub(super) fn read(events: &Path) -> Result<Self> {
         let file = events.join("secrets.json");
-        let texts: BTreeMap<String, String> = match std::fs::read_to_string(&file) {
-            Ok(text) => serde_json::from_str(&text).map_err(|error| {
-                format!("{} is no JSON object of texts: {error}.", file.display())
-            })?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(format!("{} can't be read: {error}.", file.display())),
-        };
-        let texts =
-            texts.into_iter().map(|(name, text)| (name, SecretString::from(text))).collect();
+        if !file.exists() {
+            return Ok(Self { file, texts: BTreeMap::new() });
+        }
+        let json: BTreeMap<String, String> = serde_json::from_str(&super::text_of(&file)?)
+            .map_err(|error| anyhow!("{} is no JSON object of texts: {error}.", file.display()))?;
+        let texts = json.into_iter().map(|(name, text)| (name, SecretString::from(text))).collect();
         Ok(Self { file, texts })
     }
 
-    /// The text of a secret.
-    pub(super) fn named(&self, name: &str) -> Result<&SecretString, String> {
-        self.texts
-            .get(name)
-            .ok_or_else(|| format!("{} has no secret {name:?}.", self.file.display()))
+    /// Every secret by its name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &SecretString)> {
+        self.texts.iter()
     }
 
-    /// What is accepted from the sender of a source.
-    pub(super) fn of(&self, source: &Source) -> Result<Vec<SecretString>, String> {
+    /// The text of a secret.
+    pub(super) fn named(&self, name: &str) -> Result<&SecretString> {
+        let file = self.file.display();
+        self.texts.get(name).with_context(|| format!("{file} has no secret {name:?}."))
+    }
+
+    /// The secrets that a source accepts from its sender.
+    pub(super) fn of_source(&self, source: &Source) -> Result<Vec<SecretString>> {
         let Some(secret) = &source.verify.secret else { return Ok(Vec::new()) };
         let file = self.file.display();
-        let text = self.texts.get(secret.id()).ok_or_else(|| {
-            format!("{file} has no secret {:?}; write the one into it that these events are signed with.", secret.id())
-        })?;
-        secret.read(text).map_err(|error| format!("{file}: {error}."))
+        let Some(text) = self.texts.get(secret.id()) else {
+            bail!(
+                "{file} has no secret {:?}; write the one into it that these events are signed with.",
+                secret.id()
+            );
+        };
+        secret.read(text).map_err(|error| anyhow!("{file}: {error}."))
     }
 }
 
@@ -113,23 +125,20 @@ impl Case {
         sources: &Sources,
         source: &Source,
         secrets: &[SecretString],
-    ) -> Result<Given, String> {
+    ) -> Result<Given> {
         let bytes =
-            std::fs::read(&self.event).map_err(|error| format!("It can't be read: {error}."))?;
+            std::fs::read(&self.event).map_err(|error| anyhow!("It can't be read: {error}."))?;
         let delivery = payload::from_event(&bytes)?;
-        let refused = |status: u16, why: String| Given {
-            value: json!({"refused": status}),
-            refused: Some(why),
-        };
-        let verified = match source.verify.scheme.verify(&delivery, secrets, ANY_AGE) {
+        let scheme = &source.verify.scheme;
+        let verified = match scheme.verify(&delivery, secrets, ANY_AGE) {
             Ok(verified) => verified,
-            Err(why) => return Ok(refused(401, why.to_string())),
+            Err(why) => return Ok(Given::refused(401, why.to_string())),
         };
         let event = match sources.map(source, &verified, ANY_AGE) {
             Ok(event) => event,
-            Err(NotRead::Refused(why)) => return Ok(refused(401, why.to_string())),
-            Err(NotRead::Unreadable(why)) if !source.verify.scheme.needs_secret() => {
-                return Ok(refused(400, why.to_string()));
+            Err(NotRead::Refused(why)) => return Ok(Given::refused(401, why.to_string())),
+            Err(NotRead::Unreadable(why)) if !scheme.needs_secret() => {
+                return Ok(Given::refused(400, why.to_string()));
             }
             Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),
         };
@@ -139,5 +148,11 @@ impl Case {
             value["failed"] = json!(problems);
         }
         Ok(Given { value, refused: None })
+    }
+}
+
+impl Given {
+    fn refused(status: u16, why: String) -> Self {
+        Self { value: json!({"refused": status}), refused: Some(why) }
     }
 }

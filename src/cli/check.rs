@@ -1,10 +1,12 @@
 //! `taskhook check`: is everything right with the source files?
 
+use anyhow::{Error, Result};
 use std::path::Path;
 
 use super::cases::Secrets;
 use super::check_portal::Portal;
 use super::judge::judge;
+use super::terminal::table;
 use super::{doubtful_secrets, own_properties, payload};
 use crate::files;
 use crate::source::{Problem, Source, SourceFile, Sources, Warning, shared_secrets};
@@ -22,27 +24,33 @@ pub(super) struct Arguments {
     portal: Portal,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let path = payload::path();
-    let files = files::read(&path).map_err(|problem| problem.to_string())?;
+    let files = files::read(&path).map_err(Error::msg)?;
     let sources = Sources::read(&files);
     warn(&files, &sources, arguments.portal.is_named())?;
     let mut problems: Vec<_> = sources.problems().iter().map(Problem::to_string).collect();
-    problems.extend(arguments.portal.check(&path, &files).err());
+    if let Err(unfit) = arguments.portal.check(&path, &files) {
+        problems.push(unfit.to_string());
+    }
     let live: Vec<_> = sources.iter().collect();
     if problems.is_empty() || !live.is_empty() {
-        super::print(&format!("{}{}", table(&live), ready(&path, &sources)))?;
+        super::print(&format!("{}{}", list(&live), ready(&path, &sources)))?;
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    if problems.is_empty() { Ok(()) } else { Err(super::all(&problems)) }
 }
 
-/// Tells the warnings about each file, and about the secrets that lie beside the samples.
-fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Result<(), String> {
+/// Prints the warnings about each file, and about the secrets of the samples.
+fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Result<()> {
     let own = own_properties::definitions()?;
     let shared = shared_secrets(files);
     for file in files {
-        let mut found: Vec<_> =
-            shared.iter().filter(|Warning(problem)| problem.file == file.file).cloned().collect();
+        let mut found = Vec::new();
+        for Warning(problem) in &shared {
+            if problem.file == file.file {
+                found.push(Warning(problem.clone()));
+            }
+        }
         if !is_portal_known {
             found.extend(own_properties::warnings(file, &own));
         }
@@ -52,8 +60,8 @@ fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Resul
         for warning in found {
             eprintln!("{warning}");
         }
-        if let Err(remark) = judged {
-            eprintln!("{remark}");
+        if let Err(warning) = judged {
+            eprintln!("{warning}");
         }
     }
     let samples = match Secrets::read(Path::new(SAMPLES)) {
@@ -65,7 +73,7 @@ fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Resul
     };
     for source in sources.iter() {
         // Samples of some sources need not be there.
-        let secrets = samples.of(source).unwrap_or_default();
+        let secrets = samples.of_source(source).unwrap_or_default();
         if let Some(doubt) = doubtful_secrets::doubt(source, &secrets, true) {
             eprintln!("{SAMPLES}/secrets.json: warning: {doubt}");
         }
@@ -73,49 +81,40 @@ fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Resul
     Ok(())
 }
 
-/// The folder of the samples, whose secrets the desk knows.
+/// The folder of the samples and their secrets.
 const SAMPLES: &str = "events";
 
 /// The sources that work, one a line: name, path, scheme, and the name of the secret.
-fn table(sources: &[&Source]) -> String {
-    let row = |source: &&Source| {
-        let secret = source
-            .verify
-            .secret
-            .as_ref()
-            .map_or_else(|| "no secret".to_owned(), ToString::to_string);
-        [source.name.clone(), source.path.clone(), source.verify.name.clone(), secret]
-    };
-    let rows: Vec<_> = sources.iter().map(row).collect();
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-    };
-    let (names, paths, schemes) = (width(0), width(1), width(2));
-    let line = |[name, path, scheme, secret]: &[String; 4]| {
-        format!("  {name:names$}  {path:paths$}  {scheme:schemes$}  {secret}\n")
-    };
-    let lines: String = rows.iter().map(line).collect();
-    match rows.len() {
-        1 => format!("1 source is sound:\n{lines}"),
-        count => format!("{count} sources are sound:\n{lines}"),
+fn list(sources: &[&Source]) -> String {
+    let mut rows = Vec::new();
+    for source in sources {
+        let secret = match &source.verify.secret {
+            Some(secret) => secret.to_string(),
+            None => "no secret".to_owned(),
+        };
+        let name = format!("  {}", source.name);
+        rows.push([name, source.path.clone(), source.verify.name.clone(), secret]);
     }
+    let head = match rows.len() {
+        1 => "1 source is sound:".to_owned(),
+        count => format!("{count} sources are sound:"),
+    };
+    format!("{head}\n{}", table(&rows))
 }
 
 /// The sources in the folder `available` that can be enabled, as one line, if there is such a
 /// folder.
 fn ready(path: &Path, sources: &Sources) -> String {
     let folder = path.join("available");
-    let files = files::read(&folder).unwrap_or_default();
-    let names = files.iter().map(|file| file.name.as_str());
-    let names: Vec<_> =
-        names.filter(|name| !sources.iter().any(|source| source.name == *name)).collect();
+    let mut names = Vec::new();
+    for file in files::read(&folder).unwrap_or_default() {
+        if !sources.iter().any(|source| source.name == file.name) {
+            names.push(file.name);
+        }
+    }
     if names.is_empty() {
         return String::new();
     }
-    format!(
-        "\nReady in {}, to be copied to {}: {}\n",
-        folder.display(),
-        path.display(),
-        names.join(", ")
-    )
+    let (from, to) = (folder.display(), path.display());
+    format!("\nReady in {from}, to be copied to {to}: {}\n", names.join(", "))
 }

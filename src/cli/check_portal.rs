@@ -1,5 +1,6 @@
 //! `taskhook check` against a portal: are its properties what the source files take them for?
 
+use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,7 @@ impl Portal {
     }
 
     /// The error is everything that doesn't fit, a line each. The files are those of `path`.
-    pub(super) fn check(&self, path: &Path, sources: &[SourceFile]) -> Result<(), String> {
+    pub(super) fn check(&self, path: &Path, sources: &[SourceFile]) -> Result<()> {
         let Some(schema) = self.schema()? else { return Ok(()) };
         let portal =
             Definitions { schema, is_deployed: matches!(files::schema(path), Ok(Some(_))) };
@@ -43,7 +44,7 @@ impl Portal {
             }
         }
         if !problems.is_empty() {
-            return Err(problems.join("\n"));
+            return Err(super::all(&problems));
         }
         if !told.is_empty() {
             return super::print(
@@ -53,24 +54,26 @@ impl Portal {
         super::print("the portal has every property, and takes every constant\n")
     }
 
-    fn schema(&self) -> Result<Option<Schema>, String> {
+    fn schema(&self) -> Result<Option<Schema>> {
         if self.online {
             let answer = super::block_on(async { portal::pull(&portal::connect().await?).await })??;
             return portal::schema(&answer).map(Some);
         }
         let Some(file) = &self.schema else { return Ok(None) };
-        let text = std::fs::read_to_string(file).map_err(|error| format!("can't be read: {error}"));
-        let schema = text.and_then(|text| Schema::parse(&text));
+        let why = match std::fs::read_to_string(file) {
+            Ok(text) => match Schema::parse(&text) {
+                Ok(schema) => return Ok(Some(schema)),
+                Err(why) => why,
+            },
+            Err(error) => format!("can't be read: {error}"),
+        };
         let name = file.display();
-        schema.map(Some).map_err(|why| {
-            // A file that is there may be another one, which nobody is to overwrite.
-            let what_to_do = if file.exists() {
-                "name the file into which `taskhook schema pull` printed the portal's properties"
-                    .to_owned()
-            } else {
-                format!("`taskhook schema pull > {name}` makes it")
-            };
-            format!("{name} {why}; {what_to_do}.")
-        })
+        if file.exists() {
+            // It may be another file, which nobody is to overwrite.
+            bail!(
+                "{name} {why}; name the file into which `taskhook schema pull` printed the portal's properties."
+            );
+        }
+        bail!("{name} {why}; `taskhook schema pull > {name}` makes it.")
     }
 }

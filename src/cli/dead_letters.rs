@@ -1,19 +1,26 @@
-//! What lies in a queue of dead letters: which of it is meant, how it is shown, and what is to be
-//! sent.
+//! The letters in a queue of dead letters: how they are selected and shown, and the messages to
+//! send for them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use anyhow::{Context as _, Error, Result, bail};
+
 use super::payload;
+use super::terminal::table;
 use crate::queue::{Content, Dead, Event, Letter, Message, Received};
 use crate::source::{Mapped, Sources};
+use crate::text::cut;
 use crate::time::{Time, duration};
 use crate::update::Update;
 
-/// Which letters are meant.
+/// How many characters of a message id are shown: enough to tell letters apart.
+const ID: usize = 8;
+
+/// Selects letters. Without any condition it selects all.
 #[derive(Debug, clap::Args)]
 pub(super) struct Filter {
-    /// Only those whose ids begin so; may stand several times
+    /// Only those whose ids begin so; can be given several times
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
     /// Only those of this source
@@ -30,27 +37,35 @@ pub(super) struct Filter {
     newer_than: Option<Duration>,
 }
 
-/// A message of the queue, and what it is.
+/// A message of the queue of dead letters.
 pub(super) struct Item {
     pub(super) received: Received,
     dead: Dead,
 }
 
+/// How sending a letter ended.
+pub(super) enum Fate {
+    /// Everything was accepted: a word about each update.
+    Gone(String),
+    /// The letter stays in the queue, for this reason.
+    Stays(String),
+}
+
 impl Filter {
-    /// Whether a letter is meant.
-    pub(super) fn takes(&self, item: &Item, now: Time) -> bool {
-        let is = |wanted: &Option<String>, found: Option<&str>| {
-            wanted.as_deref().is_none_or(|text| found == Some(text))
-        };
-        let begins = |start: &String| item.received.id.starts_with(start.as_str());
-        let age = now.milliseconds() - item.time().milliseconds();
-        let age = Duration::from_millis(u64::try_from(age).unwrap_or_default());
-        is(&self.source, item.dead.source())
-            && is(&self.reason, Some(item.dead.reason()))
-            && (self.ids.is_empty() || self.ids.iter().any(begins))
+    /// Whether a letter is selected.
+    pub(super) fn selects(&self, item: &Item, now: Time) -> bool {
+        let milliseconds = now.milliseconds() - item.time().milliseconds();
+        let age = Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default());
+        is_wanted(self.source.as_deref(), item.dead.source())
+            && is_wanted(self.reason.as_deref(), Some(item.dead.reason()))
+            && (self.ids.is_empty() || self.ids.iter().any(|id| item.received.id.starts_with(id)))
             && self.older_than.is_none_or(|than| age >= than)
             && self.newer_than.is_none_or(|than| age < than)
     }
+}
+
+fn is_wanted(wanted: Option<&str>, found: Option<&str>) -> bool {
+    wanted.is_none() || wanted == found
 }
 
 impl Item {
@@ -58,75 +73,78 @@ impl Item {
         Self { dead: Dead::read(&received.text), received }
     }
 
-    /// When it was written, or moved here.
+    /// When the letter was written, or SQS moved the message here.
     pub(super) fn time(&self) -> Time {
         self.dead.time().or(self.received.sent).unwrap_or(Time::from_milliseconds(0))
     }
 
-    /// Whether source files are needed to send it.
+    /// Whether its event has to be mapped anew, which needs the source files.
     pub(super) fn needs_sources(&self) -> bool {
         matches!(&self.dead, Dead::Letter(Letter { content: Content::Event(_), .. }))
     }
 
-    /// What is to be sent: nothing for an event that is filtered. `sources` are there if any letter
-    /// needs them.
-    pub(super) fn messages(&self, sources: Option<&Sources>) -> Result<Vec<Message>, String> {
+    /// The messages to send: none for an event that is filtered out. `sources` have to be there if
+    /// the letter [needs them](Self::needs_sources). The error says why nothing can be sent.
+    pub(super) fn messages(&self, sources: Option<&Sources>) -> Result<Vec<Message>> {
         let letter = match &self.dead {
             Dead::Letter(letter) => letter,
             Dead::GivenUp(message) => return Ok(vec![message.clone()]),
-            Dead::Unknown => {
-                return Err("it is neither a dead letter nor a queued update".to_owned());
-            }
+            Dead::Unknown => bail!("it is neither a dead letter nor a queued update"),
         };
         let updates = match (&letter.content, sources) {
             (Content::Update { update }, _) => vec![(**update).clone()],
             (Content::Event(event), Some(sources)) => map_anew(letter, event, sources)?,
-            // It may have been of a version that could not be read then.
             (Content::Text { text }, _) => {
-                return Message::read(text)
-                    .map(|message| vec![message])
-                    .map_err(|why| format!("it can't be read: {why}"));
+                // A newer version of Taskhook may have written it, and this one may know that.
+                let message = Message::read(text).map_err(Error::msg);
+                return Ok(vec![message.context("it can't be read")?]);
             }
-            (Content::Event(_), None) | (Content::Packed { .. }, _) => {
-                return Err("it can't be read".to_owned());
-            }
+            (Content::Event(_), None) | (Content::Packed { .. }, _) => bail!("it can't be read"),
         };
-        let name = |name: &Option<String>| name.clone().unwrap_or_default();
-        let (source, event) = (name(&letter.source), name(&letter.event));
-        Ok(updates.into_iter().map(|update| Message::new(&source, &event, update)).collect())
+        let source = letter.source.as_deref().unwrap_or_default();
+        let event = letter.event.as_deref().unwrap_or_default();
+        Ok(updates.into_iter().map(|update| Message::new(source, event, update)).collect())
     }
 
-    /// A line about what became of it.
-    pub(super) fn line(&self, fate: &Result<String, String>) -> String {
+    /// The line that reports its fate.
+    pub(super) fn line(&self, fate: &Fate) -> String {
         let (mark, text) = match fate {
-            Ok(text) => ("gone", text),
-            Err(why) => ("stays", why),
+            Fate::Gone(words) => ("gone ", words),
+            Fate::Stays(why) => ("stays", why),
         };
-        format!("{mark:5}  {}  {text}\n", self.cells().join("  "))
+        format!("{mark}  {}  {text}\n", self.cells().join("  "))
     }
 
-    /// The letter as JSON for a person; unpacked, if it is compressed.
+    /// The letter as JSON for a person: unpacked, if it is compressed.
     pub(super) fn whole(&self) -> String {
         let text = &self.received.text;
         let json = match &self.dead {
             Dead::Letter(letter) => serde_json::to_value(letter),
-            _ => serde_json::from_str(text),
+            Dead::GivenUp(_) | Dead::Unknown => serde_json::from_str(text),
         };
-        json.map_or_else(|_| format!("{text}\n"), |json| format!("{json:#}\n"))
+        match json {
+            Ok(json) => format!("{json:#}\n"),
+            Err(_) => format!("{text}\n"),
+        }
     }
 
-    /// The start of its id, when it was written, the source, and the delivery.
+    /// The start of its id, the time, the source, and the delivery.
     fn cells(&self) -> [String; 4] {
-        let text = |text: Option<&str>| text.unwrap_or("-").to_owned();
-        let id = self.received.id.chars().take(8).collect();
-        [id, self.time().to_string(), text(self.dead.source()), text(self.dead.event())]
+        [
+            cut(&self.received.id, ID).to_owned(),
+            self.time().to_string(),
+            self.dead.source().unwrap_or("-").to_owned(),
+            self.dead.event().unwrap_or("-").to_owned(),
+        ]
     }
 }
 
-fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Update>, String> {
+/// The updates that the event of a letter gives by the present source files, without the updates
+/// that succeeded at its first delivery.
+fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Update>> {
     let source = payload::source(sources, letter.source.as_deref().unwrap_or_default())?;
     let mut delivery = payload::post(source.path.clone(), letter.time);
-    delivery.body = event.body.bytes().ok_or("its bodyBase64 is no base64")?.into();
+    delivery.body = event.body.bytes().context("its bodyBase64 is no base64")?.into();
     delivery.query.clone_from(&event.query);
     delivery.request_id = letter.event.clone().unwrap_or_default();
     for (name, value) in &event.headers {
@@ -135,44 +153,39 @@ fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Upd
     let Mapped::Updates(updates) = payload::map(sources, source, delivery)?.mapped else {
         return Ok(Vec::new());
     };
-    // The others went their way then. If there are not as many any more, nobody knows which those
-    // are.
-    if let Some(failed) = event.failed.as_ref().filter(|failed| failed.of != updates.len()) {
-        return Err(format!(
+    // Updates are known by their place alone, which says nothing if their number has changed.
+    if let Some(failed) = &event.failed
+        && failed.of != updates.len()
+    {
+        bail!(
             "the event gave {} updates then and gives {} now: which failed?",
             failed.of,
             updates.len()
-        ));
+        );
     }
-    let is_meant =
-        |index: &usize| event.failed.as_ref().is_none_or(|failed| failed.updates.contains(index));
-    let meant = updates.into_iter().enumerate().filter(|(index, _)| is_meant(index));
-    meant.map(|(_, update)| update.map_err(|not| not.detail)).collect()
+    let mut failed_before = Vec::new();
+    for (index, update) in updates.into_iter().enumerate() {
+        if event.failed.as_ref().is_none_or(|failed| failed.updates.contains(&index)) {
+            failed_before.push(update.map_err(|not_mapped| Error::msg(not_mapped.detail))?);
+        }
+    }
+    Ok(failed_before)
 }
 
-/// A row for each letter, and how many there are of each reason.
-pub(super) fn table(items: &[Item]) -> String {
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+/// A row for each letter, and the number of letters for each reason.
+pub(super) fn list(items: &[Item]) -> String {
+    if items.is_empty() {
+        return "No dead letters.\n".to_owned();
+    }
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut rows =
         vec![["id", "written", "source", "event", "reason", "detail"].map(str::to_owned)];
     for item in items {
-        *reasons.entry(item.dead.reason()).or_default() += 1;
+        let reason = item.dead.reason();
+        *counts.entry(reason).or_default() += 1;
         let [id, time, source, event] = item.cells();
-        rows.push([id, time, source, event, item.dead.reason().to_owned(), item.dead.detail()]);
+        rows.push([id, time, source, event, reason.to_owned(), item.dead.detail()]);
     }
-    let width = |column: usize| {
-        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-    };
-    let widths: Vec<_> = (0..5).map(width).collect();
-    let line = |row: &[String; 6]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}  "));
-        format!("{}{}\n", cells.collect::<String>(), row[5])
-    };
-    let lines: String = rows.iter().map(line).collect();
-    let counts: Vec<_> =
-        reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    match items.len() {
-        0 => "No dead letters.\n".to_owned(),
-        count => format!("{lines}{count} in all: {}\n", counts.join(", ")),
-    }
+    let counts: Vec<_> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!("{}{} in all: {}\n", table(&rows), items.len(), counts.join(", "))
 }

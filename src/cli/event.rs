@@ -1,5 +1,6 @@
 //! `taskhook event`: a Lambda event with a fresh valid signature.
 
+use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
@@ -15,7 +16,7 @@ pub(super) struct Arguments {
     signed: Signed,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     super::print(&format!("{:#}\n", event(&arguments.signed.delivery()?)))
 }
 

@@ -1,16 +1,18 @@
 //! `taskhook explain`: what a payload says, by a source file.
 
+use anyhow::Error;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
 use super::payload;
+use super::terminal::table;
 use crate::engine::{self, Request};
 use crate::files;
 use crate::hubspot::tasks_path;
 use crate::settings::ApiVersion;
 use crate::source::{Event, Mapped, NotMapped};
-use crate::update::{self, Unknown, Update};
+use crate::update::{self, TaskKey, Unknown, Update};
 
 /// Show how one payload is read: delivery id, time, filter, updates, and what HubSpot would be sent
 ///
@@ -30,7 +32,7 @@ pub(super) struct Arguments {
 }
 
 /// Fails when something of the payload can't be mapped.
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sources = payload::sources_with(&arguments.source)?;
     let source = payload::source(&sources, &arguments.source)?;
     let delivery = payload::delivery(source, &arguments.payload, &arguments.headers)?;
@@ -41,43 +43,48 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
         super::print(&format!("{}{}", to_text(&event), requests(&event)?))?;
     }
     let problems = problems(&event);
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    if problems.is_empty() { Ok(()) } else { Err(super::all(&problems)) }
 }
 
-fn updates(event: &Event) -> impl Iterator<Item = &Result<Update, NotMapped>> {
+fn results(event: &Event) -> &[Result<Update, NotMapped>] {
     match &event.mapped {
-        Mapped::Filtered => [].iter(),
-        Mapped::Updates(updates) => updates.iter(),
+        Mapped::Filtered => &[],
+        Mapped::Updates(results) => results,
     }
 }
 
-/// What of the event can't be mapped: a sentence for each update.
+/// A sentence for each update of the event that can't be mapped.
 pub(super) fn problems(event: &Event) -> Vec<String> {
-    updates(event).filter_map(|update| update.as_ref().err()).map(problem).collect()
+    let mut problems = Vec::new();
+    for result in results(event) {
+        let Err(NotMapped { id, id_property, detail, .. }) = result else { continue };
+        problems.push(match id {
+            Some(id) => format!("The update of {id_property} {id} can't be mapped: {detail}"),
+            None => format!("The update can't be mapped: {detail}"),
+        });
+    }
+    problems
 }
 
-fn problem(not: &NotMapped) -> String {
-    let id =
-        not.id.as_deref().map(|id| format!(" of {} {id}", not.id_property)).unwrap_or_default();
-    format!("The update{id} can't be mapped: {}", not.detail)
-}
-
-/// The form of the files in events/.
+/// The event in the form of the files in `events/`.
 pub(super) fn to_json(event: &Event) -> Value {
-    let updates = updates(event).filter_map(|update| update.as_ref().ok()).map(|update| {
-        let properties =
-            update.properties.iter().map(|(name, value)| (name.clone(), value_json(value)));
-        json!({
+    let mut updates = Vec::new();
+    for update in results(event).iter().flatten() {
+        let mut properties = Map::new();
+        for (name, value) in &update.properties {
+            properties.insert(name.clone(), value_json(value));
+        }
+        updates.push(json!({
             "id": update.task.id,
             "idProperty": update.task.id_property,
-            "properties": properties.collect::<Map<_, _>>(),
-        })
-    });
+            "properties": properties,
+        }));
+    }
     json!({
         "event": event.id,
         "time": event.time.map(|time| time.to_string()),
         "filtered": matches!(event.mapped, Mapped::Filtered),
-        "updates": updates.collect::<Vec<_>>(),
+        "updates": updates,
     })
 }
 
@@ -88,57 +95,32 @@ fn value_json(value: &update::Value) -> Value {
     }
 }
 
-fn to_text(event: &Event) -> String {
-    let time = event.time.map_or_else(|| "not asked".to_owned(), |time| time.to_string());
-    let mut lines = vec![format!("delivery  {}", event.id), format!("time      {time}")];
-    if matches!(event.mapped, Mapped::Filtered) {
-        lines.push(
-            "filtered  none of our business: [event] when, or no output of [task] each".to_owned(),
-        );
-    }
-    for update in updates(event).filter_map(|update| update.as_ref().ok()) {
-        lines.push(format!("\nthe task whose {} is {}", update.task.id_property, update.task.id));
-        let width = update.properties.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-        lines.extend(
-            update
-                .properties
-                .iter()
-                .map(|(name, value)| format!("  {name:width$}  {}", value_text(value))),
-        );
-        lines.extend(
-            update
-                .updated_at_property
-                .as_ref()
-                .map(|name| format!("  {name} keeps {}", update.time)),
-        );
-        if update.properties.is_empty() {
-            lines.push("  nothing to write: unchanged".to_owned());
-        }
-    }
-    lines.join("\n") + "\n"
-}
+const FILTERED: &str = "filtered  by [event] when, or because [task] each has no output\n";
 
-/// The requests to HubSpot, with their bodies: of updates that fit the portal's schema, where that
-/// is known.
-fn requests(event: &Event) -> Result<String, String> {
-    let schema = files::schema(&payload::path()).map_err(|problem| problem.to_string())?;
-    let version = ApiVersion::read(&|name| std::env::var(name).ok())
-        .map_err(|problem| problem.to_string())?;
-    let (mut fit, mut parts) = (Vec::new(), Vec::new());
-    for mut update in updates(event).filter_map(|update| update.clone().ok()) {
-        match schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
-            Ok(()) => fit.push(update),
-            Err((_, why)) => parts.push(format!(
-                "\nnot sent: {} {}: {why}\n",
-                update.task.id_property, update.task.id
-            )),
+/// The event for a person.
+fn to_text(event: &Event) -> String {
+    let time = event.time.map_or("not asked".to_owned(), |time| time.to_string());
+    let mut parts = vec![format!("delivery  {}\ntime      {time}\n", event.id)];
+    if matches!(event.mapped, Mapped::Filtered) {
+        parts.push(FILTERED.to_owned());
+    }
+    for Update { task, properties, updated_at_property, time, .. } in
+        results(event).iter().flatten()
+    {
+        parts.push(format!("\nthe task whose {} is {}\n", task.id_property, task.id));
+        let mut rows = Vec::new();
+        for (name, value) in properties {
+            rows.push([format!("  {name}"), value_text(value)]);
+        }
+        parts.push(table(&rows));
+        if let Some(name) = updated_at_property {
+            parts.push(format!("  {name} keeps {time}\n"));
+        }
+        if properties.is_empty() {
+            parts.push("  nothing to write: unchanged\n".to_owned());
         }
     }
-    parts.extend(engine::preview(&fit).into_iter().map(|Request { path, body, only }| {
-        let only = only.map(|only| format!(", {only}")).unwrap_or_default();
-        format!("\nPOST {}/{path}{only}\n{body:#}\n", tasks_path(&version))
-    }));
-    Ok(parts.concat())
+    parts.concat()
 }
 
 fn value_text(value: &update::Value) -> String {
@@ -154,4 +136,30 @@ fn value_text(value: &update::Value) -> String {
             format!("the id of the owner {email}, {otherwise}")
         }
     }
+}
+
+/// The requests to HubSpot with their bodies. An update that doesn't fit the portal's schema, where
+/// that is known, is not sent.
+fn requests(event: &Event) -> anyhow::Result<String> {
+    let schema = files::schema(&payload::path()).map_err(Error::msg)?;
+    let version = ApiVersion::read(&super::variable).map_err(Error::msg)?;
+    let mut parts = Vec::new();
+    let mut fit = Vec::new();
+    for update in results(event).iter().flatten() {
+        let mut update = update.clone();
+        if let Some(schema) = &schema
+            && let Err((_, why)) = schema.check(&mut update)
+        {
+            let TaskKey { id_property, id } = &update.task;
+            parts.push(format!("\nnot sent: {id_property} {id}: {why}\n"));
+        } else {
+            fit.push(update);
+        }
+    }
+    let tasks = tasks_path(&version);
+    for Request { path, body, only } in engine::preview(&fit) {
+        let only = only.map_or(String::new(), |only| format!(", {only}"));
+        parts.push(format!("\nPOST {tasks}/{path}{only}\n{body:#}\n"));
+    }
+    Ok(parts.concat())
 }

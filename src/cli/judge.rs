@@ -1,9 +1,10 @@
 //! The warnings about a source file, found in a process of its own.
 //!
-//! They come from running its expressions on an event that has nothing. An expression that never
-//! ends can't be interrupted, and one that overflows the stack or takes all memory ends the
-//! process: so another one is at risk.
+//! They come from running its expressions on an event without fields. An expression that never ends
+//! can't be interrupted, and one that overflows the stack or takes all memory ends the process: so
+//! a second process takes the risk.
 
+use anyhow::{Result, anyhow, bail};
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -25,52 +26,58 @@ type Told = Vec<(usize, usize, String)>;
 #[command(hide = true)]
 pub(super) struct Arguments {}
 
-pub(super) fn run(_: &Arguments) -> Result<(), String> {
+pub(super) fn run(_: &Arguments) -> Result<()> {
     let mut text = String::new();
     std::io::stdin()
         .read_to_string(&mut text)
-        .map_err(|error| format!("It can't be read: {error}."))?;
+        .map_err(|error| anyhow!("It can't be read: {error}."))?;
     let file = SourceFile { file: String::new(), name: String::new(), text: Ok(text) };
-    let found = warnings(&[file]).into_iter();
-    let told: Told =
-        found.map(|Warning(problem)| (problem.line, problem.column, problem.message)).collect();
+    let mut told: Told = Vec::new();
+    for Warning(problem) in warnings(&[file]) {
+        told.push((problem.line, problem.column, problem.message));
+    }
     super::print(&serde_json::json!(told).to_string())
 }
 
-/// The warnings about a file. The error is what else is to be said about it.
-pub(super) fn judge(file: &SourceFile) -> Result<Vec<Warning>, String> {
+/// The warnings about a file. The error is a warning about the file as a whole, because its
+/// expressions could not be run to their end.
+pub(super) fn judge(file: &SourceFile) -> Result<Vec<Warning>> {
     let Ok(text) = &file.text else { return Ok(Vec::new()) };
-    let failed = |why: &str| format!("{}: warning: {why}", file.file);
-    let not_started = |error| failed(&format!("its expressions can't be tried: {error}"));
-    let mut child = start().map_err(not_started)?;
+    let name = &file.file;
+    let mut child = start()
+        .map_err(|error| anyhow!("{name}: warning: its expressions can't be tried: {error}"))?;
     let answer = answer(&mut child, text);
-    // Of no further use, whatever became of it.
+    // The process is of no further use, whatever it answered.
     let _ = child.kill();
     let _ = child.wait();
-    let answer = answer.ok_or_else(|| {
-        failed("an expression of this file doesn't end on an event without fields")
-    })?;
-    let told: Told = serde_json::from_str(&answer).map_err(|_| {
-        failed(
-            "an expression of this file takes all stack or memory on an event without fields, which would end the \
-             function; bound what it builds",
-        )
-    })?;
-    let problem = |(line, column, message)| {
-        Warning(Problem { file: file.file.clone(), line, column, message })
+    let Some(json) = answer else {
+        bail!("{name}: warning: an expression of this file doesn't end on an event without fields");
     };
-    Ok(told.into_iter().map(problem).collect())
+    let Ok(told) = serde_json::from_str::<Told>(&json) else {
+        bail!(
+            "{name}: warning: an expression of this file takes all stack or memory on an event without fields, which \
+             would end the function; bound what it builds"
+        );
+    };
+    let mut warnings = Vec::new();
+    for (line, column, message) in told {
+        warnings.push(Warning(Problem { file: name.clone(), line, column, message }));
+    }
+    Ok(warnings)
 }
 
+/// Starts a process that runs [`COMMAND`].
 fn start() -> std::io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(COMMAND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()
 }
 
-/// All that the process prints about this file; `None` if it takes too long.
+/// The output of the process for a file; `None` if it takes too long.
 fn answer(child: &mut Child, text: &str) -> Option<String> {
-    // A process that ended reads no more, and what it printed says so.
-    let _ = child.stdin.take().map(|mut input| input.write_all(text.as_bytes()));
+    if let Some(mut input) = child.stdin.take() {
+        // This fails if the process ended early, which its output says as well.
+        let _ = input.write_all(text.as_bytes());
+    }
     let mut output = child.stdout.take()?;
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {

@@ -1,5 +1,6 @@
 //! HubSpot's own task properties, which every portal has, for a check that knows no portal.
 
+use anyhow::{Error, Result};
 use serde_json::{Value, json};
 
 use super::demand::Definitions;
@@ -92,9 +93,9 @@ fn remark(demand: &Demand, own: &Definitions) -> Option<String> {
 }
 
 /// These properties, as a portal would define them.
-pub(super) fn definitions() -> Result<Definitions, String> {
+pub(super) fn definitions() -> Result<Definitions> {
     let results: Vec<_> = NAMES.split_whitespace().map(definition).collect();
-    let schema = Schema::parse(&json!({ "results": results }).to_string())?;
+    let schema = Schema::parse(&json!({ "results": results }).to_string()).map_err(Error::msg)?;
     Ok(Definitions { schema, is_deployed: false })
 }
 

@@ -1,5 +1,6 @@
 //! The HubSpot portal, as the environment names it, for the commands that talk to it.
 
+use anyhow::{Result, anyhow};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,17 +9,14 @@ use tokio::time::Instant;
 use crate::hubspot::{Error, Hubspot, Schema};
 use crate::outcome::RetryReason;
 use crate::services::{self, Services};
-use crate::settings::{Portal, PortalToken, Problem};
+use crate::settings::{Portal, PortalToken};
 
 /// How long a call may take with all its tries; HubSpot's longest limit passes within ten seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client whose token can be had.
-pub(super) async fn connect() -> Result<Hubspot, String> {
-    let settings = Portal::read(&|name| std::env::var(name).ok());
-    let settings = settings.map_err(|problems| {
-        problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
-    })?;
+pub(super) async fn connect() -> Result<Hubspot> {
+    let settings = Portal::read(&super::variable).map_err(|problems| super::all(&problems))?;
     let hubspot = match settings.token {
         PortalToken::Given(token) => services::hubspot_with(&settings.hubspot, token),
         PortalToken::Secret(secret, aws) => {
@@ -28,14 +26,14 @@ pub(super) async fn connect() -> Result<Hubspot, String> {
     hubspot
         .ready(deadline())
         .await
-        .map_err(|error| format!("The HubSpot token can't be had: {error}."))?;
+        .map_err(|error| anyhow!("The HubSpot token can't be had: {error}."))?;
     Ok(hubspot)
 }
 
 /// The portal's task properties, as HubSpot says them. What the token may not see of them is told
 /// on standard error.
-pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value, String> {
-    let answer = hubspot.properties(deadline()).await.map_err(|error| sentence(&error))?;
+pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value> {
+    let answer = hubspot.properties(deadline()).await.map_err(|error| anyhow!(sentence(&error)))?;
     let unseen: Vec<_> =
         answer["unseen"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !unseen.is_empty() {
@@ -52,8 +50,8 @@ pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value, String> {
 }
 
 /// What that says about the values that tasks take.
-pub(super) fn schema(answer: &Value) -> Result<Schema, String> {
-    Schema::parse(&answer.to_string()).map_err(|why| format!("What HubSpot answered {why}."))
+pub(super) fn schema(answer: &Value) -> Result<Schema> {
+    Schema::parse(&answer.to_string()).map_err(|why| anyhow!("What HubSpot answered {why}."))
 }
 
 /// Until when a call that starts now has to be done.

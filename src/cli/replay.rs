@@ -1,29 +1,33 @@
-//! `taskhook replay`: dead letters are looked at, and sent through again.
+//! `taskhook replay`: lists dead letters, and sends them again.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use tokio::time::Instant;
 
-use super::dead_letters::{Filter, Item, table};
+use super::dead_letters::{Fate, Filter, Item, list};
 use super::{payload, portal};
-use crate::hubspot::Hubspot;
+use crate::hubspot::{Hubspot, Schema};
 use crate::outcome::Outcome;
 use crate::queue::{Entry, Message, Queue, Received, group};
 use crate::services::Services;
-use crate::settings::{Aws, Problem};
+use crate::settings::Aws;
+use crate::source::Sources;
 use crate::time::Time;
 use crate::{engine, files};
 
-/// How long the letters are kept from others, who would send them through as well.
+/// How long the letters are invisible to other consumers, who would send them as well.
 const HIDDEN: Duration = Duration::from_mins(20);
 
-/// How many letters are sent through together, and deleted: if the command is stopped, no more than
-/// these come again.
+/// How many letters are sent together, and deleted: if the command is stopped, no more than these
+/// are sent twice.
 const AT_ONCE: usize = 100;
 
-/// How long it may take to send some through.
+/// How long it may take to send these.
 const PATIENCE: Duration = Duration::from_mins(2);
+
+const UNREADABLE: &str = "The queue can't be read";
 
 /// List dead letters, and send them through again
 ///
@@ -54,52 +58,43 @@ enum Target {
     Queue(Queue),
 }
 
-/// What became of a letter: a word about each of its updates, or why it stays.
-type Fate = Result<String, String>;
-
-/// Fails when something stays that was to go.
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+/// Fails when a selected letter could not be sent.
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     super::block_on(replay(arguments))?
 }
 
-async fn replay(arguments: &Arguments) -> Result<(), String> {
-    let aws = Aws::from_environment(&|name| std::env::var(name).ok());
-    let aws = aws.map_err(|problems| {
-        problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
-    })?;
+async fn replay(arguments: &Arguments) -> Result<()> {
+    let aws = Aws::from_environment(&super::variable).map_err(|problems| super::all(&problems))?;
     let services = Services::new(aws, PATIENCE);
     let dead_letters = services.queue(&arguments.queue);
     let target = match &arguments.to {
         _ if arguments.dry_run || arguments.show => None,
         Some(url) if url.strip_suffix(".fifo").is_none() || *url == arguments.queue => {
-            return Err(
-                "--to has to be the FIFO queue for updates, whose name ends in .fifo.".to_owned()
-            );
+            bail!("--to has to be the FIFO queue for updates, whose name ends in .fifo.")
         }
         Some(url) => Some(Target::Queue(services.queue(url))),
         None => Some(Target::Hubspot(Box::new(portal::connect().await?))),
     };
-    // Of a queue of updates the worker would be kept from what is under way, and later changes
-    // would overtake it.
-    match dead_letters.has_redrive_policy().await {
-        Ok(false) => {}
-        Ok(true) => {
-            return Err(format!(
-                "{} is a queue that a function works off, since it has a redrive policy: taking messages out of it would \
-                 keep them from the worker. Name the queue of dead letters with --queue.",
-                arguments.queue
-            ));
-        }
-        Err(why) => return Err(format!("The queue can't be read: {why}.")),
+    // In a queue of updates later changes would overtake the messages that are received here.
+    if dead_letters.has_redrive_policy().await.map_err(Error::msg).context(UNREADABLE)? {
+        bail!(
+            "{} is a queue that a function works off, since it has a redrive policy: taking messages out of it would \
+             keep them from the worker. Name the queue of dead letters with --queue.",
+            arguments.queue
+        );
     }
-    let (held, blocked) = (Vec::new(), HashSet::new());
-    let mut visit =
-        Visit { filter: &arguments.filter, dead_letters, began: Instant::now(), held, blocked };
+    let mut visit = Visit {
+        filter: &arguments.filter,
+        dead_letters,
+        began: Instant::now(),
+        held: Vec::new(),
+        blocked: HashSet::new(),
+    };
     let result = match &target {
         Some(target) => visit.send_all(target).await,
-        None => visit.look(arguments.show).await,
+        None => visit.show(arguments.show).await,
     };
-    // What stays is there for everybody again, whatever happened.
+    // Whatever happened, the letters that stay become visible to everybody again.
     let held: Vec<_> = visit.held.iter().collect();
     visit.dead_letters.release(&held, Instant::now() + HIDDEN).await;
     result
@@ -110,130 +105,148 @@ struct Visit<'a> {
     filter: &'a Filter,
     dead_letters: Queue,
     began: Instant,
-    /// What was taken out of the queue and is not deleted.
+    /// The messages that were received and not deleted.
     held: Vec<Received>,
-    /// The groups of the updates that stay: later ones of the same tasks may not overtake them.
+    /// The message groups of the letters that stay: later updates of the same tasks may not
+    /// overtake them.
     blocked: HashSet<String>,
 }
 
-/// A letter, and what is to be sent of it.
+/// A letter, and the messages to send for it.
 struct Job {
     item: Item,
-    messages: Result<Vec<Message>, String>,
+    /// The error says why the letter stays.
+    messages: Result<Vec<Message>>,
     /// The message groups of its tasks.
     groups: Vec<String>,
 }
 
-/// How many letters went through, and how many stay.
+/// How a run ended.
 #[derive(Default)]
-struct Count {
+struct Report {
     gone: usize,
     stay: usize,
+    /// Letters that were written during the run.
+    newer: usize,
+    /// What ended the run early, or left sent letters in the queue.
+    problem: Option<Error>,
 }
 
 impl Visit<'_> {
-    /// Everything that is meant, that was not seen before, and that the queue gives out now; in the
-    /// order of time.
-    async fn take(&mut self) -> Result<Vec<Item>, String> {
+    /// Receives the messages that the queue gives out now. Returns the selected letters that were
+    /// not received before, in the order of time.
+    async fn receive(&mut self) -> Result<Vec<Item>> {
         let seen: HashSet<String> = self.held.iter().map(|received| received.id.clone()).collect();
         let known = self.held.len();
-        let received = self.dead_letters.receive(HIDDEN, &mut self.held).await;
-        received.map_err(|why| format!("The queue can't be read: {why}."))?;
+        self.dead_letters
+            .receive(HIDDEN, &mut self.held)
+            .await
+            .map_err(Error::msg)
+            .context(UNREADABLE)?;
         let now = Time::now();
-        let new = self.held[known..].iter().filter(|received| !seen.contains(&received.id));
-        let items = new.cloned().map(Item::new);
-        let mut meant: Vec<_> = items.filter(|item| self.filter.takes(item, now)).collect();
-        meant.sort_by_key(Item::time);
-        Ok(meant)
+        let mut selected = Vec::new();
+        for received in &self.held[known..] {
+            let item = Item::new(received.clone());
+            if !seen.contains(&received.id) && self.filter.selects(&item, now) {
+                selected.push(item);
+            }
+        }
+        selected.sort_by_key(Item::time);
+        Ok(selected)
     }
 
-    async fn look(&mut self, whole: bool) -> Result<(), String> {
-        let meant = self.take().await?;
-        super::print(&if whole { meant.iter().map(Item::whole).collect() } else { table(&meant) })?;
-        self.tell_behind().await
+    /// Lists the letters, or prints them whole.
+    async fn show(&mut self, whole: bool) -> Result<()> {
+        let items = self.receive().await?;
+        let text = if whole { items.iter().map(Item::whole).collect() } else { list(&items) };
+        super::print(&text)?;
+        self.report_waiting().await
     }
 
-    /// Round after round, since SQS gives out some messages of a group only when those before them
-    /// are deleted.
-    async fn send_all(&mut self, target: &Target) -> Result<(), String> {
-        let (started, mut newer) = (Time::now(), 0);
-        let (mut count, mut result) = (Count::default(), Ok(()));
+    /// Sends round after round, because SQS gives out some messages of a group only when the
+    /// earlier ones are deleted.
+    async fn send_all(&mut self, target: &Target) -> Result<()> {
+        let started = Time::now();
+        let mut report = Report::default();
         'rounds: loop {
-            // What fails again in the worker is a new letter, and for the next time.
-            let is_new = |item: &Item| {
-                matches!(target, Target::Queue(_))
-                    && item.received.sent.is_some_and(|sent| sent > started)
-            };
-            let (new, old): (Vec<_>, Vec<_>) = self.take().await?.into_iter().partition(is_new);
-            newer += new.len();
-            let mut jobs = prepare(old)?;
+            let mut items = Vec::new();
+            for item in self.receive().await? {
+                // An update that fails again in the worker is a new letter, for the next run.
+                if matches!(target, Target::Queue(_)) && item.received.sent > Some(started) {
+                    report.newer += 1;
+                } else {
+                    items.push(item);
+                }
+            }
+            let mut jobs = prepare(items)?;
             if jobs.is_empty() {
                 break;
             }
-            // The order of the updates, which counts where they go into a queue.
+            // A queue keeps the order in which updates are sent to it.
             jobs.sort_by_key(Job::time);
             while !jobs.is_empty() {
                 if self.began.elapsed() > HIDDEN / 2 {
-                    result = Err(
+                    report.stay += jobs.len();
+                    report.problem = Some(anyhow!(
                         "The letters can't be kept from others for longer: run the command again."
-                            .to_owned(),
-                    );
-                    count.stay += jobs.len();
+                    ));
                     break 'rounds;
                 }
-                let rest = jobs.split_off(jobs.len().min(AT_ONCE));
-                let deleted =
-                    self.send(target, std::mem::replace(&mut jobs, rest), &mut count).await?;
-                result = result.and(deleted);
+                let batch = jobs.drain(..jobs.len().min(AT_ONCE)).collect();
+                self.send(target, batch, &mut report).await?;
             }
         }
-        let newer = if newer > 0 {
-            format!(" {newer} came meanwhile, and are for the next time.")
-        } else {
-            String::new()
+        let newer = match report.newer {
+            0 => String::new(),
+            count => format!(" {count} came meanwhile, and are for the next time."),
         };
-        super::print(&format!("{} went through, {} stay.{newer}\n", count.gone, count.stay))?;
-        self.tell_behind().await?;
-        result?;
-        let not_all = "Not everything could be sent through; the reasons are above.".to_owned();
-        if count.stay == 0 { Ok(()) } else { Err(not_all) }
+        super::print(&format!("{} went through, {} stay.{newer}\n", report.gone, report.stay))?;
+        self.report_waiting().await?;
+        if let Some(problem) = report.problem {
+            return Err(problem);
+        }
+        if report.stay > 0 {
+            bail!("Not everything could be sent through; the reasons are above.");
+        }
+        Ok(())
     }
 
-    /// Sends letters through, says what became of each, and deletes what was taken. Returns whether
-    /// all of it could be deleted.
+    /// Sends letters, prints the fate of each, and deletes those that are gone.
     async fn send(
         &mut self,
         target: &Target,
         mut jobs: Vec<Job>,
-        count: &mut Count,
-    ) -> Result<Result<(), String>, String> {
-        for job in jobs
-            .iter_mut()
-            .filter(|job| job.groups.iter().any(|group| self.blocked.contains(group)))
-        {
-            job.messages = Err("an earlier change of the same task stays".to_owned());
-        }
-        let fates = target.take(&jobs).await;
-        let mut done = Vec::new();
-        for (job, fate) in jobs.into_iter().zip(fates) {
-            super::print(&job.item.line(&fate))?;
-            if fate.is_ok() {
-                done.push(job.item.received);
-                count.gone += 1;
-            } else {
-                self.blocked.extend(job.groups);
-                count.stay += 1;
+        report: &mut Report,
+    ) -> Result<()> {
+        for job in &mut jobs {
+            if job.groups.iter().any(|group| self.blocked.contains(group)) {
+                job.messages = Err(anyhow!("an earlier change of the same task stays"));
             }
         }
-        let deleted = self.dead_letters.delete(&done.iter().collect::<Vec<_>>()).await.map_err(|why| {
-            format!("Not all that went through could be deleted: {why}. The rest comes back in twenty minutes.")
-        });
-        self.held.retain(|held| !done.iter().any(|done| done.id == held.id));
-        Ok(deleted)
+        let fates = target.send(&jobs).await;
+        let mut gone = Vec::new();
+        for (job, fate) in jobs.into_iter().zip(fates) {
+            super::print(&job.item.line(&fate))?;
+            match fate {
+                Fate::Gone(_) => gone.push(job.item.received),
+                Fate::Stays(_) => {
+                    self.blocked.extend(job.groups);
+                    report.stay += 1;
+                }
+            }
+        }
+        report.gone += gone.len();
+        if let Err(why) = self.dead_letters.delete(&gone.iter().collect::<Vec<_>>()).await {
+            report.problem.get_or_insert(anyhow!(
+                "Not all that went through could be deleted: {why}. The rest comes back in twenty minutes."
+            ));
+        }
+        self.held.retain(|held| !gone.iter().any(|gone| gone.id == held.id));
+        Ok(())
     }
 
-    /// Says how much the queue doesn't give out as long as what was taken is there.
-    async fn tell_behind(&self) -> Result<(), String> {
+    /// Prints how many messages the queue holds back while earlier ones are received.
+    async fn report_waiting(&self) -> Result<()> {
         match self.dead_letters.waiting().await {
             Ok(0) => Ok(()),
             Ok(waiting) => {
@@ -247,31 +260,38 @@ impl Visit<'_> {
     }
 }
 
-/// Finds out what is to be sent of each letter.
-fn prepare(items: Vec<Item>) -> Result<Vec<Job>, String> {
+/// The messages to send for each letter.
+fn prepare(items: Vec<Item>) -> Result<Vec<Job>> {
     let needs_sources = items.iter().any(Item::needs_sources);
-    let sources = if needs_sources { payload::sources().map(Some) } else { Ok(None) };
-    let schema = files::schema(&payload::path()).map_err(|problem| problem.to_string())?;
-    let messages = |item: &Item| {
-        let sources = match &sources {
-            Ok(sources) => sources.as_ref(),
-            Err(why) if item.needs_sources() => return Err(why.clone()),
-            Err(_) => None,
-        };
-        let mut messages = item.messages(sources)?;
-        for message in &mut messages {
-            let checked =
-                schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut message.update));
-            checked.map_err(|(_, detail)| detail)?;
-        }
-        Ok(messages)
-    };
-    let job = |item: Item| {
-        let messages = messages(&item);
+    let sources = needs_sources.then(payload::sources);
+    let schema = files::schema(&payload::path()).map_err(Error::msg)?;
+    let mut jobs = Vec::new();
+    for item in items {
+        let messages = messages(&item, sources.as_ref(), schema.as_ref());
         let groups = messages.iter().flatten().map(|message| group(&message.update.task)).collect();
-        Job { item, messages, groups }
+        jobs.push(Job { item, messages, groups });
+    }
+    Ok(jobs)
+}
+
+/// The messages to send for a letter, checked against the portal's schema.
+fn messages(
+    item: &Item,
+    sources: Option<&Result<Sources>>,
+    schema: Option<&Schema>,
+) -> Result<Vec<Message>> {
+    let sources = match sources {
+        Some(Err(why)) if item.needs_sources() => bail!("{why}"),
+        Some(Ok(sources)) => Some(sources),
+        _ => None,
     };
-    Ok(items.into_iter().map(job).collect())
+    let mut messages = item.messages(sources)?;
+    if let Some(schema) = schema {
+        for message in &mut messages {
+            schema.check(&mut message.update).map_err(|(_, detail)| Error::msg(detail))?;
+        }
+    }
+    Ok(messages)
 }
 
 impl Job {
@@ -283,55 +303,57 @@ impl Job {
 }
 
 impl Target {
-    /// What became of each letter. Their updates go together, in their order.
-    async fn take(&self, jobs: &[Job]) -> Vec<Fate> {
-        let all = jobs.iter().enumerate().flat_map(|(index, job)| {
-            job.messages.iter().flatten().map(move |message| (index, message.clone()))
-        });
-        let (indices, messages): (Vec<usize>, Vec<Message>) = all.unzip();
-        let begin = |job: &Job| match &job.messages {
-            Ok(messages) if messages.is_empty() => Ok("filtered".to_owned()),
-            Ok(_) => Ok(String::new()),
-            Err(why) => Err(why.clone()),
-        };
-        let mut fates: Vec<Fate> = jobs.iter().map(begin).collect();
-        for (index, outcome) in indices.into_iter().zip(self.take_messages(messages).await) {
-            fates[index] = match (&fates[index], outcome) {
-                (Ok(words), Ok(word)) if words.is_empty() => Ok(word),
-                (Ok(words), Ok(word)) => Ok(format!("{words}, {word}")),
-                (Err(why), _) => Err(why.clone()),
-                (Ok(_), Err(why)) => Err(why),
-            };
+    /// Sends the messages of all jobs together, in their order. Returns the fate of each job.
+    async fn send(&self, jobs: &[Job]) -> Vec<Fate> {
+        let messages = jobs.iter().flat_map(|job| job.messages.iter().flatten().cloned());
+        let mut results = self.send_messages(messages.collect()).await.into_iter();
+        let mut fates = Vec::new();
+        for job in jobs {
+            fates.push(match &job.messages {
+                Ok(messages) => fate(results.by_ref().take(messages.len())),
+                Err(why) => Fate::Stays(format!("{why:#}")),
+            });
         }
         fates
     }
 
-    /// What became of each update.
-    async fn take_messages(&self, messages: Vec<Message>) -> Vec<Fate> {
+    /// Sends messages. Returns a word about each of them, or the reason why it was not accepted.
+    async fn send_messages(&self, messages: Vec<Message>) -> Vec<Result<String, String>> {
         let deadline = Instant::now() + PATIENCE;
         match self {
             Self::Hubspot(hubspot) => {
                 let updates: Vec<_> = messages.into_iter().map(|message| message.update).collect();
-                engine::run(hubspot, &updates, deadline, false)
-                    .await
-                    .outcomes
-                    .iter()
-                    .map(word)
-                    .collect()
+                let run = engine::run(hubspot, &updates, deadline, false).await;
+                run.outcomes.iter().map(word).collect()
             }
             Self::Queue(queue) => {
                 let entries: Vec<_> = messages.iter().map(Entry::again).collect();
-                let sent = queue.send(&entries, deadline).await.into_iter();
-                sent.map(|result| {
-                    result.map(|()| "queued".to_owned()).map_err(|why| why.to_string())
-                })
-                .collect()
+                let mut words = Vec::new();
+                for sent in queue.send(&entries, deadline).await {
+                    words.push(match sent {
+                        Ok(()) => Ok("queued".to_owned()),
+                        Err(why) => Err(why.to_string()),
+                    });
+                }
+                words
             }
         }
     }
 }
 
-fn word(outcome: &Outcome) -> Fate {
+/// A letter is gone when all of its messages were accepted. The first reason is told.
+fn fate(results: impl Iterator<Item = Result<String, String>>) -> Fate {
+    let results: Vec<_> = results.collect();
+    if results.is_empty() {
+        return Fate::Gone("filtered".to_owned());
+    }
+    match results.into_iter().collect::<Result<Vec<_>, _>>() {
+        Ok(words) => Fate::Gone(words.join(", ")),
+        Err(why) => Fate::Stays(why),
+    }
+}
+
+fn word(outcome: &Outcome) -> Result<String, String> {
     match outcome {
         Outcome::Failed(_, detail) | Outcome::Retry(_, detail) => Err(detail.clone()),
         good => Ok(good.kind().as_str().to_owned()),

@@ -1,5 +1,6 @@
 //! `taskhook schema`: the portal's task properties, and those that the sources need.
 
+use anyhow::Result;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -48,7 +49,7 @@ enum State {
     Unknown(String),
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     match arguments.command {
         Command::Pull => super::block_on(pull())?,
         Command::Apply { dry_run } => {
@@ -61,13 +62,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     }
 }
 
-async fn pull() -> Result<(), String> {
+async fn pull() -> Result<()> {
     let answer = portal::pull(&portal::connect().await?).await?;
     super::print(&format!("{answer:#}\n"))
 }
 
 /// The unique and datetime properties that the live sources name, once each.
-fn wanted() -> Result<Wanted, String> {
+fn wanted() -> Result<Wanted> {
     // Nothing is created for files with mistakes: a name may be one of them.
     payload::sources()?;
     let mut wanted = Wanted::new();
@@ -79,7 +80,7 @@ fn wanted() -> Result<Wanted, String> {
     Ok(wanted)
 }
 
-async fn apply(wanted: &Wanted, dry_run: bool) -> Result<(), String> {
+async fn apply(wanted: &Wanted, dry_run: bool) -> Result<()> {
     let hubspot = portal::connect().await?;
     let answer = portal::pull(&hubspot).await?;
     let portal = Definitions { schema: portal::schema(&answer)?, is_deployed: false };
@@ -102,7 +103,7 @@ async fn apply(wanted: &Wanted, dry_run: bool) -> Result<(), String> {
             _ => {}
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
+    if problems.is_empty() { Ok(()) } else { Err(super::all(&problems)) }
 }
 
 /// Whether the portal has a property as it is wanted; `None` if it has none of this name.

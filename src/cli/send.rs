@@ -1,5 +1,6 @@
 //! `taskhook send`: a webhook as its sender would send it, to a function that runs.
 
+use anyhow::{Result, anyhow};
 use std::time::Duration;
 
 use http::{HeaderMap, Uri, header};
@@ -34,7 +35,7 @@ const OF_THE_CONNECTION: [header::HeaderName; 6] = [
 const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
 
 /// Fails when the answer is not a 2xx.
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let delivery = arguments.signed.delivery()?;
     let url = address(&arguments.url, &delivery.path, &delivery.query)?;
     let mut headers = delivery.headers;
@@ -54,17 +55,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
         503 => "the same event can succeed later.",
         _ => "the function's log says why.",
     };
-    Err(format!("{url} answered {status}: {what_to_do}"))
+    Err(anyhow!("{url} answered {status}: {what_to_do}"))
 }
 
 /// The address as it is given if it has a path, else with that of the source and, besides its own,
 /// the event's query.
-fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String, String> {
+fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String> {
     let (Some("http" | "https"), Some(authority)) = (given.scheme_str(), given.authority()) else {
-        return Err(format!("--url is {given}; write an address with https:// or http://."));
+        return Err(anyhow!("--url is {given}; write an address with https:// or http://."));
     };
     if authority.as_str().contains('@') {
-        return Err(format!(
+        return Err(anyhow!(
             "--url names a user before the @ of {}, who is not sent; leave it out.",
             authority.host()
         ));
@@ -82,10 +83,10 @@ async fn post(
     url: &str,
     headers: HeaderMap,
     body: bytes::Bytes,
-) -> Result<(http::StatusCode, String), String> {
+) -> Result<(http::StatusCode, String)> {
     let request =
         outbound::client(false).post(url).headers(headers).body(body).timeout(ANSWERS_WITHIN);
-    let unreachable = |error| format!("{url} can't be reached: {}.", outbound::causes(&error));
+    let unreachable = |error| anyhow!("{url} can't be reached: {}.", outbound::causes(&error));
     let answer = request.send().await.map_err(unreachable)?;
     Ok((answer.status(), answer.text().await.map_err(unreachable)?))
 }

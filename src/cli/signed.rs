@@ -1,5 +1,6 @@
 //! A payload, signed afresh as its sender would.
 
+use anyhow::{Error, Result, bail};
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -9,7 +10,7 @@ use super::{doubtful_secrets, payload};
 use crate::delivery::Delivery;
 use crate::source::Source;
 
-/// What a delivery is made of.
+/// The arguments that make up a delivery.
 #[derive(Debug, clap::Args)]
 pub(super) struct Signed {
     /// Name of the source: its file's name without .toml
@@ -31,21 +32,21 @@ pub(super) struct Signed {
 
 impl Signed {
     /// The delivery, to the path of its source.
-    pub(super) fn delivery(&self) -> Result<Delivery, String> {
+    pub(super) fn delivery(&self) -> Result<Delivery> {
         let sources = payload::sources_with(&self.source)?;
         let source = payload::source(&sources, &self.source)?;
         let mut delivery = payload::delivery(source, &self.payload, &self.headers)?;
         let secret = self.secret(source)?;
-        source.verify.scheme.sign(&mut delivery, &secret)?;
+        source.verify.scheme.sign(&mut delivery, &secret).map_err(Error::msg)?;
         Ok(delivery)
     }
 
-    /// The secret to sign with. What speaks against it is told.
-    fn secret(&self, source: &Source) -> Result<SecretString, String> {
+    /// The secret to sign with. A doubtful one is a warning.
+    fn secret(&self, source: &Source) -> Result<SecretString> {
         let secrets = match (&self.secret, &self.secret_file) {
             (Some(secret), _) => vec![secret.clone()],
             (None, Some(file)) => vec![read(file)?],
-            (None, None) => Secrets::read(Path::new("events"))?.of(source)?,
+            (None, None) => Secrets::read(Path::new("events"))?.of_source(source)?,
         };
         let may_be_samples = self.secret_file.is_none();
         if let Some(doubt) = doubtful_secrets::doubt(source, &secrets, may_be_samples) {
@@ -57,11 +58,9 @@ impl Signed {
 }
 
 /// Reads a secret. The line break with which editors end a file is not part of it.
-fn read(file: &Path) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("{} can't be read: {error}.", file.display()))?;
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(format!("{} is empty; write the webhook's secret into it.", file.display())),
-        secret => Ok(SecretString::from(secret.to_owned())),
+fn read(file: &Path) -> Result<SecretString> {
+    match super::text_of(file)?.trim_end_matches(['\r', '\n']) {
+        "" => bail!("{} is empty; write the webhook's secret into it.", file.display()),
+        secret => Ok(SecretString::from(secret)),
     }
 }

@@ -1,5 +1,6 @@
 //! `taskhook sim`: the HubSpot stand-in as a program.
 
+use anyhow::{Result, anyhow};
 use std::{
     fs,
     future::Future,
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
 }
 
 /// Runs until Ctrl-C or SIGTERM.
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let seed = match &arguments.seed {
         Some(file) => read_seed(file)?,
         None => Seed::default(),
@@ -34,38 +35,38 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
     super::block_on(serve(seed, arguments))?
 }
 
-async fn serve(seed: Seed, arguments: &Arguments) -> Result<(), String> {
+async fn serve(seed: Seed, arguments: &Arguments) -> Result<()> {
     let cannot_listen = |error: io::Error| match (error.kind(), &arguments.seed) {
-        (io::ErrorKind::InvalidInput, Some(file)) => format!("{}: {error}.", file.display()),
-        _ => format!(
+        (io::ErrorKind::InvalidInput, Some(file)) => anyhow!("{}: {error}.", file.display()),
+        _ => anyhow!(
             "The stand-in can't listen on port {}: {error}; choose another with --port, or any free one with --port 0.",
             arguments.port
         ),
     };
     // Before the line that says it is ready: whoever reads it may stop us at once.
-    let stopped = stop_signal().map_err(|error| format!("Signals can't be received: {error}."))?;
+    let stopped = stop_signal().map_err(|error| anyhow!("Signals can't be received: {error}."))?;
     let sim = Sim::start(seed, arguments.port).await.map_err(cannot_listen)?;
     let mut stdout = io::stdout();
     writeln!(stdout, "HubSpot stand-in: {}", sim.url())
         .and_then(|()| stdout.flush())
-        .map_err(|error| format!("The address can't be printed: {error}."))?;
+        .map_err(|error| anyhow!("The address can't be printed: {error}."))?;
     stopped.await;
     Ok(())
 }
 
-fn read_seed(file: &Path) -> Result<Seed, String> {
+fn read_seed(file: &Path) -> Result<Seed> {
     let name = file.display();
     let text = fs::read_to_string(file)
-        .map_err(|error| format!("The seed file {name} can't be read: {error}."))?;
-    parse_seed(&text).map_err(|problem| format!("{name}:{problem}."))
+        .map_err(|error| anyhow!("The seed file {name} can't be read: {error}."))?;
+    parse_seed(&text).map_err(|problem| anyhow!("{name}:{problem}."))
 }
 
-/// Fails with line, column and what is wrong there.
-fn parse_seed(text: &str) -> Result<Seed, String> {
+/// Fails with the line, the column and the mistake there.
+fn parse_seed(text: &str) -> Result<Seed> {
     serde_json::from_str(text).map_err(|error| {
-        let problem = error.to_string();
-        let problem = problem.split(" at line ").next().unwrap_or_default();
-        format!("{}:{}: {problem}", error.line(), error.column())
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let mistake = error.to_string().replace(&place, "");
+        anyhow!("{}:{}: {mistake}", error.line(), error.column())
     })
 }
 
@@ -107,7 +108,7 @@ mod tests {
             ),
         ];
         for (text, expected) in rows {
-            let problem = parse_seed(text).err().unwrap_or_default();
+            let problem = parse_seed(text).unwrap_err().to_string();
             assert!(problem.starts_with(expected), "{problem}");
         }
     }

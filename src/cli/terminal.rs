@@ -3,6 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
+use crate::text::cut;
+
 /// The width that lines are made for. Wider terminals get the same lines; none is cut.
 pub(super) const WIDTH: usize = 100;
 
@@ -62,6 +64,23 @@ pub(super) fn wrap(head: &str, text: &str) -> String {
     lines
 }
 
+/// Rows in columns that are as wide as their longest cell, two spaces apart.
+pub(super) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
+    let mut widths = [0; COLUMNS];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut table = String::new();
+    for row in rows {
+        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        table.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
+        table.push('\n');
+    }
+    table
+}
+
 /// One line that says how far a long step is. It is overwritten, and gone at the end.
 pub(super) struct Progress {
     is_terminal: bool,
@@ -77,8 +96,7 @@ impl Progress {
     pub(super) fn show(&mut self, text: &str) {
         let mut stderr = std::io::stderr();
         let shown = if self.is_terminal {
-            let text: String = text.chars().take(WIDTH - 1).collect();
-            write!(stderr, "\r\x1b[K{text}")
+            write!(stderr, "\r\x1b[K{}", cut(text, WIDTH - 1))
         } else if self.told.elapsed() >= WITHOUT_TERMINAL {
             self.told = Instant::now();
             writeln!(stderr, "{text}")
@@ -101,6 +119,12 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_longest_cell() {
+        let rows = [["ä", "b", ""], ["a", "long cell", "c"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows), "ä  b\na  long cell  c\n");
+    }
 
     #[test]
     fn long_text_is_broken_and_never_cut() {

@@ -1,13 +1,15 @@
 //! `taskhook test`: do the sample events still give what they must?
 
+use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::Value;
 use similar::TextDiff;
 
-use super::cases::{self, Case, Cases, Given, Secrets};
+use super::cases::{self, Case, Given, Secrets};
 use super::payload;
+use super::terminal::table;
 use crate::files;
 use crate::source::{Source, Sources};
 
@@ -34,7 +36,10 @@ struct Shelf {
     ready: BTreeMap<String, Sources>,
 }
 
-/// What became of the cases of one source.
+/// The columns of the table. Numbers stand to the right, below the ends of these words.
+const HEAD: [&str; 6] = ["source", "cases", "updates", "filtered", "refused", ""];
+
+/// The results of the cases of one source.
 #[derive(Default)]
 struct Tally {
     cases: usize,
@@ -42,12 +47,12 @@ struct Tally {
     filtered: usize,
     refused: usize,
     failed: usize,
-    /// What there is to say about single cases, in lines.
+    /// Remarks on single cases, in lines.
     remarks: Vec<String>,
 }
 
 /// Fails when a case doesn't give what it must.
-pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let mut cases = cases::read(&arguments.events)?;
     let shelf = Shelf::open(cases.keys())?;
     // One row for each system, whether it has samples or not.
@@ -55,34 +60,37 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), String> {
         cases.entry(source.name.clone()).or_default();
     }
     if let Some(unknown) = arguments.only.iter().find(|name| !cases.contains_key(*name)) {
-        return Err(format!("There is neither a source nor a folder of samples {unknown:?}."));
+        return Err(anyhow!("There is neither a source nor a folder of samples {unknown:?}."));
     }
     cases.retain(|name, _| arguments.only.is_empty() || arguments.only.contains(name));
     let secrets = Secrets::read(&arguments.events)?;
-    let tally =
-        |(name, cases): (&String, &Vec<Case>)| test(name, cases, &shelf, &secrets, arguments.bless);
-    let tallies: Vec<_> = cases.iter().map(tally).collect();
-    let remarks: String =
-        tallies.iter().flat_map(|tally| &tally.remarks).map(String::as_str).collect();
-    super::print(&format!("{remarks}{}", table(&cases, &tallies)))?;
-    let count = |of: fn(&Tally) -> usize| tallies.iter().map(of).sum::<usize>();
-    match (count(|tally| tally.failed), arguments.bless) {
-        (0, _) => Ok(()),
-        (failed, true) => Err(format!(
-            "{failed} of {} cases could not be written down.",
-            count(|tally| tally.cases)
-        )),
-        (failed, false) => Err(format!(
-            "{failed} of {} cases failed. Where the new outcome is right, `taskhook test --bless` writes it down.",
-            count(|tally| tally.cases)
-        )),
+    let mut remarks = String::new();
+    let mut rows = vec![HEAD.map(str::to_owned)];
+    let mut total = Tally::default();
+    for (name, cases) in &cases {
+        let tally = test(name, cases, &shelf, &secrets, arguments.bless);
+        remarks += &tally.remarks.concat();
+        rows.push(tally.row(name));
+        total.cases += tally.cases;
+        total.failed += tally.failed;
     }
+    super::print(&format!("{remarks}{}", table(&rows)))?;
+    let Tally { cases, failed, .. } = total;
+    if failed == 0 {
+        return Ok(());
+    }
+    if arguments.bless {
+        bail!("{failed} of {cases} cases could not be written down.");
+    }
+    bail!(
+        "{failed} of {cases} cases failed. Where the new outcome is right, `taskhook test --bless` writes it down."
+    )
 }
 
 impl Shelf {
     /// Reads the live sources, and for each name that none of them has the one that lies ready, if
     /// there is one.
-    fn open<'n>(names: impl Iterator<Item = &'n String>) -> Result<Self, String> {
+    fn open<'n>(names: impl Iterator<Item = &'n String>) -> Result<Self> {
         let (live, mut ready) = (payload::sources()?, BTreeMap::new());
         let available = files::available(&payload::path());
         for name in names.filter(|name| !live.iter().any(|source| source.name == **name)) {
@@ -94,23 +102,27 @@ impl Shelf {
         Ok(Self { live, ready })
     }
 
-    fn find(&self, name: &str) -> Result<(&Sources, &Source), String> {
+    fn find(&self, name: &str) -> Result<(&Sources, &Source)> {
         let sources = self.ready.get(name).unwrap_or(&self.live);
-        let source = sources.iter().find(|source| source.name == name);
-        source.map(|source| (sources, source)).ok_or_else(|| {
-            format!(
+        match sources.iter().find(|source| source.name == name) {
+            Some(source) => Ok((sources, source)),
+            None => bail!(
                 "there is no such source; write {name}.toml, remove its samples, or say in TASKHOOK_SOURCES where the \
                  sources are."
-            )
-        })
+            ),
+        }
     }
 }
 
 /// Runs the cases of a source, and tells what is not as it must be. With `bless` it is made to be.
 fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: bool) -> Tally {
     let mut tally = Tally { cases: cases.len(), ..Tally::default() };
-    let found =
-        shelf.find(name).and_then(|(sources, source)| Ok((sources, source, secrets.of(source)?)));
+    let found = match shelf.find(name) {
+        Ok((sources, source)) => {
+            secrets.of_source(source).map(|secrets| (sources, source, secrets))
+        }
+        Err(problem) => Err(problem),
+    };
     let (sources, source, secrets) = match found {
         Ok(found) => found,
         Err(problem) => {
@@ -136,39 +148,38 @@ fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: boo
 }
 
 /// Compares as JSON: the order of an object's fields and white space make no difference.
-fn compare(case: &Case, given: &Given) -> Result<(), String> {
+fn compare(case: &Case, given: &Given) -> Result<()> {
     let name = case.expected.display();
     if !case.expected.exists() {
-        return Err(format!(
-            "{name} is missing; `taskhook test --bless` writes it:\n{}",
-            text(&given.value)
-        ));
+        bail!("{name} is missing; `taskhook test --bless` writes it:\n{}", text(&given.value));
     }
-    let expected = std::fs::read_to_string(&case.expected)
-        .map_err(|error| format!("{name} can't be read: {error}."))?;
-    let expected: Value =
-        serde_json::from_str(&expected).map_err(|error| format!("{name} is no JSON: {error}."))?;
+    let expected: Value = serde_json::from_str(&super::text_of(&case.expected)?)
+        .map_err(|error| anyhow!("{name} is no JSON: {error}."))?;
     if expected == given.value {
         return Ok(());
     }
-    let why =
-        given.refused.as_ref().map(|why| format!(" It is refused: {why}.")).unwrap_or_default();
-    let (expected, found) = (text(&expected), text(&given.value));
-    let diff = TextDiff::from_lines(&expected, &found);
-    let diff = diff.unified_diff().header(&name.to_string(), "what it gives").to_string();
-    Err(format!("not as expected.{why}\n{}", diff.trim_end()))
+    let why = match &given.refused {
+        Some(why) => format!(" It is refused: {why}."),
+        None => String::new(),
+    };
+    let (before, now) = (text(&expected), text(&given.value));
+    let diff = TextDiff::from_lines(&before, &now);
+    let lines = diff.unified_diff().header(&name.to_string(), "what it gives").to_string();
+    bail!("not as expected.{why}\n{}", lines.trim_end())
 }
 
-/// Gives back what is to be said, if anything was written.
-fn write(case: &Case, given: &Given) -> Result<Option<String>, String> {
+/// Writes the result down as the expected one. Returns a remark if that changed the file.
+fn write(case: &Case, given: &Given) -> Result<Option<String>> {
     let (file, text) = (&case.expected, text(&given.value));
     if std::fs::read_to_string(file).is_ok_and(|old| old == text) {
         return Ok(None);
     }
-    std::fs::write(file, text)
-        .map_err(|error| format!("{} can't be written: {error}.", file.display()))?;
-    let why = given.refused.as_ref().map(|why| format!(": refused, {why}")).unwrap_or_default();
-    Ok(Some(format!("wrote {}{why}\n", file.display())))
+    let name = file.display();
+    std::fs::write(file, text).map_err(|error| anyhow!("{name} can't be written: {error}."))?;
+    Ok(Some(match &given.refused {
+        Some(why) => format!("wrote {name}: refused, {why}\n"),
+        None => format!("wrote {name}\n"),
+    }))
 }
 
 fn text(value: &Value) -> String {
@@ -182,24 +193,21 @@ impl Tally {
         self.refused += usize::from(!given["refused"].is_null());
     }
 
-    fn result(&self) -> &'static str {
-        match self {
-            Self { failed: 1.., .. } => "FAILED",
-            Self { cases: 0, .. } => "no cases",
-            Self { .. } => "ok",
-        }
+    /// The row of a source, below [`HEAD`].
+    fn row(&self, name: &str) -> [String; 6] {
+        let Self { cases, updates, filtered, refused, failed, .. } = self;
+        let result = match (failed, cases) {
+            (1.., _) => "FAILED",
+            (0, 0) => "no cases",
+            (0, _) => "ok",
+        };
+        [
+            name.to_owned(),
+            format!("{cases:5}"),
+            format!("{updates:7}"),
+            format!("{filtered:8}"),
+            format!("{refused:7}"),
+            result.to_owned(),
+        ]
     }
-}
-
-fn table(cases: &Cases, tallies: &[Tally]) -> String {
-    let width = cases.keys().map(String::len).max().unwrap_or_default().max("source".len());
-    let head = format!("{:width$}  cases  updates  filtered  refused\n", "source");
-    let rows = cases.keys().zip(tallies).map(|(name, tally)| {
-        let Tally { cases, updates, filtered, refused, .. } = tally;
-        format!(
-            "{name:width$}  {cases:5}  {updates:7}  {filtered:8}  {refused:7}  {}\n",
-            tally.result()
-        )
-    });
-    head + &rows.collect::<String>()
 }

@@ -4,8 +4,9 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Body, Request},
+    answer::{Answer, Body},
     fault::Fault,
+    request::Request,
     state::State,
 };
 

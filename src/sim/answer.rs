@@ -1,25 +1,6 @@
-//! A request and an answer without their transport.
-
-use std::str::FromStr;
+//! An answer without its transport.
 
 use serde_json::{Value, json};
-
-use super::refusal::{self, Refusal};
-
-/// A request as the portal sees it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Request {
-    /// `GET`, `POST`, …
-    pub(super) method: String,
-    /// The path, without the query.
-    pub(super) path: String,
-    /// What follows the `?`, or nothing.
-    pub(super) query: String,
-    /// The header `Authorization`.
-    pub(super) authorization: Option<String>,
-    /// The body, as it came.
-    pub(super) body: Vec<u8>,
-}
 
 /// What goes back.
 #[derive(Clone, Debug)]
@@ -40,54 +21,6 @@ pub(super) enum Body {
     Text(String),
     /// Nothing.
     Empty,
-}
-
-impl Request {
-    /// The path with its query.
-    pub(super) fn target(&self) -> String {
-        if self.query.is_empty() {
-            return self.path.clone();
-        }
-        format!("{}?{}", self.path, self.query)
-    }
-
-    /// The values of one parameter of the query, decoded.
-    pub(super) fn parameters(&self, name: &str) -> Vec<String> {
-        let pairs = self.query.split('&').filter_map(|pair| {
-            let (key, value) = pair.split_once('=')?;
-            (decode(key) == name).then(|| decode(value))
-        });
-        pairs.collect()
-    }
-
-    /// A number in the query.
-    pub(super) fn number(&self, name: &str, default: usize) -> Result<usize, Refusal> {
-        self.parse(name, default, "a number")
-    }
-
-    /// `true` or `false` in the query; false if it isn't there. HubSpot's client for Python writes
-    /// `True`.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Refusal> {
-        self.parse(name, false, "true or false")
-    }
-
-    fn parse<T: FromStr>(&self, name: &str, default: T, kind: &str) -> Result<T, Refusal> {
-        let Some(text) = self.parameter(name) else { return Ok(default) };
-        text.to_lowercase()
-            .parse()
-            .map_err(|_| refusal::validation(format!("{name} must be {kind}, not {text}")))
-    }
-
-    /// Whether the body holds this text, or the path ends with it.
-    pub(super) fn holds(&self, text: &str) -> bool {
-        String::from_utf8_lossy(&self.body).contains(text)
-            || self.path.rsplit('/').next() == Some(text)
-    }
-
-    /// The first value of one parameter of the query.
-    pub(super) fn parameter(&self, name: &str) -> Option<String> {
-        self.parameters(name).into_iter().next()
-    }
 }
 
 impl Answer {
@@ -112,29 +45,4 @@ impl Answer {
         self.headers.push((name.into(), value.into()));
         self
     }
-}
-
-/// Decodes `%41` and `+`; what isn't an escape stays as it is.
-fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let escaped = || {
-            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
-            u8::from_str_radix(digits, 16).ok()
-        };
-        rest = tail;
-        match first {
-            b'+' => bytes.push(b' '),
-            b'%' => match escaped() {
-                Some(byte) => {
-                    bytes.push(byte);
-                    rest = &tail[2..];
-                }
-                None => bytes.push(b'%'),
-            },
-            other => bytes.push(*other),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -5,15 +5,17 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    answer::{Answer, Request},
+    answer::Answer,
     draft::{Draft, Failure},
     fault::Fault,
-    inputs::{Batch, Input, Operation, check_size, kept},
+    inputs::{Batch, Input, check_size, kept},
+    invalid::Invalid,
     outcome::Outcome,
     portal::Portal,
-    refusal::{self, Detail, Refusal},
+    refusal::{self, Refusal},
+    request::Request,
+    route::Operation,
     seed::{Behaviour, TakenValue},
-    values::Invalid,
     version::Version,
     view,
 };
@@ -153,15 +155,6 @@ struct Id {
     id: String,
 }
 
-/// How much refused values tell.
-pub(super) fn detail(behaviour: &Behaviour) -> Detail {
-    Detail {
-        terse: behaviour.terse_validation,
-        vague: behaviour.vague_validation,
-        incomplete: behaviour.incomplete_errors,
-    }
-}
-
 /// One refusal for all that is wrong: HubSpot doesn't say with which input.
 pub(super) fn refuse(
     failures: impl IntoIterator<Item = Failure>,
@@ -186,7 +179,7 @@ pub(super) fn refuse(
         (_, _, Some((creating, names))) if invalid.is_empty() => {
             refusal::missing_required(creating, &names)
         }
-        _ => refusal::invalid_values(&invalid, detail(behaviour)),
+        _ => refusal::invalid_values(&invalid, behaviour.detail()),
     }
 }
 

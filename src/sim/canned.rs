@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     answer::{Answer, Body},
-    fault::Policy,
+    limits::Policy,
     refusal::{self, Refusal, expired},
 };
 

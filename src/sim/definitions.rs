@@ -4,11 +4,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::{Answer, Request},
+    answer::Answer,
     outcome::Outcome,
     portal::Portal,
     property::Property,
     refusal::{self, Refusal},
+    request::Request,
     schema::Schema,
     scopes::Scopes,
 };

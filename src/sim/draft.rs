@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::{
+    invalid::Invalid,
     portal::Portal,
     rules::kept,
     seed::EmptyDueDate,
     tasks::{Task, Tasks},
-    values::{Invalid, accept},
+    values::accept,
     version::Version,
 };
 

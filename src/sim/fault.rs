@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Answer, Body, Request},
+    answer::{Answer, Body},
     canned,
+    limits::Policy,
+    request::Request,
 };
 
 /// One thing that goes wrong. What it does can be combined: `{"on": "update", "delay_ms": 300,
@@ -97,19 +99,6 @@ pub enum Endpoint {
     Properties,
 }
 
-/// The limit that a 429 names.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Policy {
-    /// The app's limit of one second.
-    Secondly,
-    /// The app's limit of ten seconds.
-    #[default]
-    TenSecondlyRolling,
-    /// The account's limit of one day.
-    Daily,
-}
-
 /// When the connection is closed.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,18 +150,6 @@ impl Fault {
                 "<!DOCTYPE html>\n<title>HubSpot</title>\n<h1>Please wait</h1>\n".into(),
             ),
         })
-    }
-}
-
-impl Policy {
-    /// As HubSpot writes it in `policyName`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Secondly => "SECONDLY",
-            Self::TenSecondlyRolling => "TEN_SECONDLY_ROLLING",
-            Self::Daily => "DAILY",
-        }
     }
 }
 

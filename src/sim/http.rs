@@ -24,7 +24,8 @@ use tokio::{
 
 use super::{
     admin,
-    answer::{Answer, Body, Request},
+    answer::{Answer, Body},
+    request::Request,
     state::{Reply, State},
 };
 

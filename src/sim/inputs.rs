@@ -8,19 +8,10 @@ use super::{
     fault::Fault,
     portal::Portal,
     refusal::{self, Refusal},
+    route::Operation,
     rules,
     seed::TraceIds,
 };
-
-/// What a batch call does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Operation {
-    Archive,
-    Create,
-    Read,
-    Update,
-    Upsert,
-}
 
 /// The body of a batch that writes.
 #[derive(Debug, Deserialize)]

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{answer::Answer, fault::Policy};
+use super::answer::Answer;
 
 /// How many calls are let through. Without a number there is no such limit.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -19,6 +19,19 @@ pub struct RateLimits {
     /// Calls of the account in one day, which here is as long as the stand-in runs; default:
     /// 650,000.
     pub daily: Option<usize>,
+}
+
+/// The limit that a 429 names.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Policy {
+    /// The app's limit of one second.
+    Secondly,
+    /// The app's limit of ten seconds.
+    #[default]
+    TenSecondlyRolling,
+    /// The account's limit of one day.
+    Daily,
 }
 
 /// What was used of the limits.
@@ -84,6 +97,18 @@ impl Default for RateLimits {
     // https://developers.hubspot.com/docs/guides/apps/api-usage/usage-details
     fn default() -> Self {
         Self { ten_secondly: Some(190), secondly: Some(5), daily: Some(650_000) }
+    }
+}
+
+impl Policy {
+    /// As HubSpot writes it in `policyName`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Secondly => "SECONDLY",
+            Self::TenSecondlyRolling => "TEN_SECONDLY_ROLLING",
+            Self::Daily => "DAILY",
+        }
     }
 }
 

@@ -9,18 +9,21 @@
 //! | --- | --- |
 //! | `http`, `admin` | the socket; `/_sim` for scripts |
 //! | `state`, `fault` | the calls so far, and what goes wrong with the next ones |
-//! | `portal`, `route`, `version`, `limits` | one request becomes one answer |
+//! | `calls`, `route`, `version`, `limits` | one request becomes one answer |
+//! | `portal`, `seed` | the state that calls read and change, and how it begins |
+//! | `request`, `answer` | requests and answers without their transport |
 //! | `inputs`, `batch`, `outcome` | a batch call: what it asks, does and comes to |
 //! | `record`, `search` | a call that concerns one task, the list of all, and those that are looked for |
 //! | `tasks`, `draft`, `view` | the tasks, changes to them that all happen or none, and how HubSpot shows them |
 //! | `definitions`, `groups`, `schema`, `property` | property definitions: the calls, and what they change |
-//! | `values`, `rules` | which values properties take |
+//! | `values`, `rules`, `invalid` | which values properties take, and why others are refused |
 //! | `owners`, `scopes` | the people that tasks are assigned to, and what the token may do |
 //! | `refusal`, `canned` | HubSpot's error bodies: for what a request did, and out of the blue |
 
 mod admin;
 mod answer;
 mod batch;
+mod calls;
 mod canned;
 mod definitions;
 mod draft;
@@ -28,6 +31,7 @@ mod fault;
 mod groups;
 mod http;
 mod inputs;
+mod invalid;
 mod limits;
 mod outcome;
 mod owners;
@@ -35,6 +39,7 @@ mod portal;
 mod property;
 mod record;
 mod refusal;
+mod request;
 mod route;
 mod rules;
 mod schema;
@@ -59,8 +64,8 @@ use std::{
 use jiff::Timestamp;
 use tokio::{net::TcpListener, task::AbortHandle};
 
-pub use fault::{BatchState, Endpoint, Fault, Moment, Policy};
-pub use limits::RateLimits;
+pub use fault::{BatchState, Endpoint, Fault, Moment};
+pub use limits::{Policy, RateLimits};
 pub use property::{Choice, ModificationMetadata, Property};
 pub use rules::{Characters, Form, Rule};
 pub use seed::{Behaviour, EmptyDueDate, Order, Owner, Seed, SeedTask, TakenValue, TraceIds};

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Answer, Request},
+    answer::Answer,
     refusal::{self, Refusal},
+    request::Request,
     seed::Owner,
 };
 

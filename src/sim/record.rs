@@ -7,11 +7,12 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    answer::{Answer, Request},
+    answer::Answer,
     batch,
     draft::Draft,
     portal::Portal,
     refusal::{self, Refusal},
+    request::Request,
     tasks::Task,
     version::Version,
     view,

@@ -1,6 +1,6 @@
 //! Which call a method and a path mean.
 
-use super::{TASK_TYPE, fault::Endpoint, inputs::Operation, version::Version};
+use super::{TASK_TYPE, fault::Endpoint, version::Version};
 
 /// A call that the stand-in knows.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +22,16 @@ pub(super) enum Place {
     Owners,
     Owner(String),
     Definitions(Definitions),
+}
+
+/// What a batch call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    Archive,
+    Create,
+    Read,
+    Update,
+    Upsert,
 }
 
 /// What is called of the definitions of properties and of their groups.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::values::Invalid;
+use super::invalid::Invalid;
 
 /// One rule. What it says can be combined; a rule that says nothing has no effect.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]

@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    answer::Request,
-    inputs::Operation,
     refusal::{self, Refusal},
-    route::{Definitions, Place},
+    request::Request,
+    route::{Definitions, Operation, Place},
     schema::Schema,
 };
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{limits::RateLimits, property::Property, rules::Rule};
+use super::{limits::RateLimits, property::Property, refusal::Detail, rules::Rule};
 
 /// The portal as the stand-in finds it. Every field may be left out.
 ///
@@ -164,6 +164,17 @@ pub enum TakenValue {
     Conflict,
     /// 409, `OBJECT_ALREADY_EXISTS`.
     AlreadyExists,
+}
+
+impl Behaviour {
+    /// How much refused values tell.
+    pub(super) fn detail(&self) -> Detail {
+        Detail {
+            terse: self.terse_validation,
+            vague: self.vague_validation,
+            incomplete: self.incomplete_errors,
+        }
+    }
 }
 
 impl Default for Behaviour {

@@ -7,9 +7,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    answer::{Answer, Request},
+    answer::Answer,
     fault::{Endpoint, Faults, Moment},
     portal::Portal,
+    request::Request,
     route::Route,
 };
 

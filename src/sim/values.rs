@@ -2,71 +2,7 @@
 
 use jiff::{Timestamp, civil::Date};
 
-use super::{property::Property, seed::Owner};
-
-/// Why HubSpot refuses one value, in its own words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Invalid {
-    /// The property's name.
-    pub(super) name: String,
-    /// HubSpot's code, such as `INVALID_OPTION`.
-    pub(super) code: String,
-    /// HubSpot's sentence; most begin with the value.
-    pub(super) message: String,
-}
-
-impl Invalid {
-    pub(super) fn unknown_property(name: &str) -> Self {
-        let message = format!("Property \"{name}\" does not exist");
-        Self::new(name, "PROPERTY_DOESNT_EXIST", message)
-    }
-
-    pub(super) fn read_only(name: &str) -> Self {
-        let message = format!("\"{name}\" is a read only property; its value cannot be set.");
-        Self::new(name, "READ_ONLY_VALUE", message)
-    }
-
-    pub(super) fn conflict(name: &str, value: &str, id: &str, holder: &str) -> Self {
-        let message = format!(
-            "Cannot set PropertyValueCoordinates{{propertyName={name}, value={value}}} on {id}. {holder} already has that value."
-        );
-        Self::new(name, CONFLICT, message)
-    }
-
-    /// Word for word as HubSpot's changelog shows it.
-    fn white_space(name: &str, value: &str) -> Self {
-        Self::new(
-            name,
-            WHITE_SPACE,
-            format!("\"{value}\" includes leading or trailing whitespace."),
-        )
-    }
-
-    /// HubSpot's own words are not known.
-    fn too_long(name: &str) -> Self {
-        let message = format!("Property values can have at most {MOST_CHARACTERS} characters");
-        Self::new(name, "INVALID_LENGTH", message)
-    }
-
-    /// Whether another value of the same property could be right.
-    pub(super) fn is_about_value(&self) -> bool {
-        !["PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"].contains(&self.code.as_str())
-    }
-
-    /// Whether `errors[]` of a refusal names it, as it does all but white space.
-    pub(super) fn is_listed(&self) -> bool {
-        self.code != WHITE_SPACE
-    }
-
-    /// Whether the value must be unique and is another task's.
-    pub(super) fn is_conflict(&self) -> bool {
-        self.code == CONFLICT
-    }
-
-    pub(super) fn new(name: &str, code: &str, message: String) -> Self {
-        Self { name: name.into(), code: code.into(), message }
-    }
-}
+use super::{invalid::Invalid, property::Property, seed::Owner};
 
 /// Returns the value as HubSpot keeps it. `held` is what the task holds now: a several-checkbox
 /// value that begins with `;` is added to it. `""` clears and is always right.
@@ -85,7 +21,7 @@ pub(super) fn accept(
         return Err(Invalid::white_space(&property.name, value));
     }
     if value.chars().count() > MOST_CHARACTERS {
-        return Err(Invalid::too_long(&property.name));
+        return Err(Invalid::too_long(&property.name, MOST_CHARACTERS));
     }
     // Typed as text by HubSpot, but documented as milliseconds.
     if property.name == "hs_task_reminders" && !value.split(';').all(is_whole_number) {
@@ -191,11 +127,6 @@ fn day(value: &str) -> Result<Date, Option<String>> {
     let shape = value.len() == 10 && value.as_bytes().get(4) == Some(&b'-');
     shape.then(|| value.parse().ok()).flatten().ok_or(None)
 }
-
-/// HubSpot's code for a value that must be unique and is another task's.
-const CONFLICT: &str = "CONFLICTING_UNIQUE_VALUE";
-
-const WHITE_SPACE: &str = "LEADING_TRAILING_WHITESPACE";
 
 /// The longest text that a property takes, in characters.
 const MOST_CHARACTERS: usize = 65_536;

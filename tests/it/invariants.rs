@@ -116,6 +116,33 @@ fn each_outside_crate_has_its_home() {
     }
 }
 
+/// The functions are packaged without the tool, whose feature brings the command line and the
+/// stand-in's server. `reqwest` brings hyper, but only its client.
+#[test]
+fn no_function_has_the_command_line_or_an_http_server_in_it() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments = ["tree", "--locked", "--offline", "--no-default-features", "--edges=normal"];
+    let tree = std::process::Command::new(cargo)
+        .args(arguments)
+        .args(["--prefix=none", "--format={lib}[{f}]"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let hyper = tree.lines().find(|line| line.starts_with("hyper[")).unwrap();
+    assert!(hyper.contains("client") && !hyper.contains("server"), "{hyper}");
+    for library in ["anyhow", "clap", "clap_builder", "similar", "signal_hook_registry"] {
+        let is_there = tree.lines().any(|line| line.starts_with(&format!("{library}[")));
+        assert!(!is_there, "{library} is in a function");
+    }
+    let makefile = read(&root().join("Makefile"));
+    for command in ["cargo-lambda lambda build", "cargo build --locked --release --bin webhook"] {
+        let call = makefile.lines().find(|line| line.contains(command));
+        assert!(call.unwrap().contains("--no-default-features"), "{call:?}");
+    }
+}
+
 /// `message` is what a line says, and the others are what each line has: a field of the same name
 /// would be another.
 #[test]

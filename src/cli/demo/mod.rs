@@ -4,15 +4,18 @@
 mod guide;
 mod outage;
 mod samples;
+mod set_up;
 mod sources;
 
+use anyhow::{Result, anyhow};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::outbound;
+use crate::settings::Aws;
+use crate::{files, outbound};
 
 /// Show what the functions do that run on this machine (for `make demo` and `make dev`)
 #[derive(Debug, clap::Args)]
@@ -26,14 +29,17 @@ pub(in crate::cli) struct Arguments {
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Scene {
-    /// Copies of the source files that let a signature of any age pass
-    Sources,
+    /// The secrets and queues in AWS, and copies of the source files that let a signature of any
+    /// age pass
+    SetUp,
     /// Every sample delivery, and what comes of it
     Samples,
     /// `HubSpot` is down while webhooks come in
     Outage,
     /// What can be tried by hand
     Guide,
+    /// What to do after the demo
+    Next,
 }
 
 /// Where everything is.
@@ -57,21 +63,57 @@ struct Stage {
 /// How long the stand-ins and the functions may take to answer; they need milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The region of the stand-in for AWS. Any will do.
+const REGION: &str = "eu-central-1";
+
 /// Fails where something is not as it must be.
-pub(in crate::cli) fn run(arguments: &Arguments) -> Result<(), String> {
+pub(in crate::cli) fn run(arguments: &Arguments) -> Result<()> {
     let file = arguments.stage.display();
     let text = std::fs::read_to_string(&arguments.stage)
-        .map_err(|error| format!("{file} can't be read: {error}."))?;
+        .map_err(|error| anyhow!("{file} can't be read: {error}."))?;
     let stage: Stage = serde_json::from_str(&text)
-        .map_err(|error| format!("{file} doesn't say where everything is: {error}."))?;
+        .map_err(|error| anyhow!("{file} doesn't say where everything is: {error}."))?;
     super::block_on(async {
         match arguments.scene {
-            Scene::Sources => sources::copy(&stage.sources),
+            Scene::SetUp => set_up::run(&stage).await,
             Scene::Samples => samples::tell(&stage).await,
             Scene::Outage => outage::tell(&stage).await,
             Scene::Guide => guide::tell(&stage),
+            Scene::Next => guide::tell_next(),
         }
     })?
+}
+
+impl Stage {
+    /// The stand-in for AWS.
+    fn aws(&self) -> Aws {
+        Aws {
+            region: REGION.to_owned(),
+            access_key_id: "local".to_owned(),
+            secret_access_key: "local".to_owned(),
+            session_token: None,
+            secrets_manager_url: Some(self.aws.clone()),
+            sqs_url: Some(self.aws.clone()),
+        }
+    }
+
+    /// Shows which functions run, and where.
+    fn show_functions(&self) {
+        let sources = files::read(&self.sources).unwrap_or_default().len();
+        show(
+            "Function webhook",
+            &self.function_url,
+            &format!("{} mode, {sources} sources", self.mode),
+        );
+        if self.mode == "durable" {
+            show("Function worker", "behind the queue", set_up::name(&self.updates));
+        }
+    }
+}
+
+/// A row of the table of everything that runs.
+fn show(name: &str, place: &str, about: &str) {
+    println!("{name:<18} {place:<42} {about}");
 }
 
 /// One call to a server on this machine; `body` is sent as JSON. Gives its answer, null where it
@@ -81,7 +123,7 @@ async fn call(
     url: &str,
     token: Option<&str>,
     body: Option<&Value>,
-) -> Result<Value, String> {
+) -> Result<Value> {
     let mut request = outbound::client(false).request(method, url).timeout(PATIENCE);
     if let Some(token) = token {
         request = request.bearer_auth(token);
@@ -90,28 +132,28 @@ async fn call(
         request =
             request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
     }
-    let failed = |error| format!("{url} can't be reached: {}.", outbound::causes(&error));
+    let failed = |error| anyhow!("{url} can't be reached: {}.", outbound::causes(&error));
     let answer = request.send().await.map_err(failed)?;
     let status = answer.status();
     let text = answer.text().await.map_err(failed)?;
     if !status.is_success() {
-        return Err(format!("{url} answered {status}: {text}"));
+        return Err(anyhow!("{url} answered {status}: {text}"));
     }
     Ok(serde_json::from_str(&text).unwrap_or_default())
 }
 
-async fn get(url: &str) -> Result<Value, String> {
+async fn get(url: &str) -> Result<Value> {
     call(http::Method::GET, url, None, None).await
 }
 
 /// The tasks of the stand-in.
-async fn tasks(stage: &Stage) -> Result<Vec<Value>, String> {
+async fn tasks(stage: &Stage) -> Result<Vec<Value>> {
     let tasks = get(&format!("{}/_sim/tasks", stage.hubspot)).await?;
     Ok(tasks.as_array().cloned().unwrap_or_default())
 }
 
 /// The calls that the stand-in got: method, path, status, and body.
-async fn hubspot_calls(stage: &Stage) -> Result<Vec<Value>, String> {
+async fn hubspot_calls(stage: &Stage) -> Result<Vec<Value>> {
     let calls = get(&format!("{}/_sim/calls", stage.hubspot)).await?;
     Ok(calls.as_array().cloned().unwrap_or_default())
 }
@@ -123,6 +165,8 @@ fn kind(call: &Value) -> String {
     match path.split_once("/tasks/") {
         Some((_, operation)) => operation.to_owned(),
         None if path.contains("/owners") => "owners".to_owned(),
+        // The function connects before its first call.
+        None if path == "/" => "connection".to_owned(),
         None => path.to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! The story of the durable mode: HubSpot is down while webhooks come in, and afterwards every task
 //! is right.
 
+use anyhow::{Context as _, Error, Result, anyhow};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,7 +17,6 @@ use super::super::terminal::{Progress, green, red, wrap};
 use super::{PATIENCE, Stage, call, hubspot_calls, kinds, tasks};
 use crate::delivery::Delivery;
 use crate::queue::{Queue, Received};
-use crate::settings::{Aws, Problem};
 use crate::source::Source;
 use crate::time::Time;
 use crate::{aws, outbound};
@@ -46,10 +46,11 @@ fn changes() -> [(Value, (&'static str, &'static str)); 5] {
 
 /// Takes HubSpot down, sends webhooks, takes it up again, and judges every task, every write and
 /// the dead letter.
-pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
+pub(super) async fn tell(stage: &Stage) -> Result<()> {
     let sources = payload::read_sources(&stage.sources)?;
+    stage.show_functions();
     let source = payload::source(&sources, "tickets").map_err(|_| {
-        "The outage needs sources/tickets.toml; `make demo MODE=direct` does without it.".to_owned()
+        anyhow!("The outage needs sources/tickets.toml; `make demo MODE=direct` does without it.")
     })?;
     let secrets = Secrets::read(Path::new("events"))?;
     create_tasks(stage, secrets.named("taskhook/hubspot")?.expose_secret()).await?;
@@ -64,7 +65,7 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     let faults = format!("{}/_sim/faults", stage.hubspot);
     call(Method::POST, &faults, None, Some(&json!({"status": 503, "forever": true}))).await?;
     call(Method::DELETE, &format!("{}/_sim/calls", stage.hubspot), None, None).await?;
-    let queues = Queues::connect(stage)?;
+    let queues = Queues::connect(stage);
     let begin = Instant::now();
     let happened = |what: String| {
         let head = format!("{:6.1} s  ", begin.elapsed().as_secs_f64());
@@ -82,7 +83,7 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     let refused = hubspot_calls(stage).await?.len();
     call(Method::DELETE, &faults, None, None).await?;
     let is_back = Instant::now();
-    let waiting = queues.updates.depth().await.map_err(|why| why.to_string())?;
+    let waiting = queues.updates.depth().await.map_err(Error::msg)?;
     happened(format!(
         "HubSpot is back: it has refused {refused} calls, and {waiting} updates wait"
     ));
@@ -106,7 +107,7 @@ fn subject(count: usize) -> String {
     format!("{count} of {}", changes().len())
 }
 
-async fn create_tasks(stage: &Stage, token: &str) -> Result<(), String> {
+async fn create_tasks(stage: &Stage, token: &str) -> Result<()> {
     let input = |number| {
         json!({"properties": {
             "ticket_id": task_id(number), "hs_task_subject": subject(0), "hs_timestamp": "2029-12-31T09:00:00.000Z",
@@ -118,12 +119,9 @@ async fn create_tasks(stage: &Stage, token: &str) -> Result<(), String> {
 }
 
 /// The signed webhooks: the first of each task, then the second of each, and so on.
-fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>, String> {
-    let secret = secrets
-        .of(source)?
-        .into_iter()
-        .next()
-        .ok_or("events/secrets.json has no secret for tickets")?;
+fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
+    let secrets = secrets.of_source(source)?;
+    let secret = secrets.first().context("events/secrets.json has no secret for tickets")?;
     let now = Time::now();
     let first = now.milliseconds() - 3_600_000;
     let mut webhooks = Vec::new();
@@ -145,7 +143,7 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>, String>
             delivery.body = body.to_string().into();
             payload::insert(&mut delivery.headers, "content-type", "application/json")?;
             payload::insert(&mut delivery.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
-            source.verify.scheme.sign(&mut delivery, &secret)?;
+            source.verify.scheme.sign(&mut delivery, secret).map_err(Error::msg)?;
             webhooks.push(delivery);
         }
     }
@@ -153,7 +151,7 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>, String>
 }
 
 /// Posts the webhooks one after the other. Gives how long each took, the shortest first.
-async fn send(stage: &Stage, webhooks: &[Delivery]) -> Result<Vec<Duration>, String> {
+async fn send(stage: &Stage, webhooks: &[Delivery]) -> Result<Vec<Duration>> {
     let client = outbound::client(true);
     let url = format!("{}/tickets", stage.function_url);
     let mut progress = Progress::new();
@@ -169,13 +167,13 @@ async fn send(stage: &Stage, webhooks: &[Delivery]) -> Result<Vec<Duration>, Str
         let answer = request
             .send()
             .await
-            .map_err(|error| format!("{url}: {}.", outbound::causes(&error)))?;
+            .map_err(|error| anyhow!("{url}: {}.", outbound::causes(&error)))?;
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
         took.push(begin.elapsed());
         if status != http::StatusCode::ACCEPTED {
             let logs = stage.logs.join(", ");
-            return Err(format!(
+            return Err(anyhow!(
                 "A webhook is answered with {status}, not 202: {text}. The functions' log: {logs}."
             ));
         }
@@ -191,16 +189,12 @@ struct Queues {
 }
 
 impl Queues {
-    fn connect(stage: &Stage) -> Result<Self, String> {
-        let settings = Aws::from_environment(&|name| std::env::var(name).ok());
-        let settings = settings.map_err(|problems| {
-            problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
-        })?;
-        let sqs = aws::sqs(&settings, outbound::client(true));
-        Ok(Self {
+    fn connect(stage: &Stage) -> Self {
+        let sqs = aws::sqs(&stage.aws(), outbound::client(true));
+        Self {
             updates: Queue::new(sqs.clone(), &stage.updates),
             dead_letters: Queue::new(sqs, &stage.dead_letters),
-        })
+        }
     }
 
     /// Shows how many updates there are, until `is_over` says so of their number.
@@ -209,18 +203,18 @@ impl Queues {
         what: &str,
         is_over: impl Fn(u64) -> bool,
         limit: Option<Duration>,
-    ) -> Result<(), String> {
+    ) -> Result<()> {
         let begin = Instant::now();
         let mut progress = Progress::new();
         loop {
-            let depth = self.updates.depth().await.map_err(|why| why.to_string())?;
+            let depth = self.updates.depth().await.map_err(Error::msg)?;
             if is_over(depth) {
                 return Ok(());
             }
             let took = begin.elapsed();
             if limit.is_some_and(|limit| took > limit) {
                 let seconds = took.as_secs();
-                return Err(format!(
+                return Err(anyhow!(
                     "{what}, and {depth} updates are still in the queue after {seconds} s."
                 ));
             }
@@ -233,9 +227,9 @@ impl Queues {
     }
 
     /// The dead letters, which stay in their queue.
-    async fn letters(&self) -> Result<Vec<Value>, String> {
+    async fn letters(&self) -> Result<Vec<Value>> {
         let mut received = Vec::new();
-        self.dead_letters.receive(PATIENCE, &mut received).await.map_err(|why| why.to_string())?;
+        self.dead_letters.receive(PATIENCE, &mut received).await.map_err(Error::msg)?;
         let all: Vec<&Received> = received.iter().collect();
         self.dead_letters.release(&all, tokio::time::Instant::now() + PATIENCE).await;
         Ok(received
@@ -246,7 +240,7 @@ impl Queues {
 }
 
 /// Shows whether everything is as it must be.
-fn judge(tasks: &[Value], calls: &[Value], letters: &[Value]) -> Result<(), String> {
+fn judge(tasks: &[Value], calls: &[Value], letters: &[Value]) -> Result<()> {
     let mut wrong = Vec::new();
     let mut check = |is_right: bool, what: String, details: Vec<String>| {
         println!("{} {what}", if is_right { green("✓") } else { red("✗") });
@@ -293,7 +287,7 @@ fn judge(tasks: &[Value], calls: &[Value], letters: &[Value]) -> Result<(), Stri
     for (name, value) in letters.first().and_then(Value::as_object).into_iter().flatten() {
         println!("{}", wrap(&format!("    {name:<8}  "), &value.to_string()));
     }
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    if wrong.is_empty() { Ok(()) } else { Err(super::super::all(&wrong)) }
 }
 
 /// The subjects that HubSpot took for each task, in order.

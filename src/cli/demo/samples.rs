@@ -1,6 +1,7 @@
 //! The story of the direct mode: every sample delivery goes through `cargo lambda invoke`, and its
 //! reply is judged.
 
+use anyhow::{Context as _, Result, anyhow};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
@@ -47,7 +48,8 @@ struct Verdict {
 }
 
 /// Sends every sample, shows some of each kind, all that are wrong, and what changed in HubSpot.
-pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
+pub(super) async fn tell(stage: &Stage) -> Result<()> {
+    stage.show_functions();
     let samples = read(Path::new("events"))?;
     let before = tasks(stage).await?;
     let known = keys(&before);
@@ -90,19 +92,19 @@ pub(super) async fn tell(stage: &Stage) -> Result<(), String> {
     show_tasks(&before, &tasks(stage).await?, &tickets);
     let calls = hubspot_calls(stage).await?;
     println!("\n{}", wrap("", &format!("{} calls to HubSpot: {}", calls.len(), kinds(&calls))));
-    if wrong.is_empty() { Ok(()) } else { Err(format!("Not as expected: {}.", wrong.join(", "))) }
+    if wrong.is_empty() { Ok(()) } else { Err(anyhow!("Not as expected: {}.", wrong.join(", "))) }
 }
 
 /// The samples, those of each source in the order in which they happened; those without a time come
 /// last.
-fn read(events: &Path) -> Result<Vec<Sample>, String> {
+fn read(events: &Path) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for (source, cases) in cases::read(events)? {
         for case in cases {
             let text = std::fs::read_to_string(&case.expected)
-                .map_err(|error| format!("{} can't be read: {error}.", case.expected.display()))?;
+                .map_err(|error| anyhow!("{} can't be read: {error}.", case.expected.display()))?;
             let expected = serde_json::from_str(&text)
-                .map_err(|error| format!("{} is no JSON: {error}.", case.expected.display()))?;
+                .map_err(|error| anyhow!("{} is no JSON: {error}.", case.expected.display()))?;
             let stem = case.event.file_stem().unwrap_or_default().to_string_lossy().into_owned();
             samples.push(Sample {
                 name: format!("{source}/{stem}"),
@@ -120,18 +122,19 @@ fn read(events: &Path) -> Result<Vec<Sample>, String> {
 }
 
 /// Invokes the function with a sample by `cargo lambda invoke`.
-async fn invoke(stage: &Stage, file: &str) -> Result<Reply, String> {
+async fn invoke(stage: &Stage, file: &str) -> Result<Reply> {
     let (program, arguments) =
-        stage.invoke.split_first().ok_or("the stage names no command to invoke with")?;
+        stage.invoke.split_first().context("The stage names no command to invoke with.")?;
     let mut command = Command::new(program);
     command.args(arguments).args(["--data-file", file]).stdin(Stdio::null()).kill_on_drop(true);
     let logs = stage.logs.join(", ");
     let no_answer =
-        |why: String| format!("There is no answer to {file}: {why} The functions' log: {logs}.");
+        |why: &str| anyhow!("There is no answer to {file}: {why} The functions' log: {logs}.");
     let output = timeout(PATIENCE, command.output()).await;
-    let output = output.map_err(|_| no_answer(format!("none within {} s.", PATIENCE.as_secs())))?;
     let output =
-        output.map_err(|error| no_answer(format!("{program} can't be started: {error}.")))?;
+        output.map_err(|_| no_answer(&format!("none within {} s.", PATIENCE.as_secs())))?;
+    let output =
+        output.map_err(|error| no_answer(&format!("{program} can't be started: {error}.")))?;
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     let Some(status) = answer["statusCode"].as_u64() else {
         let said = String::from_utf8_lossy(if output.stdout.is_empty() {
@@ -139,7 +142,7 @@ async fn invoke(stage: &Stage, file: &str) -> Result<Reply, String> {
         } else {
             &output.stdout
         });
-        return Err(no_answer(said.trim().to_owned()));
+        return Err(no_answer(said.trim()));
     };
     let mut text = answer["body"].as_str().unwrap_or_default().to_owned();
     if answer["isBase64Encoded"] == true {

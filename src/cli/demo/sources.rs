@@ -1,6 +1,7 @@
 //! Copies of the source files for the functions on this machine. The samples were signed at fixed
 //! times, so the copies have a tolerance of a hundred years.
 
+use anyhow::{Result, anyhow};
 use std::path::Path;
 
 use super::super::payload;
@@ -10,17 +11,17 @@ const TOLERANCE: &str = "tolerance = \"876000h\"\n";
 
 /// Writes the live source files, and those that lie ready, into a folder of their own. Of a file
 /// that is in both, the live one counts.
-pub(super) fn copy(folder: &Path) -> Result<(), String> {
+pub(super) fn copy(folder: &Path) -> Result<()> {
     let live = payload::path();
     let mut all = files::read(&files::available(&live)).unwrap_or_default();
     all.extend(payload::files()?);
-    let failed = |error: std::io::Error| format!("{} can't be written: {error}.", folder.display());
+    let failed = |error: std::io::Error| anyhow!("{} can't be written: {error}.", folder.display());
     if folder.exists() {
         std::fs::remove_dir_all(folder).map_err(failed)?;
     }
     std::fs::create_dir_all(folder).map_err(failed)?;
     for file in all {
-        let text = file.text.map_err(|why| format!("{} {why}", file.file))?;
+        let text = file.text.map_err(|why| anyhow!("{} {why}", file.file))?;
         std::fs::write(folder.join(format!("{}.toml", file.name)), with_wide_tolerance(&text))
             .map_err(failed)?;
     }

@@ -20,8 +20,9 @@ use serde_json::{Value, json};
 
 use super::{
     Fault,
-    answer::{Answer, Body, Request},
+    answer::{Answer, Body},
     portal::Portal,
+    request::Request,
     state::State,
 };
 

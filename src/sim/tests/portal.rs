@@ -183,7 +183,7 @@ fn a_wrong_seed_says_which_task_and_why() {
     ];
     for (tasks, sentence) in rows {
         let seed: Seed = serde_json::from_value(json!({"tasks": tasks})).expect("a seed");
-        let problem = Portal::new(seed, now()).expect_err("a problem");
+        let problem = Portal::new(seed, now()).expect_err("a problem").to_string();
         assert!(problem.starts_with(sentence), "{problem}");
     }
 }

@@ -1,0 +1,142 @@
+//! The calls to a portal: one request becomes one answer. No I/O and no clock here.
+
+use jiff::Timestamp;
+
+use super::{
+    answer::{Answer, Body},
+    batch, canned, definitions,
+    fault::Fault,
+    groups,
+    outcome::Outcome,
+    owners,
+    portal::Portal,
+    record,
+    refusal::{self, Refusal},
+    request::Request,
+    route::{Definitions, Operation, Place, Route},
+    search,
+    version::Version,
+};
+
+impl Portal {
+    /// Answers one request, which the fault may spoil.
+    pub(super) fn answer(&mut self, request: &Request, fault: &Fault, now: Timestamp) -> Answer {
+        let route = Route::of(&request.method, &request.path);
+        let is_search = route.as_ref().is_some_and(|route| route.place == Place::SearchTasks);
+        let limits = self.behaviour.limits;
+        let mut answer = match (self.used.count(&limits, is_search, now), fault.answer(now)) {
+            (Err(policy), _) => canned::answer(429, policy, now),
+            (Ok(()), Some(answer)) => answer,
+            (Ok(()), None) => self.handle(route, request, fault, now).unwrap_or_else(Answer::from),
+        };
+        self.identify(&mut answer);
+        if !is_search {
+            self.used.stamp(&mut answer, &limits);
+        }
+        for (name, value) in &fault.headers {
+            answer.headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name));
+            answer = answer.header(name, value);
+        }
+        answer
+    }
+
+    /// Gives what HubSpot says, not a proxy before it, an id of its own.
+    fn identify(&mut self, answer: &mut Answer) {
+        let Body::Json(body) = &mut answer.body else { return };
+        self.answers += 1;
+        let id = format!("5eed0000-0000-4000-8000-{:012x}", self.answers);
+        if body["status"] == "error" && body.get("correlationId").is_none() {
+            body["correlationId"] = id.as_str().into();
+        }
+        answer.headers.push(("X-HubSpot-Correlation-Id".into(), id));
+    }
+
+    fn handle(
+        &mut self,
+        route: Option<Route>,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        self.authorize(request, now)?;
+        let Some(Route { place, version }) = route else {
+            return Err(refusal::no_such_path(&request.path));
+        };
+        self.scopes.check(&place, request, &self.schema)?;
+        match place {
+            Place::Batch(operation) => self.batch(operation, version, request, fault, now),
+            Place::ListTasks => record::list(self, request),
+            Place::SearchTasks => search::answer(self, &request.body),
+            Place::CreateTask => record::create(self, version, request, now),
+            Place::ReadTask(id) => record::read(self, &id, version, request, now),
+            Place::UpdateTask(id) => record::update(self, &id, version, request, now),
+            Place::ArchiveTask(id) => record::archive(self, &id),
+            Place::Owners => owners::list(&self.owners, request),
+            Place::Owner(id) => owners::show(&self.owners, &id, request),
+            Place::Definitions(call) => self.definitions(call, version, request, fault, now),
+        }
+    }
+
+    fn batch(
+        &mut self,
+        operation: Operation,
+        version: Version,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let outcome = match operation {
+            Operation::Archive => return batch::archive(self, &request.body),
+            Operation::Read => batch::read(self, version, request, fault, now)?,
+            _ => batch::write(self, operation, version, &request.body, fault, now)?,
+        };
+        let success = if operation == Operation::Create { 201 } else { 200 };
+        Ok(self.told(outcome, success, version, fault, now))
+    }
+
+    fn definitions(
+        &mut self,
+        call: Definitions,
+        version: Version,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let (schema, body) = (&mut self.schema, &request.body);
+        match call {
+            Definitions::List => definitions::list(self, request),
+            Definitions::Show(name) => definitions::show(self, &name, request),
+            Definitions::Create => definitions::create(schema, body),
+            Definitions::Update(name) => definitions::update(schema, &name, body),
+            Definitions::Archive(name) => definitions::archive(schema, &name),
+            Definitions::BatchCreate => {
+                let outcome = definitions::create_batch(schema, body)?;
+                Ok(self.told(outcome, 201, version, fault, now))
+            }
+            Definitions::BatchRead => {
+                let outcome = definitions::read_batch(self, body)?;
+                Ok(self.told(outcome, 200, version, fault, now))
+            }
+            Definitions::BatchArchive => definitions::archive_batch(schema, body),
+            Definitions::Groups => Ok(groups::list(schema)),
+            Definitions::ShowGroup(name) => groups::show(schema, &name),
+            Definitions::CreateGroup => groups::create(schema, body),
+            Definitions::UpdateGroup(name) => groups::update(schema, &name, body),
+            Definitions::ArchiveGroup(name) => groups::archive(schema, &name),
+        }
+    }
+
+    /// The answer to a batch: 207 if something failed, where the version has it.
+    fn told(
+        &self,
+        outcome: Outcome,
+        success: u16,
+        version: Version,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Answer {
+        let has_207 = version.has_207() && !self.behaviour.errors_in_200;
+        let partial = if has_207 { 207 } else { success };
+        outcome.answer(success, partial, &self.behaviour, fault, now)
+    }
+}
