@@ -10,7 +10,7 @@ use super::blame::{self, Blame};
 use super::plan::Write;
 use crate::hubspot::{Answer, Complaint, Record};
 use crate::outcome::{FailReason, FilterReason, Outcome};
-use crate::update::{OnMissing, RECORD_ID, TaskKey, alike};
+use crate::update::{OnMissing, RECORD_ID, TaskKey, canonical_id};
 
 /// What an answer says about one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,14 +37,14 @@ impl<'r> Ids<'r> {
         let mut ids = Self { exact: BTreeMap::new(), alike: BTreeMap::new() };
         for (row, id) in rows.enumerate() {
             ids.exact.entry(id).or_insert(row);
-            ids.alike.entry(alike(id)).and_modify(|row| *row = None).or_insert(Some(row));
+            ids.alike.entry(canonical_id(id)).and_modify(|row| *row = None).or_insert(Some(row));
         }
         ids
     }
 
     /// The row of an id as HubSpot writes it: exactly, else as the only one that is alike.
     pub(super) fn row(&self, id: &str) -> Option<usize> {
-        self.exact.get(id).copied().or_else(|| self.alike.get(&alike(id)).copied().flatten())
+        self.exact.get(id).copied().or_else(|| self.alike.get(&canonical_id(id)).copied().flatten())
     }
 }
 

@@ -11,7 +11,7 @@ use super::{Ledger, account, guard};
 use crate::hubspot::BATCH;
 use crate::outcome::Outcome;
 use crate::time::Time;
-use crate::update::{OnMissing, RECORD_ID, TaskKey, Unknown, Update, Value, alike};
+use crate::update::{OnMissing, RECORD_ID, TaskKey, Unknown, Update, Value, canonical_id};
 
 /// The values of an update, with every owner looked up.
 pub(super) type Texts = Vec<(String, String)>;
@@ -71,7 +71,7 @@ pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
     for (id_property, (ids, _)) in &wanted {
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for id in ids {
-            let count = seen.entry(alike(id)).or_default();
+            let count = seen.entry(canonical_id(id)).or_default();
             apart.entry((id_property, *count)).or_default().push(id);
             *count += 1;
         }
@@ -133,10 +133,9 @@ pub(super) fn writes(
 /// task's: in one request nobody could tell their results apart, and the order of their events has
 /// to stay.
 fn take_apart(writes: &mut [Write]) {
-    let mut same: BTreeMap<(String, String), Vec<&mut Write>> = BTreeMap::new();
+    let mut same: BTreeMap<TaskKey, Vec<&mut Write>> = BTreeMap::new();
     for write in writes {
-        let key = (write.task.id_property.clone(), alike(&write.task.id));
-        same.entry(key).or_default().push(write);
+        same.entry(write.task.canonical()).or_default().push(write);
     }
     for mut writes in same.into_values() {
         // Those of one task are in the order of their times already.

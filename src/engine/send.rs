@@ -19,7 +19,7 @@ use super::plan::{self, Read, Write};
 use super::{AT_ONCE, AT_ONCE_IN_SEARCH, Ledger, failed_call, owners, read};
 use crate::hubspot::{Answer, Call, Error, Input, Refusal, Refused, id_property_field};
 use crate::outcome::{FailReason, Outcome, RetryReason};
-use crate::update::{OnMissing, TaskKey, alike};
+use crate::update::{OnMissing, TaskKey};
 
 /// The most warnings of one answer that are logged.
 const WARNINGS: usize = 5;
@@ -100,12 +100,12 @@ enum Key<'r> {
 /// Writes everything, and settles it.
 pub(super) async fn all(calls: &Calls<'_>, writes: Vec<Write>, ledger: &mut Ledger) {
     // Nothing of a task overtakes what is to be tried again.
-    let mut held: BTreeMap<(String, String), Outcome> = BTreeMap::new();
+    let mut held: BTreeMap<TaskKey, Outcome> = BTreeMap::new();
     for writes in plan::rounds(writes) {
         let mut free = Vec::new();
         let mut newest = Vec::new();
         for write in writes {
-            let key = (write.task.id_property.clone(), alike(&write.task.id));
+            let key = write.task.canonical();
             if let Some(outcome) = held.get(&key) {
                 ledger.settle_write(&write, outcome.clone());
             } else {

@@ -15,7 +15,7 @@ use super::{Ledger, Outcome};
 use crate::hubspot::{Answer, BATCH, Refusal};
 use crate::outcome::FailReason;
 use crate::time::Time;
-use crate::update::{OnMissing, TaskKey, Update, alike};
+use crate::update::{OnMissing, TaskKey, Update, canonical_id};
 
 fn write(id_property: &str, id: &str) -> Write {
     Write {
@@ -224,15 +224,15 @@ proptest! {
         let updates: Vec<_> = ids.iter().zip(0..).map(update).collect();
         let mut newest: BTreeMap<String, i64> = BTreeMap::new();
         for round in plan::rounds(writes(&updates).0) {
-            let forms: BTreeSet<_> = round.iter().map(|row| alike(&row.task.id)).collect();
+            let forms: BTreeSet<_> = round.iter().map(|row| canonical_id(&row.task.id)).collect();
             prop_assert_eq!(forms.len(), round.len());
             for row in &round {
-                let before = newest.insert(alike(&row.task.id), row.time.milliseconds());
+                let before = newest.insert(canonical_id(&row.task.id), row.time.milliseconds());
                 prop_assert!(before.is_none_or(|before| before <= row.time.milliseconds()), "the older event goes first");
             }
         }
         for read in plan::reads(&updates) {
-            let forms: BTreeSet<_> = read.ids.iter().map(|id| alike(id)).collect();
+            let forms: BTreeSet<_> = read.ids.iter().map(|id| canonical_id(id)).collect();
             prop_assert_eq!(forms.len(), read.ids.len());
         }
     }
