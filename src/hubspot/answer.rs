@@ -102,6 +102,12 @@ impl Complaint {
         all
     }
 
+    /// The properties that the context names, not those of the errors inside.
+    pub fn property_names(&self) -> impl Iterator<Item = &str> {
+        let fields = ["propertyName", "propertyNames", "properties"];
+        fields.into_iter().flat_map(|field| self.context(field)).map(String::as_str)
+    }
+
     /// The texts of a field of the context.
     #[must_use]
     pub fn context(&self, name: &str) -> &[String] {
