@@ -8,7 +8,6 @@ use super::blame::{self, Guilty, failed_call};
 use super::calls::Calls;
 use super::ledger::Ledger;
 use super::memory::{Memory, Suspects};
-use super::plan;
 use super::read::Seen;
 use super::row::{DUE, Row};
 use super::schedule::{Part, Schedule};
@@ -83,16 +82,12 @@ impl<'c> Progress<'c> {
             }
         }
         let sorted = self.memory.sort(to_send);
-        for rows in plan::batches(sorted.free) {
-            self.schedule.add(Part::new(rows));
-        }
+        self.schedule.add(Part::new(sorted.free));
         for Suspects { rows, properties } in sorted.suspects {
             self.schedule.halve(Part::new(rows), &properties);
         }
         for (rows, blame) in sorted.refused {
-            for rows in plan::batches(rows) {
-                self.schedule.add(Part { rank: 1, known: Some(blame.clone()), ..Part::new(rows) });
-            }
+            self.schedule.add(Part { rank: 1, known: Some(blame), ..Part::new(rows) });
         }
     }
 

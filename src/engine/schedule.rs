@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::bad_value::Blame;
+use super::plan;
 use super::row::Row;
 
-/// Rows with the same id property that share a request.
+/// Rows that share a request, or a search.
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) rows: Vec<Row>,
@@ -62,10 +63,10 @@ impl Part {
 }
 
 impl Schedule {
-    /// Adds a part, unless it is empty.
-    pub(super) fn add(&mut self, part: Part) {
-        if !part.rows.is_empty() {
-            self.waiting.push(part);
+    /// Adds the rows of a part, in as many parts as they need requests.
+    pub(super) fn add(&mut self, mut part: Part) {
+        for rows in plan::batches(std::mem::take(&mut part.rows)) {
+            self.waiting.push(Part { probe: part.probe, ..part.with_rows(rows) });
         }
     }
 

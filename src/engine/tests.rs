@@ -15,6 +15,7 @@ use super::ledger::Ledger;
 use super::matching::Ids;
 use super::plan;
 use super::row::{Resolved, Row, Value};
+use super::schedule::{Part, Schedule};
 use crate::hubspot::{Answer, BATCH, Refusal};
 use crate::outcome::{FailReason, Outcome};
 use crate::time::Time;
@@ -290,6 +291,18 @@ fn compared(names: usize) -> usize {
     assert!(matches!(blame::guilty(&refusal, &rows), Guilty::Values(_)));
     verdicts(&rows, &answer);
     COMPARED.get()
+}
+
+#[test]
+fn no_part_is_larger_than_a_request_however_many_rows_are_suspected() {
+    let mut suspects: Vec<_> = (0..250).map(|id| write("ticket", &id.to_string())).collect();
+    for row in &mut suspects {
+        row.properties.insert("p".to_owned(), "as all".to_owned());
+    }
+    let mut schedule = Schedule::default();
+    schedule.halve(Part::new(suspects), &["p".to_owned()].into());
+    let parts = std::iter::from_fn(|| schedule.start());
+    assert_eq!(parts.map(|part| part.rows.len()).collect::<Vec<_>>(), [100, 100, 50]);
 }
 
 #[test]
