@@ -121,7 +121,7 @@ pub(super) fn map(
     } else {
         secret
     };
-    scheme.sign(&mut delivery, &secret)?;
+    scheme.sign(&mut delivery, &secret).map_err(|error| error.to_string())?;
     let verified = scheme
         .verify(&delivery, &[secret], source.verify.tolerance)
         .map_err(|why| why.to_string())?;

@@ -36,7 +36,7 @@ impl Signed {
         let source = payload::source(&sources, &self.source)?;
         let mut delivery = payload::delivery(source, &self.payload, &self.headers)?;
         let secret = self.secret(source)?;
-        source.verify.scheme.sign(&mut delivery, &secret)?;
+        source.verify.scheme.sign(&mut delivery, &secret).map_err(|error| error.to_string())?;
         Ok(delivery)
     }
 

@@ -145,7 +145,7 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>, String>
             delivery.body = body.to_string().into();
             payload::insert(&mut delivery.headers, "content-type", "application/json")?;
             payload::insert(&mut delivery.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
-            source.verify.scheme.sign(&mut delivery, &secret)?;
+            source.verify.scheme.sign(&mut delivery, &secret).map_err(|error| error.to_string())?;
             webhooks.push(delivery);
         }
     }
