@@ -2,14 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::hubspot::Complaint;
 use crate::outcome::{FailReason, Outcome};
 use crate::text::cut;
-
-/// What stands before the fuller list of errors inside of a message.
-const INSIDE: &str = "Property values were not valid: ";
 
 /// What stands around a value in a message about it.
 const AROUND_VALUE: [(&str, &str); 6] = [
@@ -74,8 +69,14 @@ pub(super) enum About<'v> {
 /// Either can name a property that the other lacks.
 pub(super) fn bad_values(complaint: &Complaint) -> Vec<BadValue> {
     let mut values = Vec::new();
-    for error in complaint.all() {
-        values.extend(listed_in(&error.message));
+    for entry in complaint.all().into_iter().flat_map(Complaint::listed) {
+        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+        values.push(BadValue {
+            property: text("name"),
+            code: text("error"),
+            message: text("message"),
+            value: entry["propertyValue"].as_str().map(str::to_owned),
+        });
     }
     let key =
         |value: &BadValue| (value.property.clone(), value.code.clone(), value.message.clone());
@@ -94,25 +95,6 @@ pub(super) fn bad_values(complaint: &Complaint) -> Vec<BadValue> {
                 }
             }
         }
-    }
-    values
-}
-
-/// The list of errors inside of a message.
-fn listed_in(message: &str) -> Vec<BadValue> {
-    let Some((_, list)) = message.split_once(INSIDE) else { return Vec::new() };
-    // The list may be followed by more text.
-    let mut list = serde_json::Deserializer::from_str(list).into_iter::<Vec<Value>>();
-    let Some(Ok(entries)) = list.next() else { return Vec::new() };
-    let mut values = Vec::new();
-    for entry in entries {
-        let text = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-        values.push(BadValue {
-            property: text("name"),
-            code: text("error"),
-            message: text("message"),
-            value: entry["propertyValue"].as_str().map(str::to_owned),
-        });
     }
     values
 }

@@ -184,7 +184,7 @@ impl Transport {
 
     /// Reads a success. Anything else is a failure, with what was said about it.
     fn read<T: DeserializeOwned>(&self, response: &Response) -> Result<T, Box<(Failure, Said)>> {
-        let said = |body: &[u8]| Said::of(body, response.correlation_id.as_deref());
+        let said = |body: &[u8]| Said::read(body, response.correlation_id.as_deref());
         if !(200..300).contains(&response.status) {
             let said = said(response.body.as_deref().unwrap_or_default());
             let hint = Hint::of(response.status, &said.complaint);
