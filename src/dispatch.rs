@@ -126,7 +126,7 @@ impl Dispatch {
             _ if updates.is_empty() => Ok((Vec::new(), None)),
             Destination::Hubspot(hubspot) => {
                 hubspot
-                    .ready(deadline)
+                    .check_token(deadline)
                     .await
                     .or_else(|error| if error.is_passing() { Ok(()) } else { Err(error) })?;
                 let ended = engine::run(hubspot, updates, deadline, self.observe).await;

@@ -32,7 +32,7 @@ pub(super) async fn connect() -> Result<Hubspot, String> {
     let hubspot =
         Hubspot::new(http, &settings.hubspot_base_url, &settings.hubspot_api_version, token);
     hubspot
-        .ready(deadline())
+        .check_token(deadline())
         .await
         .map_err(|error| format!("The HubSpot token can't be had: {error}."))?;
     Ok(hubspot)

@@ -132,7 +132,7 @@ impl Function {
     /// One outcome for each message.
     async fn apply(&self, messages: &[&Message], deadline: Instant) -> Ended {
         let all = |outcome: Outcome| Ended { outcomes: vec![outcome; messages.len()], wait: None };
-        if let Err(error) = self.hubspot.ready(deadline).await
+        if let Err(error) = self.hubspot.check_token(deadline).await
             && !error.is_passing()
         {
             tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");
