@@ -126,12 +126,12 @@ fn usable(source: &Source, secrets: Vec<SecretString>) -> Result<Vec<SecretStrin
             .published
             .is_some_and(|published| published == secret.expose_secret().trim_end())
         {
-            return Err(SecretError::set_up(format!(
+            return Err(SecretError::SetUp(format!(
                 "the secret {name} is the one that the sender's documentation publishes; store the webhook's own"
             )));
         }
         if let Some(why) = source.verify.scheme.unusable(secret) {
-            return Err(SecretError::set_up(format!("the secret {name} can't be used: {why}")));
+            return Err(SecretError::SetUp(format!("the secret {name} can't be used: {why}")));
         }
     }
     Ok(secrets)

@@ -130,8 +130,12 @@ impl Settings {
         } else {
             reader.get("HUBSPOT_TOKEN_SECRET")
         };
-        let hubspot_token = hubspot_token
-            .and_then(|text| reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&text)));
+        let hubspot_token = hubspot_token.and_then(|text| {
+            reader.parsed(
+                "HUBSPOT_TOKEN_SECRET",
+                SecretRef::parse(&text).map_err(|error| error.to_string()),
+            )
+        });
         let hubspot_base_url = reader.hubspot_base_url();
         let hubspot_api_version = reader.hubspot_api_version();
         let secret_ttl = reader.duration("TASKHOOK_SECRET_TTL", Duration::from_mins(5));
@@ -181,7 +185,10 @@ impl Portal {
         let token = match (reader.get("HUBSPOT_TOKEN"), reader.get("HUBSPOT_TOKEN_SECRET")) {
             (Some(token), _) => Some(PortalToken::Given(SecretString::from(token))),
             (None, Some(secret)) => {
-                let secret = reader.parsed("HUBSPOT_TOKEN_SECRET", SecretRef::parse(&secret));
+                let secret = reader.parsed(
+                    "HUBSPOT_TOKEN_SECRET",
+                    SecretRef::parse(&secret).map_err(|error| error.to_string()),
+                );
                 Aws::read(&mut reader).and_then(|aws| Some(PortalToken::Secret(secret?, aws)))
             }
             (None, None) => {
