@@ -41,18 +41,29 @@ pub struct TaskKey {
     pub id: String,
 }
 
-/// The form that ids share which HubSpot may take for the same: it ignores outer space and case,
-/// and may keep digits as a number. Ids that are not the same may share it as well; then their
-/// tasks are written one after the other.
+impl TaskKey {
+    /// The form of the key that all keys share which HubSpot may take for the same task: whoever
+    /// groups by task, groups by this. Keys of different tasks may share it as well; then those
+    /// tasks are written one after the other.
+    #[must_use]
+    pub fn canonical(&self) -> Self {
+        Self { id_property: self.id_property.clone(), id: canonical_id(&self.id) }
+    }
+}
+
+/// The id of [`TaskKey::canonical`], for ids of one property. HubSpot ignores outer space and case,
+/// and may keep digits as a number.
 #[must_use]
-pub fn alike(id: &str) -> String {
+pub fn canonical_id(id: &str) -> String {
     // Upper case first: `ß` and `ss`, `ς` and `σ` meet there.
     let folded = id.trim().to_uppercase().to_lowercase();
-    if folded.len() > 1 && folded.bytes().all(|byte| byte.is_ascii_digit()) {
-        let number = folded.trim_start_matches('0');
-        return if number.is_empty() { "0".to_owned() } else { number.to_owned() };
+    if folded.is_empty() || !folded.bytes().all(|byte| byte.is_ascii_digit()) {
+        return folded;
     }
-    folded
+    match folded.trim_start_matches('0') {
+        "" => "0".to_owned(),
+        number => number.to_owned(),
+    }
 }
 
 /// What a property is set to.
@@ -133,10 +144,10 @@ mod tests {
             ("007", "7"),
             ("000", "0"),
         ] {
-            assert_eq!(alike(one), alike(other));
+            assert_eq!(canonical_id(one), canonical_id(other));
         }
         for (one, other) in [("T-1", "T-01"), ("7", "70"), ("a b", "ab"), ("0x7", "x7")] {
-            assert_ne!(alike(one), alike(other));
+            assert_ne!(canonical_id(one), canonical_id(other));
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn connect() -> Result<Hubspot> {
         }
     };
     hubspot
-        .ready(deadline())
+        .check_token(deadline())
         .await
         .map_err(|error| anyhow!("The HubSpot token can't be had: {error}."))?;
     Ok(hubspot)

@@ -291,6 +291,8 @@ impl Unreadable {
     }
 }
 
+impl std::error::Error for Unreadable {}
+
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

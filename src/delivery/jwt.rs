@@ -11,8 +11,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
-use super::scheme::{readings, single};
-use super::{Refused, Tolerance};
+use super::check::{Refused, Tolerance, readings, single};
+use super::encoding;
 use crate::time::Time;
 
 /// How long a token is good that we make ourselves, in seconds: as long as monday.com's are.
@@ -30,9 +30,10 @@ pub(super) fn verify(
 ) -> Result<(), Refused> {
     provide();
     let written = single(headers, &AUTHORIZATION)?;
-    let token =
-        written.split_at_checked(7).filter(|(start, _)| start.eq_ignore_ascii_case("bearer "));
-    let token = token.map_or(written, |(_, token)| token).trim();
+    let token = match written.split_at_checked("bearer ".len()) {
+        Some((start, token)) if start.eq_ignore_ascii_case("bearer ") => token.trim(),
+        _ => written.trim(),
+    };
     let mut validation = Validation::new(Algorithm::HS256);
     validation.set_audience(&[audience]);
     validation.set_required_spec_claims(&["aud", "exp"]);
@@ -47,8 +48,9 @@ pub(super) fn verify(
             Err(error) => return Err(refused(&error)),
         }
     }
-    let expires = claims?.get("exp").and_then(|exp| Time::parse(&exp.to_string()).ok());
-    let expires = expires.ok_or(Refused::Malformed("exp of the token".to_owned()))?;
+    let expires = claims?.get("exp").map(Value::to_string).unwrap_or_default();
+    let expires =
+        Time::parse(&expires).map_err(|_| Refused::Malformed("exp of the token".to_owned()))?;
     let late = arrived.milliseconds().saturating_sub(expires.milliseconds());
     if u128::try_from(late).is_ok_and(|late| late > tolerance.0.as_millis()) {
         return Err(Refused::OutOfTolerance(format!("the token expired {} s ago", late / 1000)));
@@ -57,11 +59,11 @@ pub(super) fn verify(
 }
 
 /// A token as the sender makes it.
-pub(super) fn sign(secret: &str, audience: &str, now: Time) -> Result<String, String> {
+pub(super) fn sign(secret: &str, audience: &str, now: Time) -> errors::Result<String> {
     provide();
     let claims = json!({"aud": audience, "exp": now.milliseconds() / 1000 + LIFE});
     let key = EncodingKey::from_secret(secret.as_bytes());
-    encode(&Header::new(Algorithm::HS256), &claims, &key).map_err(|error| error.to_string())
+    encode(&Header::new(Algorithm::HS256), &claims, &key)
 }
 
 fn refused(error: &errors::Error) -> Refused {
@@ -102,7 +104,7 @@ impl Hs256 {
 
 impl Signer<Vec<u8>> for Hs256 {
     fn try_sign(&self, message: &[u8]) -> Result<Vec<u8>, signature::Error> {
-        Ok(super::Algorithm::Sha256.sign(&self.key, &[message]))
+        Ok(encoding::Algorithm::Sha256.sign(&self.key, &[message]))
     }
 }
 

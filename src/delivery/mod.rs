@@ -5,6 +5,8 @@
 //! checked.
 
 mod body;
+mod check;
+mod encoding;
 mod handshake;
 mod jwt;
 mod names;
@@ -17,11 +19,14 @@ mod template;
 mod tests;
 
 pub use body::{Format, Json, Unreadable, whole_characters};
+pub use check::{Refused, Tolerance};
+pub use encoding::{Algorithm, Encoding, TimeFormat};
 pub use handshake::{Answer, Handshake, NoOp, Stage};
 pub use presets::{Preset, preset, preset_names};
-pub use scheme::{Refused, Scheme, Tolerance};
-pub use signature::{Algorithm, Encoding, Hmac, TimeFormat};
-pub use template::Template;
+pub use scheme::Scheme;
+pub use sign::NotSigned;
+pub use signature::{Hmac, Timestamp};
+pub use template::{NoTemplate, Template};
 
 use std::fmt;
 
@@ -88,11 +93,15 @@ impl<'d> Verified<'d> {
     /// joined by a comma, without those that carry a secret or a signature.
     #[must_use]
     pub fn headers(&self) -> Vec<(&'d str, String)> {
-        let mut headers: Vec<(&str, String)> = Vec::new();
-        for name in self.delivery.headers.keys().filter(|name| !self.is_secret(name)) {
-            let values = self.delivery.headers.get_all(name).iter();
-            let values: Vec<_> =
-                values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        let mut headers = Vec::new();
+        for name in self.delivery.headers.keys() {
+            if self.is_secret(name) {
+                continue;
+            }
+            let mut values = Vec::new();
+            for value in self.delivery.headers.get_all(name) {
+                values.push(String::from_utf8_lossy(value.as_bytes()));
+            }
             headers.push((name.as_str(), values.join(", ")));
         }
         headers
@@ -107,13 +116,10 @@ impl<'d> Verified<'d> {
     /// Reads the body as JSON and checks what of the signature's promise is inside: the time of
     /// signing, where a scheme puts it into the body.
     pub fn read(&self, format: Format, tolerance: Tolerance) -> Result<Json, NotRead> {
-        let json = Json::read(self.delivery, format).map_err(NotRead::Unreadable)?;
+        let json = Json::read(self.delivery, format)?;
         if let Some(field) = self.scheme.timestamp_field() {
-            let written = json
-                .field(field)
-                .ok_or(Refused::Missing(field.to_owned()))
-                .map_err(NotRead::Refused)?;
-            tolerance.check(field, &written, self.delivery.arrived).map_err(NotRead::Refused)?;
+            let written = json.field(field).ok_or_else(|| Refused::Missing(field.to_owned()))?;
+            tolerance.check(field, &written, self.delivery.arrived)?;
         }
         Ok(json)
     }
@@ -144,19 +150,12 @@ pub struct Kept {
 }
 
 /// Why a verified delivery was not read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRead {
     /// The body is not JSON that we take.
-    Unreadable(Unreadable),
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// The time of signing in the body is missing or out of tolerance.
-    Refused(Refused),
-}
-
-impl fmt::Display for NotRead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable(why) => why.fmt(f),
-            Self::Refused(why) => why.fmt(f),
-        }
-    }
+    #[error(transparent)]
+    Refused(#[from] Refused),
 }

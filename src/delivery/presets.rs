@@ -3,9 +3,13 @@
 //! A new sender that signs with an HMAC is a row here, or `scheme = "hmac"` in a source file; never
 //! code.
 
+use http::HeaderName;
+
 use super::body::Format;
+use super::encoding::{Algorithm, Encoding, TimeFormat};
 use super::handshake::{Ask, Handshake, NoOp, Reply, Stage};
-use super::signature::{Algorithm, Encoding, TimeFormat};
+use super::signature::{Hmac, Timestamp};
+use super::template::Template;
 
 /// A named scheme.
 #[derive(Clone, Copy, Debug)]
@@ -52,13 +56,7 @@ pub struct HmacPreset {
     pub(super) prefix: &'static str,
     pub(super) separator: Option<&'static str>,
     pub(super) signed: &'static str,
-    pub(super) timestamp_header: Option<&'static str>,
-    /// What stands before the time of signing where that is one of the parts of the signature's
-    /// header.
-    pub(super) timestamp_prefix: Option<&'static str>,
-    pub(super) timestamp_format: TimeFormat,
-    /// A field of the signed body with the time of signing.
-    pub(super) timestamp_field: Option<&'static str>,
+    pub(super) timestamp: Option<Timestamp<&'static str, &'static str>>,
     pub(super) secret_encoding: Encoding,
     /// Text before the key that is not part of it.
     pub(super) secret_prefix: &'static str,
@@ -72,10 +70,7 @@ const COMMON: HmacPreset = HmacPreset {
     prefix: "",
     separator: None,
     signed: "{body}",
-    timestamp_header: None,
-    timestamp_prefix: None,
-    timestamp_format: TimeFormat::Seconds,
-    timestamp_field: None,
+    timestamp: None,
     secret_encoding: Encoding::Raw,
     secret_prefix: "",
 };
@@ -87,7 +82,7 @@ const STANDARD: HmacPreset = HmacPreset {
     prefix: "v1,",
     separator: Some(" "),
     signed: "{id}.{timestamp}.{body}",
-    timestamp_header: Some("webhook-timestamp"),
+    timestamp: Some(Timestamp::Header("webhook-timestamp", TimeFormat::Seconds)),
     secret_encoding: Encoding::Base64,
     secret_prefix: "whsec_",
     ..COMMON
@@ -140,8 +135,10 @@ static PRESETS: [Preset; 22] = [
                 header: "x-zendesk-webhook-signature",
                 encoding: Encoding::Base64,
                 signed: "{timestamp}{body}",
-                timestamp_header: Some("x-zendesk-webhook-signature-timestamp"),
-                timestamp_format: TimeFormat::Iso,
+                timestamp: Some(Timestamp::Header(
+                    "x-zendesk-webhook-signature-timestamp",
+                    TimeFormat::Iso,
+                )),
                 ..COMMON
             }),
         )
@@ -152,7 +149,7 @@ static PRESETS: [Preset; 22] = [
         Some("linear-delivery"),
         Kind::Hmac(HmacPreset {
             header: "linear-signature",
-            timestamp_field: Some("webhookTimestamp"),
+            timestamp: Some(Timestamp::Field("webhookTimestamp")),
             ..COMMON
         }),
     ),
@@ -166,7 +163,7 @@ static PRESETS: [Preset; 22] = [
         Some("svix-id"),
         Kind::Hmac(HmacPreset {
             header: "svix-signature",
-            timestamp_header: Some("svix-timestamp"),
+            timestamp: Some(Timestamp::Header("svix-timestamp", TimeFormat::Seconds)),
             ..STANDARD
         }),
     ),
@@ -256,8 +253,10 @@ static PRESETS: [Preset; 22] = [
                 header: "x-front-signature",
                 encoding: Encoding::Base64,
                 signed: "{timestamp}:{body}",
-                timestamp_header: Some("x-front-request-timestamp"),
-                timestamp_format: TimeFormat::Milliseconds,
+                timestamp: Some(Timestamp::Header(
+                    "x-front-request-timestamp",
+                    TimeFormat::Milliseconds,
+                )),
                 ..COMMON
             }),
         )
@@ -274,7 +273,10 @@ static PRESETS: [Preset; 22] = [
                 header: "x-slack-signature",
                 prefix: "v0=",
                 signed: "v0:{timestamp}:{body}",
-                timestamp_header: Some("x-slack-request-timestamp"),
+                timestamp: Some(Timestamp::Header(
+                    "x-slack-request-timestamp",
+                    TimeFormat::Seconds,
+                )),
                 ..COMMON
             }),
         )
@@ -289,7 +291,7 @@ static PRESETS: [Preset; 22] = [
             prefix: "v1=",
             separator: Some(","),
             signed: "{timestamp}.{body}",
-            timestamp_prefix: Some("t="),
+            timestamp: Some(Timestamp::Part("t=", TimeFormat::Seconds)),
             ..COMMON
         }),
     ),
@@ -323,12 +325,41 @@ static PRESETS: [Preset; 22] = [
             header: "x-hubspot-signature-v3",
             encoding: Encoding::Base64,
             signed: "{method}{url}{body}{timestamp}",
-            timestamp_header: Some("x-hubspot-request-timestamp"),
-            timestamp_format: TimeFormat::Milliseconds,
+            timestamp: Some(Timestamp::Header(
+                "x-hubspot-request-timestamp",
+                TimeFormat::Milliseconds,
+            )),
             ..COMMON
         }),
     ),
 ];
+
+impl HmacPreset {
+    /// The parameters with the header of the sender's ids and the address that was registered with
+    /// the sender.
+    pub(super) fn build(self, id_header: Option<HeaderName>, url: Option<String>) -> Hmac {
+        Hmac {
+            header: HeaderName::from_static(self.header),
+            algorithm: self.algorithm,
+            encoding: self.encoding,
+            prefix: self.prefix.to_owned(),
+            separator: self.separator.map(str::to_owned),
+            // A test reads every row's template.
+            signed: Template::parse(self.signed).unwrap_or_else(|_| Template::body()),
+            timestamp: self.timestamp.map(|timestamp| match timestamp {
+                Timestamp::Header(name, format) => {
+                    Timestamp::Header(HeaderName::from_static(name), format)
+                }
+                Timestamp::Part(prefix, format) => Timestamp::Part(prefix.to_owned(), format),
+                Timestamp::Field(name) => Timestamp::Field(name.to_owned()),
+            }),
+            id_header,
+            url,
+            secret_encoding: self.secret_encoding,
+            secret_prefix: self.secret_prefix.to_owned(),
+        }
+    }
+}
 
 /// The named scheme, if there is one of this name.
 #[must_use]

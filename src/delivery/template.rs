@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::scheme::single;
-use super::{Delivery, Refused};
+use super::Delivery;
+use super::check::{Refused, single};
 
 /// The bytes that are signed: text, and parts of the delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,32 +27,33 @@ pub(super) struct Values<'a> {
     pub(super) url: Option<&'a str>,
 }
 
+/// Why a text is no template.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoTemplate {
+    /// A brace is open at the end.
+    #[error("a `{{` is not closed by `}}`")]
+    Unclosed,
+    /// The name of a header is none.
+    #[error("{{{0}}} does not name a header")]
+    Header(String),
+    /// There is no part of this name.
+    #[error(
+        "{{{0}}} is not one of {{body}}, {{timestamp}}, {{id}}, {{method}}, {{url}}, {{header:NAME}}"
+    )]
+    Unknown(String),
+}
+
 impl Template {
-    /// Reads a template; the error is a sentence that says what is wrong.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a template.
+    pub fn parse(text: &str) -> Result<Self, NoTemplate> {
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             if !before.is_empty() {
                 parts.push(Part::Text(before.to_owned()));
             }
-            let (name, after) = after.split_once('}').ok_or("a `{` is not closed by `}`")?;
-            parts.push(match name {
-                "body" => Part::Body,
-                "timestamp" => Part::Timestamp,
-                "id" => Part::Id,
-                "method" => Part::Method,
-                "url" => Part::Url,
-                _ => match name.strip_prefix("header:").map(str::parse) {
-                    Some(Ok(header)) => Part::Header(header),
-                    Some(Err(_)) => return Err(format!("{{{name}}} does not name a header")),
-                    None => {
-                        return Err(format!(
-                            "{{{name}}} is not one of {{body}}, {{timestamp}}, {{id}}, {{method}}, {{url}}, {{header:NAME}}"
-                        ));
-                    }
-                },
-            });
+            let (name, after) = after.split_once('}').ok_or(NoTemplate::Unclosed)?;
+            parts.push(Part::named(name)?);
             rest = after;
         }
         if !rest.is_empty() {
@@ -111,21 +112,40 @@ impl Template {
 }
 
 impl Part {
+    /// The part with this name in braces.
+    fn named(name: &str) -> Result<Self, NoTemplate> {
+        match name {
+            "body" => Ok(Self::Body),
+            "timestamp" => Ok(Self::Timestamp),
+            "id" => Ok(Self::Id),
+            "method" => Ok(Self::Method),
+            "url" => Ok(Self::Url),
+            _ => match name.strip_prefix("header:") {
+                Some(header) => match header.parse() {
+                    Ok(header) => Ok(Self::Header(header)),
+                    Err(_) => Err(NoTemplate::Header(name.to_owned())),
+                },
+                None => Err(NoTemplate::Unknown(name.to_owned())),
+            },
+        }
+    }
+
+    /// The bytes that stand for the part in this delivery.
     fn piece<'a>(
         &'a self,
         delivery: &'a Delivery,
         values: &Values<'a>,
     ) -> Result<&'a [u8], Refused> {
-        let missing = || Refused::Missing(self.to_string());
-        match self {
-            Self::Text(text) => Ok(text.as_bytes()),
-            Self::Body => Ok(delivery.body.as_ref()),
-            Self::Method => Ok(delivery.method.as_str().as_bytes()),
-            Self::Timestamp => values.timestamp.map(str::as_bytes).ok_or_else(missing),
-            Self::Id => values.id.map(str::as_bytes).ok_or_else(missing),
-            Self::Url => values.url.map(str::as_bytes).ok_or_else(missing),
-            Self::Header(name) => single(&delivery.headers, name).map(str::as_bytes),
-        }
+        let text = match self {
+            Self::Text(text) => Some(text.as_str()),
+            Self::Body => return Ok(&delivery.body),
+            Self::Method => Some(delivery.method.as_str()),
+            Self::Timestamp => values.timestamp,
+            Self::Id => values.id,
+            Self::Url => values.url,
+            Self::Header(name) => Some(single(&delivery.headers, name)?),
+        };
+        text.map(str::as_bytes).ok_or_else(|| Refused::Missing(self.to_string()))
     }
 
     /// Whether what a stranger chose for this part holds what ends it, and so may hold some of the
@@ -176,8 +196,18 @@ mod tests {
             [Part::Text("v0:".into()), Part::Timestamp, Part::Text(":".into()), Part::Body]
         );
         assert!(Template::parse("{header:X-Thing}{url}{method}{id}").unwrap().signs_url());
-        assert!(Template::parse("{bodi}").unwrap_err().contains("{bodi} is not one of {body}"));
-        assert!(Template::parse("{body").unwrap_err().contains("not closed"));
-        assert!(Template::parse("{header:a b}").unwrap_err().contains("does not name a header"));
+        assert!(
+            Template::parse("{bodi}")
+                .unwrap_err()
+                .to_string()
+                .contains("{bodi} is not one of {body}")
+        );
+        assert!(Template::parse("{body").unwrap_err().to_string().contains("not closed"));
+        assert!(
+            Template::parse("{header:a b}")
+                .unwrap_err()
+                .to_string()
+                .contains("does not name a header")
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Accounting: what an answer says about each row of a batch. Pure.
+//! Accounting: what an answer says about each row of a request. Pure.
 //!
 //! Results are matched by the echoed unique property, by record id, or by elimination where the
 //! counts prove it; never by position, since HubSpot keeps no order. A row that nothing speaks of
@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::blame::{self, Blame};
-use super::plan::Write;
+use super::bad_value::Blame;
+use super::blame;
+use super::matching::{Ids, id_in, record_id};
+use super::row::{Row, index_of_trace};
 use crate::hubspot::{Answer, Complaint, Record};
 use crate::outcome::{FailReason, FilterReason, Outcome};
-use crate::update::{OnMissing, RECORD_ID, TaskKey, alike};
+use crate::update::{OnMissing, TaskKey};
 
 /// What an answer says about one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,104 +27,124 @@ pub(super) enum Verdict {
     Silent,
 }
 
-/// The rows of a request by their ids.
-pub(super) struct Ids<'r> {
-    exact: BTreeMap<&'r str, usize>,
-    /// `None` where several share the form.
-    alike: BTreeMap<String, Option<usize>>,
+/// The verdicts so far on the rows of a request.
+struct Verdicts<'r> {
+    rows: &'r [Row],
+    ids: Ids<'r>,
+    so_far: Vec<Verdict>,
 }
 
-impl<'r> Ids<'r> {
-    pub(super) fn of(rows: impl Iterator<Item = &'r str>) -> Self {
-        let mut ids = Self { exact: BTreeMap::new(), alike: BTreeMap::new() };
-        for (row, id) in rows.enumerate() {
-            ids.exact.entry(id).or_insert(row);
-            ids.alike.entry(alike(id)).and_modify(|row| *row = None).or_insert(Some(row));
-        }
-        ids
-    }
-
-    /// The row of an id as HubSpot writes it: exactly, else as the only one that is alike.
-    pub(super) fn row(&self, id: &str) -> Option<usize> {
-        self.exact.get(id).copied().or_else(|| self.alike.get(&alike(id)).copied().flatten())
-    }
+/// Tasks in an answer of which nobody can say whose they are.
+#[derive(Default)]
+struct Strangers {
+    record_ids: BTreeSet<String>,
+    /// Whether one of them was there before.
+    have_old: bool,
 }
 
-/// A verdict for each row. `traces` are the trace ids of the rows.
-pub(super) fn verdicts(rows: &[Write], traces: &[String], answer: &Answer) -> Vec<Verdict> {
-    let Some(first) = rows.first() else { return Vec::new() };
-    let id_property = first.task.id_property.as_str();
-    let ids = Ids::of(rows.iter().map(|row| row.task.id.as_str()));
-    let by_trace: BTreeMap<_, _> = traces.iter().map(String::as_str).zip(0..).collect();
-    let mut verdicts = vec![Verdict::Silent; rows.len()];
-    let mut strangers = BTreeSet::new();
-    // A creation that is repeated after a lost answer finds the task that it made.
-    let mut are_new = true;
-    for record in &answer.results {
-        let by_id = || id_of(id_property, record).and_then(|id| ids.row(id));
-        if let Some(row) = by_trace.get(record.trace_id.as_str()).copied().or_else(by_id) {
-            verdicts[row] = Verdict::Done(record_id(record), record.new || answer.is_repeated);
-        } else {
-            // Without a record id it is not a task.
-            strangers.extend(record_id(record));
-            are_new &= record.new || answer.is_repeated;
-        }
-    }
-    let mut unnamed = Vec::new();
-    for error in &answer.errors {
-        let by_id = named(error, "ids").filter_map(|id| ids.row(id));
-        let by_trace =
-            named(error, "objectWriteTraceId").filter_map(|trace| by_trace.get(trace).copied());
-        let about: BTreeSet<_> = by_id.chain(by_trace).collect();
-        if about.is_empty() {
-            unnamed.push(error);
-        } else if says_not_found(error) {
-            for row in about {
-                verdicts[row] = Verdict::Missing;
-            }
-        } else {
-            for (row, blame) in blame::reasons(error, &about, rows) {
-                verdicts[row] = Verdict::Refused(blame);
-            }
-        }
-    }
+/// A verdict for each row, in their order.
+pub(super) fn verdicts(rows: &[Row], answer: &Answer) -> Vec<Verdict> {
+    let mut verdicts = Verdicts {
+        rows,
+        ids: Ids::new(rows.iter().map(|row| row.task.id.as_str())),
+        so_far: vec![Verdict::Silent; rows.len()],
+    };
+    let strangers = verdicts.add_results(answer);
+    let unnamed = verdicts.add_errors(&answer.errors);
     // Errors that name no row may name a property and a value.
     for error in unnamed {
-        let silent = silent(&verdicts);
+        let silent = verdicts.silent();
         if silent.is_empty() {
             break;
         }
-        let mut about = blame::rows(error, rows, &silent);
-        if about.is_empty() && silent.len() == 1 && strangers.is_empty() && names_nobody(error) {
-            // It can only mean the one that is left.
-            if says_not_found(error) {
-                for row in silent {
-                    verdicts[row] = Verdict::Missing;
-                }
-                continue;
-            }
-            if blame::says_conflict(error) {
-                about = blame::reasons(error, &silent, rows);
-            }
-        }
-        for (row, blame) in about {
-            verdicts[row] = Verdict::Refused(blame);
-        }
+        verdicts.add_unnamed(error, &silent, &strangers);
     }
-    // Results that don't say whose they are, or say it in another form: when there is a task for
-    // each row that is left, all of those are done.
-    let silent = silent(&verdicts);
-    if strangers.len() == silent.len() {
-        let only = strangers.first().filter(|_| strangers.len() == 1);
-        for row in silent {
-            verdicts[row] = Verdict::Done(only.cloned(), are_new);
-        }
-    }
-    verdicts
+    verdicts.eliminate(&strangers);
+    verdicts.so_far
 }
 
-fn silent(verdicts: &[Verdict]) -> BTreeSet<usize> {
-    (0..verdicts.len()).filter(|row| verdicts[*row] == Verdict::Silent).collect()
+impl Verdicts<'_> {
+    fn silent(&self) -> BTreeSet<usize> {
+        (0..self.rows.len()).filter(|row| self.so_far[*row] == Verdict::Silent).collect()
+    }
+
+    fn refuse(&mut self, blamed: BTreeMap<usize, Blame>) {
+        for (row, blame) in blamed {
+            self.so_far[row] = Verdict::Refused(blame);
+        }
+    }
+
+    fn set_missing(&mut self, rows: &BTreeSet<usize>) {
+        for row in rows {
+            self.so_far[*row] = Verdict::Missing;
+        }
+    }
+
+    /// Adds the tasks that say whose they are. Returns the others.
+    fn add_results(&mut self, answer: &Answer) -> Strangers {
+        let id_property = self.rows.first().map_or("", |row| row.task.id_property.as_str());
+        let mut strangers = Strangers::default();
+        for record in &answer.results {
+            // A creation that is repeated after a lost answer finds the task that it made.
+            let is_new = record.new || answer.is_repeated;
+            let by_id = || self.ids.row(id_in(id_property, record)?);
+            if let Some(row) = index_of_trace(&record.trace_id, self.rows.len()).or_else(by_id) {
+                self.so_far[row] = Verdict::Done(record_id(record), is_new);
+            } else {
+                // Without a record id it is not a task.
+                strangers.record_ids.extend(record_id(record));
+                strangers.have_old |= !is_new;
+            }
+        }
+        strangers
+    }
+
+    /// Adds the errors that name rows. Returns the others.
+    fn add_errors<'a>(&mut self, errors: &'a [Complaint]) -> Vec<&'a Complaint> {
+        let mut unnamed = Vec::new();
+        for error in errors {
+            let mut about: BTreeSet<_> =
+                named(error, "ids").filter_map(|id| self.ids.row(id)).collect();
+            for trace_id in named(error, "objectWriteTraceId") {
+                about.extend(index_of_trace(trace_id, self.rows.len()));
+            }
+            if about.is_empty() {
+                unnamed.push(error);
+            } else if says_not_found(error) {
+                self.set_missing(&about);
+            } else {
+                self.refuse(blame::blame_all(error, &about, self.rows));
+            }
+        }
+        unnamed
+    }
+
+    /// Adds an error that names no row, where it can only mean some of the silent ones.
+    fn add_unnamed(&mut self, error: &Complaint, silent: &BTreeSet<usize>, strangers: &Strangers) {
+        let about = blame::blame_among(error, self.rows, silent);
+        let means_the_last =
+            silent.len() == 1 && strangers.record_ids.is_empty() && names_nobody(error);
+        if !about.is_empty() {
+            self.refuse(about);
+        } else if means_the_last && says_not_found(error) {
+            self.set_missing(silent);
+        } else if means_the_last && blame::says_conflict(error) {
+            self.refuse(blame::blame_all(error, silent, self.rows));
+        }
+    }
+
+    /// Judges by results that don't say whose they are, or say it in another form: when there is a
+    /// task for each row that is left, all of those are done.
+    fn eliminate(&mut self, strangers: &Strangers) {
+        let silent = self.silent();
+        if strangers.record_ids.len() != silent.len() {
+            return;
+        }
+        let only = if silent.len() == 1 { strangers.record_ids.first() } else { None };
+        for row in silent {
+            self.so_far[row] = Verdict::Done(only.cloned(), !strangers.have_old);
+        }
+    }
 }
 
 /// What the answer to a read says about each id.
@@ -137,48 +159,35 @@ pub(super) struct Told<'a> {
 }
 
 /// Reads the answer to a read of these ids.
-pub(super) fn told<'a>(id_property: &str, ids: &[&str], answer: &'a Answer) -> Told<'a> {
-    let index = Ids::of(ids.iter().copied());
+pub(super) fn told<'a>(id_property: &str, ids: &[impl AsRef<str>], answer: &'a Answer) -> Told<'a> {
+    let rows = Ids::new(ids.iter().map(AsRef::as_ref));
     let mut records = vec![None; ids.len()];
     let mut strangers = BTreeMap::new();
     for record in &answer.results {
-        match id_of(id_property, record).and_then(|id| index.row(id)) {
-            Some(row) => records[row] = Some(record),
-            None => _ = record_id(record).map(|id| strangers.insert(id, record)),
+        if let Some(row) = id_in(id_property, record).and_then(|id| rows.row(id)) {
+            records[row] = Some(record);
+        } else if let Some(id) = record_id(record) {
+            strangers.insert(id, record);
         }
     }
-    let errors: Vec<_> = answer.errors.iter().filter(|error| says_not_found(error)).collect();
-    let named: BTreeSet<_> = errors
-        .iter()
-        .flat_map(|error| named(error, "ids"))
-        .filter_map(|id| index.row(id))
-        .collect();
-    let left = |missing: &BTreeSet<usize>| -> BTreeSet<usize> {
-        (0..ids.len()).filter(|row| records[*row].is_none() && !missing.contains(row)).collect()
-    };
-    let mut missing = named;
-    let mut mixed = left(&missing);
-    match (strangers.len(), mixed.first().copied()) {
-        (_, None) => {}
+    let mut missing = BTreeSet::new();
+    let mut names_nobody = false;
+    for error in answer.errors.iter().filter(|error| says_not_found(error)) {
+        missing.extend(named(error, "ids").filter_map(|id| rows.row(id)));
+        names_nobody |= self::names_nobody(error);
+    }
+    let mut left: BTreeSet<_> = (0..ids.len()).collect();
+    left.retain(|row| records[*row].is_none() && !missing.contains(row));
+    let only = if left.len() == 1 { left.first().copied() } else { None };
+    match (only, strangers.len()) {
         // Nobody else was asked for: a task that was merged answers for it, or its id stands there
         // in another form.
-        (1, Some(row)) if mixed.len() == 1 => {
-            records[row] = strangers.into_values().next();
-            mixed.clear();
-        }
-        (0, Some(row)) => {
-            if missing.is_empty()
-                && mixed.len() == 1
-                && errors.iter().any(|error| names_nobody(error))
-            {
-                missing.insert(row);
-            }
-            mixed.clear();
-        }
-        _ if mixed.len() == 1 => mixed.clear(),
+        (Some(row), 1) => records[row] = strangers.into_values().next(),
+        (Some(row), 0) if missing.is_empty() && names_nobody => _ = missing.insert(row),
+        (None, 1..) => return Told { records, missing, mixed: left },
         _ => {}
     }
-    Told { records, missing, mixed }
+    Told { records, missing, mixed: BTreeSet::new() }
 }
 
 /// The outcome of an update of a task that doesn't exist.
@@ -188,16 +197,6 @@ pub(super) fn not_found(task: &TaskKey, on_missing: OnMissing) -> Outcome {
         OnMissing::Skip => Outcome::Filtered(FilterReason::NotFound, detail),
         OnMissing::Fail | OnMissing::Create => Outcome::Failed(FailReason::NotFound, detail),
     }
-}
-
-/// The value of the id property in a record, if the record says it.
-pub(super) fn id_of<'r>(id_property: &str, record: &'r Record) -> Option<&'r str> {
-    if id_property == RECORD_ID { Some(&record.id) } else { record.text(id_property) }
-}
-
-/// The record id, if the record says it.
-pub(super) fn record_id(record: &Record) -> Option<String> {
-    Some(record.id.clone()).filter(|id| !id.is_empty())
 }
 
 /// Whether an error says that tasks don't exist.
@@ -210,7 +209,7 @@ fn names_nobody(error: &Complaint) -> bool {
     named(error, "ids").chain(named(error, "objectWriteTraceId")).next().is_none()
 }
 
-/// What an error, or an error inside of it, names in its context.
-fn named<'e>(error: &'e Complaint, name: &'static str) -> impl Iterator<Item = &'e str> {
-    error.all().into_iter().flat_map(move |error| error.context(name)).map(String::as_str)
+/// The texts of a field of the context, in an error and in the errors inside of it.
+fn named<'e>(error: &'e Complaint, field: &'static str) -> impl Iterator<Item = &'e str> {
+    error.all().into_iter().flat_map(move |error| error.context(field)).map(String::as_str)
 }

@@ -7,9 +7,25 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::hubspot::{Answer, Call, Error, Hubspot, Input, Refusals};
+use super::guard::Read;
+use super::memory::Memory;
+use super::row::Row;
+use crate::hubspot::{Answer, Call, Error, Hubspot};
 use crate::outcome::RetryReason;
 
+/// How many calls are under way at once: HubSpot takes 100 to 190 in ten seconds from an app, so
+/// four of half a second each stay below, while 10,000 updates still take seconds.
+pub(super) const AT_ONCE: usize = 4;
+
+/// How many calls are under way at once while rows are searched that HubSpot refuses without naming
+/// them: the parts are small, there are some hundred of them at most, and good rows wait for it.
+pub(super) const AT_ONCE_IN_SEARCH: usize = 8;
+
+/// The most calls that may be forbidden one after the other for the sake of rows: two bad ones of a
+/// hundred are found with half as many.
+const MOST_FORBIDDEN: usize = 32;
+
+/// HubSpot, for as long as a run may call it.
 pub(super) struct Calls<'h> {
     hubspot: &'h Hubspot,
     deadline: Instant,
@@ -23,22 +39,24 @@ pub(super) struct Calls<'h> {
     no_owners: Mutex<Option<Error>>,
 }
 
-/// What is known of calls that HubSpot forbids: for the token's sake, or for that of a row with a
+/// The calls of one kind that HubSpot forbids: for the token's sake, or for that of a row with a
 /// property that needs a scope of its own.
 #[derive(Default)]
 struct Forbidden {
     has_passed: bool,
-    /// The ids and the details of those that were forbidden since the last one passed.
-    calls: Vec<(BTreeSet<String>, String)>,
+    /// Those that were forbidden since the last one passed.
+    calls: Vec<ForbiddenCall>,
     /// Whether the operator was told of it.
     was_told: bool,
 }
 
-/// So many calls may be forbidden one after the other for the sake of rows: two bad ones of a
-/// hundred are found with half as many.
-const MOST_FORBIDDEN: usize = 32;
+struct ForbiddenCall {
+    ids: BTreeSet<String>,
+    detail: String,
+}
 
 impl<'h> Calls<'h> {
+    /// Calls that end at the deadline.
     pub(super) fn new(hubspot: &'h Hubspot, deadline: Instant) -> Self {
         let now = Instant::now();
         Self {
@@ -52,26 +70,26 @@ impl<'h> Calls<'h> {
         }
     }
 
-    /// What HubSpot refused lately, in other runs as well.
-    pub(super) fn refusals(&self) -> &'h Refusals {
-        self.hubspot.refusals()
+    /// The refusals of this run and of those before.
+    pub(super) fn memory(&self) -> Memory<'h> {
+        Memory(self.hubspot.refusals())
     }
 
-    pub(super) async fn write(&self, call: Call, inputs: &[Input<'_>]) -> Result<Answer, Error> {
-        self.go_on()?;
-        let result = self.hubspot.write(call, inputs, self.deadline).await;
-        self.note_forbidden(&self.writes, inputs.iter().map(|input| input.id), result)
+    /// Writes the tasks of rows, which have the same id property.
+    pub(super) async fn write(&self, call: Call, rows: &[Row]) -> Result<Answer, Error> {
+        self.check_running()?;
+        let inputs: Vec<_> = rows.iter().enumerate().map(|(index, row)| row.input(index)).collect();
+        let result = self.hubspot.write(call, &inputs, self.deadline).await;
+        self.note_forbidden(&self.writes, rows.iter().map(|row| row.task.id.as_str()), result)
     }
 
-    pub(super) async fn read(
-        &self,
-        id_property: &str,
-        ids: &[&str],
-        properties: Vec<&str>,
-    ) -> Result<Answer, Error> {
-        self.go_on()?;
-        let result = self.hubspot.read(id_property, ids, properties, self.deadline).await;
-        self.note_forbidden(&self.reads, ids.iter().copied(), result)
+    /// Reads tasks.
+    pub(super) async fn read(&self, read: &Read) -> Result<Answer, Error> {
+        self.check_running()?;
+        let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
+        let properties = read.properties.iter().map(String::as_str).collect();
+        let result = self.hubspot.read(&read.id_property, &ids, properties, self.deadline).await;
+        self.note_forbidden(&self.reads, ids.into_iter(), result)
     }
 
     /// Looks an owner up; anew where HubSpot refused the id that was known. Where owners can't be
@@ -82,8 +100,10 @@ impl<'h> Calls<'h> {
         email: &str,
         refused: Option<&str>,
     ) -> Result<Option<String>, Error> {
-        self.go_on()?;
-        lock(&self.no_owners).clone().map_or(Ok(()), Err)?;
+        self.check_running()?;
+        if let Some(error) = &*lock(&self.no_owners) {
+            return Err(error.clone());
+        }
         let result = match refused {
             None => self.hubspot.owner(email, self.owners_by).await,
             Some(id) => self.hubspot.owner_again(email, id, self.deadline).await,
@@ -92,7 +112,7 @@ impl<'h> Calls<'h> {
             Err(Error::Later {
                 reason: RetryReason::Unauthorized | RetryReason::RateLimited,
                 ..
-            }) => self.note(result),
+            }) => self.stop_at_later(result),
             Err(error @ Error::Later { .. }) => {
                 lock(&self.no_owners).get_or_insert_with(|| error.clone());
                 result
@@ -108,32 +128,36 @@ impl<'h> Calls<'h> {
 
     /// Whether no other call will be sent.
     pub(super) fn is_stopped(&self) -> bool {
-        self.stopped().is_some()
+        lock(&self.stopped).is_some()
     }
 
     /// How long HubSpot wants to be left alone, if it said so.
     pub(super) fn wait(&self) -> Option<Duration> {
-        match &*self.stopped() {
+        match &*lock(&self.stopped) {
             Some(Error::Later { wait, .. }) => *wait,
             _ => None,
         }
     }
 
-    /// Stops after answers that were lost twice, so that nothing else of a task overtakes what is
-    /// to be tried again.
+    /// Stops after answers that were lost twice, so that nothing else of a task overtakes its rows
+    /// that are to be tried again. Returns the error of those rows.
     pub(super) fn give_up(&self) -> Error {
         let detail = Error::Lost.to_string();
         let error = Error::Later { reason: RetryReason::Unavailable, wait: None, detail };
-        self.stopped().get_or_insert(error).clone()
+        lock(&self.stopped).get_or_insert(error).clone()
     }
 
-    fn go_on(&self) -> Result<(), Error> {
-        self.stopped().clone().map_or(Ok(()), Err)
+    fn check_running(&self) -> Result<(), Error> {
+        match &*lock(&self.stopped) {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
     }
 
-    fn note<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+    /// Stops after a call that has to wait for later.
+    fn stop_at_later<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error @ Error::Later { .. }) = &result {
-            self.stopped().get_or_insert_with(|| error.clone());
+            lock(&self.stopped).get_or_insert_with(|| error.clone());
         }
         result
     }
@@ -146,49 +170,38 @@ impl<'h> Calls<'h> {
         ids: impl Iterator<Item = &'i str>,
         result: Result<T, Error>,
     ) -> Result<T, Error> {
-        match &result {
-            Ok(_) => {
+        let Err(Error::Later { reason: RetryReason::Forbidden, detail, .. }) = &result else {
+            if result.is_ok() {
                 let mut forbidden = lock(forbidden);
                 forbidden.has_passed = true;
                 forbidden.calls.clear();
-                result
             }
-            Err(Error::Later { reason: RetryReason::Forbidden, detail, .. }) => {
-                let ids: BTreeSet<_> = ids.map(str::to_owned).collect();
-                let mut forbidden = lock(forbidden);
-                let is_one_row = ids.len() == 1;
-                let may_be_a_rows = forbidden.may_be_a_rows(ids, detail);
-                // While halves are tried nobody knows whom to blame; then once is enough.
-                if (is_one_row || !may_be_a_rows)
-                    && !std::mem::replace(&mut forbidden.was_told, true)
-                {
-                    tracing::error!("set-up: {detail}");
-                }
-                if may_be_a_rows { result } else { self.note(result) }
-            }
-            _ => self.note(result),
+            return self.stop_at_later(result);
+        };
+        let call = ForbiddenCall { ids: ids.map(str::to_owned).collect(), detail: detail.clone() };
+        let is_one_row = call.ids.len() == 1;
+        let mut forbidden = lock(forbidden);
+        let may_be_a_rows = forbidden.may_be_a_rows(&call);
+        forbidden.calls.push(call);
+        // While halves are tried nobody knows whom to blame; then once is enough.
+        if (is_one_row || !may_be_a_rows) && !forbidden.was_told {
+            forbidden.was_told = true;
+            tracing::error!("set-up: {detail}");
         }
-    }
-
-    fn stopped(&self) -> MutexGuard<'_, Option<Error>> {
-        lock(&self.stopped)
+        if may_be_a_rows { result } else { self.stop_at_later(result) }
     }
 }
 
 impl Forbidden {
-    /// Takes one more. Where two calls without a row in common are forbidden in the same words, and
-    /// none has passed, it is the token's fault.
-    fn may_be_a_rows(&mut self, ids: BTreeSet<String>, detail: &str) -> bool {
-        let is_other = |(others, other): &(BTreeSet<String>, String)| {
-            other == detail && others.is_disjoint(&ids)
-        };
-        let may_be = if self.has_passed {
-            self.calls.len() < MOST_FORBIDDEN
-        } else {
-            !self.calls.iter().any(is_other)
-        };
-        self.calls.push((ids, detail.to_owned()));
-        may_be
+    /// Whether a call may be forbidden for the sake of a row. Where two calls without a row in
+    /// common are forbidden in the same words, and none has passed, it is the token's fault.
+    fn may_be_a_rows(&self, call: &ForbiddenCall) -> bool {
+        if self.has_passed {
+            return self.calls.len() < MOST_FORBIDDEN;
+        }
+        let is_alike =
+            |other: &ForbiddenCall| other.detail == call.detail && other.ids.is_disjoint(&call.ids);
+        !self.calls.iter().any(is_alike)
     }
 }
 

@@ -2,31 +2,107 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::plan::{Read, Write, is_guarded};
-use super::{Ledger, account};
-use crate::hubspot::{Answer, Record};
+use super::account;
+use super::ledger::Ledger;
+use super::matching::is_same_value;
+use super::row::Row;
+use crate::hubspot::{Answer, BATCH, Record};
 use crate::outcome::Outcome;
 use crate::time::Time;
-use crate::update::{OnMissing, TaskKey, Update};
+use crate::update::{OnMissing, TaskKey, Update, canonical_id};
 
-/// What is known of guarded tasks before anything is written.
+/// Tasks to read in one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) id_property: String,
+    pub(super) ids: Vec<String>,
+    pub(super) properties: Vec<String>,
+}
+
+/// The guarded tasks as HubSpot has them before anything is written.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     known: BTreeMap<TaskKey, Record>,
     missing: BTreeSet<TaskKey>,
 }
 
+/// Whether an update's task has to be read before it is written.
+pub(super) fn is_guarded(update: &Update) -> bool {
+    update.updated_at_property.is_some() && !update.properties.is_empty()
+}
+
+/// The reads that have to come before guarded tasks are written: of their times, and of their
+/// values in case the times are equal.
+pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
+    #[derive(Default)]
+    struct Wanted<'u> {
+        ids: BTreeSet<&'u str>,
+        properties: BTreeSet<&'u str>,
+    }
+    let mut wanted: BTreeMap<&str, Wanted<'_>> = BTreeMap::new();
+    for update in updates.iter().filter(|update| is_guarded(update)) {
+        let wanted = wanted.entry(&update.task.id_property).or_default();
+        wanted.ids.insert(&update.task.id);
+        // The id property comes along, so that results can be told apart.
+        wanted.properties.insert(&update.task.id_property);
+        wanted.properties.extend(update.updated_at_property.as_deref());
+        wanted.properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
+    }
+    let mut reads = Vec::new();
+    for (id_property, Wanted { ids, properties }) in wanted {
+        let properties: Vec<_> = properties.into_iter().map(str::to_owned).collect();
+        for ids in apart(ids) {
+            for ids in ids.chunks(BATCH) {
+                reads.push(Read {
+                    id_property: id_property.to_owned(),
+                    ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+                    properties: properties.clone(),
+                });
+            }
+        }
+    }
+    reads
+}
+
+/// The ids in lists of which none has two that HubSpot may take for the same, so that each result
+/// belongs to one row.
+fn apart(ids: BTreeSet<&str>) -> Vec<Vec<&str>> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut lists: Vec<Vec<&str>> = Vec::new();
+    for id in ids {
+        let count = seen.entry(canonical_id(id)).or_default();
+        if *count == lists.len() {
+            lists.push(Vec::new());
+        }
+        lists[*count].push(id);
+        *count += 1;
+    }
+    lists
+}
+
+impl Read {
+    /// The key of a task of this read.
+    pub(super) fn key(&self, id: &str) -> TaskKey {
+        TaskKey { id_property: self.id_property.clone(), id: id.to_owned() }
+    }
+
+    /// The read in two parts, of which each has half of the ids.
+    pub(super) fn halves(mut self) -> [Self; 2] {
+        let second = self.ids.split_off(self.ids.len() / 2);
+        [self.clone(), Self { ids: second, ..self }]
+    }
+}
+
 impl Tasks {
-    /// Takes what HubSpot says about the tasks of a read.
-    pub(super) fn take(&mut self, read: &Read, answer: &Answer) {
-        let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
-        let told = account::told(&read.id_property, &ids, answer);
-        for (id, record) in ids.iter().zip(told.records) {
+    /// Adds the tasks of an answer to a read, and those that it says are missing.
+    pub(super) fn add(&mut self, read: &Read, answer: &Answer) {
+        let told = account::told(&read.id_property, &read.ids, answer);
+        for (id, record) in read.ids.iter().zip(told.records) {
             if let Some(record) = record {
                 self.known.insert(read.key(id), record.clone());
             }
         }
-        self.missing.extend(told.missing.into_iter().map(|id| read.key(ids[id])));
+        self.missing.extend(told.missing.into_iter().map(|row| read.key(&read.ids[row])));
     }
 
     /// Whether the task was read.
@@ -47,16 +123,20 @@ impl Tasks {
 /// Settles the updates that are stale, and those of tasks that don't exist and that no update wants
 /// to be created.
 pub(super) fn settle(updates: &[Update], tasks: &Tasks, ledger: &mut Ledger) {
-    let creates = |update: &&Update| update.on_missing == OnMissing::Create;
     // Where updates of one task don't agree, the newest of them decides when they are merged.
-    let wanted: BTreeSet<_> = updates.iter().filter(creates).map(|update| &update.task).collect();
-    for (index, update) in updates.iter().enumerate().filter(|(_, update)| is_guarded(update)) {
-        if !ledger.is_open(index) {
+    let mut to_create = BTreeSet::new();
+    for update in updates {
+        if update.on_missing == OnMissing::Create {
+            to_create.insert(&update.task);
+        }
+    }
+    for (index, update) in updates.iter().enumerate() {
+        if !is_guarded(update) || !ledger.is_open(index) {
             continue;
         }
         if is_stale(update, tasks) {
             ledger.settle(index, Outcome::Stale);
-        } else if tasks.is_missing(&update.task) && !wanted.contains(&update.task) {
+        } else if tasks.is_missing(&update.task) && !to_create.contains(&update.task) {
             ledger.settle(index, account::not_found(&update.task, update.on_missing));
         }
     }
@@ -64,63 +144,20 @@ pub(super) fn settle(updates: &[Update], tasks: &Tasks, ledger: &mut Ledger) {
 
 /// Whether a newer event has already been applied to the update's task.
 fn is_stale(update: &Update, tasks: &Tasks) -> bool {
-    let applied = update
-        .updated_at_property
-        .as_ref()
-        .and_then(|property| tasks.value(&update.task, property));
-    // A value that is not a time says nothing about what was applied.
-    applied
-        .and_then(|applied| Time::parse(applied).ok())
-        .is_some_and(|applied| applied > update.time)
-}
-
-/// Whether a guarded task already is as the write would make it, at the same event time. A newer
-/// event is always written, if only to move the time: otherwise a late event in between would pass.
-pub(super) fn is_unchanged(write: &Write, tasks: &Tasks) -> bool {
-    write.is_guarded
-        && write.properties.iter().all(|(name, value)| {
-            let current = tasks.value(&write.task, name).unwrap_or_default();
-            same_value(current, value)
-        })
-}
-
-/// Whether HubSpot shows a value that was written, be it without the space around it, as another
-/// form of the same number, or as cleaned HTML. For values that were written a moment ago: any
-/// other may have been different before.
-pub(super) fn shows(current: &str, written: &str) -> bool {
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
-    let same_number = || matches!((number(current), number(written)), (Some(one), Some(other)) if one.total_cmp(&other).is_eq());
-    same_value(current, written)
-        || current.trim() == written.trim()
-        || same_number()
-        || (written.contains(['<', '&']) && words(current) == words(written))
-}
-
-/// The words of HTML, without its tags.
-fn words(html: &str) -> Vec<String> {
-    let mut text = String::with_capacity(html.len());
-    for part in html.split('<') {
-        // The first part has no tag before it, and no `>` that ends one.
-        text.push_str(part.split_once('>').map_or(part, |(_, rest)| rest));
-        text.push(' ');
+    let Some(property) = &update.updated_at_property else { return false };
+    let Some(applied) = tasks.value(&update.task, property) else { return false };
+    match Time::parse(applied) {
+        Ok(applied) => applied > update.time,
+        // A value that is not a time says nothing about the events that were applied.
+        Err(_) => false,
     }
-    html_escape::decode_html_entities(&text).split_whitespace().map(str::to_owned).collect()
 }
 
-/// Whether HubSpot shows a value that was written: it writes times in its own format, and adds what
-/// begins with `;` to what several checkboxes have.
-pub(super) fn same_value(current: &str, written: &str) -> bool {
-    // Digits may be a number, a telephone number, anything: as a time they are compared with a
-    // calendar's time only.
-    let is_calendar = current.contains('-') || written.contains('-');
-    let time =
-        |text: &str| (text.len() >= 10 && is_calendar).then(|| Time::parse(text).ok()).flatten();
-    let same_time = || matches!((time(current), time(written)), (Some(current), Some(written)) if current == written);
-    let is_added = || {
-        written.starts_with(';')
-            && written
-                .split(';')
-                .all(|part| part.is_empty() || current.split(';').any(|has| has == part))
+/// Whether a guarded task already has every value of the row, its event time included. A newer
+/// event is always written, if only to move the time: otherwise a late event in between would pass.
+pub(super) fn is_unchanged(row: &Row, tasks: &Tasks) -> bool {
+    let has = |(name, value): (&String, &String)| {
+        is_same_value(tasks.value(&row.task, name).unwrap_or_default(), value)
     };
-    current == written || same_time() || is_added()
+    row.is_guarded && row.properties.iter().all(has)
 }

@@ -4,94 +4,126 @@ use std::collections::BTreeMap;
 
 use futures_util::StreamExt as _;
 
-use super::calls::Calls;
-use super::plan::{Texts, Write};
-use super::{AT_ONCE, Ledger, failed_call};
+use super::blame::failed_call;
+use super::calls::{AT_ONCE, Calls};
+use super::ledger::Ledger;
+use super::row::{Owner, Resolved, Row, Value};
 use crate::hubspot::Error;
 use crate::outcome::{FailReason, Outcome};
-use crate::update::{Unknown, Update, Value};
+use crate::update::{self, Unknown, Update};
 
-/// What was found for each address, by the address in lower case.
-pub(super) type Found = BTreeMap<String, Result<Option<String>, Error>>;
+/// What a look-up found: the owner's id, if there is such an owner.
+type LookedUp = Result<Option<String>, Error>;
 
-/// The values of every update that is open, with each owner's id in place of the address; `None`
-/// for those that have an outcome.
-pub(super) async fn resolve(
+/// The owners that were looked up, by their addresses in lower case.
+#[derive(Default)]
+pub(super) struct Owners(BTreeMap<String, LookedUp>);
+
+/// Looks up the owners of all open updates, and puts their ids in place of the addresses. Updates
+/// whose owners can't be had are settled.
+pub(super) async fn resolve<'u>(
     calls: &Calls<'_>,
-    updates: &[Update],
+    updates: &'u [Update],
     ledger: &mut Ledger,
-) -> Vec<Option<Texts>> {
+) -> Vec<Resolved<'u>> {
+    let open = updates.iter().enumerate().filter(|(index, _)| ledger.is_open(*index));
+    let open: Vec<_> = open.collect();
     let mut emails = BTreeMap::new();
-    for (_, update) in updates.iter().enumerate().filter(|(index, _)| ledger.is_open(*index)) {
-        emails.extend(update.properties.iter().filter_map(|(_, value)| match value {
-            Value::Owner { email, .. } => Some((email.to_lowercase(), email.clone())),
-            Value::Text(_) => None,
-        }));
+    for email in open.iter().flat_map(|(_, update)| addresses(update)) {
+        emails.insert(email.to_lowercase(), email);
     }
-    let look_ups = emails
-        .into_iter()
-        .map(|(key, email)| async move { (key, calls.owner(&email, None).await) });
-    let found: Found =
-        futures_util::stream::iter(look_ups).buffer_unordered(AT_ONCE).collect().await;
-    let mut resolved = Vec::with_capacity(updates.len());
-    for (index, update) in updates.iter().enumerate() {
-        resolved.push(if ledger.is_open(index) {
-            texts(update, &found).map_err(|outcome| ledger.settle(index, outcome)).ok()
-        } else {
-            None
-        });
+    let look_ups =
+        emails.into_iter().map(|(key, email)| async move { (key, calls.owner(email, None).await) });
+    let owners =
+        Owners(futures_util::stream::iter(look_ups).buffer_unordered(AT_ONCE).collect().await);
+    let mut resolved = Vec::with_capacity(open.len());
+    for (index, update) in open {
+        match owners.put_into(update) {
+            Ok(values) => resolved.push(Resolved { index, update, values }),
+            Err(outcome) => ledger.settle(index, outcome),
+        }
     }
     resolved
 }
 
-/// Looks the owner of one property of a write up anew, since HubSpot refuses the id that was known.
-/// Says whether the write is different now, or gives its outcome.
-pub(super) async fn again(
+/// The addresses of the owners that an update names.
+pub(super) fn addresses(update: &Update) -> impl Iterator<Item = &str> {
+    update.properties.iter().filter_map(|(_, value)| match value {
+        update::Value::Owner { email, .. } => Some(email.as_str()),
+        update::Value::Text(_) => None,
+    })
+}
+
+/// Looks the owner of one property of a row up anew, because HubSpot refuses the id that was known.
+/// Returns whether the row is different now. The error is the outcome of a row whose owner can't be
+/// had.
+pub(super) async fn replace_refused(
     calls: &Calls<'_>,
-    write: &mut Write,
+    row: &mut Row,
     property: &str,
 ) -> Result<bool, Outcome> {
-    let Some((email, unknown)) = write.owners.remove(property) else { return Ok(false) };
-    let refused = write.properties.remove(property).unwrap_or_default();
-    let text = match (calls.owner(&email, Some(&refused)).await, unknown) {
-        (Ok(Some(id)), _) => Some(id),
-        (Err(error @ (Error::Later { .. } | Error::Lost)), _) => {
-            return Err(failed_call(&error, &write.task.id_property));
-        }
-        (_, Unknown::Skip) => None,
-        (_, Unknown::Write(text)) => Some(text),
-        (_, Unknown::Fail) => return Err(no_owner(property, &email)),
-    };
+    let Some(owner) = row.owners.remove(property) else { return Ok(false) };
+    let refused = row.properties.remove(property).unwrap_or_default();
+    let found = calls.owner(&owner.email, Some(&refused)).await;
+    let text = text(property, &owner, Some(&found), &row.task.id_property)?;
     let is_different = text.as_ref() != Some(&refused);
-    write.properties.extend(text.map(|text| (property.to_owned(), text)));
+    if let Some(text) = text {
+        row.properties.insert(property.to_owned(), text);
+    }
     Ok(is_different)
 }
 
-fn no_owner(property: &str, email: &str) -> Outcome {
-    Outcome::Failed(
-        FailReason::OwnerNotFound,
-        format!("{property}: HubSpot has no owner with the address {email}"),
-    )
+/// The text of a property that names an owner; `None` where it is left alone.
+fn text(
+    property: &str,
+    owner: &Owner,
+    found: Option<&LookedUp>,
+    id_property: &str,
+) -> Result<Option<String>, Outcome> {
+    match found {
+        Some(Ok(Some(id))) => return Ok(Some(id.clone())),
+        Some(Err(error @ (Error::Later { .. } | Error::Lost))) => {
+            return Err(failed_call(error, id_property));
+        }
+        // An address that HubSpot refuses to look up is one that it doesn't know.
+        Some(Ok(None) | Err(Error::Refused(_))) | None => {}
+    }
+    match &owner.unknown {
+        Unknown::Skip => Ok(None),
+        Unknown::Write(text) => Ok(Some(text.clone())),
+        Unknown::Fail => Err(Outcome::Failed(
+            FailReason::OwnerNotFound,
+            format!("{property}: HubSpot has no owner with the address {}", owner.email),
+        )),
+    }
 }
 
-/// The values of an update, with the ids that were found.
-pub(super) fn texts(update: &Update, found: &Found) -> Result<Texts, Outcome> {
-    let mut texts = Texts::new();
-    for (name, value) in &update.properties {
-        let text = match value {
-            Value::Text(text) => text.clone(),
-            Value::Owner { email, unknown } => match (found.get(&email.to_lowercase()), unknown) {
-                (Some(Ok(Some(id))), _) => id.clone(),
-                // An address that HubSpot refuses to look up is one that it doesn't know.
-                (Some(Err(error @ (Error::Later { .. } | Error::Lost))), _) => {
-                    return Err(failed_call(error, &update.task.id_property));
-                }
-                (_, Unknown::Skip) => continue,
-                (_, Unknown::Write(text)) => text.clone(),
-                (_, Unknown::Fail) => return Err(no_owner(name, email)),
-            },
-        };
-        texts.push((name.clone(), text));
+impl Owners {
+    /// Adds an owner with this id.
+    pub(super) fn add(&mut self, email: &str, id: String) {
+        self.0.insert(email.to_lowercase(), Ok(Some(id)));
     }
-    Ok(texts)
+
+    /// The values of an update, with the owners' ids. The error is its outcome where an owner can't
+    /// be had.
+    pub(super) fn put_into(&self, update: &Update) -> Result<Vec<Value>, Outcome> {
+        let mut values = Vec::new();
+        for (property, value) in &update.properties {
+            let property = property.clone();
+            match value {
+                update::Value::Text(text) => {
+                    values.push(Value { property, text: text.clone(), owner: None });
+                }
+                update::Value::Owner { email, unknown } => {
+                    let owner = Owner { email: email.clone(), unknown: unknown.clone() };
+                    let found = self.0.get(&email.to_lowercase());
+                    let id_property = &update.task.id_property;
+                    if let Some(text) = text(&property, &owner, found, id_property)? {
+                        values.push(Value { property, text, owner: Some(owner) });
+                    }
+                }
+            }
+        }
+        Ok(values)
+    }
 }

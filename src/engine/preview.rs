@@ -1,10 +1,14 @@
-//! What would be sent for updates, before HubSpot is asked anything: to be shown. Pure.
+//! The requests for updates, before HubSpot is asked anything: to be shown. Pure.
 
 use serde_json::{Value, json};
 
-use super::{Ledger, guard, owners, plan};
+use super::guard::{self, Read};
+use super::ledger::Ledger;
+use super::owners::{Owners, addresses};
+use super::plan;
+use super::row::{Resolved, Row};
 use crate::hubspot::{Call, Inputs, READ, ReadInputs};
-use crate::update::{self, OnMissing, Update};
+use crate::update::{OnMissing, Update};
 
 /// A request in the order of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,42 +25,49 @@ pub struct Request {
 /// create the tasks which may be created.
 #[must_use]
 pub fn preview(updates: &[Update]) -> Vec<Request> {
-    let mut requests = Vec::new();
-    for read in plan::reads(updates) {
-        let (ids, properties) = (texts(&read.ids), texts(&read.properties));
-        requests.push(Request {
-            path: READ,
-            body: json!(ReadInputs::new(&read.id_property, &ids, properties)),
-            only: None,
-        });
-    }
-    let mut found = owners::Found::new();
-    for (_, value) in updates.iter().flat_map(|update| &update.properties) {
-        if let update::Value::Owner { email, .. } = value {
-            found.insert(email.to_lowercase(), Ok(Some(format!("<id of the owner {email}>"))));
+    let mut requests: Vec<_> = guard::reads(updates).iter().map(Request::read).collect();
+    for rows in plan::rounds(rows(updates)) {
+        let mut to_create = rows.clone();
+        to_create.retain(|row| row.on_missing == OnMissing::Create);
+        for row in &mut to_create {
+            row.add_due_date();
         }
-    }
-    let resolved = updates.iter().map(|update| owners::texts(update, &found).ok()).collect();
-    let mut ledger = Ledger(vec![None; updates.len()]);
-    let writes = plan::writes(updates, resolved, &guard::Tasks::default(), &mut ledger);
-    for writes in plan::rounds(writes) {
-        let mut to_create: Vec<_> =
-            writes.iter().filter(|row| row.on_missing == OnMissing::Create).cloned().collect();
-        to_create.iter_mut().for_each(plan::Write::add_due_date);
-        let batches = |call, writes, only| {
-            plan::batches(writes).into_iter().map(move |rows| request(call, &rows, only))
-        };
-        requests.extend(batches(Call::Update, writes, None));
-        requests.extend(batches(Call::Upsert, to_create, Some("for the tasks that don't exist")));
+        for rows in plan::batches(rows) {
+            requests.push(Request::write(Call::Update, &rows, None));
+        }
+        for rows in plan::batches(to_create) {
+            let only = Some("for the tasks that don't exist");
+            requests.push(Request::write(Call::Upsert, &rows, only));
+        }
     }
     requests
 }
 
-fn request(call: Call, rows: &[plan::Write], only: Option<&'static str>) -> Request {
-    let inputs: Vec<_> = rows.iter().enumerate().map(|(index, row)| row.input(index)).collect();
-    Request { path: call.path(), body: json!(Inputs { inputs: &inputs }), only }
+/// The rows of updates whose owners are all found.
+fn rows(updates: &[Update]) -> Vec<Row> {
+    let mut owners = Owners::default();
+    for email in updates.iter().flat_map(addresses) {
+        owners.add(email, format!("<id of the owner {email}>"));
+    }
+    let mut resolved = Vec::new();
+    for (index, update) in updates.iter().enumerate() {
+        if let Ok(values) = owners.put_into(update) {
+            resolved.push(Resolved { index, update, values });
+        }
+    }
+    plan::rows(resolved, &guard::Tasks::default(), &mut Ledger::new(updates.len()))
 }
 
-fn texts(texts: &[String]) -> Vec<&str> {
-    texts.iter().map(String::as_str).collect()
+impl Request {
+    fn read(read: &Read) -> Self {
+        let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
+        let properties = read.properties.iter().map(String::as_str).collect();
+        let body = json!(ReadInputs::new(&read.id_property, &ids, properties));
+        Self { path: READ, body, only: None }
+    }
+
+    fn write(call: Call, rows: &[Row], only: Option<&'static str>) -> Self {
+        let inputs: Vec<_> = rows.iter().enumerate().map(|(index, row)| row.input(index)).collect();
+        Self { path: call.path(), body: json!(Inputs { inputs: &inputs }), only }
+    }
 }

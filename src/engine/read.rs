@@ -1,36 +1,56 @@
-//! Reading the tasks that are guarded against late events.
+//! Reading tasks: before guarded ones are written, and after a write of which nobody knows whether
+//! it was done.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use futures_util::StreamExt as _;
 
-use super::calls::Calls;
-use super::guard::Tasks;
-use super::plan::{self, Read};
-use super::{AT_ONCE, Ledger, account, blame, failed_call};
+use super::calls::{AT_ONCE, Calls};
+use super::guard::{self, Read, Tasks};
+use super::ledger::Ledger;
+use super::matching::record_id;
+use super::row::Row;
+use super::{account, blame, plan};
 use crate::hubspot::{Answer, Error};
 use crate::outcome::{Outcome, RetryReason};
-use crate::update::{TaskKey, Update};
+use crate::update::Update;
 
-/// Reads them, and settles the updates of those that can't be read: nothing is written blindly.
+/// What a row's task shows after a write of which nobody knows whether it was done.
+pub(super) enum Seen {
+    /// The values that were written; with the record id where HubSpot says it.
+    AsWritten(Option<String>),
+    /// Other values.
+    Otherwise,
+    /// There is no such task.
+    Missing,
+    /// Neither a task nor the word that there is none.
+    Nothing,
+    /// The task can't be read now.
+    Failed(Error),
+}
+
+/// Reads the guarded tasks, and settles the updates of those that can't be read: nothing is written
+/// blindly.
 pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Tasks {
     let mut tasks = Tasks::default();
     let mut failed = BTreeMap::new();
-    let reads = plan::reads(updates).into_iter().map(|read| batch(calls, read));
+    let reads = guard::reads(updates).into_iter().map(|read| in_parts(calls, read));
     let mut reads = futures_util::stream::iter(reads).buffer_unordered(AT_ONCE);
     while let Some(parts) = reads.next().await {
         for (read, result) in parts {
             match result {
-                Ok(answer) => tasks.take(&read, &answer),
+                Ok(answer) => tasks.add(&read, &answer),
                 Err(error) => {
-                    let outcome = failed_call(&error, &read.id_property);
+                    let outcome = blame::failed_call(&error, &read.id_property);
                     failed.extend(read.ids.iter().map(|id| (read.key(id), outcome.clone())));
                 }
             }
         }
     }
-    for (index, update) in updates.iter().enumerate().filter(|(_, update)| plan::is_guarded(update))
-    {
+    for (index, update) in updates.iter().enumerate() {
+        if !guard::is_guarded(update) {
+            continue;
+        }
         if let Some(outcome) = failed.get(&update.task) {
             ledger.settle(index, outcome.clone());
         } else if !tasks.is_known(&update.task) && !tasks.is_missing(&update.task) {
@@ -43,16 +63,14 @@ pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
 
 /// Reads a batch; in halves where HubSpot refuses it, so that one bad id fails alone, and where it
 /// shows tasks of which nobody can say whose they are.
-pub(super) async fn batch(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<Answer, Error>)> {
+async fn in_parts(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<Answer, Error>)> {
     let mut done = Vec::new();
     let mut queue = VecDeque::from([read]);
     // Both halves before the parts of either: where both are forbidden, it is the token's fault.
     while let Some(mut read) = queue.pop_front() {
-        let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
-        let properties = read.properties.iter().map(String::as_str).collect();
-        match calls.read(&read.id_property, &ids, properties).await {
+        match calls.read(&read).await {
             Ok(answer) => {
-                let mixed = account::told(&read.id_property, &ids, &answer).mixed;
+                let mixed = account::told(&read.id_property, &read.ids, &answer).mixed;
                 let again: Vec<_> = mixed.iter().map(|row| read.ids[*row].clone()).collect();
                 if !again.is_empty() {
                     read.ids.retain(|id| !again.contains(id));
@@ -60,9 +78,7 @@ pub(super) async fn batch(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<An
                 }
                 done.push((read, Ok(answer)));
             }
-            Err(error)
-                if read.ids.len() > 1 && may_be_one(&error, &read) && !calls.is_stopped() =>
-            {
+            Err(error) if may_pass_in_halves(&error, &read) && !calls.is_stopped() => {
                 queue.extend(read.halves());
             }
             Err(error) => done.push((read, Err(error))),
@@ -72,7 +88,10 @@ pub(super) async fn batch(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<An
 }
 
 /// Whether a part of the ids may be read.
-fn may_be_one(error: &Error, read: &Read) -> bool {
+fn may_pass_in_halves(error: &Error, read: &Read) -> bool {
+    if read.ids.len() < 2 {
+        return false;
+    }
     match error {
         Error::Refused(refusal) => !blame::is_about_all(refusal, &read.id_property),
         Error::Later { reason, .. } => *reason == RetryReason::Forbidden,
@@ -80,14 +99,46 @@ fn may_be_one(error: &Error, read: &Read) -> bool {
     }
 }
 
-impl Read {
-    fn halves(mut self) -> [Self; 2] {
-        let second = self.ids.split_off(self.ids.len() / 2);
-        [self.clone(), Self { ids: second, ..self }]
+/// Reads the tasks of rows back after they were written. Returns each row with what its task shows.
+pub(super) async fn back(calls: &Calls<'_>, rows: Vec<Row>) -> Vec<(Row, Seen)> {
+    let mut seen = Vec::new();
+    for mut rows in plan::batches(rows) {
+        let Some(first) = rows.first() else { continue };
+        let id_property = first.task.id_property.clone();
+        let mut properties = BTreeSet::from([id_property.clone()]);
+        properties.extend(rows.iter().flat_map(|row| row.properties.keys().cloned()));
+        let ids = rows.iter().map(|row| row.task.id.clone()).collect();
+        let whole = Read { id_property, ids, properties: properties.into_iter().collect() };
+        for (read, result) in in_parts(calls, whole).await {
+            let of_this_read = rows.extract_if(.., |row| read.ids.contains(&row.task.id));
+            seen.extend(compare(of_this_read.collect(), &read, &result));
+        }
     }
+    seen
+}
 
-    /// The key of a task of this read.
-    pub(super) fn key(&self, id: &str) -> TaskKey {
-        TaskKey { id_property: self.id_property.clone(), id: id.to_owned() }
+/// Compares rows with the answer to a read of their tasks.
+fn compare(rows: Vec<Row>, read: &Read, result: &Result<Answer, Error>) -> Vec<(Row, Seen)> {
+    let told = match result {
+        Ok(answer) => account::told(&read.id_property, &read.ids, answer),
+        Err(Error::Refused(_)) => {
+            return rows.into_iter().map(|row| (row, Seen::Nothing)).collect();
+        }
+        Err(error) => {
+            return rows.into_iter().map(|row| (row, Seen::Failed(error.clone()))).collect();
+        }
+    };
+    let places: BTreeMap<_, _> = read.ids.iter().zip(0..).collect();
+    let mut seen = Vec::new();
+    for row in rows {
+        let place: usize = places[&row.task.id];
+        let shown = match told.records[place] {
+            Some(record) if row.is_written_in(record) => Seen::AsWritten(record_id(record)),
+            Some(_) => Seen::Otherwise,
+            None if told.missing.contains(&place) => Seen::Missing,
+            None => Seen::Nothing,
+        };
+        seen.push((row, shown));
     }
+    seen
 }

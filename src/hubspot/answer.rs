@@ -7,6 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+/// What stands before the list of errors inside of a message.
+const BEFORE_LIST: &str = "Property values were not valid: ";
+
 /// The answer to a batch call that was taken: what was done, and what was not.
 ///
 /// `status` says `COMPLETE` also where half of the batch failed: only that HubSpot is not done yet
@@ -100,6 +103,22 @@ impl Complaint {
             next += 1;
         }
         all
+    }
+
+    /// The list of errors about property values inside of the message: objects with `name`,
+    /// `error`, `message` and sometimes `propertyValue`.
+    #[must_use]
+    pub fn listed(&self) -> Vec<Value> {
+        let Some((_, list)) = self.message.split_once(BEFORE_LIST) else { return Vec::new() };
+        // The list may be followed by more text.
+        let mut lists = serde_json::Deserializer::from_str(list).into_iter();
+        lists.next().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// The properties that the context names, not those of the errors inside.
+    pub fn property_names(&self) -> impl Iterator<Item = &str> {
+        let fields = ["propertyName", "propertyNames", "properties"];
+        fields.into_iter().flat_map(|field| self.context(field)).map(String::as_str)
     }
 
     /// The texts of a field of the context.

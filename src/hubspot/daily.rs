@@ -40,9 +40,12 @@ impl Daily {
     }
 
     /// Remembers that HubSpot refused a call for it. Returns how long to wait.
-    pub(super) fn used_up(&self, retry_after: Option<Duration>, now: Instant) -> Duration {
-        // A day is over soon, but never at once.
-        let until = retry_after.filter(|wait| !wait.is_zero()).map(|wait| now + wait);
+    pub(super) fn use_up(&self, retry_after: Option<Duration>, now: Instant) -> Duration {
+        let until = match retry_after {
+            // A day is over soon, but never at once.
+            None | Some(Duration::ZERO) => None,
+            Some(wait) => Some(now + wait),
+        };
         let limit = UsedUp { until, ask_at: now + ASK_AGAIN };
         let wait = limit.wait(now);
         *self.lock() = Some(limit);
@@ -50,7 +53,7 @@ impl Daily {
     }
 
     /// Forgets it, since a call was taken.
-    pub(super) fn passed(&self) {
+    pub(super) fn forget(&self) {
         *self.lock() = None;
     }
 
@@ -61,9 +64,8 @@ impl Daily {
 
 impl UsedUp {
     fn wait(&self, now: Instant) -> Duration {
-        self.until
-            .map_or(self.ask_at, |until| until.min(self.ask_at))
-            .saturating_duration_since(now)
+        let until = self.until.unwrap_or(self.ask_at).min(self.ask_at);
+        until.saturating_duration_since(now)
     }
 }
 
@@ -77,7 +79,7 @@ mod tests {
     fn one_call_asks_again_every_ten_minutes() {
         let (daily, now) = (Daily::default(), Instant::now());
         assert_eq!(daily.wait(now), None);
-        assert_eq!(daily.used_up(None, now), 10 * MINUTE);
+        assert_eq!(daily.use_up(None, now), 10 * MINUTE);
         assert_eq!(daily.wait(now + 4 * MINUTE), Some(6 * MINUTE));
         let calls = (0..100).filter(|minute| daily.wait(now + *minute * MINUTE).is_none()).count();
         assert_eq!(calls, 9, "at 10, 20, ... 90 minutes");
@@ -86,7 +88,7 @@ mod tests {
     #[test]
     fn hubspots_own_time_counts_where_it_is_sooner() {
         let (daily, now) = (Daily::default(), Instant::now());
-        assert_eq!(daily.used_up(Some(3 * MINUTE), now), 3 * MINUTE);
+        assert_eq!(daily.use_up(Some(3 * MINUTE), now), 3 * MINUTE);
         assert_eq!(daily.wait(now + 2 * MINUTE), Some(MINUTE));
         assert_eq!(
             (daily.wait(now + 3 * MINUTE), daily.wait(now + 3 * MINUTE)),
@@ -94,18 +96,18 @@ mod tests {
             "it is over for all"
         );
         assert_eq!(
-            daily.used_up(Some(60 * MINUTE), now),
+            daily.use_up(Some(60 * MINUTE), now),
             10 * MINUTE,
             "a raised limit is noticed before"
         );
-        assert_eq!(daily.used_up(Some(Duration::ZERO), now), 10 * MINUTE);
+        assert_eq!(daily.use_up(Some(Duration::ZERO), now), 10 * MINUTE);
     }
 
     #[test]
     fn a_call_that_is_taken_ends_it() {
         let (daily, now) = (Daily::default(), Instant::now());
-        daily.used_up(None, now);
-        daily.passed();
+        daily.use_up(None, now);
+        daily.forget();
         assert_eq!(daily.wait(now), None);
     }
 }

@@ -1,19 +1,21 @@
-//! Why a call to HubSpot came to nothing.
+//! Why a call to HubSpot failed.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::answer::Complaint;
 use crate::outcome::RetryReason;
 
 /// A call that was not taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// HubSpot refuses the request as it is: sent again it is refused again.
+    #[error("HubSpot answered {}: {}", .0.status, .0.complaint.message)]
     Refused(Box<Refusal>),
     /// The answer was lost, and what was sent may not be sent twice without looking.
+    #[error("the connection to HubSpot broke")]
     Lost,
     /// It may succeed later.
+    #[error("{detail}")]
     Later {
         /// Why.
         reason: RetryReason,
@@ -31,16 +33,4 @@ pub struct Refusal {
     pub status: u16,
     /// The body, as far as it is an error in HubSpot's shape.
     pub complaint: Complaint,
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refusal) => {
-                write!(f, "HubSpot answered {}: {}", refusal.status, refusal.complaint.message)
-            }
-            Self::Lost => f.write_str("the connection to HubSpot broke"),
-            Self::Later { detail, .. } => f.write_str(detail),
-        }
-    }
 }

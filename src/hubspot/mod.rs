@@ -1,4 +1,4 @@
-//! HubSpot's tasks API: calls, their answers, whose fault a refusal is, and whether to try again.
+//! HubSpot's tasks API: calls, their retries, and their answers.
 
 mod answer;
 mod daily;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use crate::secrets::SecretError;
 use crate::settings::ApiVersion;
 use crate::update::RECORD_ID;
+use transport::Reply;
 
 /// The most inputs of one batch call.
 /// <https://developers.hubspot.com/docs/api-reference/crm-tasks-v3>
@@ -137,9 +138,9 @@ impl Hubspot {
         self.transport.warm_up(deadline).await;
     }
 
-    /// Whether the token can be had, and can be one.
-    pub async fn ready(&self, deadline: Instant) -> Result<(), SecretError> {
-        self.transport.ready(deadline).await
+    /// Fetches the token and checks its form.
+    pub async fn check_token(&self, deadline: Instant) -> Result<(), SecretError> {
+        self.transport.check_token(deadline).await
     }
 
     /// Writes up to [`BATCH`] tasks, all by the same property.
@@ -151,11 +152,10 @@ impl Hubspot {
     ) -> Result<Answer, Error> {
         // A value that begins with `;` is added to what several checkboxes have; any other may be
         // written twice.
-        let repeatable = !inputs
-            .iter()
-            .any(|input| input.properties.values().any(|value| value.starts_with(';')));
+        let mut values = inputs.iter().flat_map(|input| input.properties.values());
+        let repeatable = !values.any(|value| value.starts_with(';'));
         let path = format!("{}/{}", self.tasks, call.path());
-        let (answer, is_repeated) =
+        let Reply { answer, is_repeated } =
             self.transport.post(&path, &Inputs { inputs }, repeatable, deadline).await?;
         Ok(Answer { is_repeated, ..answer })
     }
@@ -169,9 +169,8 @@ impl Hubspot {
         deadline: Instant,
     ) -> Result<Answer, Error> {
         let body = ReadInputs::new(id_property, ids, properties);
-        let (answer, _) =
-            self.transport.post(&format!("{}/{READ}", self.tasks), &body, true, deadline).await?;
-        Ok(answer)
+        let path = format!("{}/{READ}", self.tasks);
+        Ok(self.transport.post(&path, &body, true, deadline).await?.answer)
     }
 
     /// The id of the owner with an e-mail address, if there is one: as it is known, else as HubSpot
@@ -202,7 +201,7 @@ impl Hubspot {
         self.owner(email, deadline).await
     }
 
-    /// What HubSpot refused lately.
+    /// The refusals of the last minutes.
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
@@ -234,5 +233,5 @@ fn path(version: &ApiVersion, part: &str) -> String {
 /// HubSpot refuses `hs_object_id` as an id property: without one, ids are record ids.
 #[must_use]
 pub fn id_property_field(id_property: &str) -> Option<&str> {
-    Some(id_property).filter(|name| *name != RECORD_ID)
+    (id_property != RECORD_ID).then_some(id_property)
 }

@@ -58,9 +58,8 @@ impl Hubspot {
         property: &NewProperty,
         deadline: Instant,
     ) -> Result<(), Error> {
-        let created =
-            self.transport.post::<IgnoredAny>(&self.properties, property, false, deadline).await;
-        created.map(|_| ())
+        self.transport.post::<IgnoredAny>(&self.properties, property, false, deadline).await?;
+        Ok(())
     }
 }
 

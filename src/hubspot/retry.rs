@@ -21,7 +21,7 @@ pub(super) enum Failure {
         status: u16,
         /// The header `Retry-After`.
         retry_after: Option<Duration>,
-        /// What the body says besides.
+        /// What the body says about another try.
         hint: Hint,
     },
     /// A success whose body is not what the API promises, such as a proxy's page.
@@ -56,33 +56,24 @@ impl Failure {
 }
 
 impl Hint {
-    /// Reads it from the body of an answer with this status. `policyName` names a limit; where it
+    /// Reads the hint in the body of an answer with this status. `policyName` names a limit; where it
     /// is missing, HubSpot's words do.
-    pub(super) fn of(status: u16, complaint: &Complaint) -> Self {
+    pub(super) fn read(status: u16, complaint: &Complaint) -> Self {
         match status {
-            429 if complaint.policy_name.is_empty() => Self::of_limit(&complaint.message),
-            429 => Self::of_limit(&complaint.policy_name),
-            409 => {
-                let exists = ["OBJECT_ALREADY_EXISTS", "CONFLICTING_UNIQUE_VALUE"];
-                let says_so = |error: &&Complaint| {
-                    let says = |kind: &str| {
-                        error.category == kind || error.code == kind || error.message.contains(kind)
-                    };
-                    exists.into_iter().any(says) || error.message.contains("already exists")
-                };
-                if complaint.all().iter().any(says_so) { Self::Exists } else { Self::None }
-            }
+            429 if complaint.policy_name.is_empty() => Self::read_limit(&complaint.message),
+            429 => Self::read_limit(&complaint.policy_name),
+            409 if complaint.all().into_iter().any(says_exists) => Self::Exists,
             _ => Self::None,
         }
     }
 
     /// `DAILY`, `SECONDLY`, or words that name them; `TEN_SECONDLY_ROLLING` is neither.
-    fn of_limit(text: &str) -> Self {
+    fn read_limit(text: &str) -> Self {
         let text = text.to_ascii_lowercase();
         let mut before = "";
-        for word in text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
-        {
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric()) {
             match word {
+                "" => {}
                 "daily" => return Self::Daily,
                 "secondly" if !matches!(before, "ten" | "10") => return Self::Secondly,
                 _ => before = word,
@@ -90,6 +81,16 @@ impl Hint {
         }
         Self::None
     }
+}
+
+/// Whether an error says that something has the name or the value already.
+fn says_exists(error: &Complaint) -> bool {
+    for kind in ["OBJECT_ALREADY_EXISTS", "CONFLICTING_UNIQUE_VALUE"] {
+        if error.category == kind || error.code == kind || error.message.contains(kind) {
+            return true;
+        }
+    }
+    error.message.contains("already exists")
 }
 
 /// Reads `Retry-After`: seconds, which may have a fraction, or a date. `now` is the time of the
@@ -132,7 +133,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Decides after a try.
 ///
-/// | what came back | what to do |
+/// | failure | what to do |
 /// | --- | --- |
 /// | the connection broke, or one try got no answer while time is left, for the first time | again at once on a fresh connection: it may have died while the function was frozen |
 /// | the connection broke again, none could be made, a success that can't be read | again after 0.2 s, 0.4 s, 0.8 s, ... |
@@ -218,7 +219,7 @@ mod tests {
 
     fn status(status: u16, policy: &str, retry_after: Option<u64>) -> Failure {
         let complaint = Complaint { policy_name: policy.to_owned(), ..Complaint::default() };
-        let hint = Hint::of(status, &complaint);
+        let hint = Hint::read(status, &complaint);
         Failure::Status { status, retry_after: retry_after.map(Duration::from_secs), hint }
     }
 
@@ -347,7 +348,7 @@ mod tests {
                 message: message.into(),
                 ..Complaint::default()
             };
-            Hint::of(429, &complaint)
+            Hint::read(429, &complaint)
         };
         for (policy, message, expected) in [
             ("DAILY", "", Hint::Daily),
@@ -376,7 +377,7 @@ mod tests {
             (r#"{"category": "CONFLICT", "message": "another write is under way"}"#, Hint::None),
             ("{}", Hint::None),
         ] {
-            assert_eq!(Hint::of(409, &serde_json::from_str(body).unwrap()), expected, "{body}");
+            assert_eq!(Hint::read(409, &serde_json::from_str(body).unwrap()), expected, "{body}");
         }
     }
 

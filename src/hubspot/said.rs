@@ -1,5 +1,5 @@
-//! What HubSpot, or who speaks in its place, says to a call that failed: fit for the log, and in
-//! words of ours. Pure.
+//! The body of a failed call's answer, from HubSpot or a proxy: fit for the log, and in words of
+//! ours. Pure.
 //!
 //! HubSpot quotes values in its sentences, and a value is a ticket's text, which the log must not
 //! hold.
@@ -10,6 +10,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::answer::Complaint;
+use crate::text::cut;
 
 /// The body of an answer that is no success.
 #[derive(Debug, Default)]
@@ -27,7 +28,13 @@ pub(super) struct Said {
 /// How much of HubSpot's words is logged, in characters.
 const LONGEST: usize = 300;
 
-/// What stands in place of words that the request holds too.
+/// How much of a body is searched for the title of a web page, in bytes.
+const PAGE: usize = 16 * 1024;
+
+/// The most properties that are logged.
+const PROPERTIES: usize = 10;
+
+/// Stands in place of words that the request holds too.
 const HIDDEN: &str = "…";
 
 /// Words of HubSpot's sentences, which say nothing of a ticket that holds them as well.
@@ -41,27 +48,19 @@ const HARMLESS: &str = "a access account allowed already an and another any api 
 
 impl Said {
     /// Reads a body. `header` is `X-HubSpot-Correlation-Id`.
-    pub(super) fn of(body: &[u8], header: Option<&str>) -> Self {
+    pub(super) fn read(body: &[u8], header: Option<&str>) -> Self {
         let json: Value = serde_json::from_slice(body).unwrap_or_default();
         let complaint = Complaint::deserialize(&json).unwrap_or_default();
-        let outer = ["category", "subCategory", "errorType"]
-            .map(|name| json[name].as_str().unwrap_or_default());
-        let inner = complaint
-            .all()
-            .into_iter()
-            .flat_map(|error| [error.category.as_str(), error.code.as_str()]);
-        let mut kinds: Vec<String> = Vec::new();
-        for kind in outer.into_iter().chain(inner).filter(|kind| is_name(kind)) {
-            if !kinds.iter().any(|known| known == kind) {
-                kinds.push(kind.to_owned());
-            }
-        }
+        let start = String::from_utf8_lossy(&body[..body.len().min(PAGE)]);
+        let is_page = start.trim_start().starts_with('<');
         let ids = [json["correlationId"].as_str(), header];
-        let correlation_id =
-            ids.into_iter().flatten().find(|id| is_name(id)).unwrap_or_default().to_owned();
-        let text = String::from_utf8_lossy(&body[..body.len().min(16 * 1024)]);
-        let page = text.trim_start().starts_with('<').then(|| title(&text));
-        Self { complaint, correlation_id, kinds, page }
+        let correlation_id = ids.into_iter().flatten().find(|id| is_name(id)).unwrap_or_default();
+        Self {
+            correlation_id: correlation_id.to_owned(),
+            kinds: kinds(&json, &complaint),
+            page: is_page.then(|| format!("a web page: {}", title(&start))),
+            complaint,
+        }
     }
 
     /// Whether a web page came instead of JSON.
@@ -71,84 +70,118 @@ impl Said {
 
     /// The kind of error, such as `VALIDATION_ERROR`; the limit, of a 429.
     pub(super) fn category(&self) -> &str {
-        let policy = Some(self.complaint.policy_name.as_str()).filter(|name| is_name(name));
-        policy.or(self.kinds.first().map(String::as_str)).unwrap_or_default()
+        let policy = self.complaint.policy_name.as_str();
+        if is_name(policy) {
+            return policy;
+        }
+        self.kinds.first().map_or("", String::as_str)
     }
 
     /// The properties that it names.
     pub(super) fn properties(&self) -> String {
-        let errors = self.complaint.all();
-        let in_context = errors.iter().flat_map(|error| {
-            ["propertyName", "propertyNames", "properties"]
-                .into_iter()
-                .flat_map(|name| error.context(name))
-        });
-        let inside = errors.iter().flat_map(|error| inside(&error.message));
-        let names: BTreeSet<String> =
-            in_context.cloned().chain(inside).filter(|name| is_name(name)).collect();
-        names.into_iter().take(10).collect::<Vec<_>>().join(", ")
+        let mut names = BTreeSet::new();
+        for error in self.complaint.all() {
+            names.extend(error.property_names().map(str::to_owned));
+            for entry in error.listed() {
+                names.extend(entry["name"].as_str().map(str::to_owned));
+            }
+        }
+        names.retain(|name| is_name(name));
+        names.into_iter().take(PROPERTIES).collect::<Vec<_>>().join(", ")
     }
 
-    /// Its words in a line, without those that the request sent: `request` is its body, `query`
-    /// what stood in its address.
+    /// Its words in a line, without those that the request sent: `request` is its body, `query` the
+    /// query of its address.
     pub(super) fn words(&self, request: &[u8], query: &str) -> String {
-        let message = self.page.as_ref().unwrap_or(&self.complaint.message);
-        // What follows is a list of values.
-        let message = message.split(['{', '[']).next().unwrap_or_default();
-        let message: String =
-            message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut asked: BTreeSet<String> =
-            parts(&message).filter(is_word).map(str::to_lowercase).collect();
+        let message = one_line(self.page.as_ref().unwrap_or(&self.complaint.message));
         let harmless: BTreeSet<&str> = HARMLESS.split_whitespace().collect();
-        asked.retain(|word| !harmless.contains(word.as_str()));
-        let body: Value = serde_json::from_slice(request).unwrap_or_default();
-        let mut sent = BTreeSet::new();
-        values(&body["inputs"], &mut |value| note(value, &asked, &mut sent));
-        for (_, value) in form_urlencoded::parse(query.as_bytes()) {
-            note(&value, &asked, &mut sent);
+        let mut sent = Sent::default();
+        for word in words(&message) {
+            let word = word.to_lowercase();
+            if !harmless.contains(word.as_str()) {
+                sent.asked.insert(word);
+            }
         }
-        hide(&message, &sent)
+        let body: Value = serde_json::from_slice(request).unwrap_or_default();
+        sent.add_values(&body["inputs"]);
+        for (_, value) in form_urlencoded::parse(query.as_bytes()) {
+            sent.add(&value);
+        }
+        hide(&message, &sent.found)
     }
 
     /// Why a 403 forbids it, and what to do.
     pub(super) fn why_forbidden(&self) -> String {
-        let errors = self.complaint.all();
-        let scopes = errors.iter().flat_map(|error| {
-            error.context("requiredGranularScopes").iter().chain(error.context("requiredScopes"))
-        });
-        let scopes: Vec<_> = scopes.map(String::as_str).filter(|scope| is_name(scope)).collect();
-        let is = |kind: &str| {
-            self.kinds.iter().any(|known| known == kind) || self.complaint.message.contains(kind)
-        };
-        let message = self.complaint.message.to_lowercase();
-        let says = |words: [&str; 3]| {
-            let kinds = self.kinds.join(" ").to_lowercase();
-            words.iter().any(|word| message.contains(word) || kinds.contains(word))
-        };
+        let scopes = self.required_scopes();
         if !scopes.is_empty() {
-            format!("the HubSpot token lacks a scope: {}", scopes.join(", "))
-        } else if is("USER_DOES_NOT_HAVE_PERMISSIONS") {
-            "whoever made the HubSpot token has left, or lost the permission: rotate the token"
-                .to_owned()
-        } else if self.is_page() {
-            "a web page forbids it in HubSpot's place: a firewall (Cloudflare) or a proxy blocks this network; if it \
-             stays so, ask HubSpot's support"
-                .to_owned()
-        } else if says(["suspended", "deactivated", "disabled"]) {
-            "the HubSpot account is suspended or closed: an administrator has to settle that with HubSpot".to_owned()
-        } else if is("MISSING_SCOPES") || message.contains("scope") {
-            "the HubSpot token lacks a scope, and HubSpot doesn't say which: compare its scopes with those that \
-             docs/deploy.md asks for"
-                .to_owned()
-        } else {
-            let kind = self.category();
-            let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
-            format!(
-                "HubSpot forbids it{kind}: look at the token's scopes, its user and the account in HubSpot"
-            )
+            return format!("the HubSpot token lacks a scope: {}", scopes.join(", "));
+        }
+        if self.is_kind("USER_DOES_NOT_HAVE_PERMISSIONS") {
+            return "whoever made the HubSpot token has left, or lost the permission: rotate the token"
+                .to_owned();
+        }
+        if self.is_page() {
+            return "a web page forbids it in HubSpot's place: a firewall (Cloudflare) or a proxy \
+                    blocks this network; if it stays so, ask HubSpot's support"
+                .to_owned();
+        }
+        let message = self.complaint.message.to_lowercase();
+        let kinds = self.kinds.join(" ").to_lowercase();
+        for word in ["suspended", "deactivated", "disabled"] {
+            if message.contains(word) || kinds.contains(word) {
+                return "the HubSpot account is suspended or closed: an administrator has to settle \
+                        that with HubSpot"
+                    .to_owned();
+            }
+        }
+        if self.is_kind("MISSING_SCOPES") || message.contains("scope") {
+            return "the HubSpot token lacks a scope, and HubSpot doesn't say which: compare its \
+                    scopes with those that docs/deploy.md asks for"
+                .to_owned();
+        }
+        let kind = match self.category() {
+            "" => String::new(),
+            kind => format!(" ({kind})"),
+        };
+        format!(
+            "HubSpot forbids it{kind}: look at the token's scopes, its user and the account in \
+             HubSpot"
+        )
+    }
+
+    fn required_scopes(&self) -> Vec<&str> {
+        let mut scopes = Vec::new();
+        for error in self.complaint.all() {
+            for field in ["requiredGranularScopes", "requiredScopes"] {
+                scopes.extend(error.context(field).iter().map(String::as_str));
+            }
+        }
+        scopes.retain(|scope| is_name(scope));
+        scopes
+    }
+
+    /// Whether it is of this kind, which HubSpot may say in its words alone.
+    fn is_kind(&self, kind: &str) -> bool {
+        self.kinds.iter().any(|known| known == kind) || self.complaint.message.contains(kind)
+    }
+}
+
+/// The kinds of error that a body names, the outermost first, each once.
+fn kinds(json: &Value, complaint: &Complaint) -> Vec<String> {
+    let mut all = Vec::new();
+    for field in ["category", "subCategory", "errorType"] {
+        all.extend(json[field].as_str());
+    }
+    for error in complaint.all() {
+        all.extend([error.category.as_str(), error.code.as_str()]);
+    }
+    let mut kinds: Vec<String> = Vec::new();
+    for kind in all {
+        if is_name(kind) && !kinds.iter().any(|known| known == kind) {
+            kinds.push(kind.to_owned());
         }
     }
+    kinds
 }
 
 /// Whether it is a name of HubSpot's, which may be shown as it is: of a kind, a property, a scope,
@@ -158,43 +191,56 @@ fn is_name(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
-/// The title of a web page.
-fn title(page: &str) -> String {
-    let after = |text: &str| text.split_once('>').map(|(_, rest)| rest.to_owned());
-    let title = page.to_ascii_lowercase().find("<title").and_then(|at| after(&page[at..]));
-    let title = title.and_then(|rest| rest.split('<').next().map(str::to_owned));
-    format!("a web page: {}", title.unwrap_or_default())
+/// The title of a web page; empty where it has none.
+fn title(page: &str) -> &str {
+    let Some(start) = page.to_ascii_lowercase().find("<title") else { return "" };
+    let (_, rest) = page[start..].split_once('>').unwrap_or_default();
+    rest.split('<').next().unwrap_or_default()
 }
 
-/// The names of the properties in the list of errors inside of a message.
-fn inside(message: &str) -> Vec<String> {
-    let Some(at) = message.find("[{") else { return Vec::new() };
-    let mut list = serde_json::Deserializer::from_str(&message[at..]).into_iter::<Vec<Value>>();
-    let entries = list.next().and_then(Result::ok).unwrap_or_default();
-    entries.iter().filter_map(|entry| entry["name"].as_str().map(str::to_owned)).collect()
+/// A message in one line, up to the list of values that may follow it.
+fn one_line(message: &str) -> String {
+    let message = message.split(['{', '[']).next().unwrap_or_default();
+    let is_between = |c: char| c.is_whitespace() || c.is_control();
+    message.split(is_between).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// Every text in the inputs of a batch, but for names of ours.
-fn values(value: &Value, each: &mut impl FnMut(&str)) {
-    match value {
-        Value::String(text) => each(text),
-        Value::Array(list) => list.iter().for_each(|value| values(value, each)),
-        Value::Object(fields) => {
-            let of_the_sender = fields
-                .iter()
-                .filter(|(name, _)| !matches!(&***name, "idProperty" | "objectWriteTraceId"));
-            of_the_sender.for_each(|(_, value)| values(value, each));
+/// The words of a message that a request sent as well.
+#[derive(Default)]
+struct Sent {
+    /// The words of the message, in lower case.
+    asked: BTreeSet<String>,
+    /// Those of them that were sent.
+    found: BTreeSet<String>,
+}
+
+impl Sent {
+    /// Adds every text in the inputs of a batch, but for names of ours.
+    fn add_values(&mut self, value: &Value) {
+        match value {
+            Value::String(text) => self.add(text),
+            Value::Array(list) => {
+                for value in list {
+                    self.add_values(value);
+                }
+            }
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    if name != "idProperty" && name != "objectWriteTraceId" {
+                        self.add_values(value);
+                    }
+                }
+            }
+            _ => {}
         }
-        _ => {}
     }
-}
 
-/// Notes which of the words `asked` about are in a value.
-fn note(value: &str, asked: &BTreeSet<String>, sent: &mut BTreeSet<String>) {
-    for word in parts(value).filter(is_word) {
-        let word = word.to_lowercase();
-        if asked.contains(&word) {
-            sent.insert(word);
+    fn add(&mut self, value: &str) {
+        for word in words(value) {
+            let word = word.to_lowercase();
+            if self.asked.contains(&word) {
+                self.found.insert(word);
+            }
         }
     }
 }
@@ -203,11 +249,11 @@ fn note(value: &str, asked: &BTreeSet<String>, sent: &mut BTreeSet<String>) {
 /// [`LONGEST`].
 fn hide(message: &str, sent: &BTreeSet<String>) -> String {
     let mut shown = String::new();
-    // What stands between words is shown when a word follows that is shown too.
+    // The text between two words is shown together with the second of them.
     let mut between = "";
     let mut is_hiding = false;
     for part in parts(message) {
-        if !is_word(&part) {
+        if !is_word(part) {
             between = part;
             continue;
         }
@@ -224,8 +270,9 @@ fn hide(message: &str, sent: &BTreeSet<String>) -> String {
             is_hiding = false;
         }
         between = "";
-        if shown.chars().count() > LONGEST {
-            return shown.chars().take(LONGEST).chain(HIDDEN.chars()).collect();
+        let start = cut(&shown, LONGEST);
+        if start.len() < shown.len() {
+            return format!("{start}{HIDDEN}");
         }
     }
     if !is_hiding {
@@ -234,24 +281,29 @@ fn hide(message: &str, sent: &BTreeSet<String>) -> String {
     shown
 }
 
-/// A text as words and what stands between them.
+/// The words of a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    parts(text).filter(|part| is_word(part))
+}
+
+/// A text as words and the text between them.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let first = rest.chars().next()?;
-        let end = rest.find(|c| in_word(c) != in_word(first)).unwrap_or(rest.len());
+        let end = rest.find(|c| is_in_word(c) != is_in_word(first)).unwrap_or(rest.len());
         let (part, after) = rest.split_at(end);
         rest = after;
         Some(part)
     })
 }
 
-fn is_word(part: &&str) -> bool {
-    part.chars().next().is_some_and(in_word)
+fn is_word(part: &str) -> bool {
+    part.chars().next().is_some_and(is_in_word)
 }
 
-/// What is not ASCII belongs to a word, whatever it is: no sign of it is shown.
-fn in_word(c: char) -> bool {
+/// Any character that is not ASCII belongs to a word: no sign of it is shown.
+fn is_in_word(c: char) -> bool {
     c.is_alphanumeric() || matches!(c, '_' | '\'' | '\\') || !c.is_ascii()
 }
 
@@ -264,7 +316,7 @@ mod tests {
     use super::*;
 
     fn said(body: &Value) -> Said {
-        Said::of(body.to_string().as_bytes(), None)
+        Said::read(body.to_string().as_bytes(), None)
     }
 
     #[test]
@@ -322,14 +374,14 @@ mod tests {
         let said = said(&body);
         assert_eq!((said.category(), &*said.correlation_id), ("VALIDATION_ERROR", "4f2071b3-bf52"));
         assert_eq!(said.properties(), "amount, ticket");
-        let page = Said::of(
+        let page = Said::read(
             b"<html><head>\n<title>Attention Required! |\nCloudflare</title>",
             Some("from-the-header"),
         );
         assert_eq!(page.correlation_id, "from-the-header");
         assert_eq!(page.words(b"", ""), "a web page: Attention Required! | Cloudflare");
         let bad =
-            Said::of(br#"{"correlationId": "a\nb", "category": {"a": 1}}"#, Some("two words"));
+            Said::read(br#"{"correlationId": "a\nb", "category": {"a": 1}}"#, Some("two words"));
         assert_eq!((&*bad.correlation_id, bad.category()), ("", ""));
     }
 
@@ -362,7 +414,7 @@ mod tests {
             let why = said(&body).why_forbidden();
             assert!(why.contains(expected) && !why.contains("unnamed"), "{body}: {why}");
         }
-        let page = Said::of(b"<!DOCTYPE html><title>Access denied</title>", None).why_forbidden();
+        let page = Said::read(b"<!DOCTYPE html><title>Access denied</title>", None).why_forbidden();
         assert!(
             page.starts_with("a web page forbids it in HubSpot's place: a firewall (Cloudflare)"),
             "{page}"

@@ -35,25 +35,27 @@ impl Token {
     ) -> Option<SecretString> {
         let Self::Secret(secrets, secret) = self else { return None };
         let tried = secrets.get(secret, deadline).await.ok()?;
-        let is_new = |token: &SecretString| token.expose_secret() != refused.expose_secret();
         // Another call may have had the same answer, and fetched it.
-        if let Some(token) = self.first(&tried).ok().filter(is_new) {
+        if let Some(token) = self.newer(&tried, refused) {
             return Some(token);
         }
-        let newer = secrets.get_again(secret, &tried, deadline).await.ok()??;
-        self.first(&newer).ok().filter(is_new)
+        let fetched = secrets.get_again(secret, &tried, deadline).await.ok()??;
+        self.newer(&fetched, refused)
     }
 
+    /// The token among these values, unless it is the one that HubSpot refuses.
+    fn newer(&self, values: &[SecretString], refused: &SecretString) -> Option<SecretString> {
+        let token = self.first(values).ok()?;
+        (token.expose_secret() != refused.expose_secret()).then_some(token)
+    }
+
+    /// The first of the values, if it can be a token.
     fn first(&self, values: &[SecretString]) -> Result<SecretString, SecretError> {
-        let value =
-            values.first().map(|value| SecretString::from(value.expose_secret().trim().to_owned()));
-        let printable = |value: &SecretString| {
-            !value.expose_secret().is_empty()
-                && value.expose_secret().bytes().all(|byte| byte.is_ascii_graphic())
-        };
-        value.filter(printable).ok_or_else(|| {
-            SecretError::set_up(format!("{self} is no HubSpot token; store one in it"))
-        })
+        let token = values.first().map_or("", |value| value.expose_secret().trim());
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SecretError::SetUp(format!("{self} is no HubSpot token; store one in it")));
+        }
+        Ok(SecretString::from(token.to_owned()))
     }
 }
 

@@ -47,12 +47,40 @@ struct Request<'a> {
     repeatable: bool,
 }
 
+/// HubSpot's answer, read.
+pub(super) struct Reply<T> {
+    pub(super) answer: T,
+    /// Whether an earlier try may have been carried out already.
+    pub(super) is_repeated: bool,
+}
+
 struct Response {
     status: u16,
     retry_after: Option<Duration>,
     correlation_id: Option<String>,
     /// `None` where it is larger than [`ANSWER`].
     body: Option<Bytes>,
+}
+
+/// The tries of a call so far.
+#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is remembered on its own")]
+struct Tries {
+    count: u32,
+    /// Whether the next one goes out at once, on a fresh connection.
+    is_at_once: bool,
+    /// Whether one went out on a fresh connection.
+    was_fresh: bool,
+    /// Whether the token was fetched again.
+    is_newest_token: bool,
+    /// Whether one may have been carried out.
+    may_be_done: bool,
+}
+
+/// A try that failed, with the words about it.
+struct Failed {
+    failure: Failure,
+    said: Said,
 }
 
 impl Transport {
@@ -77,31 +105,33 @@ impl Transport {
         }
     }
 
-    pub(super) async fn ready(&self, deadline: Instant) -> Result<(), SecretError> {
+    /// Fetches the token and checks its form.
+    pub(super) async fn check_token(&self, deadline: Instant) -> Result<(), SecretError> {
         self.token.get(deadline).await.map(|_| ())
     }
 
-    /// Gives the answer, and whether an earlier try may have been carried out already. What is not
-    /// `repeatable` is not sent again then.
+    /// Sends a request with a body. One that is not `repeatable` is not sent again once a try may
+    /// have been carried out.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
         repeatable: bool,
         deadline: Instant,
-    ) -> Result<(T, bool), Error> {
+    ) -> Result<Reply<T>, Error> {
         // Texts and maps of texts always become JSON.
         let body = serde_json::to_vec(body).unwrap_or_default().into();
         self.call(&Request { method: Method::POST, path, body, repeatable }, deadline).await
     }
 
+    /// Sends a request without a body.
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
         deadline: Instant,
     ) -> Result<T, Error> {
         let request = Request { method: Method::GET, path, body: Bytes::new(), repeatable: true };
-        self.call(&request, deadline).await.map(|(answer, _)| answer)
+        self.call(&request, deadline).await.map(|reply| reply.answer)
     }
 
     /// Tries until there is an answer that stands, or the time is used up.
@@ -109,38 +139,30 @@ impl Transport {
         &self,
         request: &Request<'_>,
         deadline: Instant,
-    ) -> Result<(T, bool), Error> {
+    ) -> Result<Reply<T>, Error> {
         if let Some(wait) = self.daily.wait(Instant::now()) {
-            let detail = describe(
-                &Failure::Status { status: 429, retry_after: None, hint: Hint::Daily },
-                &Said::default(),
-            );
-            return Err(Error::Later {
-                reason: RetryReason::RateLimited,
-                wait: Some(wait),
-                detail,
-            });
+            let limit = Failure::Status { status: 429, retry_after: None, hint: Hint::Daily };
+            return Err(Failed::from(limit).later(RetryReason::RateLimited, Some(wait)));
         }
         let mut token = self.token.get(deadline).await.map_err(|error| no_token(&error))?;
-        let (mut tries, mut at_once, mut was_fresh, mut is_newest, mut may_be_done) =
-            (0, false, false, false, false);
+        let mut tries = Tries::default();
         loop {
             // A request would still go out on a connection that is open.
             if Instant::now() >= deadline {
-                let detail = describe(&Failure::TimedOut, &Said::default());
-                return Err(Error::Later { reason: RetryReason::Timeout, wait: None, detail });
+                return Err(Failed::from(Failure::TimedOut).later(RetryReason::Timeout, None));
             }
-            tries += 1;
-            let (failure, said) = match self.attempt(request, &token, at_once, deadline).await {
+            tries.count += 1;
+            let failed = match self.attempt(request, &token, tries.is_at_once, deadline).await {
                 Ok(response) => match self.read(&response) {
-                    Ok(answer) => return Ok((answer, may_be_done)),
+                    Ok(answer) => return Ok(Reply { answer, is_repeated: tries.may_be_done }),
                     Err(failed) => *failed,
                 },
-                Err(failure) => (failure, Said::default()),
+                Err(failure) => Failed::from(failure),
             };
-            if matches!(failure, Failure::Status { status: 401, .. }) && !is_newest {
+            let failure = &failed.failure;
+            if matches!(failure, Failure::Status { status: 401, .. }) && !tries.is_newest_token {
                 // The token may have been changed since it was fetched: once, never in a loop.
-                is_newest = true;
+                tries.is_newest_token = true;
                 if let Some(newer) = self.token.get_again(&token, deadline).await {
                     token = newer;
                     continue;
@@ -149,64 +171,54 @@ impl Transport {
             if !request.repeatable && failure.may_be_done() {
                 return Err(Error::Lost);
             }
+            tries.may_be_done |= failure.may_be_done();
             let left = deadline.saturating_duration_since(Instant::now());
-            may_be_done |= failure.may_be_done();
-            let decision = decide(tries, was_fresh, &failure, left, jitter());
-            log(request, &failure, &said, &decision);
-            at_once = decision == Decision::AtOnce;
-            was_fresh |= at_once;
+            let decision = decide(tries.count, tries.was_fresh, failure, left, fastrand::f64());
+            log(request, &failed, &decision);
+            tries.is_at_once = decision == Decision::AtOnce;
+            tries.was_fresh |= tries.is_at_once;
             match decision {
                 Decision::AtOnce => {}
                 Decision::After(wait) => sleep(wait).await,
                 Decision::Later(reason, wait) => {
-                    let is_daily = matches!(failure, Failure::Status { hint: Hint::Daily, .. });
-                    let wait = if is_daily {
-                        Some(self.daily.used_up(wait, Instant::now()))
-                    } else {
-                        wait
-                    };
-                    return Err(Error::Later { reason, wait, detail: describe(&failure, &said) });
+                    if !failed.is_of_the_day() {
+                        return Err(failed.later(reason, wait));
+                    }
+                    let wait = self.daily.use_up(wait, Instant::now());
+                    return Err(failed.later(reason, Some(wait)));
                 }
-                Decision::Refused => {
-                    let status = if let Failure::Status { status, .. } = failure {
-                        status
-                    } else {
-                        TOO_LARGE
-                    };
-                    return Err(Error::Refused(Box::new(Refusal {
-                        status,
-                        complaint: said.complaint,
-                    })));
-                }
+                Decision::Refused => return Err(failed.refused()),
             }
         }
     }
 
-    /// Reads a success. Anything else is a failure, with what was said about it.
-    fn read<T: DeserializeOwned>(&self, response: &Response) -> Result<T, Box<(Failure, Said)>> {
-        let said = |body: &[u8]| Said::of(body, response.correlation_id.as_deref());
+    /// Reads a success. Any other answer is a failure.
+    fn read<T: DeserializeOwned>(&self, response: &Response) -> Result<T, Box<Failed>> {
+        let id = response.correlation_id.as_deref();
         if !(200..300).contains(&response.status) {
-            let said = said(response.body.as_deref().unwrap_or_default());
-            let hint = Hint::of(response.status, &said.complaint);
+            let said = Said::read(response.body.as_deref().unwrap_or_default(), id);
             if response.status < 500 && response.status != 429 {
-                self.daily.passed();
+                self.daily.forget();
             }
             let failure = Failure::Status {
                 status: response.status,
                 retry_after: response.retry_after,
-                hint,
+                hint: Hint::read(response.status, &said.complaint),
             };
-            return Err(Box::new((failure, said)));
+            return Err(Box::new(Failed { failure, said }));
         }
         let Some(body) = &response.body else {
-            return Err(Box::new((Failure::TooLarge, Said::default())));
+            return Err(Box::new(Failed::from(Failure::TooLarge)));
         };
-        let answer = serde_json::from_slice(body)
-            .map_err(|_| Box::new((Failure::Unreadable, said(body))))?;
-        self.daily.passed();
+        let Ok(answer) = serde_json::from_slice(body) else {
+            let said = Said::read(body, id);
+            return Err(Box::new(Failed { failure: Failure::Unreadable, said }));
+        };
+        self.daily.forget();
         Ok(answer)
     }
 
+    /// Makes one try, on a fresh connection if wanted.
     async fn attempt(
         &self,
         request: &Request<'_>,
@@ -245,7 +257,7 @@ impl Transport {
             Ok(Ok(response)) => Ok(response),
             Err(_) => Err(Failure::TimedOut),
             Ok(Err(error)) => {
-                let failure = failure(&error);
+                let failure = Failure::from(&error);
                 // Without the address: it may hold somebody's e-mail address.
                 tracing::info!(
                     reason = outbound::causes(&error.without_url()),
@@ -257,13 +269,21 @@ impl Transport {
     }
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
-    if error.is_connect() {
-        Failure::NoConnection
-    } else if error.is_timeout() {
-        Failure::TimedOut
-    } else {
-        Failure::Broken
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, said: Said::default() }
+    }
+}
+
+impl From<&reqwest::Error> for Failure {
+    fn from(error: &reqwest::Error) -> Self {
+        if error.is_connect() {
+            Self::NoConnection
+        } else if error.is_timeout() {
+            Self::TimedOut
+        } else {
+            Self::Broken
+        }
     }
 }
 
@@ -274,12 +294,12 @@ fn no_token(error: &SecretError) -> Error {
     Error::Later { reason, wait: None, detail: "the HubSpot token can't be read".to_owned() }
 }
 
-/// Says what came back, and what is done about it. Of a connection that failed,
+/// Logs an answer that is no success, and the decision about it. Of a connection that failed,
 /// [`Transport::attempt`] says more.
 ///
 /// The address is shown without its query, which may hold somebody's e-mail address.
-fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decision) {
-    let status = match failure {
+fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
+    let status = match &failed.failure {
         Failure::Status { status, .. } => *status,
         Failure::Unreadable => 200,
         Failure::TooLarge => {
@@ -288,10 +308,6 @@ fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decisio
         }
         Failure::NoConnection | Failure::Broken | Failure::TimedOut => return,
     };
-    let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
-    let (category, correlation_id, properties) =
-        (said.category(), said.correlation_id.as_str(), said.properties());
-    let words = said.words(&request.body, query);
     // A batch may be forbidden because of one of its rows: who sent it finds out, and tells once.
     let is_forbidden_batch = status == 403 && request.method == Method::POST;
     let what = match decision {
@@ -299,24 +315,26 @@ fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decisio
         Decision::Refused => "HubSpot refuses a request".to_owned(),
         Decision::Later(..) if is_forbidden_batch => "HubSpot forbids a call".to_owned(),
         Decision::Later(..) => match status {
-            401 | 403 => format!("set-up: {}", describe(failure, said)),
+            401 | 403 => format!("set-up: {}", failed.describe()),
             404 | 405 | 410 => format!(
-                "set-up: HubSpot answered {status}: nothing takes this call at this address; look at \
-                 HUBSPOT_API_VERSION and HUBSPOT_BASE_URL"
+                "set-up: HubSpot answered {status}: nothing takes this call at this address; look \
+                 at HUBSPOT_API_VERSION and HUBSPOT_BASE_URL"
             ),
-            _ => describe(failure, said),
+            _ => failed.describe(),
         },
     };
+    let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
+    let said = &failed.said;
     // `tracing` wants to know the level when it is compiled.
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
                 status,
                 path,
-                category,
-                correlationId = correlation_id,
-                properties,
-                words,
+                category = said.category(),
+                correlationId = said.correlation_id,
+                properties = said.properties(),
+                words = said.words(&request.body, query),
                 "{what}"
             )
         };
@@ -329,37 +347,54 @@ fn log(request: &Request<'_>, failure: &Failure, said: &Said, decision: &Decisio
     }
 }
 
-/// What happened, in words that are fit for the sender: no other party's text.
-fn describe(failure: &Failure, said: &Said) -> String {
-    match failure {
-        Failure::NoConnection => "HubSpot can't be reached".to_owned(),
-        Failure::Broken => "the connection to HubSpot broke".to_owned(),
-        Failure::TimedOut => "HubSpot did not answer in time".to_owned(),
-        Failure::Unreadable if said.is_page() => {
-            "a web page answers in HubSpot's place: look at HUBSPOT_BASE_URL, and at a proxy on the way".to_owned()
-        }
-        Failure::Unreadable => "HubSpot's answer can't be read".to_owned(),
-        Failure::TooLarge => "HubSpot's answer is over 4 MiB".to_owned(),
-        Failure::Status { status: 401, .. } => "HubSpot refuses the token".to_owned(),
-        Failure::Status { status: 403, .. } => said.why_forbidden(),
-        Failure::Status { status: 429, hint, .. } => {
-            let limit = match hint {
-                Hint::Daily => "DAILY",
-                Hint::Secondly => "SECONDLY",
-                Hint::None | Hint::Exists => said.category(),
-            };
-            let limit = if limit.is_empty() { String::new() } else { format!(" ({limit})") };
-            format!("HubSpot's rate limit is reached{limit}")
-        }
-        Failure::Status { status, .. } => format!("HubSpot answered {status}"),
+impl Failed {
+    /// Whether the account's limit of a day is used up.
+    fn is_of_the_day(&self) -> bool {
+        matches!(self.failure, Failure::Status { hint: Hint::Daily, .. })
     }
-}
 
-/// A number from 0 to 1 that differs between functions that run at the same time. It protects
-/// nothing.
-fn jitter() -> f64 {
-    use std::hash::BuildHasher as _;
-    #[expect(clippy::cast_precision_loss, reason = "any number from 0 to 1 will do")]
-    let random = std::hash::RandomState::new().hash_one(0) as f64;
-    random / 2_f64.powi(64)
+    /// The error of a call that may succeed later.
+    fn later(&self, reason: RetryReason, wait: Option<Duration>) -> Error {
+        Error::Later { reason, wait, detail: self.describe() }
+    }
+
+    /// The error of a call that is refused as it is.
+    fn refused(self) -> Error {
+        let status = match self.failure {
+            Failure::Status { status, .. } => status,
+            _ => TOO_LARGE,
+        };
+        Error::Refused(Box::new(Refusal { status, complaint: self.said.complaint }))
+    }
+
+    /// The failure in words that are fit for the sender: no other party's text.
+    fn describe(&self) -> String {
+        let text = match &self.failure {
+            Failure::NoConnection => "HubSpot can't be reached",
+            Failure::Broken => "the connection to HubSpot broke",
+            Failure::TimedOut => "HubSpot did not answer in time",
+            Failure::Unreadable if self.said.is_page() => {
+                "a web page answers in HubSpot's place: look at HUBSPOT_BASE_URL, and at a proxy \
+                 on the way"
+            }
+            Failure::Unreadable => "HubSpot's answer can't be read",
+            Failure::TooLarge => "HubSpot's answer is over 4 MiB",
+            Failure::Status { status: 401, .. } => "HubSpot refuses the token",
+            Failure::Status { status: 403, .. } => return self.said.why_forbidden(),
+            Failure::Status { status: 429, hint, .. } => {
+                let limit = match hint {
+                    Hint::Daily => "DAILY",
+                    Hint::Secondly => "SECONDLY",
+                    Hint::None | Hint::Exists => self.said.category(),
+                };
+                if limit.is_empty() {
+                    "HubSpot's rate limit is reached"
+                } else {
+                    return format!("HubSpot's rate limit is reached ({limit})");
+                }
+            }
+            Failure::Status { status, .. } => return format!("HubSpot answered {status}"),
+        };
+        text.to_owned()
+    }
 }

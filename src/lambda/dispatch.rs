@@ -128,7 +128,7 @@ impl Dispatch {
         match &self.destination {
             _ if updates.is_empty() => Ok(Ended { outcomes: Vec::new(), wait: None }),
             Destination::Hubspot(hubspot) => {
-                match hubspot.ready(deadline).await {
+                match hubspot.check_token(deadline).await {
                     Err(error) if !error.is_passing() => return Err(error),
                     _ => {}
                 }

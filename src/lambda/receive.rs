@@ -27,25 +27,13 @@ pub(super) enum Rejected {
     BrokenSource,
     /// The sender is not believed.
     #[error("not believed: {0}")]
-    Refused(Refused),
+    Refused(#[from] Refused),
     /// The body can't be read, and nobody signed it.
     #[error("{0}")]
     Unreadable(Unreadable),
     /// The source's secret cannot be fetched, or cannot be used.
     #[error("{at_fault}{0}", at_fault = if .0.is_passing() { "" } else { "set-up: " })]
-    Secret(SecretError),
-}
-
-impl From<Refused> for Rejected {
-    fn from(why: Refused) -> Self {
-        Self::Refused(why)
-    }
-}
-
-impl From<SecretError> for Rejected {
-    fn from(error: SecretError) -> Self {
-        Self::Secret(error)
-    }
+    Secret(#[from] SecretError),
 }
 
 /// Finds the source of a delivery, whatever comes of it then.
@@ -120,13 +108,13 @@ fn usable(source: &Source, secrets: Vec<SecretString>) -> Result<Vec<SecretStrin
     let name = verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
     for secret in &secrets {
         if verify.published == Some(secret.expose_secret().trim_end()) {
-            return Err(SecretError::set_up(format!(
+            return Err(SecretError::SetUp(format!(
                 "the secret {name} is the one that the sender's documentation publishes; store the \
                  webhook's own"
             )));
         }
         if let Some(why) = verify.scheme.unusable(secret) {
-            return Err(SecretError::set_up(format!("the secret {name} can't be used: {why}")));
+            return Err(SecretError::SetUp(format!("the secret {name} can't be used: {why}")));
         }
     }
     Ok(secrets)

@@ -138,7 +138,7 @@ impl Function {
 
     /// One outcome for each update.
     async fn outcomes(&self, updates: &[Update], deadline: Instant) -> Ended {
-        if let Err(error) = self.hubspot.ready(deadline).await
+        if let Err(error) = self.hubspot.check_token(deadline).await
             && !error.is_passing()
         {
             tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::update::{TaskKey, Update, alike};
+use crate::update::{TaskKey, Update};
 
 /// The version that is written and read. A change that an older worker would misread needs another
 /// one.
@@ -88,7 +88,8 @@ pub(super) fn ascii(json: &str) -> String {
 /// A hash, since SQS takes 128 ASCII characters without spaces.
 #[must_use]
 pub fn group(task: &TaskKey) -> String {
-    hash([task.id_property.as_bytes(), alike(&task.id).as_bytes()])
+    let TaskKey { id_property, id } = task.canonical();
+    hash([id_property.as_bytes(), id.as_bytes()])
 }
 
 /// The deduplication id of an update: within five minutes SQS takes each only once.

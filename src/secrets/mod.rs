@@ -2,23 +2,26 @@
 
 mod reference;
 
-pub use reference::SecretRef;
+pub use reference::{NoSecretRef, SecretRef};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::error::Error;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretValueOutput;
+use aws_sdk_secretsmanager::types::SecretValueEntry;
+use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout_at};
 
 use crate::outbound;
 
 /// The shortest time between two fetches that a stranger's wrong signature or HubSpot's 401 can
 /// cause.
-const BETWEEN_EXTRA_FETCHES: Duration = Duration::from_secs(30);
+const BETWEEN_EARLY_FETCHES: Duration = Duration::from_secs(30);
 
 /// How long a failed fetch is remembered, so that a burst of deliveries doesn't become a burst of
 /// fetches.
@@ -31,21 +34,18 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// The most secrets that `BatchGetSecretValue` takes.
 const BATCH: usize = 20;
 
-/// Why a secret can't be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecretError {
-    kind: Kind,
-    message: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// It may pass.
-    Passing,
+/// Why a secret can't be read. The text is for the log: it names the secret, never its value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// A later try can succeed without anybody changing the set-up.
+    #[error("{0}")]
+    Passing(String),
     /// There is no such secret, or not yet.
-    Missing,
+    #[error("{0}")]
+    Missing(String),
     /// Somebody has to change the set-up.
-    SetUp,
+    #[error("{0}")]
+    SetUp(String),
 }
 
 /// Every secret that was asked for, as of its last fetch.
@@ -56,6 +56,9 @@ pub struct Secrets {
     cache: Mutex<BTreeMap<String, Entry>>,
 }
 
+/// The result of a fetch.
+type Fetched = Result<SecretString, SecretError>;
+
 /// The state of one secret, by its name or ARN.
 #[derive(Default)]
 struct Entry {
@@ -64,7 +67,7 @@ struct Entry {
     /// The last failure, and when it happened; none after a success.
     failure: Option<(SecretError, Instant)>,
     /// When it was last fetched before its time.
-    extra: Option<Instant>,
+    early: Option<Instant>,
 }
 
 impl Secrets {
@@ -85,21 +88,20 @@ impl Secrets {
         self.fetch(&mut cache, ids, deadline).await;
     }
 
-    /// The accepted values of a secret, at least one.
+    /// The accepted values of a secret, at least one: from the cache, else from a fetch.
     pub async fn get(
         &self,
         secret: &SecretRef,
         deadline: Instant,
     ) -> Result<Vec<SecretString>, SecretError> {
-        let mut cache = timeout_at(deadline, self.cache.lock())
-            .await
-            .map_err(|_| SecretError::too_late(&secret.id))?;
+        let mut cache = self.lock(secret, deadline).await?;
         cache.entry(secret.id.clone()).or_default();
-        let due: BTreeSet<_> = cache
-            .iter()
-            .filter(|(_, entry)| entry.is_due(self.ttl))
-            .map(|(id, _)| id.clone())
-            .collect();
+        let mut due = BTreeSet::new();
+        for (id, entry) in cache.iter() {
+            if entry.is_due(self.ttl) {
+                due.insert(id.clone());
+            }
+        }
         if due.contains(&secret.id) {
             // Others that are due go along in the same call.
             self.fetch(&mut cache, due, deadline).await;
@@ -107,37 +109,42 @@ impl Secrets {
         read(&cache, secret)
     }
 
-    /// The accepted values where those that were `tried` don't fit: others that are known by now,
-    /// else what a fetch before its time brings. `None` when there is nothing new, or was such a
-    /// fetch a moment ago.
+    /// Values to try after `tried` failed: newer ones from the cache, else from an early fetch.
+    /// `None` when there is nothing new, or there was an early fetch a moment ago.
     pub async fn get_again(
         &self,
         secret: &SecretRef,
         tried: &[SecretString],
         deadline: Instant,
     ) -> Result<Option<Vec<SecretString>>, SecretError> {
-        let mut cache = timeout_at(deadline, self.cache.lock())
-            .await
-            .map_err(|_| SecretError::too_late(&secret.id))?;
-        let is_new = |values: &Vec<SecretString>| {
-            !values
-                .iter()
-                .map(ExposeSecret::expose_secret)
-                .eq(tried.iter().map(ExposeSecret::expose_secret))
-        };
+        let mut cache = self.lock(secret, deadline).await?;
         // Somebody else may have fetched it meanwhile.
-        if let Some(values) = read(&cache, secret).ok().filter(is_new) {
+        if let Ok(values) = read(&cache, secret)
+            && !are_same(&values, tried)
+        {
             return Ok(Some(values));
         }
         let entry = cache.entry(secret.id.clone()).or_default();
-        if entry.extra.is_some_and(|last| last.elapsed() < BETWEEN_EXTRA_FETCHES) {
+        if entry.early.is_some_and(|last| last.elapsed() < BETWEEN_EARLY_FETCHES) {
             return Ok(None);
         }
-        entry.extra = Some(Instant::now());
+        entry.early = Some(Instant::now());
         self.fetch(&mut cache, BTreeSet::from([secret.id.clone()]), deadline).await;
-        read(&cache, secret).map(|values| Some(values).filter(is_new))
+        let values = read(&cache, secret)?;
+        Ok(if are_same(&values, tried) { None } else { Some(values) })
     }
 
+    /// Waits for the cache until the deadline.
+    async fn lock(
+        &self,
+        secret: &SecretRef,
+        deadline: Instant,
+    ) -> Result<MutexGuard<'_, BTreeMap<String, Entry>>, SecretError> {
+        let lock = timeout_at(deadline, self.cache.lock()).await;
+        lock.map_err(|_| too_late(&secret.id))
+    }
+
+    /// Fetches secrets into the cache.
     async fn fetch(
         &self,
         cache: &mut BTreeMap<String, Entry>,
@@ -152,13 +159,13 @@ impl Secrets {
             match timeout_at(deadline, self.fetch_batch(ids)).await {
                 Ok(fetched) => {
                     for (id, result) in fetched {
-                        cache.entry(id).or_default().take(result);
+                        cache.entry(id).or_default().keep(result);
                     }
                 }
                 // Remembered only of a refresh: else whoever has more time has to have its own try.
                 Err(_) if has_old => {
                     for id in ids {
-                        cache.entry(id.clone()).or_default().take(Err(SecretError::too_late(id)));
+                        cache.entry(id.clone()).or_default().keep(Err(too_late(id)));
                     }
                 }
                 Err(_) => {}
@@ -167,28 +174,20 @@ impl Secrets {
     }
 
     /// Fetches up to [`BATCH`] secrets in one call, or each alone where that is not allowed.
-    async fn fetch_batch(
-        &self,
-        ids: &[String],
-    ) -> Vec<(String, Result<SecretString, SecretError>)> {
-        if let [_, _, ..] = ids {
-            let answer = self
-                .client
-                .batch_get_secret_value()
-                .set_secret_id_list(Some(ids.to_vec()))
-                .send()
-                .await;
-            match answer {
+    async fn fetch_batch(&self, ids: &[String]) -> Vec<(String, Fetched)> {
+        if ids.len() > 1 {
+            let call = self.client.batch_get_secret_value().set_secret_id_list(Some(ids.to_vec()));
+            match call.send().await {
                 Ok(answer) => {
-                    // One that the answer doesn't speak of may well be there.
-                    let picked = ids.iter().map(|id| async {
-                        let result = match pick(id, &answer) {
+                    return join_all(ids.iter().map(async |id| {
+                        let result = match find(id, &answer) {
                             Some(result) => result,
+                            // It may well be there.
                             None => self.fetch_one(id).await,
                         };
                         (id.clone(), result)
-                    });
-                    return futures_util::future::join_all(picked).await;
+                    }))
+                    .await;
                 }
                 Err(SdkError::ServiceError(refused)) => {
                     let code = refused.err().code().unwrap_or("an error").to_owned();
@@ -198,48 +197,43 @@ impl Secrets {
                     );
                 }
                 Err(error) => {
-                    let failure = SecretError::passing(format!(
-                        "Secrets Manager: {}",
-                        outbound::causes(&error)
-                    ));
+                    let failure = unreachable(&error);
                     return ids.iter().map(|id| (id.clone(), Err(failure.clone()))).collect();
                 }
             }
         }
-        let fetches = ids.iter().map(|id| async { (id.clone(), self.fetch_one(id).await) });
-        futures_util::future::join_all(fetches).await
+        join_all(ids.iter().map(async |id| (id.clone(), self.fetch_one(id).await))).await
     }
 
-    async fn fetch_one(&self, id: &str) -> Result<SecretString, SecretError> {
+    async fn fetch_one(&self, id: &str) -> Fetched {
         match self.client.get_secret_value().secret_id(id).send().await {
             Ok(answer) => text(id, answer.secret_string()),
             Err(SdkError::ServiceError(refused)) => {
                 let code = refused.err().code().unwrap_or_default();
                 Err(refusal(id, code, refused.raw().status().as_u16()))
             }
-            Err(error) => {
-                Err(SecretError::passing(format!("Secrets Manager: {}", outbound::causes(&error))))
-            }
+            Err(error) => Err(unreachable(&error)),
         }
     }
 }
 
+/// Whether two lists of values are the same.
+fn are_same(one: &[SecretString], other: &[SecretString]) -> bool {
+    let one = one.iter().map(ExposeSecret::expose_secret);
+    one.eq(other.iter().map(ExposeSecret::expose_secret))
+}
+
 /// One secret of the answer to a batch, which names those that it can't give one by one; `None` if
 /// it is silent about the secret.
-fn pick(
-    id: &str,
-    answer: &aws_sdk_secretsmanager::operation::batch_get_secret_value::BatchGetSecretValueOutput,
-) -> Option<Result<SecretString, SecretError>> {
-    let named = |name: Option<&str>, arn: Option<&str>| name == Some(id) || arn == Some(id);
-    // An ARN may be written without the six characters that AWS appends.
-    let partial = |arn: Option<&str>| {
-        id.starts_with("arn:") && arn.is_some_and(|arn| arn.starts_with(&format!("{id}-")))
-    };
+fn find(id: &str, answer: &BatchGetSecretValueOutput) -> Option<Fetched> {
     let values = answer.secret_values();
-    let value = values
-        .iter()
-        .find(|value| named(value.name(), value.arn()))
-        .or_else(|| values.iter().find(|value| partial(value.arn())));
+    let is_it = |value: &&SecretValueEntry| value.name() == Some(id) || value.arn() == Some(id);
+    // An ARN may be written without the six characters that AWS appends.
+    let start = format!("{id}-");
+    let begins_so = |value: &&SecretValueEntry| {
+        id.starts_with("arn:") && value.arn().is_some_and(|arn| arn.starts_with(&start))
+    };
+    let value = values.iter().find(is_it).or_else(|| values.iter().find(begins_so));
     if let Some(value) = value {
         return Some(text(id, value.secret_string()));
     }
@@ -247,51 +241,62 @@ fn pick(
     Some(Err(refusal(id, error.error_code().unwrap_or_default(), 400)))
 }
 
-fn text(id: &str, value: Option<&str>) -> Result<SecretString, SecretError> {
-    let value = value.map(|value| SecretString::from(value.to_owned()));
-    value.ok_or_else(|| {
-        SecretError::set_up(format!("the secret {id} holds bytes; store it as text"))
-    })
+fn text(id: &str, value: Option<&str>) -> Fetched {
+    match value {
+        Some(value) => Ok(SecretString::from(value.to_owned())),
+        None => Err(SecretError::SetUp(format!("the secret {id} holds bytes; store it as text"))),
+    }
 }
 
-/// What Secrets Manager's refusal means for us.
+fn too_late(id: &str) -> SecretError {
+    SecretError::Passing(format!("the secret {id} took too long"))
+}
+
+fn unreachable(error: &dyn Error) -> SecretError {
+    SecretError::Passing(format!("Secrets Manager: {}", outbound::causes(error)))
+}
+
+/// The error for a refusal of Secrets Manager.
 /// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html#API_GetSecretValue_Errors>
 fn refusal(id: &str, code: &str, status: u16) -> SecretError {
     match code {
         // Also of one that was created without a value.
-        "ResourceNotFoundException" => SecretError::missing(format!(
+        "ResourceNotFoundException" => SecretError::Missing(format!(
             "there is no secret {id} in this region, or it has no value yet; create it, or correct the name"
         )),
-        "InvalidRequestException" => SecretError::missing(format!(
+        "InvalidRequestException" => SecretError::Missing(format!(
             "the secret {id} can't be read; it seems to be marked for deletion"
         )),
-        "DecryptionFailure" => SecretError::set_up(format!(
+        "DecryptionFailure" => SecretError::SetUp(format!(
             "the secret {id} can't be decrypted; allow kms:Decrypt for its key"
         )),
         "InvalidParameterException" | "ValidationException" => {
-            SecretError::set_up(format!("the secret {id} can't be read ({code}); correct the name"))
+            SecretError::SetUp(format!("the secret {id} can't be read ({code}); correct the name"))
         }
-        _ if code == "AccessDeniedException" || status == 403 => SecretError::set_up(format!(
+        _ if code == "AccessDeniedException" || status == 403 => SecretError::SetUp(format!(
             "reading the secret {id} is not allowed; name it in the stack's parameter WebhookSecrets, or allow \
              secretsmanager:GetSecretValue for it, and kms:Decrypt for its key if it has one of its own"
         )),
-        _ => SecretError::passing(format!(
+        _ => SecretError::Passing(format!(
             "Secrets Manager answered {status} {code} for the secret {id}"
         )),
     }
 }
 
 impl Entry {
-    /// Takes the result of a fetch. An old value outlives a passing failure, and no other.
-    fn take(&mut self, result: Result<SecretString, SecretError>) {
-        match result {
+    /// Keeps the result of a fetch. An old value outlives a passing failure, and no other.
+    fn keep(&mut self, fetched: Fetched) {
+        match fetched {
             Ok(value) => {
                 self.value = Some((value, Instant::now()));
                 self.failure = None;
             }
             Err(failure) => {
                 if failure.is_passing() && self.value.is_some() {
-                    tracing::warn!(reason = %failure, "a secret could not be fetched again; the old value serves on");
+                    tracing::warn!(
+                        reason = %failure,
+                        "a secret could not be fetched again; the old value serves on"
+                    );
                 } else {
                     self.value = None;
                 }
@@ -300,12 +305,22 @@ impl Entry {
         }
     }
 
+    /// Whether it has to be fetched: its value is older than `ttl`, and it did not fail a moment
+    /// ago.
     fn is_due(&self, ttl: Duration) -> bool {
-        let failed_now = self.failure.as_ref().is_some_and(|(_, at)| at.elapsed() < FAILURE_TTL);
-        !failed_now && self.value.as_ref().is_none_or(|(_, at)| at.elapsed() >= ttl)
+        if let Some((_, at)) = &self.failure
+            && at.elapsed() < FAILURE_TTL
+        {
+            return false;
+        }
+        match &self.value {
+            Some((_, at)) => at.elapsed() >= ttl,
+            None => true,
+        }
     }
 }
 
+/// The accepted values of a secret as the cache has it.
 fn read(
     cache: &BTreeMap<String, Entry>,
     secret: &SecretRef,
@@ -313,7 +328,7 @@ fn read(
     match cache.get(&secret.id) {
         Some(Entry { value: Some((value, _)), .. }) => secret.read(value),
         Some(Entry { failure: Some((failure, _)), .. }) => Err(failure.clone()),
-        _ => Err(SecretError::too_late(&secret.id)),
+        _ => Err(too_late(&secret.id)),
     }
 }
 
@@ -321,36 +336,13 @@ impl SecretError {
     /// Whether a later try can succeed without anybody changing the set-up.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        self.kind == Kind::Passing
+        matches!(self, Self::Passing(_))
     }
 
     /// Whether there is no such secret.
     #[must_use]
     pub fn is_missing(&self) -> bool {
-        self.kind == Kind::Missing
-    }
-
-    fn missing(message: String) -> Self {
-        Self { kind: Kind::Missing, message }
-    }
-
-    pub(crate) fn set_up(message: String) -> Self {
-        Self { kind: Kind::SetUp, message }
-    }
-
-    fn passing(message: String) -> Self {
-        Self { kind: Kind::Passing, message }
-    }
-
-    fn too_late(id: &str) -> Self {
-        Self::passing(format!("the secret {id} took too long"))
-    }
-}
-
-impl fmt::Display for SecretError {
-    /// For the log: it names the secret, never its value.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        matches!(self, Self::Missing(_))
     }
 }
 
@@ -361,7 +353,7 @@ mod tests {
     #[test]
     fn a_value_is_never_printed() {
         let mut entry = Entry::default();
-        entry.take(Ok(SecretString::from("s3cret".to_owned())));
+        entry.keep(Ok(SecretString::from("s3cret".to_owned())));
         assert!(!format!("{:?}", entry.value).contains("s3cret"));
     }
 }

@@ -14,18 +14,21 @@ pub struct SecretRef {
     field: Option<String>,
 }
 
+/// A text that names no secret.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the name or ARN of a secret, with \"#field\" for a field of a JSON secret")]
+pub struct NoSecretRef(String);
+
 impl SecretRef {
-    /// Reads a reference. The error is a sentence.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Reads a reference.
+    pub fn parse(text: &str) -> Result<Self, NoSecretRef> {
         let (id, field) = match text.split_once('#') {
             Some((id, field)) => (id, Some(field)),
             None => (text, None),
         };
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c);
-        if id.is_empty() || !id.chars().all(allowed) || field == Some("") {
-            return Err(format!(
-                "{text:?} is not the name or ARN of a secret, with \"#field\" for a field of a JSON secret"
-            ));
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "/_+=.@-:!".contains(c);
+        if id.is_empty() || !id.chars().all(is_allowed) || field == Some("") {
+            return Err(NoSecretRef(text.to_owned()));
         }
         Ok(Self { id: id.to_owned(), field: field.map(str::to_owned) })
     }
@@ -36,61 +39,59 @@ impl SecretRef {
         &self.id
     }
 
-    /// What is accepted by a secret's text: every string that it holds at this place.
+    /// The accepted values: every string that the secret holds at this place, at least one.
     pub fn read(&self, secret: &SecretString) -> Result<Vec<SecretString>, SecretError> {
-        let text = secret.expose_secret();
-        let value = match (&self.field, holds(text)) {
-            (None, None) => Value::String(text.to_owned()),
-            (None, Some(Value::Object(fields))) => {
-                let names: Vec<_> = fields.keys().map(|name| format!("{self}#{name}")).collect();
-                return Err(SecretError::set_up(format!(
-                    "the secret {self} is a JSON object; name the field to use: {}",
-                    names.join(" or ")
-                )));
-            }
-            (None, Some(json)) => json,
-            (Some(field), Some(Value::Object(mut fields))) => match fields.remove(field) {
-                Some(value) => value,
-                None => {
-                    return Err(SecretError::missing(format!(
-                        "the secret {} has no field {field:?}",
-                        self.id
-                    )));
-                }
-            },
-            (Some(field), _) => {
-                return Err(SecretError::set_up(format!(
-                    "the secret {} is no JSON object with a field {field:?}",
-                    self.id
-                )));
-            }
-        };
-        let values = match value {
+        let values = match self.find(secret.expose_secret())? {
             Value::Array(values) => values,
             // The console stores the list of a field as text.
-            Value::String(text) => match holds(&text) {
+            Value::String(text) => match json_in(&text) {
                 Some(Value::Array(values)) => values,
                 _ => vec![Value::String(text)],
             },
             value => vec![value],
         };
-        let strings: Option<Vec<_>> = values
-            .into_iter()
-            .map(|value| match value {
-                Value::String(text) if !text.trim().is_empty() => Some(SecretString::from(text)),
-                _ => None,
-            })
-            .collect();
-        strings.filter(|strings| !strings.is_empty()).ok_or_else(|| {
-            SecretError::set_up(format!(
+        let unusable = || {
+            SecretError::SetUp(format!(
                 "the secret {self} is empty, or not text; store text, or a list of texts, in it"
             ))
-        })
+        };
+        let mut accepted = Vec::new();
+        for value in values {
+            match value {
+                Value::String(text) if !text.trim().is_empty() => accepted.push(text.into()),
+                _ => return Err(unusable()),
+            }
+        }
+        if accepted.is_empty() { Err(unusable()) } else { Ok(accepted) }
+    }
+
+    /// The value of the field, or the whole secret.
+    fn find(&self, text: &str) -> Result<Value, SecretError> {
+        let id = &self.id;
+        match (&self.field, json_in(text)) {
+            (None, None) => Ok(Value::String(text.to_owned())),
+            (None, Some(Value::Object(fields))) => {
+                let names: Vec<_> = fields.keys().map(|name| format!("{self}#{name}")).collect();
+                Err(SecretError::SetUp(format!(
+                    "the secret {self} is a JSON object; name the field to use: {}",
+                    names.join(" or ")
+                )))
+            }
+            (None, Some(json)) => Ok(json),
+            (Some(field), Some(Value::Object(mut fields))) => {
+                fields.remove(field).ok_or_else(|| {
+                    SecretError::Missing(format!("the secret {id} has no field {field:?}"))
+                })
+            }
+            (Some(field), _) => Err(SecretError::SetUp(format!(
+                "the secret {id} is no JSON object with a field {field:?}"
+            ))),
+        }
     }
 }
 
 /// The JSON object or array that a text holds, also one that was written as JSON text once more.
-fn holds(text: &str) -> Option<Value> {
+fn json_in(text: &str) -> Option<Value> {
     let unpacked = match serde_json::from_str(text) {
         Ok(Value::String(text)) => serde_json::from_str(&text),
         json => json,

@@ -10,8 +10,8 @@ use super::demand::{Asks, Steps};
 use super::reader::{Found, Reader, Section, article};
 use super::{Input, Property, Source, TaskRules, Verify};
 use crate::delivery::{
-    self, Algorithm, Encoding, Format, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance,
-    preset,
+    self, Algorithm, Encoding, Format, Hmac, Preset, Scheme, Template, TimeFormat, Timestamp,
+    Tolerance, preset,
 };
 use crate::secrets::SecretRef;
 use crate::time::{Clock, Zone};
@@ -277,10 +277,7 @@ fn hmac(section: &mut Section<'_>, reader: &mut Reader<'_, '_>) -> Option<Scheme
         prefix,
         separator,
         signed,
-        timestamp_header,
-        timestamp_prefix: None,
-        timestamp_format: TimeFormat::Seconds,
-        timestamp_field: None,
+        timestamp: timestamp_header.map(|name| Timestamp::Header(name, TimeFormat::Seconds)),
         id_header,
         url: url.map(|found| found.value),
         secret_encoding,

@@ -16,7 +16,9 @@ use secrecy::SecretString;
 use sha2::Digest;
 
 use super::presets::{HmacPreset, Kind, preset, preset_names};
-use super::{Algorithm, Delivery, Encoding, Format, NotRead, Refused, Scheme, Tolerance};
+use super::{
+    Algorithm, Delivery, Encoding, Format, NotRead, Refused, Scheme, Timestamp, Tolerance,
+};
 use crate::time::Time;
 
 /// 2026-03-05T12:00:00Z, when the deliveries of these tests arrive.
@@ -289,19 +291,27 @@ impl Sender {
     fn signing_at(mut self, milliseconds: i64) -> Self {
         let (_, _, headers, body) = VECTORS.iter().find(|(name, ..)| *name == self.name).unwrap();
         let time = Time::from_milliseconds(milliseconds).to_string();
-        let like = headers.iter().find(|(name, _)| Some(*name) == self.row.timestamp_header);
+        let like = headers.iter().find(|(name, _)| Some(*name) == self.timestamp_header());
         // Where it stands in the signature's header, it is in seconds.
-        let beside = self.row.timestamp_prefix.map_or(0, |_| 10);
+        let beside = self.timestamp_prefix().map_or(0, |_| 10);
         self.timestamp = match like.map_or(beside, |(_, like)| like.len()) {
             10 => format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000),
             13 => milliseconds.to_string(),
             _ => time,
         };
         self.body = (*body).to_owned();
-        if let Some(field) = self.row.timestamp_field {
+        if let Some(Timestamp::Field(field)) = self.row.timestamp {
             self.body = format!(r#"{{"{field}": {milliseconds}}}"#);
         }
         self
+    }
+
+    fn timestamp_header(&self) -> Option<&'static str> {
+        if let Some(Timestamp::Header(name, _)) = self.row.timestamp { Some(name) } else { None }
+    }
+
+    fn timestamp_prefix(&self) -> Option<&'static str> {
+        if let Some(Timestamp::Part(prefix, _)) = self.row.timestamp { Some(prefix) } else { None }
     }
 
     fn secret(&self) -> String {
@@ -326,14 +336,13 @@ impl Sender {
     /// A delivery with this as the whole value of the signature's header.
     fn sends(&self, value: &str) -> Delivery {
         let time = self
-            .row
-            .timestamp_prefix
+            .timestamp_prefix()
             .map(|prefix| format!("{prefix}{},", self.timestamp))
             .unwrap_or_default();
         let mut delivery =
             delivery(&[(self.row.header, &format!("{time}{value}"))], self.body.clone());
         for (name, value) in
-            [(self.row.timestamp_header, self.timestamp.as_str()), (self.id_header, "msg_7")]
+            [(self.timestamp_header(), self.timestamp.as_str()), (self.id_header, "msg_7")]
         {
             if let Some(name) = name {
                 delivery.headers.insert(name, value.parse().unwrap());

@@ -4,7 +4,8 @@ use http::{HeaderName, HeaderValue};
 
 use super::super::presets::preset_names;
 use super::super::{
-    Algorithm, Encoding, Format, Hmac, NotRead, Refused, Scheme, Template, Unreadable,
+    Algorithm, Encoding, Format, Hmac, NotRead, Refused, Scheme, Template, TimeFormat, Timestamp,
+    Unreadable,
 };
 use super::{SECRET, TOLERANCE, delivery, named, take};
 
@@ -17,10 +18,7 @@ fn generic() -> Hmac {
         prefix: String::new(),
         separator: None,
         signed: Template::body(),
-        timestamp_header: None,
-        timestamp_prefix: None,
-        timestamp_format: crate::delivery::TimeFormat::Seconds,
-        timestamp_field: None,
+        timestamp: None,
         id_header: None,
         url: None,
         secret_encoding: Encoding::Raw,
@@ -204,9 +202,9 @@ fn a_part_cannot_hold_what_ends_it() {
     let signed = |template: &str, headers: &[(&str, &str)], body: &str, message: &str| {
         let hmac = Hmac {
             signed: Template::parse(template).unwrap(),
-            timestamp_header: template
+            timestamp: template
                 .contains("{timestamp}")
-                .then(|| HeaderName::from_static("x-time")),
+                .then(|| Timestamp::Header(HeaderName::from_static("x-time"), TimeFormat::Seconds)),
             id_header: Some(HeaderName::from_static("x-id")),
             ..generic()
         };
@@ -312,7 +310,7 @@ fn a_time_of_signing_is_set_in_the_body_without_touching_its_other_fields() {
     let mut list = delivery(&[], "[]");
     let refused = named("linear").sign(&mut list, &SECRET.to_owned().into()).unwrap_err();
     assert_eq!(
-        refused,
+        refused.to_string(),
         "the body is no JSON object, and the time of signing has to be its \"webhookTimestamp\""
     );
 }

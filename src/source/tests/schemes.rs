@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Sources, file, lines, problems};
-use crate::delivery::{Algorithm, Encoding, Hmac, Scheme, Template, preset_names};
+use crate::delivery::{
+    Algorithm, Encoding, Hmac, Scheme, Template, TimeFormat, Timestamp, preset_names,
+};
 
 const REST: &str = "\n[task]\nid = '.id'\nid_property = \"ticket\"\n[properties]\na = '.a'\n";
 
@@ -154,10 +156,7 @@ fn an_hmac_signs_the_body_with_sha256_in_hex_unless_it_says_otherwise() {
         prefix: String::new(),
         separator: None,
         signed: Template::body(),
-        timestamp_header: None,
-        timestamp_prefix: None,
-        timestamp_format: crate::delivery::TimeFormat::Seconds,
-        timestamp_field: None,
+        timestamp: None,
         id_header: None,
         url: None,
         secret_encoding: Encoding::Raw,
@@ -175,7 +174,7 @@ fn an_hmac_signs_the_body_with_sha256_in_hex_unless_it_says_otherwise() {
         separator: Some(",".to_owned()),
         signed: Template::parse("{id}.{timestamp}.{method} {url} {header:x-region} {body}")
             .unwrap(),
-        timestamp_header: "x-time".parse().ok(),
+        timestamp: Some(Timestamp::Header("x-time".parse().unwrap(), TimeFormat::Seconds)),
         id_header: "x-id".parse().ok(),
         url: Some("https://x.example".to_owned()),
         secret_encoding: Encoding::Base64,

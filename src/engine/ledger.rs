@@ -1,0 +1,60 @@
+//! The outcomes of a run: each update gets exactly one. Pure.
+
+use super::row::Row;
+use crate::outcome::{Outcome, RetryReason};
+
+/// The outcomes so far, in the order of the updates.
+pub(super) struct Ledger(Vec<Option<Outcome>>);
+
+impl Ledger {
+    /// A ledger for so many updates, without an outcome yet.
+    pub(super) fn new(updates: usize) -> Self {
+        Self(vec![None; updates])
+    }
+
+    /// The outcome of an update, if it has one.
+    pub(super) fn outcome(&self, index: usize) -> Option<&Outcome> {
+        self.0[index].as_ref()
+    }
+
+    /// Whether an update has no outcome yet.
+    pub(super) fn is_open(&self, index: usize) -> bool {
+        self.0[index].is_none()
+    }
+
+    /// Gives an update its outcome.
+    pub(super) fn settle(&mut self, index: usize, outcome: Outcome) {
+        debug_assert!(self.is_open(index), "update {index} has two outcomes");
+        self.0[index] = Some(outcome);
+    }
+
+    /// Gives a row's outcome to the newest of its updates; the others are merged, or share its
+    /// fate.
+    pub(super) fn settle_row(&mut self, row: &Row, outcome: Outcome) {
+        let Some((newest, others)) = row.members.split_last() else { return };
+        let shared = match outcome.without_note() {
+            Outcome::Updated(_) | Outcome::Created(_) => Outcome::Merged,
+            other => other.clone(),
+        };
+        for index in others {
+            self.settle(*index, shared.clone());
+        }
+        match &row.note {
+            Some(note) if outcome.is_success() => {
+                self.settle(*newest, Outcome::Noted(Box::new(outcome), note.clone()));
+            }
+            _ => self.settle(*newest, outcome),
+        }
+    }
+
+    /// The outcomes. An update without one would be tried again rather than lost.
+    pub(super) fn finish(self) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(self.0.len());
+        for outcome in self.0 {
+            outcomes.push(outcome.unwrap_or_else(|| {
+                Outcome::Retry(RetryReason::Unavailable, "it was not accounted for".to_owned())
+            }));
+        }
+        outcomes
+    }
+}

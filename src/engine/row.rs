@@ -1,0 +1,132 @@
+//! The rows of a request: what is written to one task, merged from one or several updates. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::hubspot::{Input, Record, id_property_field};
+use crate::time::Time;
+use crate::update::{OnMissing, RECORD_ID, TaskKey, Unknown, Update};
+
+use super::matching::shows;
+
+/// The property of the due date.
+pub(super) const DUE: &str = "hs_timestamp";
+
+/// What stands before a row's index in its trace id.
+const TRACE: &str = "taskhook-";
+
+/// One task to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) task: TaskKey,
+    pub(super) on_missing: OnMissing,
+    /// The newest event time.
+    pub(super) time: Time,
+    pub(super) properties: BTreeMap<String, String>,
+    /// Whether the task keeps the newest event time.
+    pub(super) is_guarded: bool,
+    /// Whether the task is known not to exist, so that an update of it is not worth a call.
+    pub(super) is_missing: bool,
+    /// The round in which it is sent: round *n* follows round *n - 1* of the same task, or of one
+    /// that HubSpot may take for it.
+    pub(super) round: usize,
+    /// The properties that hold an owner's id.
+    pub(super) owners: BTreeMap<String, Owner>,
+    /// A remark for its outcome, once it is written.
+    pub(super) note: Option<String>,
+    /// The updates that it is made of, by their index, oldest event first.
+    pub(super) members: Vec<usize>,
+}
+
+/// An owner as an update names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) email: String,
+    /// What to do when HubSpot has no such owner.
+    pub(super) unknown: Unknown,
+}
+
+/// An update that is to be written, its owners looked up.
+#[derive(Debug)]
+pub(super) struct Resolved<'u> {
+    /// Its place among the updates of the run.
+    pub(super) index: usize,
+    pub(super) update: &'u Update,
+    pub(super) values: Vec<Value>,
+}
+
+/// A value of a property.
+#[derive(Debug)]
+pub(super) struct Value {
+    pub(super) property: String,
+    pub(super) text: String,
+    /// The owner whose id the text is.
+    pub(super) owner: Option<Owner>,
+}
+
+impl Row {
+    /// The value of a property. That of the id property stands in the id.
+    pub(super) fn value(&self, property: &str) -> Option<&str> {
+        if let Some(value) = self.properties.get(property) {
+            return Some(value);
+        }
+        let is_id = self.task.id_property == property && property != RECORD_ID;
+        is_id.then_some(self.task.id.as_str())
+    }
+
+    /// Every property with its value, the id property included.
+    pub(super) fn values(&self) -> impl Iterator<Item = (&str, &str)> {
+        let id_property = self.task.id_property.as_str();
+        let is_extra = id_property != RECORD_ID && !self.properties.contains_key(id_property);
+        let id = is_extra.then_some((id_property, self.task.id.as_str()));
+        self.properties.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(id)
+    }
+
+    /// The row as HubSpot takes it. `index` is its place in the request.
+    pub(super) fn input(&self, index: usize) -> Input<'_> {
+        Input {
+            id: &self.task.id,
+            id_property: id_property_field(&self.task.id_property),
+            object_write_trace_id: format!("{TRACE}{index}"),
+            properties: self
+                .properties
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str()))
+                .collect(),
+        }
+    }
+
+    /// Whether a record has all of the row's values.
+    pub(super) fn is_written_in(&self, record: &Record) -> bool {
+        self.properties
+            .iter()
+            .all(|(name, value)| shows(record.text(name).unwrap_or_default(), value))
+    }
+
+    /// Whether it removes the due date.
+    pub(super) fn has_empty_due(&self) -> bool {
+        self.properties.get(DUE).is_some_and(String::is_empty)
+    }
+
+    /// Leaves the due date as it is, which the outcome remarks.
+    pub(super) fn remove_due(&mut self) {
+        self.properties.remove(DUE);
+        self.note =
+            Some(format!("{DUE}: HubSpot doesn't let the due date be removed; it stays as it was"));
+    }
+
+    /// Gives a task that is to be created a due date, because HubSpot requires one: the event's
+    /// time where the mapping gives none.
+    pub(super) fn add_due_date(&mut self) {
+        self.note = None;
+        let due = self.properties.entry(DUE.to_owned()).or_default();
+        if due.is_empty() {
+            *due = self.time.to_string();
+        }
+    }
+}
+
+/// The place of the row with this trace id in a request of so many rows.
+pub(super) fn index_of_trace(trace_id: &str, rows: usize) -> Option<usize> {
+    let index = trace_id.strip_prefix(TRACE)?.parse().ok()?;
+    (index < rows).then_some(index)
+}
