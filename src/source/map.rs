@@ -2,8 +2,8 @@
 
 use std::panic::AssertUnwindSafe;
 
+use super::jq::value::{self, bounded, kind, scalar, text};
 use super::jq::{Expression, Scope, Val};
-use super::value::{self, bounded, kind, scalar, text};
 use super::{Event, Input, Mapped, NotMapped, Property, Source};
 use crate::outcome::FailReason;
 use crate::time::{Time, Written};

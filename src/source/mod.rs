@@ -3,22 +3,13 @@
 //! Pure: no files, no network, no clock. jq lives here and nowhere else.
 
 mod demand;
-mod depth;
 mod file;
-mod functions;
 mod jq;
-mod json;
 mod map;
 mod problem;
 mod reader;
-mod regex;
-mod rich_text;
-mod syntax;
 #[cfg(test)]
 mod tests;
-mod text;
-mod trial;
-mod value;
 mod verification;
 mod warnings;
 
@@ -29,7 +20,7 @@ pub use warnings::warnings;
 
 use std::collections::BTreeMap;
 
-use jq::{Expression, Expressions, Program, Val};
+use jq::{Expression, Expressions, Program, Val, json};
 use reader::{Notes, Reader};
 
 use crate::delivery::{Format, Handshake, NoOp, NotRead, Scheme, Tolerance, Unreadable, Verified};

@@ -6,12 +6,11 @@ use std::borrow::Cow;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::jq::Val;
+use super::jq::value::{self, string_or_number};
+use super::jq::{Trial, Val, syntax};
 use super::problem::{Problem, Warning};
 use super::reader::place;
-use super::trial::Trial;
-use super::value::{self, string_or_number};
-use super::{SourceFile, syntax, verification};
+use super::{SourceFile, verification};
 use crate::delivery::preset;
 
 /// The warnings about all files, in their order. A file that isn't TOML has none, but a problem.

@@ -89,7 +89,7 @@ fn only_the_ingress_knows_lambda_and_our_status_codes() {
 #[test]
 fn each_outside_crate_has_its_home() {
     for (word, homes) in [
-        ("jaq_", &["source"][..]),
+        ("jaq_", &["source/jq"][..]),
         ("toml::", &["source"]),
         ("jiff", &["time.rs", "sim"]),
         ("hmac::", &["delivery"]),

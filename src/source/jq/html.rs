@@ -1,21 +1,21 @@
 //! Text and HTML: HubSpot's `hs_task_body` is HTML, tickets hold either.
 
 /// At most the first `length` characters.
-pub(super) fn cut(text: &str, length: usize) -> &str {
+pub(crate) fn cut(text: &str, length: usize) -> &str {
     text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
 }
 
 /// The longest text that a property of HubSpot holds, in units of UTF-16, as Java counts.
-pub(super) const LONGEST: usize = 65_536;
+pub(crate) const LONGEST: usize = 65_536;
 
 /// How long a text is for HubSpot: a character beyond U+FFFF, as most emoji are, counts twice.
-pub(super) fn utf16_units(text: &str) -> usize {
+pub(crate) fn utf16_units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
 /// Text as HTML that shows the same text: `&`, `<` and `>` escaped, line breaks as `<br>`. It ends
 /// before the first character that would make it longer than a property holds.
-pub(super) fn to_html(text: &str) -> String {
+pub(crate) fn to_html(text: &str) -> String {
     let mut html = String::with_capacity(text.len().min(LONGEST) + text.len().min(LONGEST) / 8);
     let mut room = LONGEST;
     let mut characters = text.chars().peekable();
@@ -37,7 +37,7 @@ pub(super) fn to_html(text: &str) -> String {
 }
 
 /// HTML as the text that it shows; text without any tag keeps its line breaks.
-pub(super) fn from_html(html: &str) -> String {
+pub(crate) fn from_html(html: &str) -> String {
     // After the last `>` no tag begins. Without this bound each of a million `<` would look through
     // all that follows.
     let after_tags = html.rfind('>').map_or(html.len(), |last| html.len() - last);
@@ -72,7 +72,7 @@ pub(super) fn from_html(html: &str) -> String {
 }
 
 /// Without white space at the ends of lines, and without empty lines.
-pub(super) fn tidy(text: &str) -> String {
+pub(crate) fn tidy(text: &str) -> String {
     let lines = text
         .lines()
         .map(|line| line.trim_matches([' ', '\t']))
@@ -140,7 +140,7 @@ mod tests {
 
     thread_local! {
         /// The bytes that [`find`] passed over.
-        pub(super) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+        pub(crate) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
     }
 
     #[test]

@@ -14,10 +14,11 @@ use bytes::Bytes;
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Bind, Cv, Error, Exn, RunPtr, ValXs};
+use jaq_json::Val;
 use jaq_std::ValT as _;
 use regex_bites::bytes::{Regex, RegexBuilder};
 
-use super::jq::{Kind, Val};
+use super::program::Kind;
 
 /// The most patterns that a delivery keeps compiled, and the most memory of one: a payload may hold
 /// any number.
@@ -419,7 +420,7 @@ fn is_first(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::jq::outputs;
+    use super::super::program::outputs;
 
     #[test]
     fn they_give_what_jq_gives() {

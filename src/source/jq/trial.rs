@@ -2,21 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use super::jq::{Expression, Expressions, Program, Val};
+use jaq_json::Val;
+
+use super::program::{Expression, Expressions, Program};
 use crate::time::Time;
 
 /// How many outputs are looked at.
 const OUTPUTS: usize = 100;
 
 /// Expressions, by their text, that can be run on `{}`.
-pub(super) struct Trial<'t> {
+pub(crate) struct Trial<'t> {
     expressions: BTreeMap<&'t str, Expression>,
     program: Program,
 }
 
 impl<'t> Trial<'t> {
     /// Compiles these expressions; those with mistakes give nothing.
-    pub(super) fn of(texts: impl IntoIterator<Item = &'t str>) -> Self {
+    pub(crate) fn of(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let mut all = Expressions::default();
         let mut expressions: BTreeMap<_, _> =
             texts.into_iter().filter_map(|text| Some((text, all.add(text).ok()?))).collect();
@@ -34,18 +36,18 @@ impl<'t> Trial<'t> {
     /// The others are not asked for, so `repeat(.)` comes to an end here. `last(repeat(.))`
     /// doesn't: nothing interrupts jaq. Nor does anything keep it from overflowing the stack with a
     /// value that is nested deep.
-    pub(super) fn gives(&self, text: &str) -> Option<Val> {
+    pub(crate) fn gives(&self, text: &str) -> Option<Val> {
         self.outputs(text, |outputs| outputs.next()?.ok())?
     }
 
     /// The error that comes of the first outputs, if one does.
-    pub(super) fn fails(&self, text: &str) -> Option<String> {
+    pub(crate) fn fails(&self, text: &str) -> Option<String> {
         self.outputs(text, |mut outputs| Iterator::find_map(&mut outputs, Result::err))?
     }
 
     /// Whether it passes an event as `when` does: by an output that is neither `false` nor `null`,
     /// after no error.
-    pub(super) fn passes(&self, text: &str) -> bool {
+    pub(crate) fn passes(&self, text: &str) -> bool {
         let decides = |output: &Result<_, _>| !matches!(output, Ok(Val::Null | Val::Bool(false)));
         let first = self.outputs(text, |mut outputs| Iterator::find(&mut outputs, decides));
         matches!(first, Some(Some(Ok(_))))

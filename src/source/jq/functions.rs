@@ -2,15 +2,14 @@
 //! `INDEX`, and those that take the place of jq's own, `fromjson` and `now`.
 //!
 //! They are native because a helper that is written in jq costs ten times as much.
-
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Bind, Cv, Error, RunPtr, ValT as _, ValXs};
-use jaq_json::Map;
+use jaq_json::{Map, Val};
 use jaq_std::ValT as _;
 
-use super::jq::{Kind, Val};
-use super::{json, rich_text, text};
+use super::program::Kind;
+use super::{html, json, rich_text};
 use crate::delivery::Json;
 
 /// All of them, by name, arguments and implementation.
@@ -21,7 +20,7 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
         ("IN", filter(), is_in),
         ("INDEX", Box::from([Bind::Fun(()), Bind::Fun(())]), index),
         ("plain", v(0), |cv| bome(Ok(plain(cv.1)))),
-        ("html", v(0), |cv| bome(Ok(with_text(cv.1, text::to_html)))),
+        ("html", v(0), |cv| bome(Ok(with_text(cv.1, html::to_html)))),
         ("cut", v(1), |mut cv| {
             let length = cv.0.pop_var();
             bome(cut(cv.1, &length))
@@ -120,7 +119,7 @@ fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
         length.as_isize().and_then(|length| usize::try_from(length).ok()).ok_or_else(|| {
             Error::str(format_args!("cut takes the number of characters to keep, not {length}"))
         })?;
-    Ok(with_text(value, |text| text::cut(text, length).to_owned()))
+    Ok(with_text(value, |text| html::cut(text, length).to_owned()))
 }
 
 /// `fromjson`, in place of jaq's, which would overflow the stack on a stranger's `[[[[...`.
@@ -140,7 +139,7 @@ fn plain(value: Val) -> Val {
     if rich_text::is_rich_text(&value) {
         return Val::from(rich_text::to_text(&value));
     }
-    with_text(value, text::from_html)
+    with_text(value, html::from_html)
 }
 
 fn with_text(value: Val, convert: impl FnOnce(&str) -> String) -> Val {

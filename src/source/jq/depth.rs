@@ -13,7 +13,7 @@ use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::load::span;
 use jaq_core::path::Part;
 
-use super::jq::Mistake;
+use super::program::Mistake;
 
 /// How deep brackets, texts in texts, and words such as `if`, `def` and `try` may be nested.
 const NESTED: usize = 100;
@@ -439,7 +439,7 @@ impl<'t> Definitions<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::jq::{Expressions, Val};
+    use super::super::{Expressions, Val};
     use crate::time::Time;
 
     fn mistake(text: &str) -> Option<(usize, String)> {

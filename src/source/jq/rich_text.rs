@@ -1,7 +1,8 @@
 //! Atlassian Document Format as text: nodes with a `type`, and `text`, `attrs` or more nodes as
 //! `content`. <https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/>
 
-use super::jq::Val;
+use jaq_json::Val;
+
 use super::value::string_or_number;
 use crate::time::Time;
 

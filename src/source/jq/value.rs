@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jaq_json::Num;
+use jaq_json::Val;
 use jaq_std::ValT as _;
 
-use super::jq::Val;
-use super::text::{LONGEST, utf16_units};
+use super::html::{LONGEST, utf16_units};
 
 /// The most digits that a number has beyond those in the payload: `1e999999` is no reason to write
 /// a million zeros.
@@ -17,7 +17,7 @@ const MORE_DIGITS: usize = 40;
 const LONGEST_ID: usize = 1000;
 
 /// A value as text; `None` for null. The error says what it is instead.
-pub(super) fn text(value: &Val) -> Result<Option<Cow<'_, str>>, String> {
+pub(crate) fn text(value: &Val) -> Result<Option<Cow<'_, str>>, String> {
     match value {
         Val::Null => Ok(None),
         Val::Arr(items) => joined(items).map(|text| Some(text.into())),
@@ -46,7 +46,7 @@ fn joined(items: &[Val]) -> Result<String, String> {
 
 /// Text that a property holds, or what is wrong with it: HubSpot counts as Java does, in units of
 /// UTF-16.
-pub(super) fn bounded(text: &str) -> Result<&str, String> {
+pub(crate) fn bounded(text: &str) -> Result<&str, String> {
     if text.len() > LONGEST && (text.len() > 3 * LONGEST || utf16_units(text) > LONGEST) {
         return Err(too_long());
     }
@@ -60,7 +60,7 @@ fn too_long() -> String {
 }
 
 /// The text of a string or a number, `None` for everything else, as an id.
-pub(super) fn id(value: &Val) -> Result<Option<String>, String> {
+pub(crate) fn id(value: &Val) -> Result<Option<String>, String> {
     let Some(text) = scalar(value) else { return Ok(None) };
     if text.len() > LONGEST_ID && text.chars().nth(LONGEST_ID).is_some() {
         return Err(format!("it gives an id of more than {LONGEST_ID} characters"));
@@ -69,12 +69,12 @@ pub(super) fn id(value: &Val) -> Result<Option<String>, String> {
 }
 
 /// The text of a string or a number; `None` for everything else.
-pub(super) fn string_or_number(value: &Val) -> Option<String> {
+pub(crate) fn string_or_number(value: &Val) -> Option<String> {
     scalar(value).map(Cow::into_owned)
 }
 
 /// The same, without a copy of a string.
-pub(super) fn scalar(value: &Val) -> Option<Cow<'_, str>> {
+pub(crate) fn scalar(value: &Val) -> Option<Cow<'_, str>> {
     match value {
         Val::Num(_) | Val::TStr(_) => part(value).ok().flatten(),
         _ => None,
@@ -82,7 +82,7 @@ pub(super) fn scalar(value: &Val) -> Option<Cow<'_, str>> {
 }
 
 /// What kind of value it is, in words.
-pub(super) fn kind(value: &Val) -> &'static str {
+pub(crate) fn kind(value: &Val) -> &'static str {
     match value {
         Val::Null => "null",
         Val::Bool(_) => "true or false",

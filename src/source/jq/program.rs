@@ -17,7 +17,7 @@ use super::regex::{self, Patterns};
 use super::{depth, functions};
 use crate::time::Time;
 
-pub(super) use jaq_json::Val;
+use jaq_json::Val;
 
 /// The longest message of a failed expression that is passed on: jaq quotes the value, which may be
 /// a whole ticket.
@@ -32,29 +32,29 @@ const STACK: usize = 32 * 1024 * 1024;
 
 /// An expression's place in the [`Program`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Expression(usize);
+pub(crate) struct Expression(usize);
 
 /// A mistake in an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(crate) struct Mistake {
     /// Byte offset in the expression's text.
-    pub(super) offset: usize,
-    pub(super) message: String,
+    pub(crate) offset: usize,
+    pub(crate) message: String,
 }
 
 /// Expressions on their way to a [`Program`].
 #[derive(Default)]
-pub(super) struct Expressions(Vec<String>);
+pub(crate) struct Expressions(Vec<String>);
 
 /// Every expression of every source, compiled.
-pub(super) struct Program {
+pub(crate) struct Program {
     filter: jaq_core::Filter<Kind>,
     /// Where in the filter each expression is.
     expressions: Vec<TermId>,
 }
 
 /// A program and what its expressions see besides their input.
-pub(super) struct Scope<'p> {
+pub(crate) struct Scope<'p> {
     program: &'p Program,
     variables: Vars<Val>,
     shared: Shared,
@@ -67,14 +67,14 @@ const NOTE: &str = "__note";
 
 impl Expressions {
     /// Takes an expression in, or says what is wrong with it.
-    pub(super) fn add(&mut self, text: &str) -> Result<Expression, Mistake> {
+    pub(crate) fn add(&mut self, text: &str) -> Result<Expression, Mistake> {
         parse(text)?;
         self.0.push(text.to_owned());
         Ok(Expression(self.0.len() - 1))
     }
 
     /// Leaves expressions out of the program, since others of the same source have mistakes.
-    pub(super) fn leave_out(&mut self, expressions: impl IntoIterator<Item = Expression>) {
+    pub(crate) fn leave_out(&mut self, expressions: impl IntoIterator<Item = Expression>) {
         for Expression(index) in expressions {
             "empty".clone_into(&mut self.0[index]);
         }
@@ -84,7 +84,7 @@ impl Expressions {
     ///
     /// Compiling takes the most stack of all: some kilobytes for each level, as the compiler of jaq
     /// was built. So it has a stack of its own, whatever the caller has.
-    pub(super) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
+    pub(crate) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(STACK);
             match builder.spawn_scoped(scope, || self.compile_here()) {
@@ -143,7 +143,7 @@ impl Expressions {
 
 impl Program {
     /// The program of no expression.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { filter: jaq_core::Filter::default(), expressions: Vec::new() }
     }
 
@@ -159,7 +159,7 @@ impl Program {
 
     /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and
     /// `now`.
-    pub(super) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
+    pub(crate) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
         Scope {
             program: self,
             variables: Vars::new([headers, query, event]),
@@ -170,7 +170,7 @@ impl Program {
 
 impl Scope<'_> {
     /// Runs an expression on an input. Each output is a value or the message of an error.
-    pub(super) fn run(
+    pub(crate) fn run(
         &self,
         Expression(index): Expression,
         input: Val,
@@ -188,7 +188,7 @@ impl Scope<'_> {
     }
 
     /// The one output of an expression that may have none.
-    pub(super) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, String> {
+    pub(crate) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, String> {
         let mut outputs = self.run(expression, input);
         match (outputs.next().transpose()?, outputs.next()) {
             (value, None) => Ok(value),
@@ -199,10 +199,10 @@ impl Scope<'_> {
 
 /// What jaq knows at run time beside values: its own look-up table, and what the runs of a delivery
 /// share.
-pub(super) struct Kind;
+pub(crate) struct Kind;
 
 #[derive(Clone)]
-pub(super) struct Data<'a> {
+pub(crate) struct Data<'a> {
     lut: &'a Lut<Kind>,
     shared: &'a Shared,
 }
@@ -223,12 +223,12 @@ impl Shared {
 
 impl<'a> Data<'a> {
     /// The time of arrival.
-    pub(super) fn now(&self) -> Time {
+    pub(crate) fn now(&self) -> Time {
         self.shared.now
     }
 
     /// The compiled regular expressions.
-    pub(super) fn patterns(&self) -> &'a Patterns {
+    pub(crate) fn patterns(&self) -> &'a Patterns {
         &self.shared.patterns
     }
 }
@@ -356,7 +356,7 @@ mod tests {
     use super::*;
 
     /// The outputs of an expression, as JSON or `error: ...`.
-    pub(in super::super) fn outputs(text: &str, input: &str) -> Vec<String> {
+    pub(crate) fn outputs(text: &str, input: &str) -> Vec<String> {
         run(text, input)
             .into_iter()
             .map(|output| output.unwrap_or_else(|error| format!("error: {error}")))
