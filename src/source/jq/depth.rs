@@ -13,7 +13,7 @@ use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::load::span;
 use jaq_core::path::Part;
 
-use super::program::Mistake;
+use super::mistake::Mistake;
 
 /// How deep brackets, texts in texts, and words such as `if`, `def` and `try` may be nested.
 const NESTED: usize = 100;

@@ -1,9 +1,23 @@
 //! Expressions: jq by the crate `jaq`, which has its only home here.
+//!
+//! In layers, each of which uses those above it alone:
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `html`, `value`, `rich_text`, `json` | values: as text, of documents, of a body |
+//! | `pattern`, `data` | compiled regular expressions, and all else that the runs for a delivery share |
+//! | `functions`, `regex` | the functions that jaq lacks, or that take the place of its own |
+//! | `mistake`, `depth`, `syntax` | what is wrong with an expression, and where; what stands in it |
+//! | `program` | all expressions as one program, which runs them |
+//! | `trial` | what an expression gives for an event that has nothing |
 
+mod data;
 mod depth;
 mod functions;
 pub(super) mod html;
 pub(super) mod json;
+mod mistake;
+mod pattern;
 mod program;
 mod regex;
 mod rich_text;
@@ -12,5 +26,6 @@ mod trial;
 pub(super) mod value;
 
 pub(super) use jaq_json::Val;
-pub(super) use program::{Expression, Expressions, Mistake, Program, Scope};
+pub(super) use mistake::Mistake;
+pub(super) use program::{Expression, Expressions, Program, Scope};
 pub(super) use trial::Trial;

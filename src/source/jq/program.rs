@@ -4,17 +4,16 @@
 //! more than compiling an expression. Each is parsed alone first, so that a mistake has a place and
 //! no expression can run into the next.
 
-use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 
 use jaq_core::compile::TermId;
-use jaq_core::data::HasLut;
 use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
 use jaq_core::native::Fun;
-use jaq_core::{Bind, Compiler, Ctx, DataT, Lut, Vars, compile, load};
+use jaq_core::{Bind, Compiler, Ctx, Vars, compile, load};
 
-use super::regex::{self, Patterns};
-use super::{depth, functions};
+use super::data::{Data, Kind, Shared};
+use super::mistake::Mistake;
+use super::{depth, functions, regex};
 use crate::time::Time;
 
 use jaq_json::Val;
@@ -33,14 +32,6 @@ const STACK: usize = 32 * 1024 * 1024;
 /// An expression's place in the [`Program`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Expression(usize);
-
-/// A mistake in an expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mistake {
-    /// Byte offset in the expression's text.
-    pub(crate) offset: usize,
-    pub(crate) message: String,
-}
 
 /// Expressions on their way to a [`Program`].
 #[derive(Default)]
@@ -153,7 +144,7 @@ impl Program {
         let variables = Vars::new(VARIABLES.map(|_| Val::Null));
         let context = Ctx::<Kind>::new(Data { lut: &filter.lut, shared: &shared }, variables);
         filter.id.run((context, Val::Null)).for_each(drop);
-        let noted = shared.noted.into_inner();
+        let noted = shared.places.into_inner();
         (noted.len() == expressions).then_some(Self { filter, expressions: noted })
     }
 
@@ -197,58 +188,11 @@ impl Scope<'_> {
     }
 }
 
-/// What jaq knows at run time beside values: its own look-up table, and what the runs of a delivery
-/// share.
-pub(crate) struct Kind;
-
-#[derive(Clone)]
-pub(crate) struct Data<'a> {
-    lut: &'a Lut<Kind>,
-    shared: &'a Shared,
-}
-
-/// What all runs for one delivery share.
-struct Shared {
-    now: Time,
-    patterns: Patterns,
-    /// What [`NOTE`] noted.
-    noted: RefCell<Vec<TermId>>,
-}
-
-impl Shared {
-    fn new(now: Time) -> Self {
-        Self { now, patterns: Patterns::default(), noted: RefCell::default() }
-    }
-}
-
-impl<'a> Data<'a> {
-    /// The time of arrival.
-    pub(crate) fn now(&self) -> Time {
-        self.shared.now
-    }
-
-    /// The compiled regular expressions.
-    pub(crate) fn patterns(&self) -> &'a Patterns {
-        &self.shared.patterns
-    }
-}
-
-impl DataT for Kind {
-    type V<'a> = Val;
-    type Data<'a> = Data<'a>;
-}
-
-impl<'a> HasLut<'a, Kind> for Data<'a> {
-    fn lut(&self) -> &'a Lut<Kind> {
-        self.lut
-    }
-}
-
 fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
     let standard = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let note: Fun<Kind> = jaq_core::native::run((NOTE, [Bind::Fun(())].into(), |mut cv| {
         let (expression, _) = cv.0.pop_fun();
-        cv.0.data().shared.noted.borrow_mut().push(expression);
+        cv.0.data().shared.places.borrow_mut().push(expression);
         Box::new(std::iter::empty())
     }));
     // Ours come first: of two functions with one name the first counts.
