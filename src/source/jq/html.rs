@@ -1,10 +1,5 @@
 //! Text and HTML: HubSpot's `hs_task_body` is HTML, tickets hold either.
 
-/// At most the first `length` characters.
-pub(crate) fn cut(text: &str, length: usize) -> &str {
-    text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
-}
-
 /// The longest text that a property of HubSpot holds, in units of UTF-16, as Java counts.
 pub(crate) const LONGEST: usize = 65_536;
 
@@ -188,8 +183,6 @@ mod tests {
     #[test]
     fn text_becomes_html() {
         assert_eq!(to_html("a\r\nb\rc\nd & <e>"), "a<br>b<br>c<br>d &amp; &lt;e&gt;");
-        assert_eq!(cut("äöü", 2), "äö");
-        assert_eq!(cut("äöü", 9), "äöü");
     }
 
     #[test]

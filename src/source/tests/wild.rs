@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::super::jq::html;
 use super::super::{demands, shared_secrets};
 use super::{Sources, Stage, file, property, warnings};
+use crate::text::cut;
 use crate::time::{Written, Zone};
 
 /// A number as its sign, its digits without needless zeros, and the power of ten of the last one.
@@ -60,9 +61,9 @@ proptest! {
             html::from_html(&text);
             let html = html::to_html(&text);
             prop_assert!(!html.contains(['<', '\n', '\r']) || html.contains("<br>"));
-            let cut = html::cut(&text, length);
-            prop_assert!(text.starts_with(cut));
-            prop_assert_eq!(cut.chars().count(), text.chars().count().min(length));
+            let start = cut(&text, length);
+            prop_assert!(text.starts_with(start));
+            prop_assert_eq!(start.chars().count(), text.chars().count().min(length));
         }
     }
 
