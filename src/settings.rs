@@ -301,7 +301,9 @@ impl Reader<'_> {
     }
 
     fn duration(&mut self, name: &'static str, default: Duration) -> Duration {
-        let value = self.get(name).map_or(Ok(default), |text| duration(&text));
+        let value = self
+            .get(name)
+            .map_or(Ok(default), |text| duration(&text).map_err(|error| error.to_string()));
         self.parsed(name, value).unwrap_or(default)
     }
 

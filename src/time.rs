@@ -40,6 +40,16 @@ pub struct Zone(tz::TimeZone);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock(civil::Time);
 
+/// A text that is not a time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a time")]
+pub struct NotATime(String);
+
+/// A text that is not a duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a duration; write one such as 8s, 5m or 24h")]
+pub struct NotADuration(String);
+
 impl Time {
     /// Reads the clock. For the edges of the program; everything else takes the time as an
     /// argument.
@@ -61,7 +71,7 @@ impl Time {
     }
 
     /// Reads a time as HubSpot and most senders write it, in UTC where no offset is given.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, NotATime> {
         Written::parse(text, &Zone::utc()).map(|written| written.time)
     }
 }
@@ -73,9 +83,9 @@ impl From<Time> for String {
 }
 
 impl TryFrom<String> for Time {
-    type Error = String;
+    type Error = NotATime;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, NotATime> {
         Self::parse(&text)
     }
 }
@@ -126,7 +136,7 @@ impl Clock {
 
 impl Written {
     /// Reads a time from text, as [`Written::parse_at`] does; a date alone is its midnight.
-    pub fn parse(text: &str, zone: &Zone) -> Result<Self, String> {
+    pub fn parse(text: &str, zone: &Zone) -> Result<Self, NotATime> {
         Self::parse_at(text, zone, Clock::midnight())
     }
 
@@ -136,16 +146,15 @@ impl Written {
     /// 14 milliseconds, 15 to 17 microseconds, 18 and 19 nanoseconds. Otherwise `YYYY-MM-DD`, or
     /// that with `T` or a space, `hh:mm[:ss[.fraction]]`, and `Z`, `UTC`, `GMT`, `±hh:mm`, `±hhmm`,
     /// `±hh` or nothing, which means `zone`. A date alone is its `clock` in `zone`.
-    ///
-    /// The error is a sentence fit for a report.
-    pub fn parse_at(text: &str, zone: &Zone, clock: Clock) -> Result<Self, String> {
-        let problem = || format!("{:?} is not a time", cut(text, SHOWN));
-        if text.starts_with(|c: char| c.is_ascii_digit())
-            && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        {
-            return Self::from_digits(text, zone).ok_or_else(problem);
-        }
-        Self::from_calendar(text, zone, clock).ok_or_else(problem)
+    pub fn parse_at(text: &str, zone: &Zone, clock: Clock) -> Result<Self, NotATime> {
+        let is_number = text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let written = if is_number {
+            Self::from_digits(text, zone)
+        } else {
+            Self::from_calendar(text, zone, clock)
+        };
+        written.ok_or_else(|| NotATime(cut(text, SHOWN).to_owned()))
     }
 
     /// `YYYY-MM-DD`: the date as it was written; that of a number in `zone`.
@@ -272,23 +281,23 @@ fn two_digits(text: &str) -> Option<i8> {
     (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 
-/// Reads a duration such as `8s`, `5m`, `24h` or `500ms`. The error is a sentence.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+/// Reads a duration: a whole number of `ms`, `s`, `m`, `h` or `d`, such as `8s`.
+pub fn duration(text: &str) -> Result<Duration, NotADuration> {
+    whole_milliseconds(text).map(Duration::from_millis).ok_or_else(|| NotADuration(text.to_owned()))
+}
+
+fn whole_milliseconds(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);
     let milliseconds = match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
     };
-    let number: Option<u64> = number.parse().ok();
-    let total = number.zip(milliseconds).and_then(|(number, unit)| number.checked_mul(unit));
-    total
-        .map(Duration::from_millis)
-        .ok_or_else(|| format!("{text:?} is not a duration; write one such as 8s, 5m or 24h"))
+    number.parse::<u64>().ok()?.checked_mul(milliseconds)
 }
 
 #[cfg(test)]

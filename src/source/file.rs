@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use super::demand::{Asks, Steps};
 use super::reader::{Found, Reader, Section, article};
-use super::{Input, Property, Source, TaskRules, Verify};
+use super::{Input, MapRow, Property, Source, TaskRules, Verify};
 use crate::delivery::{
     self, Algorithm, Encoding, Format, Hmac, Preset, Scheme, Template, TimeFormat, Tolerance,
     preset,
@@ -483,6 +483,8 @@ fn steps(
         (None, Some(text)) => Unknown::Write(text.clone()),
         (None, None) => Unknown::Fail,
     };
-    let map = map.map(|rows| rows.into_iter().map(|(row, found)| (row, found.value)).collect());
+    let map = map.map(|rows| {
+        rows.into_iter().map(|(given, found)| MapRow { given, written: found.value }).collect()
+    });
     Some(Property { name, expression: expression?, map, input, otherwise, unknown })
 }

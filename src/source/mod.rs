@@ -14,6 +14,7 @@ mod verification;
 mod warnings;
 
 pub use demand::{Asks, Demand, demands};
+pub use map::{Event, Mapped, NotMapped};
 pub use problem::{Problem, Warning};
 pub use verification::shared_secrets;
 pub use warnings::warnings;
@@ -23,11 +24,10 @@ use std::collections::BTreeMap;
 use jq::{Expression, Expressions, Program, Val, json};
 use reader::{Notes, Reader};
 
-use crate::delivery::{Format, Handshake, NoOp, NotRead, Scheme, Tolerance, Unreadable, Verified};
-use crate::outcome::FailReason;
+use crate::delivery::{Format, Handshake, NoOp, NotRead, Scheme, Tolerance, Verified};
 use crate::secrets::SecretRef;
-use crate::time::{Clock, Time, Zone};
-use crate::update::{OnMissing, Unknown, Update};
+use crate::time::{Clock, Zone};
+use crate::update::{OnMissing, Unknown};
 
 /// Every source, by its path, with one program for all their expressions.
 pub struct Sources {
@@ -86,10 +86,16 @@ struct TaskRules {
 struct Property {
     name: String,
     expression: Expression,
-    map: Option<Vec<(String, String)>>,
+    map: Option<Vec<MapRow>>,
     input: Input,
     otherwise: Option<String>,
     unknown: Unknown,
+}
+
+/// A row of a map: the value of the payload, and the text that is written for it.
+struct MapRow {
+    given: String,
+    written: String,
 }
 
 /// What the value of a property is, and so how it is written.
@@ -100,40 +106,6 @@ enum Input {
     DateTime(Clock),
     Date,
     Owner,
-}
-
-/// What a source made of a delivery.
-#[derive(Debug)]
-pub struct Event {
-    /// The sender's id of the delivery, or the id of our request.
-    pub id: String,
-    /// When the change happened; `None` when that was not asked, because the event was filtered or
-    /// failed before.
-    pub time: Option<Time>,
-    /// The updates.
-    pub mapped: Mapped,
-}
-
-/// The updates of an event.
-#[derive(Debug)]
-pub enum Mapped {
-    /// It is none of our business.
-    Filtered,
-    /// In the order of the payload, at least one.
-    Updates(Vec<Result<Update, NotMapped>>),
-}
-
-/// An update that the payload doesn't give.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotMapped {
-    /// The value of the unique property, if that much is known.
-    pub id: Option<String>,
-    /// The unique property.
-    pub id_property: String,
-    /// Whether the body can't be read, or doesn't fit the source file.
-    pub reason: FailReason,
-    /// Everything that is wrong, fit for the summary.
-    pub detail: String,
 }
 
 /// What is known about a path.
@@ -231,34 +203,9 @@ impl Sources {
         let query = verified.query().cloned();
         let scope =
             self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
-        let default_id = default_id(verified);
         let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, &json));
-        Ok(map::event(source, &scope, &body, is_no_op, default_id, delivery.arrived))
+        Ok(map::event(source, &scope, &body, is_no_op, verified))
     }
-}
-
-impl Source {
-    /// The event of a rightly signed body that can't be read: one failed update.
-    #[must_use]
-    pub fn unreadable(&self, verified: &Verified<'_>, why: &Unreadable) -> Event {
-        let not_mapped = NotMapped {
-            id: None,
-            id_property: self.task.id_property.clone(),
-            reason: FailReason::Unreadable,
-            detail: why.to_string(),
-        };
-        Event {
-            id: default_id(verified).to_owned(),
-            time: None,
-            mapped: Mapped::Updates(vec![Err(not_mapped)]),
-        }
-    }
-}
-
-/// What a delivery is called by whose body doesn't say it: its sender's header, or what Lambda
-/// calls it.
-fn default_id<'d>(verified: &Verified<'d>) -> &'d str {
-    verified.id().unwrap_or(&verified.delivery().request_id)
 }
 
 /// Compiles the expressions of all files; where that fails, reports what is undefined and leaves

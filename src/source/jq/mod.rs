@@ -7,10 +7,11 @@
 //! | `html`, `value`, `rich_text`, `json` | values: as text, of documents, of a body |
 //! | `pattern`, `data` | compiled regular expressions, and all else that the runs for a delivery share |
 //! | `functions`, `regex` | the functions that jaq lacks, or that take the place of its own |
-//! | `mistake`, `depth`, `syntax` | what is wrong with an expression, and where; what stands in it |
+//! | `mistake`, `depth`, `code`, `syntax` | the text of an expression: what is wrong with it, and where; what stands in it |
 //! | `program` | all expressions as one program, which runs them |
 //! | `trial` | what an expression gives for an event that has nothing |
 
+mod code;
 mod data;
 mod depth;
 mod functions;
@@ -27,5 +28,5 @@ pub(super) mod value;
 
 pub(super) use jaq_json::Val;
 pub(super) use mistake::Mistake;
-pub(super) use program::{Expression, Expressions, Program, Scope};
+pub(super) use program::{Expression, Expressions, Failure, Program, Scope};
 pub(super) use trial::Trial;

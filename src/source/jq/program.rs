@@ -4,23 +4,23 @@
 //! more than compiling an expression. Each is parsed alone first, so that a mistake has a place and
 //! no expression can run into the next.
 
-use std::fmt::{self, Write as _};
-
 use jaq_core::compile::TermId;
-use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
+use jaq_core::load::{Arena, File, Loader};
 use jaq_core::native::Fun;
 use jaq_core::{Bind, Compiler, Ctx, Vars, compile, load};
 
+use super::code::{Code, NOTE};
 use super::data::{Data, Kind, Shared};
 use super::mistake::Mistake;
-use super::{depth, functions, regex};
+use super::{functions, regex};
+use crate::text::shorten_shown;
 use crate::time::Time;
 
 use jaq_json::Val;
 
-/// The longest message of a failed expression that is passed on: jaq quotes the value, which may be
-/// a whole ticket.
-const MESSAGE_LENGTH: usize = 160;
+/// The longest message of a failed expression that is passed on, in characters: jaq quotes the
+/// value, which may be a whole ticket.
+const LONGEST_MESSAGE: usize = 161;
 
 /// Functions of jq's standard library that reach outside of the expression.
 const ABSENT: [&str; 8] =
@@ -35,7 +35,7 @@ pub(crate) struct Expression(usize);
 
 /// Expressions on their way to a [`Program`].
 #[derive(Default)]
-pub(crate) struct Expressions(Vec<String>);
+pub(crate) struct Expressions(Vec<Code>);
 
 /// Every expression of every source, compiled.
 pub(crate) struct Program {
@@ -53,21 +53,34 @@ pub(crate) struct Scope<'p> {
 
 const VARIABLES: [&str; 3] = ["$headers", "$query", "$event"];
 
-/// The function of which each expression is an argument. It notes where the expression is.
-const NOTE: &str = "__note";
+/// Why an expression gives no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The message of an error, cut.
+    #[error("{0}")]
+    Error(String),
+    #[error("the expression was halted")]
+    Halted,
+    #[error("it has more than one output")]
+    ManyOutputs,
+}
 
 impl Expressions {
-    /// Takes an expression in, or says what is wrong with it.
+    /// Parses an expression and takes it in.
     pub(crate) fn add(&mut self, text: &str) -> Result<Expression, Mistake> {
-        parse(text)?;
-        self.0.push(text.to_owned());
-        Ok(Expression(self.0.len() - 1))
+        Ok(self.push(Code::parse(text)?))
+    }
+
+    /// Takes an expression in.
+    pub(crate) fn push(&mut self, code: Code) -> Expression {
+        self.0.push(code);
+        Expression(self.0.len() - 1)
     }
 
     /// Leaves expressions out of the program, since others of the same source have mistakes.
     pub(crate) fn leave_out(&mut self, expressions: impl IntoIterator<Item = Expression>) {
         for Expression(index) in expressions {
-            "empty".clone_into(&mut self.0[index]);
+            self.0[index] = Code::empty();
         }
     }
 
@@ -116,7 +129,7 @@ impl Expressions {
             1 => {
                 text.extend([NOTE, "(("]);
                 starts.push(text.len());
-                text.push_str(&self.0[range.start]);
+                text.push_str(self.0[range.start].as_str());
                 // Two line breaks: a comment that ends in a backslash takes the next line too.
                 text.push_str("\n\n))");
             }
@@ -165,25 +178,25 @@ impl Scope<'_> {
         &self,
         Expression(index): Expression,
         input: Val,
-    ) -> impl Iterator<Item = Result<Val, String>> + '_ {
+    ) -> impl Iterator<Item = Result<Val, Failure>> + '_ {
         let data = Data { lut: &self.program.filter.lut, shared: &self.shared };
         let context = Ctx::<Kind>::new(data, self.variables.clone());
-        let outputs =
-            self.program.expressions.get(index).map(|expression| expression.run((context, input)));
+        let place = self.program.expressions.get(index);
+        let outputs = place.map(|expression| expression.run((context, input)));
         outputs.into_iter().flatten().map(|output| {
             output.map_err(|exception| match exception.get_err() {
-                Ok(error) => shorten(&error),
-                Err(_) => "the expression was halted".to_owned(),
+                Ok(error) => Failure::Error(shorten_shown(&error, LONGEST_MESSAGE)),
+                Err(_) => Failure::Halted,
             })
         })
     }
 
     /// The one output of an expression that may have none.
-    pub(crate) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, String> {
+    pub(crate) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, Failure> {
         let mut outputs = self.run(expression, input);
         match (outputs.next().transpose()?, outputs.next()) {
             (value, None) => Ok(value),
-            (_, Some(_)) => Err("it has more than one output".to_owned()),
+            (_, Some(_)) => Err(Failure::ManyOutputs),
         }
     }
 }
@@ -198,45 +211,6 @@ fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
     // Ours come first: of two functions with one name the first counts.
     let ours = functions::all().chain(regex::all()).chain([note]);
     ours.chain(standard.filter(|(name, ..)| !ABSENT.contains(name)))
-}
-
-fn parse(text: &str) -> Result<(), Mistake> {
-    if let Some(offset) = text.find(NOTE) {
-        return Err(Mistake { offset, message: format!("there is no function {NOTE}") });
-    }
-    let mistake = |found: &str, expected: &str| {
-        let offset = load::span(text, found).start;
-        let what = found.chars().take(20).collect::<String>();
-        let found = if what.is_empty() { "the end".to_owned() } else { format!("{what:?}") };
-        Mistake {
-            offset,
-            message: format!("not a jq expression: expected {expected}, found {found}"),
-        }
-    };
-    let first = |mut mistakes: Vec<Mistake>| {
-        mistakes.sort_by_key(|mistake| mistake.offset);
-        mistakes
-            .into_iter()
-            .next()
-            .unwrap_or(Mistake { offset: 0, message: "not a jq expression".to_owned() })
-    };
-    depth::check_brackets(text)?;
-    let tokens = Lexer::new(text).lex().map_err(|errors| {
-        first(
-            errors.into_iter().map(|(expected, found)| mistake(found, expected.as_str())).collect(),
-        )
-    })?;
-    depth::check_tokens(text, &tokens)?;
-    let term = Parser::new(&tokens).parse(jaq_core::load::Parser::term).map_err(|errors| {
-        let found = |token| load::lex::Token::opt_as_str(token, text);
-        first(
-            errors
-                .into_iter()
-                .map(|(expected, token)| mistake(found(token), expected.as_str()))
-                .collect(),
-        )
-    })?;
-    depth::check_running(text, &term)
 }
 
 fn locate(
@@ -270,28 +244,6 @@ fn locate(
     )
 }
 
-/// The beginning of an error's message. The rest, which may be a whole ticket, is not even written.
-fn shorten(error: &impl fmt::Display) -> String {
-    struct Beginning {
-        text: String,
-        room: usize,
-    }
-    impl fmt::Write for Beginning {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            for character in text.chars() {
-                self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
-                self.text.push(character);
-            }
-            Ok(())
-        }
-    }
-    let mut beginning = Beginning { text: String::new(), room: MESSAGE_LENGTH };
-    match write!(beginning, "{error}") {
-        Ok(()) => beginning.text,
-        Err(_) => beginning.text + "…",
-    }
-}
-
 #[cfg(test)]
 pub(super) use tests::outputs;
 
@@ -307,7 +259,7 @@ mod tests {
             .collect()
     }
 
-    fn run(text: &str, input: &str) -> Vec<Result<String, String>> {
+    fn run(text: &str, input: &str) -> Vec<Result<String, Failure>> {
         let mut expressions = Expressions::default();
         expressions.add("error(\"another expression\")").unwrap();
         let expression = expressions.add(text).unwrap();
@@ -419,8 +371,8 @@ mod tests {
     #[test]
     fn a_message_is_cut() {
         let long = format!("\"{}\"", "x".repeat(1000));
-        let message = run(". + 1", &long).remove(0).unwrap_err();
-        assert_eq!(message.chars().count(), MESSAGE_LENGTH + 1);
+        let message = run(". + 1", &long).remove(0).unwrap_err().to_string();
+        assert_eq!(message.chars().count(), LONGEST_MESSAGE);
     }
 
     #[test]
