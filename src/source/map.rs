@@ -2,9 +2,9 @@
 
 use std::panic::AssertUnwindSafe;
 
+use super::build::{Input, MapRow, Property, Source};
 use super::jq::value::{self, NotText, bounded, kind, scalar, text};
 use super::jq::{Expression, Failure, Scope, Val};
-use super::{Input, MapRow, Property, Source};
 use crate::delivery::{Unreadable, Verified};
 use crate::outcome::FailReason;
 use crate::text::cut;

@@ -1,19 +1,34 @@
-//! A source file becomes a checked [`Source`]; a verified delivery and a source give updates.
+//! A source file becomes a running [`Source`]; a verified delivery and a source give updates.
 //!
-//! Pure: no files, no network, no clock. jq lives here and nowhere else.
+//! Pure: no files, no network, no clock. jq lives in `jq` and nowhere else.
+//!
+//! ```text
+//! file, problem ── table ── spec ──┬── build ── map ── Sources
+//!                                  ├── demand
+//!                                  └── remark ── verification ── warnings
+//! ```
+//!
+//! `table` reads TOML key by key, with places. `spec` is the file as it is written. `build` makes
+//! the running source of it, which `map` follows. `demand` says what the file asks of the portal,
+//! `warnings` what is allowed in it and hardly meant.
 
+mod build;
 mod demand;
 mod file;
 mod jq;
 mod map;
 mod problem;
-mod reader;
+mod remark;
+mod spec;
+mod table;
 #[cfg(test)]
 mod tests;
 mod verification;
 mod warnings;
 
+pub use build::{Source, Verify};
 pub use demand::{Asks, Demand, demands};
+pub use file::SourceFile;
 pub use map::{Event, Mapped, NotMapped};
 pub use problem::{Problem, Warning};
 pub use verification::shared_secrets;
@@ -21,13 +36,10 @@ pub use warnings::warnings;
 
 use std::collections::BTreeMap;
 
-use jq::{Expression, Expressions, Program, Val, json};
-use reader::{Notes, Reader};
+use build::Draft;
+use jq::{Expressions, Program, Val, json};
 
-use crate::delivery::{Format, Handshake, NoOp, NotRead, Scheme, Tolerance, Verified};
-use crate::secrets::SecretRef;
-use crate::time::{Clock, Zone};
-use crate::update::{OnMissing, Unknown};
+use crate::delivery::{NotRead, Tolerance, Verified};
 
 /// Every source, by its path, with one program for all their expressions.
 pub struct Sources {
@@ -37,78 +49,7 @@ pub struct Sources {
     problems: Vec<Problem>,
 }
 
-/// A system that sends webhooks: how it signs, and how its events are mapped.
-pub struct Source {
-    /// The file's name without its ending.
-    pub name: String,
-    /// Where its deliveries arrive.
-    pub path: String,
-    /// How they are verified.
-    pub verify: Verify,
-    zone: Zone,
-    when: Option<Expression>,
-    id: Option<Expression>,
-    time: Option<Expression>,
-    task: TaskRules,
-    properties: Vec<Property>,
-}
-
-/// How the deliveries of a source are verified.
-pub struct Verify {
-    /// What the file calls the scheme.
-    pub name: String,
-    /// The scheme.
-    pub scheme: Scheme,
-    /// The secret; `None` with the scheme `none` alone.
-    pub secret: Option<SecretRef>,
-    /// How far a signed time may be from ours.
-    pub tolerance: Tolerance,
-    /// A secret that the sender's documentation publishes, and that is refused therefore.
-    pub published: Option<&'static str>,
-    /// How the sender writes bodies.
-    pub format: Format,
-    /// What the sender asks before it sends events.
-    pub handshake: Option<&'static Handshake>,
-    /// What the sender sends to see whether anybody is there.
-    pub no_op: Option<&'static NoOp>,
-}
-
-struct TaskRules {
-    each: Option<Expression>,
-    id: Expression,
-    time: Option<Expression>,
-    id_property: String,
-    on_missing: OnMissing,
-    updated_at_property: Option<String>,
-}
-
-/// How one property gets its value.
-struct Property {
-    name: String,
-    expression: Expression,
-    map: Option<Vec<MapRow>>,
-    input: Input,
-    otherwise: Option<String>,
-    unknown: Unknown,
-}
-
-/// A row of a map: the value of the payload, and the text that is written for it.
-struct MapRow {
-    given: String,
-    written: String,
-}
-
-/// What the value of a property is, and so how it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Input {
-    Text,
-    /// A point in time; a date without one is at this hour.
-    DateTime(Clock),
-    Date,
-    Owner,
-}
-
-/// What is known about a path.
+/// The source of a path.
 pub enum Found<'s> {
     /// A source that works.
     Source(&'s Source),
@@ -119,16 +60,6 @@ pub enum Found<'s> {
     Nothing,
 }
 
-/// A file as it was read.
-pub struct SourceFile {
-    /// The file's name for messages, such as `sources/zendesk.toml`.
-    pub file: String,
-    /// The source's name: the file's name without its ending.
-    pub name: String,
-    /// The text, or why it can't be read.
-    pub text: Result<String, String>,
-}
-
 impl Sources {
     /// Reads and compiles all source files. Those with problems are reported, and don't keep the
     /// others from working.
@@ -136,34 +67,30 @@ impl Sources {
     pub fn read(files: &[SourceFile]) -> Self {
         let mut expressions = Expressions::default();
         let mut problems = Vec::new();
-        let mut read = Vec::new();
-        for SourceFile { file, name, text } in files {
-            match text {
-                Err(why) => problems.push(Problem::of_file(file, why.as_str())),
-                Ok(text) => {
-                    let mut reader = Reader::new(file, text, &mut expressions);
-                    let content = file::read(name, &mut reader);
-                    read.push((content, reader.finish()));
-                }
+        let mut drafts = Vec::new();
+        for file in files {
+            if let Err(why) = &file.text {
+                problems.push(Problem::of_file(&file.file, why.as_str()));
             }
+            drafts.extend(Draft::read(file, &mut expressions));
         }
-        let program = compile(&mut expressions, &mut read);
+        let program = compile(&mut expressions, &drafts);
         let mut by_path = BTreeMap::new();
         let mut first_files = BTreeMap::new();
-        for (content, mut notes) in read {
-            if let Some(file::Content { path, path_start, source }) = content {
-                if let Some(first) = first_files.get(&path) {
-                    notes.problem(
-                        path_start,
-                        format!("{first} has the path {path:?} too; write another `path`"),
-                    );
-                    by_path.insert(path, None);
+        for draft in drafts {
+            let is_sound = draft.problems.is_empty();
+            if let Some(path) = draft.path {
+                if let Some(first) = first_files.get(&path.value) {
+                    let message =
+                        format!("{first} has the path {:?} too; write another `path`", path.value);
+                    draft.problems.add(path.start, message);
+                    by_path.insert(path.value, None);
                 } else {
-                    first_files.insert(path.clone(), notes.file);
-                    by_path.insert(path, source.filter(|_| notes.problems.is_empty()));
+                    first_files.insert(path.value.clone(), draft.problems.file);
+                    by_path.insert(path.value, draft.source.filter(|_| is_sound));
                 }
             }
-            problems.extend(notes.problems);
+            problems.extend(draft.problems.into_vec());
         }
         Self { program, by_path, problems }
     }
@@ -210,27 +137,24 @@ impl Sources {
 
 /// Compiles the expressions of all files; where that fails, reports what is undefined and leaves
 /// the files with problems out.
-fn compile(
-    expressions: &mut Expressions,
-    files: &mut [(Option<file::Content>, Notes<'_>)],
-) -> Program {
+fn compile(expressions: &mut Expressions, drafts: &[Draft<'_>]) -> Program {
     let mistakes = match expressions.compile() {
         Ok(program) => return program,
         Err(mistakes) => mistakes,
     };
-    for (_, notes) in files.iter_mut() {
+    for draft in drafts {
         for (expression, mistake) in &mistakes {
-            notes.report(*expression, mistake);
+            draft.report(*expression, mistake);
         }
-        if !notes.problems.is_empty() {
-            expressions.leave_out(notes.expressions());
+        if !draft.problems.is_empty() {
+            expressions.leave_out(draft.expressions());
         }
     }
     expressions.compile().unwrap_or_else(|_| {
-        // Nobody can be blamed, so nobody can be trusted: the empty program would pass whole events
+        // No file can be blamed, so none can be trusted: the empty program would pass whole events
         // on.
-        for (_, notes) in files {
-            notes.problem(0, "its expressions can't be compiled");
+        for draft in drafts {
+            draft.problems.add(0, "its expressions can't be compiled");
         }
         Program::empty()
     })
@@ -238,17 +162,4 @@ fn compile(
 
 fn object(fields: impl Iterator<Item = (String, String)>) -> Val {
     Val::obj(fields.map(|(name, value)| (Val::from(name), Val::from(value))).collect())
-}
-
-impl Property {
-    fn plain(name: String, expression: Expression) -> Self {
-        Self {
-            name,
-            expression,
-            map: None,
-            input: Input::Text,
-            otherwise: None,
-            unknown: Unknown::Fail,
-        }
-    }
 }

@@ -26,6 +26,7 @@ pub(super) mod syntax;
 mod trial;
 pub(super) mod value;
 
+pub(super) use code::Code;
 pub(super) use jaq_json::Val;
 pub(super) use mistake::Mistake;
 pub(super) use program::{Expression, Expressions, Failure, Program, Scope};
