@@ -40,14 +40,16 @@ pub(super) struct Match {
 impl Patterns {
     /// The compiled pattern. As in jq, the two may come as an array, and null means no flags.
     pub(super) fn get(&self, pattern: &Val, flags: &Val) -> Result<Rc<Pattern>, Error<Val>> {
-        let (pattern, flags) = match pattern {
-            Val::Arr(both) => {
-                (both.first().unwrap_or(&Val::Null), both.get(1).unwrap_or(&Val::Null))
-            }
-            pattern => (pattern, flags),
-        };
-        let flags = if matches!(flags, Val::Null) { String::new() } else { text(flags)? };
-        let key = (text(pattern)?, flags);
+        if let Val::Arr(both) = pattern {
+            let item = |index: usize| both.get(index).unwrap_or(&Val::Null);
+            return self.get_text(item(0), item(1));
+        }
+        self.get_text(pattern, flags)
+    }
+
+    fn get_text(&self, pattern: &Val, flags: &Val) -> Result<Rc<Pattern>, Error<Val>> {
+        let flags_text = if *flags == Val::Null { String::new() } else { text(flags)? };
+        let key = (text(pattern)?, flags_text);
         if let Some(known) = self.0.borrow().get(&key) {
             return Ok(Rc::clone(known));
         }
@@ -79,8 +81,10 @@ impl Pattern {
                 other => return Err(Error::str(format_args!("invalid regex flag: {other}"))),
             }
         }
-        let regex =
-            builder.build().map_err(|error| Error::str(format_args!("invalid regex: {error}")))?;
+        let regex = match builder.build() {
+            Ok(regex) => regex,
+            Err(error) => return Err(Error::str(format_args!("invalid regex: {error}"))),
+        };
         let names = regex.capture_names().skip(1).map(|name| name.map(str::to_owned)).collect();
         Ok(Self { regex, names, is_global, skips_empty })
     }
@@ -99,6 +103,8 @@ impl Pattern {
 }
 
 fn text(value: &Val) -> Result<String, Error<Val>> {
-    let bytes = value.as_utf8_bytes().ok_or_else(|| Error::typ(value.clone(), "string"))?;
+    let Some(bytes) = value.as_utf8_bytes() else {
+        return Err(Error::typ(value.clone(), "string"));
+    };
     std::str::from_utf8(bytes).map(str::to_owned).map_err(Error::str)
 }

@@ -1,13 +1,13 @@
-//! Expressions: jq by the crate `jaq`, which has its only home in this room.
+//! The program: all expressions of all sources, compiled, and their runs.
 //!
-//! All expressions of all sources become one program, because compiling jq's standard library costs
-//! more than compiling an expression. Each is parsed alone first, so that a mistake has a place and
-//! no expression can run into the next.
+//! They are one program because compiling jq's standard library costs more than compiling an
+//! expression.
 
 use jaq_core::compile::TermId;
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::native::Fun;
 use jaq_core::{Bind, Compiler, Ctx, Vars, compile, load};
+use jaq_json::Val;
 
 use super::code::{Code, NOTE};
 use super::data::{Data, Kind, Shared};
@@ -15,8 +15,6 @@ use super::mistake::Mistake;
 use super::{functions, regex};
 use crate::text::shorten_shown;
 use crate::time::Time;
-
-use jaq_json::Val;
 
 /// The longest message of a failed expression that is passed on, in characters: jaq quotes the
 /// value, which may be a whole ticket.
@@ -91,11 +89,12 @@ impl Expressions {
     pub(crate) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(STACK);
-            match builder.spawn_scoped(scope, || self.compile_here()) {
-                Ok(thread) => {
-                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                }
-                Err(_) => self.compile_here(),
+            let Ok(thread) = builder.spawn_scoped(scope, || self.compile_here()) else {
+                return self.compile_here();
+            };
+            match thread.join() {
+                Ok(compiled) => compiled,
+                Err(panic) => std::panic::resume_unwind(panic),
             }
         })
     }
@@ -108,17 +107,23 @@ impl Expressions {
         let is_wanted = |def: &load::parse::Def<&str>| {
             !ABSENT.contains(&def.name) && !regex::REPLACED.contains(&(def.name, def.args.len()))
         };
-        let definitions =
-            jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(is_wanted);
-        let program = Loader::new(definitions).load(&arena, File { code: text.as_str(), path: () });
-        let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(functions());
-        let undefined: Vec<_> = match program.map(|modules| compiler.compile(modules)) {
-            Ok(Ok(filter)) => return Program::of(filter, self.0.len()).ok_or_else(Vec::new),
-            Ok(Err(errors)) => errors.into_iter().flat_map(|(_, undefined)| undefined).collect(),
+        let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let loader = Loader::new(definitions.filter(is_wanted));
+        let Ok(modules) = loader.load(&arena, File { code: text.as_str(), path: () }) else {
             // Each expression was parsed alone and stands in parentheses of its own.
-            Err(_) => Vec::new(),
+            return Err(Vec::new());
         };
-        Err(undefined.iter().map(|(name, what)| locate(&text, &starts, name, what)).collect())
+        let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(functions());
+        match compiler.compile(modules) {
+            Ok(filter) => Program::new(filter, self.0.len()).ok_or_else(Vec::new),
+            Err(errors) => {
+                let mut mistakes = Vec::new();
+                for (name, what) in errors.into_iter().flat_map(|(_, undefined)| undefined) {
+                    mistakes.push(locate(&text, &starts, name, &what));
+                }
+                Err(mistakes)
+            }
+        }
     }
 
     /// Writes a call of [`NOTE`] for each expression, and notes where in the text each begins. The
@@ -151,14 +156,18 @@ impl Program {
         Self { filter: jaq_core::Filter::default(), expressions: Vec::new() }
     }
 
-    /// Runs the filter once: its calls of [`NOTE`] say where the expressions are.
-    fn of(filter: jaq_core::Filter<Kind>, expressions: usize) -> Option<Self> {
+    /// Runs the filter once: its calls of [`NOTE`] say where the expressions are. `None` unless
+    /// each says it once.
+    fn new(filter: jaq_core::Filter<Kind>, expressions: usize) -> Option<Self> {
         let shared = Shared::new(Time::from_milliseconds(0));
         let variables = Vars::new(VARIABLES.map(|_| Val::Null));
         let context = Ctx::<Kind>::new(Data { lut: &filter.lut, shared: &shared }, variables);
         filter.id.run((context, Val::Null)).for_each(drop);
-        let noted = shared.places.into_inner();
-        (noted.len() == expressions).then_some(Self { filter, expressions: noted })
+        let places = shared.places.into_inner();
+        if places.len() != expressions {
+            return None;
+        }
+        Some(Self { filter, expressions: places })
     }
 
     /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and
@@ -173,7 +182,7 @@ impl Program {
 }
 
 impl Scope<'_> {
-    /// Runs an expression on an input. Each output is a value or the message of an error.
+    /// Runs an expression on an input. The outputs are made as they are asked for.
     pub(crate) fn run(
         &self,
         Expression(index): Expression,
@@ -183,25 +192,28 @@ impl Scope<'_> {
         let context = Ctx::<Kind>::new(data, self.variables.clone());
         let place = self.program.expressions.get(index);
         let outputs = place.map(|expression| expression.run((context, input)));
-        outputs.into_iter().flatten().map(|output| {
-            output.map_err(|exception| match exception.get_err() {
+        outputs.into_iter().flatten().map(|output| match output {
+            Ok(value) => Ok(value),
+            Err(exception) => Err(match exception.get_err() {
                 Ok(error) => Failure::Error(shorten_shown(&error, LONGEST_MESSAGE)),
                 Err(_) => Failure::Halted,
-            })
+            }),
         })
     }
 
     /// The one output of an expression that may have none.
     pub(crate) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, Failure> {
         let mut outputs = self.run(expression, input);
-        match (outputs.next().transpose()?, outputs.next()) {
-            (value, None) => Ok(value),
-            (_, Some(_)) => Err(Failure::ManyOutputs),
+        let value = outputs.next().transpose()?;
+        match outputs.next() {
+            None => Ok(value),
+            Some(_) => Err(Failure::ManyOutputs),
         }
     }
 }
 
-fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
+/// The native functions that expressions may call.
+fn functions() -> impl Iterator<Item = Fun<Kind>> {
     let standard = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let note: Fun<Kind> = jaq_core::native::run((NOTE, [Bind::Fun(())].into(), |mut cv| {
         let (expression, _) = cv.0.pop_fun();
@@ -213,14 +225,17 @@ fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
     ours.chain(standard.filter(|(name, ..)| !ABSENT.contains(name)))
 }
 
+/// The expression that uses an undefined name, and the mistake at its place there. The expressions
+/// begin at `starts` in the text of the program.
 fn locate(
     text: &str,
     starts: &[usize],
     name: &str,
     what: &compile::Undefined,
 ) -> (Expression, Mistake) {
-    let offset = load::span(text, name).start;
-    let index = starts.partition_point(|start| *start <= offset).saturating_sub(1);
+    let place = load::span(text, name).start;
+    let index = starts.partition_point(|start| *start <= place).saturating_sub(1);
+    let offset = starts.get(index).map_or(0, |start| place - start);
     let message = match (what, name) {
         (_, "$ENV")
         | (
@@ -230,18 +245,15 @@ fn locate(
             format!("{name} is not available here: an expression sees the event and nothing else")
         }
         (compile::Undefined::Filter(0), _) => format!("there is no function {name}"),
+        (compile::Undefined::Filter(1), _) => {
+            format!("there is no function {name} with 1 argument")
+        }
         (compile::Undefined::Filter(arity), _) => {
-            format!(
-                "there is no function {name} with {arity} argument{}",
-                if *arity == 1 { "" } else { "s" }
-            )
+            format!("there is no function {name} with {arity} arguments")
         }
         (what, _) => format!("there is no {} {name}", what.as_str()),
     };
-    (
-        Expression(index),
-        Mistake { offset: offset - starts.get(index).copied().unwrap_or(offset), message },
-    )
+    (Expression(index), Mistake { offset, message })
 }
 
 #[cfg(test)]
