@@ -33,16 +33,20 @@ pub(crate) fn to_html(text: &str) -> String {
 
 /// HTML as the text that it shows; text without any tag keeps its line breaks.
 pub(crate) fn from_html(html: &str) -> String {
-    // After the last `>` no tag begins. Without this bound each of a million `<` would look through
+    // Behind the last `>` no tag begins. Without this bound each of a million `<` would look through
     // all that follows.
-    let after_tags = html.rfind('>').map_or(html.len(), |last| html.len() - last);
-    let may_have_tags = |rest: &str| rest.len().saturating_sub(after_tags);
-    if !html[..may_have_tags(html)].match_indices('<').any(|(at, _)| tag(&html[at..]).is_some()) {
+    let length_behind_tags = match html.rfind('>') {
+        Some(last) => html.len() - last,
+        None => html.len(),
+    };
+    let length_with_tags = |rest: &str| rest.len().saturating_sub(length_behind_tags);
+    let mut places = html[..length_with_tags(html)].match_indices('<');
+    if !places.any(|(at, _)| tag(&html[at..]).is_some()) {
         return html_escape::decode_html_entities(html).into_owned();
     }
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
-    while let Some(at) = find(&rest[..may_have_tags(rest)], "<") {
+    while let Some(at) = find(&rest[..length_with_tags(rest)], "<") {
         push_words(&mut text, &rest[..at]);
         rest = &rest[at..];
         let Some((name, length)) = tag(rest) else {
@@ -68,41 +72,43 @@ pub(crate) fn from_html(html: &str) -> String {
 
 /// Without white space at the ends of lines, and without empty lines.
 pub(crate) fn tidy(text: &str) -> String {
-    let lines = text
-        .lines()
-        .map(|line| line.trim_matches([' ', '\t']))
-        .filter(|line| !line.is_empty() && *line != "-");
-    lines.collect::<Vec<_>>().join("\n")
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let trimmed = line.trim_matches([' ', '\t']);
+        if !trimmed.is_empty() && trimmed != "-" {
+            lines.push(trimmed);
+        }
+    }
+    lines.join("\n")
 }
 
 /// The name of the tag (with its `/`) or comment at the start of the text, and how many bytes it
 /// takes.
 fn tag(text: &str) -> Option<(&str, usize)> {
     if text.starts_with("<!--") {
-        return Some(("!--", find(text, "-->").map_or(text.len(), |end| end + 3)));
+        let length = match find(text, "-->") {
+            Some(end) => end + 3,
+            None => text.len(),
+        };
+        return Some(("!--", length));
     }
-    let inside = text.get(1..)?;
-    if !inside
-        .strip_prefix(['/', '!'])
-        .unwrap_or(inside)
-        .starts_with(|first: char| first.is_ascii_alphabetic())
-    {
+    let behind_bracket = text.get(1..)?;
+    let first = behind_bracket.strip_prefix(['/', '!']).unwrap_or(behind_bracket);
+    if !first.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return None;
     }
-    let inside = &inside[..find(inside, ">")?];
+    let inside = &behind_bracket[..find(behind_bracket, ">")?];
     let name = inside.split([' ', '\t', '\r', '\n']).next()?.trim_end_matches('/');
     Some((name, inside.len() + 2))
 }
 
-/// Where the end of what is not shown begins.
+/// Where the end tag of an element that is not shown begins.
 fn end_tag(text: &str, name: &str) -> usize {
     let mut passed = 0;
     while let Some(ahead) = find(&text[passed..], "</") {
         let at = passed + ahead;
-        if text
-            .get(at + 2..at + 2 + name.len())
-            .is_some_and(|found| found.eq_ignore_ascii_case(name))
-        {
+        let found = text.get(at + 2..at + 2 + name.len()).unwrap_or_default();
+        if found.eq_ignore_ascii_case(name) {
             return at;
         }
         passed = at + 2;
