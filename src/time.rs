@@ -14,7 +14,7 @@ use crate::text::cut;
 /// How much of a stranger's text is shown in a report, in characters.
 const SHOWN: usize = 40;
 
-/// Where a computer's time begins.
+/// The beginning of Unix time.
 const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// A point in time with the precision that HubSpot keeps: milliseconds.
@@ -165,14 +165,14 @@ impl Written {
 
     fn from_digits(text: &str, zone: &Zone) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let thousandths = |digits: &str| format!("{digits:0<3}").get(..3)?.parse::<i64>().ok();
         if fraction.is_empty() || fraction.contains('.') {
             return None;
         }
+        let thousandths: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
         // 19 digits may be more than an i64 holds.
         let number: u64 = whole.parse().ok()?;
         let milliseconds = match whole.len() {
-            9..=11 => i64::try_from(number).ok()? * 1000 + thousandths(fraction)?,
+            9..=11 => i64::try_from(number).ok()? * 1000 + thousandths,
             12..=14 => i64::try_from(number).ok()?,
             15..=17 => i64::try_from(number / 1000).ok()?,
             18 | 19 => i64::try_from(number / 1_000_000).ok()?,
@@ -184,18 +184,21 @@ impl Written {
     }
 
     fn from_calendar(text: &str, zone: &Zone, clock: Clock) -> Option<Self> {
-        let (date, rest) = text.split_at_checked(10)?;
-        let date = calendar_date(date)?;
-        let (clock, zone) = match rest.split_at_checked(1) {
-            None => (clock.0, zone.0.clone()),
-            Some(("T" | " ", rest)) => clock_and_zone(rest, zone)?,
+        let (first_ten, rest) = text.split_at_checked(10)?;
+        let date = calendar_date(first_ten)?;
+        let time = match rest.split_at_checked(1) {
+            None => in_utc(date.to_datetime(clock.0), &zone.0)?,
+            Some(("T" | " ", clock_and_offset)) => {
+                let (written_clock, written_zone) = clock_and_zone(clock_and_offset, zone)?;
+                in_utc(date.to_datetime(written_clock), &written_zone)?
+            }
             Some(_) => return None,
         };
-        Some(Self { time: in_utc(date.to_datetime(clock), &zone)?, date })
+        Some(Self { time, date })
     }
 }
 
-/// The point in time that clocks of the zone show so; `None` outside the years 1 to 9999 of UTC.
+/// The point in time of a local date and time; `None` outside the years 1 to 9999 of UTC.
 fn in_utc(local: civil::DateTime, zone: &tz::TimeZone) -> Option<Time> {
     // A time that clocks skip is read as before the change, one that they show twice is the first.
     let offset = match zone.to_ambiguous_timestamp(local).offset() {
@@ -208,41 +211,48 @@ fn in_utc(local: civil::DateTime, zone: &tz::TimeZone) -> Option<Time> {
     let utc = local.checked_sub(SignedDuration::from_secs(i64::from(offset.seconds()))).ok()?;
     let nanoseconds = utc.duration_since(EPOCH).as_nanos();
     let milliseconds = i64::try_from(nanoseconds.div_euclid(1_000_000)).ok()?;
-    (utc.year() >= 1).then_some(Time { milliseconds })
+    if utc.year() < 1 {
+        return None;
+    }
+    Some(Time { milliseconds })
 }
 
 /// `YYYY-MM-DD`, from the year 1 on.
 fn calendar_date(text: &str) -> Option<civil::Date> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    if year.len() != 4 || parts.next().is_some() {
+    if parts.next().is_some() {
         return None;
     }
-    let year =
-        i16::from(two_digits(year.get(..2)?)?) * 100 + i16::from(two_digits(year.get(2..)?)?);
-    let date = civil::Date::new(year, two_digits(month)?, two_digits(day)?).ok()?;
-    (year >= 1).then_some(date)
+    let century = i16::from(two_digits(year.get(..2)?)?);
+    let year_of_century = i16::from(two_digits(year.get(2..)?)?);
+    let year_number = century * 100 + year_of_century;
+    if year_number < 1 {
+        return None;
+    }
+    civil::Date::new(year_number, two_digits(month)?, two_digits(day)?).ok()
 }
 
-/// `hh:mm[:ss[.fraction]]` and what follows it.
+/// `hh:mm[:ss[.fraction]]` and the zone behind it.
 fn clock_and_zone(text: &str, zone: &Zone) -> Option<(civil::Time, tz::TimeZone)> {
     let end =
         text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.')).unwrap_or(text.len());
-    let (clock, offset) = text.split_at(end);
-    let mut parts = clock.split(':');
+    let (digits, offset) = text.split_at(end);
+    let mut parts = digits.split(':');
     let (hour, minute) = (two_digits(parts.next()?)?, two_digits(parts.next()?)?);
     let (second, nanosecond) = match parts.next() {
         None => (0, 0),
         Some(part) => {
-            let (second, fraction) = part.split_once('.').unwrap_or((part, "0"));
+            let (digits, fraction) = part.split_once('.').unwrap_or((part, "0"));
             if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
-            // A leap second is the end of the minute that it belongs to.
-            (
-                two_digits(second)?.min(if second == "60" { 59 } else { i8::MAX }),
-                format!("{fraction:0<9}").get(..9)?.parse().ok()?,
-            )
+            let second = match two_digits(digits)? {
+                // A leap second is the end of the minute that it belongs to.
+                60 => 59,
+                second => second,
+            };
+            (second, format!("{fraction:0<9}").get(..9)?.parse().ok()?)
         }
     };
     if parts.next().is_some() {
@@ -260,30 +270,38 @@ fn offset_zone(text: &str, zone: &Zone) -> Option<tz::TimeZone> {
         return Some(tz::TimeZone::UTC);
     }
     let (sign, digits) = text.split_at_checked(1)?;
-    let sign = match sign {
-        "+" => 1,
-        "-" => -1,
-        _ => return None,
-    };
     let (hours, minutes) = match digits.len() {
         2 => (digits, "00"),
         4 => digits.split_at_checked(2)?,
         5 => digits.split_once(':')?,
         _ => return None,
     };
-    let hours = two_digits(hours).filter(|hours| *hours < 24)?;
-    let minutes = two_digits(minutes).filter(|minutes| *minutes < 60)?;
-    let seconds = sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60);
-    tz::Offset::from_seconds(seconds).ok().map(tz::TimeZone::fixed)
+    let (hour, minute) = (two_digits(hours)?, two_digits(minutes)?);
+    if hour >= 24 || minute >= 60 {
+        return None;
+    }
+    let seconds = i32::from(hour) * 3600 + i32::from(minute) * 60;
+    let offset = match sign {
+        "+" => tz::Offset::from_seconds(seconds),
+        "-" => tz::Offset::from_seconds(-seconds),
+        _ => return None,
+    };
+    offset.ok().map(tz::TimeZone::fixed)
 }
 
 fn two_digits(text: &str) -> Option<i8> {
-    (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+    if text.len() != 2 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
 }
 
 /// Reads a duration: a whole number of `ms`, `s`, `m`, `h` or `d`, such as `8s`.
 pub fn duration(text: &str) -> Result<Duration, NotADuration> {
-    whole_milliseconds(text).map(Duration::from_millis).ok_or_else(|| NotADuration(text.to_owned()))
+    match whole_milliseconds(text) {
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+        None => Err(NotADuration(text.to_owned())),
+    }
 }
 
 fn whole_milliseconds(text: &str) -> Option<u64> {
