@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::file::{Problems, SourceFile};
 use super::jq::{Code, Expression, Expressions, Mistake};
 use super::spec::{self, Form, PropertySpec, SchemeSpec, Spec, TaskSpec, VerifySpec};
-use super::table::{Placed, value};
+use super::table::{Placed, Row, value};
 use crate::delivery::{
     Algorithm, Encoding, Format, Handshake, Hmac, NoOp, Scheme, Template, TimeFormat, Tolerance,
 };
@@ -106,8 +106,11 @@ impl<'f> Draft<'f> {
     pub(super) fn read(file: &'f SourceFile, expressions: &mut Expressions) -> Option<Self> {
         let (problems, spec) = spec::read(file)?;
         let mut intake = Intake { all: expressions, of_file: Vec::new() };
-        let path = spec.as_ref().map(|spec| spec.path.clone());
-        let source = spec.and_then(|spec| source(&file.name, spec, &mut intake));
+        let (mut path, mut source) = (None, None);
+        if let Some(spec) = spec {
+            path = Some(spec.path.clone());
+            source = build(&file.name, spec, &mut intake);
+        }
         Some(Self { problems, path, source, expressions: intake.of_file })
     }
 
@@ -143,19 +146,19 @@ impl Intake<'_> {
 }
 
 /// The source, unless a required key is missing. Every expression is taken in all the same.
-fn source(name: &str, spec: Spec, intake: &mut Intake<'_>) -> Option<Source> {
+fn build(name: &str, spec: Spec, intake: &mut Intake<'_>) -> Option<Source> {
     let when = intake.add(spec.event.when);
     let id = intake.add(spec.event.id);
     let time = intake.add(spec.event.time);
-    let task = task(spec.task, intake);
+    let task = build_task(spec.task, intake);
     let mut properties = Vec::new();
-    for property_spec in spec.properties {
-        properties.extend(property(property_spec, intake));
+    for property in spec.properties {
+        properties.extend(build_property(property, intake));
     }
     Some(Source {
         name: name.to_owned(),
         path: spec.path.value,
-        verify: verify(spec.verify)?,
+        verify: build_verify(spec.verify)?,
         zone: value(spec.zone).unwrap_or_else(Zone::utc),
         when,
         id,
@@ -165,7 +168,7 @@ fn source(name: &str, spec: Spec, intake: &mut Intake<'_>) -> Option<Source> {
     })
 }
 
-fn verify(mut spec: VerifySpec) -> Option<Verify> {
+fn build_verify(mut spec: VerifySpec) -> Option<Verify> {
     let preset = spec.preset();
     let kind = spec.scheme?.value;
     let secret = value(spec.secret.take());
@@ -177,7 +180,7 @@ fn verify(mut spec: VerifySpec) -> Option<Verify> {
     };
     Some(Verify {
         name: kind.name().to_owned(),
-        scheme: scheme(kind, spec)?,
+        scheme: build_scheme(kind, spec)?,
         secret,
         tolerance: Tolerance(tolerance),
         published: preset.and_then(|preset| preset.published_secret),
@@ -187,7 +190,7 @@ fn verify(mut spec: VerifySpec) -> Option<Verify> {
     })
 }
 
-fn scheme(kind: SchemeSpec, spec: VerifySpec) -> Option<Scheme> {
+fn build_scheme(kind: SchemeSpec, spec: VerifySpec) -> Option<Scheme> {
     let url = value(spec.url);
     let prefix = value(spec.prefix).unwrap_or_default();
     Some(match kind {
@@ -214,7 +217,7 @@ fn scheme(kind: SchemeSpec, spec: VerifySpec) -> Option<Scheme> {
     })
 }
 
-fn task(spec: TaskSpec, intake: &mut Intake<'_>) -> Option<TaskRules> {
+fn build_task(spec: TaskSpec, intake: &mut Intake<'_>) -> Option<TaskRules> {
     let each = intake.add(spec.each);
     let id = intake.add(spec.id);
     let time = intake.add(spec.time);
@@ -228,7 +231,7 @@ fn task(spec: TaskSpec, intake: &mut Intake<'_>) -> Option<TaskRules> {
     })
 }
 
-fn property(spec: PropertySpec, intake: &mut Intake<'_>) -> Option<Property> {
+fn build_property(spec: PropertySpec, intake: &mut Intake<'_>) -> Option<Property> {
     let input = match value(spec.form) {
         _ if spec.owner.is_some() => Input::Owner,
         Some(Form::DateTime) => Input::DateTime(value(spec.at).unwrap_or_else(Clock::midnight)),
@@ -242,8 +245,7 @@ fn property(spec: PropertySpec, intake: &mut Intake<'_>) -> Option<Property> {
         (None, Some(text)) => Unknown::Write(text.clone()),
         (None, None) => Unknown::Fail,
     };
-    let map = spec.map.map(|rows| {
-        rows.into_iter().map(|row| MapRow { given: row.key, written: row.text.value }).collect()
-    });
+    let map_row = |row: Row| MapRow { given: row.key, written: row.text.value };
+    let map = spec.map.map(|rows| rows.into_iter().map(map_row).collect());
     Some(Property { name: spec.name.value, expression, map, input, otherwise, unknown })
 }

@@ -24,48 +24,52 @@ pub fn warnings(files: &[SourceFile]) -> Vec<Warning> {
 
 fn of_file(file: &SourceFile) -> Vec<Warning> {
     let Some((problems, Some(spec))) = spec::read(file) else { return Vec::new() };
-    let remarks = remarks(&spec, &trial(&spec));
-    let mut placed: Vec<_> =
-        remarks.iter().map(|remark| (remark.place(&problems), remark)).collect();
-    placed.sort_by_key(|(start, _)| *start);
-    let warning =
-        |(start, remark): (usize, &Remark)| Warning(problems.at(start, remark.message.as_str()));
-    placed.into_iter().map(warning).collect()
+    let mut remarks = find_remarks(&spec);
+    remarks.sort_by_cached_key(|remark| remark.place(&problems));
+    let mut warnings = Vec::new();
+    for remark in remarks {
+        warnings.push(Warning(problems.at(remark.place(&problems), remark.message)));
+    }
+    warnings
 }
 
-/// All expressions of the file and the values in their texts, ready to be tried.
-fn trial(spec: &Spec) -> Trial<'_> {
-    let mut texts: Vec<_> =
-        spec.event.codes().chain(spec.task.codes()).map(|code| code.value.as_str()).collect();
+fn find_remarks(spec: &Spec) -> Vec<Remark> {
+    let trial = try_all(spec);
+    let mut remarks = verification::remarks(&spec.verify);
+    remarks.extend(stale(spec).or_else(|| hollow(spec, &trial)));
+    remarks.extend(failing(spec, &trial));
+    if let Some(id) = &spec.task.id {
+        remarks.extend(doubtful_id(id, &trial));
+    }
+    for code in spec.task.codes() {
+        remarks.extend(needless(code, &trial));
+    }
+    for property in &spec.properties {
+        let Some(code) = property.code() else { continue };
+        match clearing(code, &trial) {
+            Some(remark) => remarks.push(remark),
+            None => remarks.extend(made_of_nothing(property, code, &trial)),
+        }
+    }
+    remarks
+}
+
+/// All expressions of the file, and the values that are put into the text of a task's id or of a
+/// property, ready to be tried.
+fn try_all(spec: &Spec) -> Trial<'_> {
+    let mut texts = Vec::new();
+    for code in spec.event.codes().chain(spec.task.codes()) {
+        texts.push(code.value.as_str());
+    }
     if let Some(id) = &spec.task.id {
         texts.extend(syntax::interpolated(id.value.as_str()));
     }
     for property in &spec.properties {
-        if let Some(code) = property.code() {
-            texts.push(code.value.as_str());
-            texts.extend(syntax::interpolated(code.value.as_str()));
-        }
+        let Some(code) = property.code() else { continue };
+        texts.push(code.value.as_str());
+        texts.extend(syntax::interpolated(code.value.as_str()));
     }
     Trial::of(texts)
-}
-
-fn remarks(spec: &Spec, trial: &Trial<'_>) -> Vec<Remark> {
-    let mut remarks = verification::remarks(&spec.verify);
-    remarks.extend(stale(spec).or_else(|| hollow(spec, trial)));
-    remarks.extend(failing(spec, trial));
-    if let Some(id) = &spec.task.id {
-        remarks.extend(doubtful_id(id, trial));
-    }
-    for code in spec.task.codes() {
-        remarks.extend(needless(code, trial));
-    }
-    for property in &spec.properties {
-        if let Some(code) = property.code() {
-            remarks
-                .extend(clearing(code, trial).or_else(|| made_of_nothing(property, code, trial)));
-        }
-    }
-    remarks
 }
 
 /// `updated_at_property` for a sender whose events carry only what changed.
@@ -130,8 +134,11 @@ fn failing(spec: &Spec, trial: &Trial<'_>) -> Vec<Remark> {
             return Vec::new();
         }
     }
-    let later = [&spec.event.id, &spec.event.time, &spec.task.each];
-    later.into_iter().flatten().filter_map(|code| fails(code, FAILED_LATER, trial)).collect()
+    let mut failing = Vec::new();
+    for code in [&spec.event.id, &spec.event.time, &spec.task.each].into_iter().flatten() {
+        failing.extend(fails(code, FAILED_LATER, trial));
+    }
+    failing
 }
 
 fn fails(code: &Placed<Code>, consequence: &str, trial: &Trial<'_>) -> Option<Remark> {
