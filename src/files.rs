@@ -1,20 +1,49 @@
 //! The source files, as they lie in a folder, and the portal's schema beside them.
 
+use std::ffi::OsStr;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use crate::hubspot::Schema;
 use crate::settings::Problem;
 use crate::source::SourceFile;
 
+/// The file beside the sources with the portal's task properties, as `taskhook schema pull` prints
+/// them.
+const SCHEMA: &str = "hubspot-schema.json";
+
+/// The largest source file, in bytes; the largest shipped one has 7 KB. A larger file would hold up
+/// the start.
+const LARGEST: usize = 256 * 1024;
+
+/// Why a source file has no text.
+#[derive(Debug, thiserror::Error)]
+enum NoText {
+    #[error("can't be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("has {0} bytes, and a source file has at most {max}; is it one?", max = LARGEST)]
+    TooLarge(usize),
+    #[error("is not UTF-8 text")]
+    NotUtf8(#[from] std::string::FromUtf8Error),
+}
+
 /// Where the source files are: `TASKHOOK_SOURCES`, else `sources` beside the binary, else in the
 /// working folder.
 #[must_use]
 pub fn path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
-    if let Some(path) = variable("TASKHOOK_SOURCES").filter(|path| !path.trim().is_empty()) {
+    if let Some(path) = variable("TASKHOOK_SOURCES")
+        && !path.trim().is_empty()
+    {
         return PathBuf::from(path.trim());
     }
-    let beside = variable("LAMBDA_TASK_ROOT").map(|root| Path::new(&root).join("sources"));
-    beside.filter(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("sources"))
+    if let Some(root) = variable("LAMBDA_TASK_ROOT") {
+        let beside = Path::new(&root).join("sources");
+        if beside.is_dir() {
+            return beside;
+        }
+    }
+    PathBuf::from("sources")
 }
 
 /// Reads a folder of source files (its own `*.toml`, not those of folders in it), or one file.
@@ -22,25 +51,8 @@ pub fn path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
 /// A file that can't be read is reported by its text; the error is a folder that can't be read or
 /// has no files.
 pub fn read(path: &Path) -> Result<Vec<SourceFile>, Problem> {
-    let problem = |message: String| Problem { variable: "TASKHOOK_SOURCES", message };
-    let unreadable =
-        |error: std::io::Error| problem(format!("{} can't be read: {error}", path.display()));
-    let mut paths = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(path).map_err(unreadable)? {
-            paths.push(entry.map_err(unreadable)?.path());
-        }
-        let visible = |path: &PathBuf| {
-            !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
-        };
-        paths.retain(|path| {
-            path.extension().is_some_and(|extension| extension == "toml") && visible(path)
-        });
-        paths.sort();
-    } else {
-        std::fs::metadata(path).map_err(unreadable)?;
-        paths.push(path.to_owned());
-    }
+    let paths = list(path)
+        .map_err(|error| problem(format!("{} can't be read: {error}", path.display())))?;
     if paths.is_empty() {
         return Err(problem(format!(
             "{} has no source files; put a .toml file for each ticket system into it",
@@ -57,47 +69,63 @@ pub fn available(path: &Path) -> PathBuf {
     folder(path).join("available")
 }
 
-/// The file beside the sources with the portal's task properties, as `taskhook schema pull` prints
-/// them.
-const SCHEMA: &str = "hubspot-schema.json";
-
 /// Reads the schema beside the sources in `path`, a folder or one file. `None` where there is no
 /// such file.
 pub fn schema(path: &Path) -> Result<Option<Schema>, Problem> {
     let file = folder(path).join(SCHEMA);
-    let parsed = match std::fs::read_to_string(&file) {
-        Ok(text) => Schema::parse(&text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => Err(format!("can't be read: {error}")),
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(no_schema(&file, &format!("can't be read: {error}"))),
     };
-    let problem = |why: String| Problem {
-        variable: "TASKHOOK_SOURCES",
-        message: format!(
-            "{} {why}; save what `taskhook schema pull` prints as this file, or remove it",
-            file.display()
-        ),
-    };
-    parsed.map(Some).map_err(problem)
+    Schema::parse(&text).map(Some).map_err(|why| no_schema(&file, &why))
+}
+
+fn no_schema(file: &Path, why: &impl Display) -> Problem {
+    problem(format!(
+        "{} {why}; save what `taskhook schema pull` prints as this file, or remove it",
+        file.display()
+    ))
+}
+
+fn problem(message: String) -> Problem {
+    Problem { variable: "TASKHOOK_SOURCES", message }
 }
 
 fn folder(path: &Path) -> &Path {
     if path.is_dir() { path } else { path.parent().unwrap_or(path) }
 }
 
-/// The size of a source file; the largest shipped one has 7 KB. A larger file would hold up the
-/// start.
-const LARGEST: usize = 256 * 1024;
+/// The paths of the source files in a folder, sorted; or the one file.
+fn list(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        fs::metadata(path)?;
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if !is_hidden && entry.path().extension() == Some(OsStr::new("toml")) {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
 
 fn source_file(path: &Path) -> SourceFile {
-    let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let text = std::fs::read(path).map_err(|error| format!("can't be read: {error}"));
-    let text = text.and_then(|bytes| match bytes.len() {
-        ..=LARGEST => Ok(bytes),
-        length => {
-            Err(format!("has {length} bytes, and a source file has at most {LARGEST}; is it one?"))
-        }
-    });
-    let text =
-        text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned()));
-    SourceFile { file: path.display().to_string(), name, text }
+    SourceFile {
+        file: path.display().to_string(),
+        name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        text: read_text(path).map_err(|why| why.to_string()),
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, NoText> {
+    let bytes = fs::read(path)?;
+    if bytes.len() > LARGEST {
+        return Err(NoText::TooLarge(bytes.len()));
+    }
+    Ok(String::from_utf8(bytes)?)
 }

@@ -14,7 +14,7 @@ use crate::text::cut;
 /// How much of a stranger's text is shown in a report, in characters.
 const SHOWN: usize = 40;
 
-/// Where a computer's time begins.
+/// The beginning of Unix time.
 const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// A point in time with the precision that HubSpot keeps: milliseconds.
@@ -40,6 +40,16 @@ pub struct Zone(tz::TimeZone);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clock(civil::Time);
 
+/// A text that is not a time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a time")]
+pub struct NotATime(String);
+
+/// A text that is not a duration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a duration; write one such as 8s, 5m or 24h")]
+pub struct NotADuration(String);
+
 impl Time {
     /// Reads the clock. For the edges of the program; everything else takes the time as an
     /// argument.
@@ -61,7 +71,7 @@ impl Time {
     }
 
     /// Reads a time as HubSpot and most senders write it, in UTC where no offset is given.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, NotATime> {
         Written::parse(text, &Zone::utc()).map(|written| written.time)
     }
 }
@@ -73,9 +83,9 @@ impl From<Time> for String {
 }
 
 impl TryFrom<String> for Time {
-    type Error = String;
+    type Error = NotATime;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, NotATime> {
         Self::parse(&text)
     }
 }
@@ -126,7 +136,7 @@ impl Clock {
 
 impl Written {
     /// Reads a time from text, as [`Written::parse_at`] does; a date alone is its midnight.
-    pub fn parse(text: &str, zone: &Zone) -> Result<Self, String> {
+    pub fn parse(text: &str, zone: &Zone) -> Result<Self, NotATime> {
         Self::parse_at(text, zone, Clock::midnight())
     }
 
@@ -136,16 +146,15 @@ impl Written {
     /// 14 milliseconds, 15 to 17 microseconds, 18 and 19 nanoseconds. Otherwise `YYYY-MM-DD`, or
     /// that with `T` or a space, `hh:mm[:ss[.fraction]]`, and `Z`, `UTC`, `GMT`, `±hh:mm`, `±hhmm`,
     /// `±hh` or nothing, which means `zone`. A date alone is its `clock` in `zone`.
-    ///
-    /// The error is a sentence fit for a report.
-    pub fn parse_at(text: &str, zone: &Zone, clock: Clock) -> Result<Self, String> {
-        let problem = || format!("{:?} is not a time", cut(text, SHOWN));
-        if text.starts_with(|c: char| c.is_ascii_digit())
-            && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        {
-            return Self::from_digits(text, zone).ok_or_else(problem);
-        }
-        Self::from_calendar(text, zone, clock).ok_or_else(problem)
+    pub fn parse_at(text: &str, zone: &Zone, clock: Clock) -> Result<Self, NotATime> {
+        let is_number = text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let written = if is_number {
+            Self::from_digits(text, zone)
+        } else {
+            Self::from_calendar(text, zone, clock)
+        };
+        written.ok_or_else(|| NotATime(cut(text, SHOWN).to_owned()))
     }
 
     /// `YYYY-MM-DD`: the date as it was written; that of a number in `zone`.
@@ -156,14 +165,14 @@ impl Written {
 
     fn from_digits(text: &str, zone: &Zone) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let thousandths = |digits: &str| format!("{digits:0<3}").get(..3)?.parse::<i64>().ok();
         if fraction.is_empty() || fraction.contains('.') {
             return None;
         }
+        let thousandths: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
         // 19 digits may be more than an i64 holds.
         let number: u64 = whole.parse().ok()?;
         let milliseconds = match whole.len() {
-            9..=11 => i64::try_from(number).ok()? * 1000 + thousandths(fraction)?,
+            9..=11 => i64::try_from(number).ok()? * 1000 + thousandths,
             12..=14 => i64::try_from(number).ok()?,
             15..=17 => i64::try_from(number / 1000).ok()?,
             18 | 19 => i64::try_from(number / 1_000_000).ok()?,
@@ -175,18 +184,21 @@ impl Written {
     }
 
     fn from_calendar(text: &str, zone: &Zone, clock: Clock) -> Option<Self> {
-        let (date, rest) = text.split_at_checked(10)?;
-        let date = calendar_date(date)?;
-        let (clock, zone) = match rest.split_at_checked(1) {
-            None => (clock.0, zone.0.clone()),
-            Some(("T" | " ", rest)) => clock_and_zone(rest, zone)?,
+        let (first_ten, rest) = text.split_at_checked(10)?;
+        let date = calendar_date(first_ten)?;
+        let time = match rest.split_at_checked(1) {
+            None => in_utc(date.to_datetime(clock.0), &zone.0)?,
+            Some(("T" | " ", clock_and_offset)) => {
+                let (written_clock, written_zone) = clock_and_zone(clock_and_offset, zone)?;
+                in_utc(date.to_datetime(written_clock), &written_zone)?
+            }
             Some(_) => return None,
         };
-        Some(Self { time: in_utc(date.to_datetime(clock), &zone)?, date })
+        Some(Self { time, date })
     }
 }
 
-/// The point in time that clocks of the zone show so; `None` outside the years 1 to 9999 of UTC.
+/// The point in time of a local date and time; `None` outside the years 1 to 9999 of UTC.
 fn in_utc(local: civil::DateTime, zone: &tz::TimeZone) -> Option<Time> {
     // A time that clocks skip is read as before the change, one that they show twice is the first.
     let offset = match zone.to_ambiguous_timestamp(local).offset() {
@@ -199,41 +211,48 @@ fn in_utc(local: civil::DateTime, zone: &tz::TimeZone) -> Option<Time> {
     let utc = local.checked_sub(SignedDuration::from_secs(i64::from(offset.seconds()))).ok()?;
     let nanoseconds = utc.duration_since(EPOCH).as_nanos();
     let milliseconds = i64::try_from(nanoseconds.div_euclid(1_000_000)).ok()?;
-    (utc.year() >= 1).then_some(Time { milliseconds })
+    if utc.year() < 1 {
+        return None;
+    }
+    Some(Time { milliseconds })
 }
 
 /// `YYYY-MM-DD`, from the year 1 on.
 fn calendar_date(text: &str) -> Option<civil::Date> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-    if year.len() != 4 || parts.next().is_some() {
+    if parts.next().is_some() {
         return None;
     }
-    let year =
-        i16::from(two_digits(year.get(..2)?)?) * 100 + i16::from(two_digits(year.get(2..)?)?);
-    let date = civil::Date::new(year, two_digits(month)?, two_digits(day)?).ok()?;
-    (year >= 1).then_some(date)
+    let century = i16::from(two_digits(year.get(..2)?)?);
+    let year_of_century = i16::from(two_digits(year.get(2..)?)?);
+    let year_number = century * 100 + year_of_century;
+    if year_number < 1 {
+        return None;
+    }
+    civil::Date::new(year_number, two_digits(month)?, two_digits(day)?).ok()
 }
 
-/// `hh:mm[:ss[.fraction]]` and what follows it.
+/// `hh:mm[:ss[.fraction]]` and the zone behind it.
 fn clock_and_zone(text: &str, zone: &Zone) -> Option<(civil::Time, tz::TimeZone)> {
     let end =
         text.find(|c: char| !c.is_ascii_digit() && !matches!(c, ':' | '.')).unwrap_or(text.len());
-    let (clock, offset) = text.split_at(end);
-    let mut parts = clock.split(':');
+    let (digits, offset) = text.split_at(end);
+    let mut parts = digits.split(':');
     let (hour, minute) = (two_digits(parts.next()?)?, two_digits(parts.next()?)?);
     let (second, nanosecond) = match parts.next() {
         None => (0, 0),
         Some(part) => {
-            let (second, fraction) = part.split_once('.').unwrap_or((part, "0"));
+            let (digits, fraction) = part.split_once('.').unwrap_or((part, "0"));
             if fraction.is_empty() || !fraction.bytes().all(|b| b.is_ascii_digit()) {
                 return None;
             }
-            // A leap second is the end of the minute that it belongs to.
-            (
-                two_digits(second)?.min(if second == "60" { 59 } else { i8::MAX }),
-                format!("{fraction:0<9}").get(..9)?.parse().ok()?,
-            )
+            let second = match two_digits(digits)? {
+                // A leap second is the end of the minute that it belongs to.
+                60 => 59,
+                second => second,
+            };
+            (second, format!("{fraction:0<9}").get(..9)?.parse().ok()?)
         }
     };
     if parts.next().is_some() {
@@ -251,44 +270,52 @@ fn offset_zone(text: &str, zone: &Zone) -> Option<tz::TimeZone> {
         return Some(tz::TimeZone::UTC);
     }
     let (sign, digits) = text.split_at_checked(1)?;
-    let sign = match sign {
-        "+" => 1,
-        "-" => -1,
-        _ => return None,
-    };
     let (hours, minutes) = match digits.len() {
         2 => (digits, "00"),
         4 => digits.split_at_checked(2)?,
         5 => digits.split_once(':')?,
         _ => return None,
     };
-    let hours = two_digits(hours).filter(|hours| *hours < 24)?;
-    let minutes = two_digits(minutes).filter(|minutes| *minutes < 60)?;
-    let seconds = sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60);
-    tz::Offset::from_seconds(seconds).ok().map(tz::TimeZone::fixed)
+    let (hour, minute) = (two_digits(hours)?, two_digits(minutes)?);
+    if hour >= 24 || minute >= 60 {
+        return None;
+    }
+    let seconds = i32::from(hour) * 3600 + i32::from(minute) * 60;
+    let offset = match sign {
+        "+" => tz::Offset::from_seconds(seconds),
+        "-" => tz::Offset::from_seconds(-seconds),
+        _ => return None,
+    };
+    offset.ok().map(tz::TimeZone::fixed)
 }
 
 fn two_digits(text: &str) -> Option<i8> {
-    (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+    if text.len() != 2 || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
 }
 
-/// Reads a duration such as `8s`, `5m`, `24h` or `500ms`. The error is a sentence.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+/// Reads a duration: a whole number of `ms`, `s`, `m`, `h` or `d`, such as `8s`.
+pub fn duration(text: &str) -> Result<Duration, NotADuration> {
+    match whole_milliseconds(text) {
+        Some(milliseconds) => Ok(Duration::from_millis(milliseconds)),
+        None => Err(NotADuration(text.to_owned())),
+    }
+}
+
+fn whole_milliseconds(text: &str) -> Option<u64> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);
     let milliseconds = match unit {
-        "ms" => Some(1),
-        "s" => Some(1000),
-        "m" => Some(60_000),
-        "h" => Some(3_600_000),
-        "d" => Some(86_400_000),
-        _ => None,
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
     };
-    let number: Option<u64> = number.parse().ok();
-    let total = number.zip(milliseconds).and_then(|(number, unit)| number.checked_mul(unit));
-    total
-        .map(Duration::from_millis)
-        .ok_or_else(|| format!("{text:?} is not a duration; write one such as 8s, 5m or 24h"))
+    number.parse::<u64>().ok()?.checked_mul(milliseconds)
 }
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! What a source file asks of the portal's task properties, and where it does, so that it can be
-//! held against the portal's definitions.
+//! The demands that a source file makes on the portal's task properties, with their places, so that
+//! it can be held against the portal's definitions.
 
-use super::file;
-use super::jq::Expressions;
+use super::file::{Problems, SourceFile};
 use super::problem::Problem;
-use super::reader::{Found, Reader};
-use super::{Input, SourceFile};
+use super::spec::{self, Form, PropertySpec};
+use super::table::Placed;
+use crate::update::RECORD_ID;
 
-/// One thing that a source file asks of a property.
+/// One demand that a source file makes on a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {
     /// The property.
     pub property: String,
-    /// What is asked of it.
+    /// The demand itself.
     pub asks: Asks,
-    /// Where the file does, as a problem without words.
+    /// Where the file makes it, as a problem without words.
     place: Problem,
 }
 
@@ -35,69 +35,78 @@ pub enum Asks {
     Date,
 }
 
-/// A demand on its way: where it stands, of which property, and what.
-pub(super) type Noted = (usize, String, Asks);
-
-/// What the steps of a property make of a value, as the file says it.
-pub(super) struct Steps<'s> {
-    pub(super) from: Option<&'s Found<String>>,
-    pub(super) map: Option<&'s [(String, Found<String>)]>,
-    /// What the value is, and where `as` says so.
-    pub(super) input: Found<Input>,
-    pub(super) otherwise: Option<&'s Found<String>>,
-}
-
-/// Everything that a file asks, as far as it can be read.
-#[must_use]
-pub fn demands(file: &SourceFile) -> Vec<Demand> {
-    let Ok(text) = &file.text else { return Vec::new() };
-    let mut expressions = Expressions::default();
-    let mut reader = Reader::new(&file.file, text, &mut expressions);
-    file::read(&file.name, &mut reader);
-    let noted = reader.finish().demands.into_iter();
-    let place = |start| Problem::at(&file.file, text, start, "");
-    noted.map(|(start, property, asks)| Demand { property, asks, place: place(start) }).collect()
-}
-
 impl Demand {
-    /// What is wrong with it, and what to do.
+    /// A problem at the place of the demand: what is wrong with it, and what to do.
     #[must_use]
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem { message: message.into(), ..self.place.clone() }
     }
 }
 
-impl Steps<'_> {
-    /// What they ask of the property.
-    pub(super) fn demand(&self, property: &str, reader: &mut Reader<'_, '_>) {
-        let mut demand = |start, asks| reader.demand(start, property, asks);
-        match self.input.value {
-            // What comes before these steps is not what is written.
-            Input::DateTime(_) => demand(self.input.start, Asks::DateTime),
-            Input::Date => demand(self.input.start, Asks::Date),
-            Input::Owner => {}
-            Input::Text => match (self.map, self.from) {
-                (Some(rows), _) => {
-                    for (_, text) in rows {
-                        demand(text.start, Asks::Text(text.value.clone()));
-                    }
-                }
-                (None, Some(from)) => {
-                    if let Some(text) = constant(&from.value) {
-                        demand(from.start, Asks::Text(text));
-                    }
-                }
-                (None, None) => {}
-            },
+/// All demands of a file, as far as it can be read.
+#[must_use]
+pub fn demands(file: &SourceFile) -> Vec<Demand> {
+    let Some((problems, Some(spec))) = spec::read(file) else { return Vec::new() };
+    let mut demands = Demands { problems: &problems, all: Vec::new() };
+    if let Some(name) = &spec.task.id_property
+        && name.value != RECORD_ID
+    {
+        demands.add(&name.value, name.start, Asks::UniqueValues);
+    }
+    if let Some(name) = &spec.task.updated_at_property {
+        demands.add(&name.value, name.start, Asks::EventTime);
+    }
+    for property in &spec.properties {
+        demands.add_property(property);
+    }
+    demands.all
+}
+
+/// The demands of a file, collected.
+struct Demands<'f> {
+    problems: &'f Problems<'f>,
+    all: Vec<Demand>,
+}
+
+impl Demands<'_> {
+    fn add(&mut self, property: &str, start: usize, asks: Asks) {
+        let place = self.problems.at(start, "");
+        self.all.push(Demand { property: property.to_owned(), asks, place });
+    }
+
+    fn add_text(&mut self, property: &str, text: &Placed<String>) {
+        self.add(property, text.start, Asks::Text(text.value.clone()));
+    }
+
+    /// A property has to take every text that the file alone decides.
+    fn add_property(&mut self, property: &PropertySpec) {
+        let name = property.name.value.as_str();
+        self.add(name, property.name.start, Asks::Writing);
+        if property.owner.is_some() {
+            // The id of an owner, which HubSpot gives.
+        } else if let Some(form) = property.form {
+            let asks = match form.value {
+                Form::DateTime => Asks::DateTime,
+                Form::Date => Asks::Date,
+            };
+            self.add(name, form.start, asks);
+        } else if let Some(rows) = &property.map {
+            for row in rows {
+                self.add_text(name, &row.text);
+            }
+        } else if let Some(from) = &property.from
+            && let Some(text) = constant(from.value.as_str())
+        {
+            self.add(name, from.start, Asks::Text(text));
         }
-        if let Some(text) = self.otherwise {
-            demand(text.start, Asks::Text(text.value.clone()));
+        if let Some(text) = &property.otherwise {
+            self.add_text(name, text);
         }
     }
 }
 
-/// What an expression always gives, if it is a literal: those of jq that are not of JSON are left
-/// to their evaluation.
+/// The text that an expression always gives, if it is a literal: those of jq that are not of JSON
+/// are left to their evaluation.
 fn constant(expression: &str) -> Option<String> {
     match serde_json::from_str(expression.trim()).ok()? {
         serde_json::Value::String(text) => Some(text),

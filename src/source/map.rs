@@ -2,270 +2,376 @@
 
 use std::panic::AssertUnwindSafe;
 
-use super::jq::{Expression, Scope, Val};
-use super::value::{self, bounded, kind, scalar, text};
-use super::{Event, Input, Mapped, NotMapped, Property, Source};
+use super::build::{Input, MapRow, Property, Source};
+use super::jq::value::{self, NotText, bounded, kind, scalar, text};
+use super::jq::{Expression, Failure, Scope, Val};
+use crate::delivery::{Unreadable, Verified};
 use crate::outcome::FailReason;
-use crate::time::{Time, Written};
+use crate::text::cut;
+use crate::time::{NotATime, Time, Written};
 use crate::update::{TaskKey, Unknown, Update, Value};
 
 /// The most updates that one event may give: more is a mistake in `each`, and would not fit into an
 /// invocation.
 const UPDATES: usize = 10_000;
 
-/// Maps an event. A no-op is filtered. `default_id` is the sender's own delivery id, or what we
-/// call the delivery otherwise.
+/// How much of a value that a map doesn't have a message shows, in characters.
+const SHOWN: usize = 60;
+
+/// What a source made of a delivery.
+#[derive(Debug)]
+pub struct Event {
+    /// The sender's id of the delivery, or the id of our request.
+    pub id: String,
+    /// When the change happened; `None` when that was not asked, because the event was filtered or
+    /// failed before.
+    pub time: Option<Time>,
+    /// The updates.
+    pub mapped: Mapped,
+}
+
+/// The updates of an event.
+#[derive(Debug)]
+pub enum Mapped {
+    /// Filtered out by `when`, or without any output of `each`.
+    Filtered,
+    /// In the order of the payload, at least one.
+    Updates(Vec<Result<Update, NotMapped>>),
+}
+
+/// An update that the payload doesn't give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotMapped {
+    /// The value of the unique property, if that much is known.
+    pub id: Option<String>,
+    /// The unique property.
+    pub id_property: String,
+    /// Whether the body can't be read, or doesn't fit the source file.
+    pub reason: FailReason,
+    /// Everything that is wrong, fit for the summary.
+    pub detail: String,
+}
+
+/// Why an event, or one of its updates, can't be mapped.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    /// An expression of the source, by its key in the file.
+    #[error("{0}: {1}")]
+    Key(String, KeyProblem),
+    /// jaq has panics that an event can run into.
+    #[error(
+        "jq failed in itself (a panic; its words are in the log): write the expression in another \
+         way"
+    )]
+    Panic,
+}
+
+/// Why an expression gives nothing that fits its key.
+#[derive(Debug, thiserror::Error)]
+enum KeyProblem {
+    #[error(transparent)]
+    Failed(#[from] Failure),
+    #[error(transparent)]
+    NotText(#[from] NotText),
+    #[error(transparent)]
+    NotATime(#[from] NotATime),
+    #[error("it gives {0}, not a time")]
+    KindForTime(&'static str),
+    #[error("it gives {0}, not an id")]
+    KindForEventId(&'static str),
+    #[error("it gives {0}, but a task's id is text or a number")]
+    KindForTaskId(&'static str),
+    #[error("it gives nothing")]
+    NoId,
+    #[error("it gives empty text")]
+    EmptyId,
+    #[error("it gives more than {} updates", UPDATES)]
+    TooManyUpdates,
+    #[error("{given:?} is not in its map ({known})")]
+    NotInMap { given: String, known: String },
+}
+
+impl Source {
+    /// The event of a rightly signed body that can't be read: one failed update.
+    #[must_use]
+    pub fn unreadable(&self, verified: &Verified<'_>, why: &Unreadable) -> Event {
+        let not_mapped = NotMapped {
+            id: None,
+            id_property: self.task.id_property.clone(),
+            reason: FailReason::Unreadable,
+            detail: why.to_string(),
+        };
+        Event {
+            id: default_id(verified).to_owned(),
+            time: None,
+            mapped: Mapped::Updates(vec![Err(not_mapped)]),
+        }
+    }
+}
+
+/// The id of a delivery whose body doesn't say it: from its sender's header, or Lambda's.
+fn default_id<'d>(verified: &Verified<'d>) -> &'d str {
+    verified.id().unwrap_or(&verified.delivery().request_id)
+}
+
+/// Maps the body of a delivery. A no-op is filtered out.
 pub(super) fn event(
     source: &Source,
     scope: &Scope<'_>,
     body: &Val,
     is_no_op: bool,
-    default_id: &str,
-    arrived: Time,
+    verified: &Verified<'_>,
 ) -> Event {
-    let mut event = Event { id: default_id.to_owned(), time: None, mapped: Mapped::Filtered };
-    match caught(|| updates(source, scope, body, is_no_op, arrived, &mut event)) {
-        Ok(mapped) => event.mapped = mapped,
-        Err(detail) => event.mapped = Mapped::Updates(vec![Err(not_mapped(source, None, detail))]),
-    }
+    let mapper = Mapper { source, scope, arrived: verified.delivery().arrived };
+    let id = default_id(verified).to_owned();
+    let mut event = Event { id, time: None, mapped: Mapped::Filtered };
+    event.mapped = match catch_panic(|| mapper.updates(body, is_no_op, &mut event)) {
+        Ok(updates) => updates,
+        Err(problem) => Mapped::Updates(vec![Err(mapper.not_mapped(None, problem.to_string()))]),
+    };
     event
 }
 
-fn not_mapped(source: &Source, id: Option<String>, detail: String) -> NotMapped {
-    NotMapped {
-        id,
-        id_property: source.task.id_property.clone(),
-        reason: FailReason::Mapping,
-        detail,
-    }
+fn catch_panic<T>(map: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+    std::panic::catch_unwind(AssertUnwindSafe(map)).unwrap_or(Err(Problem::Panic))
 }
 
-/// Turns a panic into an error: jaq has some, which an event can run into.
-fn caught<T>(map: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    let panicked = "jq failed in itself (a panic; its words are in the log): write the expression in another way";
-    std::panic::catch_unwind(AssertUnwindSafe(map)).unwrap_or_else(|_| Err(panicked.to_owned()))
-}
-
-/// The updates of an event, or what is wrong with the event as a whole.
-fn updates(
-    source: &Source,
-    scope: &Scope<'_>,
-    body: &Val,
-    is_no_op: bool,
+/// A source with the values that its expressions see.
+struct Mapper<'s> {
+    source: &'s Source,
+    scope: &'s Scope<'s>,
     arrived: Time,
-    event: &mut Event,
-) -> Result<Mapped, String> {
-    let passes =
-        source.when.filter(|_| !is_no_op).map_or(Ok(!is_no_op), |when| passes(scope, when, body));
-    let passes = passes.map_err(|error| format!("[event] when: {error}"))?;
-    match source.id.map_or(Ok(None), |id| event_id(scope, id, body)) {
-        Ok(Some(id)) => event.id = id,
-        Ok(None) => {}
-        // An event that is none of our business may well lack what its id is made of.
-        Err(_) if !passes => {}
-        Err(error) => return Err(format!("[event] id: {error}")),
-    }
-    if !passes {
-        return Ok(Mapped::Filtered);
-    }
-    let time = time(source, scope, source.time, body, arrived)
-        .map_err(|error| format!("[event] time: {error}"))?;
-    let time = time.unwrap_or(arrived);
-    event.time = Some(time);
-    let each = |item: &Val| {
-        // One that panics leaves the others alone.
-        caught(|| Ok(update(source, scope, item, time, arrived)))
-            .unwrap_or_else(|detail| Err(not_mapped(source, None, detail)))
-    };
-    let Some(items) = source.task.each else { return Ok(Mapped::Updates(vec![each(body)])) };
-    let updates =
-        outputs(scope, items, body, each).map_err(|error| format!("[task] each: {error}"))?;
-    Ok(if updates.is_empty() { Mapped::Filtered } else { Mapped::Updates(updates) })
 }
 
-/// Whether any output is neither false nor null.
-fn passes(scope: &Scope<'_>, when: Expression, body: &Val) -> Result<bool, String> {
-    for output in scope.run(when, body.clone()) {
-        if !matches!(output?, Val::Null | Val::Bool(false)) {
-            return Ok(true);
+impl Mapper<'_> {
+    fn not_mapped(&self, id: Option<String>, detail: String) -> NotMapped {
+        NotMapped {
+            id,
+            id_property: self.source.task.id_property.clone(),
+            reason: FailReason::Mapping,
+            detail,
         }
     }
-    Ok(false)
-}
 
-fn event_id(scope: &Scope<'_>, id: Expression, body: &Val) -> Result<Option<String>, String> {
-    match scope.one(id, body.clone())? {
-        None | Some(Val::Null) => Ok(None),
-        Some(value) => {
-            let id = value::id(&value)?
-                .ok_or_else(|| format!("it gives {}, not an id", kind(&value)))?;
-            Ok(Some(id).filter(|id| !id.is_empty()))
-        }
-    }
-}
-
-/// When the change happened: never later than the time of arrival. `None` when the payload doesn't
-/// say.
-fn time(
-    source: &Source,
-    scope: &Scope<'_>,
-    expression: Option<Expression>,
-    input: &Val,
-    arrived: Time,
-) -> Result<Option<Time>, String> {
-    let Some(expression) = expression else { return Ok(None) };
-    match scope.one(expression, input.clone())? {
-        None | Some(Val::Null) => Ok(None),
-        Some(value) => Ok(Some(written(&value, source)?.time.min(arrived))),
-    }
-}
-
-fn written(value: &Val, source: &Source) -> Result<Written, String> {
-    let text = scalar(value).ok_or_else(|| format!("it gives {}, not a time", kind(value)))?;
-    Written::parse(&text, &source.zone)
-}
-
-/// The updates of `each`'s outputs, without null. An output is let go before the next is made.
-fn outputs<T>(
-    scope: &Scope<'_>,
-    each: Expression,
-    body: &Val,
-    update: impl Fn(&Val) -> T,
-) -> Result<Vec<T>, String> {
-    let mut updates = Vec::new();
-    for output in scope.run(each, body.clone()) {
-        match output? {
-            Val::Null => {}
-            _ if updates.len() == UPDATES => {
-                return Err(format!("it gives more than {UPDATES} updates"));
-            }
-            item => updates.push(update(&item)),
-        }
-    }
-    Ok(updates)
-}
-
-/// One update, or everything that is wrong with it.
-fn update(
-    source: &Source,
-    scope: &Scope<'_>,
-    item: &Val,
-    event_time: Time,
-    arrived: Time,
-) -> Result<Update, NotMapped> {
-    let rules = &source.task;
-    let mut problems = Vec::new();
-    let id = task_id(scope, rules.id, item);
-    if let Err(problem) = &id {
-        problems.push(format!("[task] id: {problem}"));
-    }
-    let time = time(source, scope, rules.time, item, arrived).unwrap_or_else(|problem| {
-        problems.push(format!("[task] time: {problem}"));
-        None
-    });
-    let mut properties = Vec::new();
-    for property in &source.properties {
-        match value(source, scope, property, item) {
-            Ok(Some(value)) => properties.push((property.name.clone(), value)),
+    /// The updates of an event, or the problem of the event as a whole. Writes its id and time.
+    fn updates(&self, body: &Val, is_no_op: bool, event: &mut Event) -> Result<Mapped, Problem> {
+        let passes = match self.source.when {
+            _ if is_no_op => false,
+            Some(when) => self.passes(when, body).map_err(Problem::of("[event] when"))?,
+            None => true,
+        };
+        match self.event_id(body) {
+            Ok(Some(id)) => event.id = id,
             Ok(None) => {}
-            Err(problem) => problems.push(format!("{}: {problem}", property.name)),
+            // An event that is filtered out may well lack the parts of an id.
+            Err(_) if !passes => {}
+            Err(problem) => return Err(Problem::of("[event] id")(problem)),
+        }
+        if !passes {
+            return Ok(Mapped::Filtered);
+        }
+        let written = self.time(self.source.time, body).map_err(Problem::of("[event] time"))?;
+        let time = written.unwrap_or(self.arrived);
+        event.time = Some(time);
+        let Some(each) = self.source.task.each else {
+            return Ok(Mapped::Updates(vec![self.update(body, time)]));
+        };
+        let updates = self.each_update(each, body, time).map_err(Problem::of("[task] each"))?;
+        Ok(if updates.is_empty() { Mapped::Filtered } else { Mapped::Updates(updates) })
+    }
+
+    /// The updates of the outputs of `each`, without null. An output is let go before the next is
+    /// made.
+    fn each_update(
+        &self,
+        each: Expression,
+        body: &Val,
+        event_time: Time,
+    ) -> Result<Vec<Result<Update, NotMapped>>, KeyProblem> {
+        let mut updates = Vec::new();
+        for output in self.scope.run(each, body.clone()) {
+            match output? {
+                Val::Null => {}
+                _ if updates.len() == UPDATES => return Err(KeyProblem::TooManyUpdates),
+                item => updates.push(self.update(&item, event_time)),
+            }
+        }
+        Ok(updates)
+    }
+
+    /// Whether any output is neither false nor null.
+    fn passes(&self, when: Expression, body: &Val) -> Result<bool, KeyProblem> {
+        for output in self.scope.run(when, body.clone()) {
+            if !matches!(output?, Val::Null | Val::Bool(false)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The event's id; `None` when the payload doesn't say it.
+    fn event_id(&self, body: &Val) -> Result<Option<String>, KeyProblem> {
+        let Some(expression) = self.source.id else { return Ok(None) };
+        match self.scope.one(expression, body.clone())? {
+            None | Some(Val::Null) => Ok(None),
+            Some(value) => match value::id(&value)? {
+                Some(id) if id.is_empty() => Ok(None),
+                Some(id) => Ok(Some(id)),
+                None => Err(KeyProblem::KindForEventId(kind(&value))),
+            },
         }
     }
-    match id {
-        Ok(id) if problems.is_empty() => Ok(Update {
-            task: TaskKey { id_property: rules.id_property.clone(), id },
-            time: time.unwrap_or(event_time),
-            on_missing: rules.on_missing,
-            updated_at_property: rules.updated_at_property.clone(),
-            properties,
-        }),
-        id => Err(not_mapped(source, id.ok(), problems.join("; "))),
-    }
-}
 
-fn task_id(scope: &Scope<'_>, id: Expression, item: &Val) -> Result<String, String> {
-    match scope.one(id, item.clone())? {
-        None => Err("it gives nothing".to_owned()),
-        Some(value) => match value::id(&value)? {
-            Some(id) if id.is_empty() => Err("it gives empty text".to_owned()),
+    /// When the change happened: never later than the time of arrival. `None` when the payload
+    /// doesn't say it.
+    fn time(
+        &self,
+        expression: Option<Expression>,
+        input: &Val,
+    ) -> Result<Option<Time>, KeyProblem> {
+        let Some(expression) = expression else { return Ok(None) };
+        match self.scope.one(expression, input.clone())? {
+            None | Some(Val::Null) => Ok(None),
+            Some(value) => {
+                let Some(text) = scalar(&value) else {
+                    return Err(KeyProblem::KindForTime(kind(&value)));
+                };
+                let written = Written::parse(&text, &self.source.zone)?;
+                Ok(Some(written.time.min(self.arrived)))
+            }
+        }
+    }
+
+    /// One update, or everything that is wrong with it. One that panics leaves the others alone.
+    fn update(&self, item: &Val, event_time: Time) -> Result<Update, NotMapped> {
+        catch_panic(|| Ok(self.update_or_panic(item, event_time)))
+            .unwrap_or_else(|panic| Err(self.not_mapped(None, panic.to_string())))
+    }
+
+    fn update_or_panic(&self, item: &Val, event_time: Time) -> Result<Update, NotMapped> {
+        let rules = &self.source.task;
+        let mut problems = Vec::new();
+        let mut id = None;
+        match self.task_id(item) {
+            Ok(given) => id = Some(given),
+            Err(problem) => problems.push(Problem::of("[task] id")(problem)),
+        }
+        let mut time = event_time;
+        match self.time(rules.time, item) {
+            Ok(written) => time = written.unwrap_or(event_time),
+            Err(problem) => problems.push(Problem::of("[task] time")(problem)),
+        }
+        let mut properties = Vec::new();
+        for property in &self.source.properties {
+            match self.value(property, item) {
+                Ok(Some(value)) => properties.push((property.name.clone(), value)),
+                Ok(None) => {}
+                Err(problem) => problems.push(Problem::of(&property.name)(problem)),
+            }
+        }
+        match id {
+            Some(id) if problems.is_empty() => Ok(Update {
+                task: TaskKey { id_property: rules.id_property.clone(), id },
+                time,
+                on_missing: rules.on_missing,
+                updated_at_property: rules.updated_at_property.clone(),
+                properties,
+            }),
+            id => {
+                let details: Vec<_> = problems.iter().map(Problem::to_string).collect();
+                Err(self.not_mapped(id, details.join("; ")))
+            }
+        }
+    }
+
+    fn task_id(&self, item: &Val) -> Result<String, KeyProblem> {
+        let output = self.scope.one(self.source.task.id, item.clone())?;
+        let value = output.ok_or(KeyProblem::NoId)?;
+        match value::id(&value)? {
+            Some(id) if id.is_empty() => Err(KeyProblem::EmptyId),
             Some(id) => Ok(id),
-            None => Err(format!("it gives {}, but a task's id is text or a number", kind(&value))),
-        },
+            None => Err(KeyProblem::KindForTaskId(kind(&value))),
+        }
     }
-}
 
-/// What the property is set to; `None` leaves it alone.
-fn value(
-    source: &Source,
-    scope: &Scope<'_>,
-    property: &Property,
-    item: &Val,
-) -> Result<Option<Value>, String> {
-    let Some(output) = scope.one(property.expression, item.clone())? else { return Ok(None) };
-    let Some(given) = text(&output)? else {
-        return Ok(property.otherwise.clone().map(Value::Text));
-    };
-    let mapped = match &property.map {
-        Some(map) => match look_up(map, &given) {
+    /// What the property is set to; `None` leaves it alone.
+    fn value(&self, property: &Property, item: &Val) -> Result<Option<Value>, KeyProblem> {
+        let Some(output) = self.scope.one(property.expression, item.clone())? else {
+            return Ok(None);
+        };
+        let Some(given) = text(&output)? else {
+            return Ok(property.otherwise.clone().map(Value::Text));
+        };
+        let rows = property.map.as_deref();
+        let text = match rows.and_then(|rows| look_up(rows, &given)) {
             Some(mapped) => mapped,
             None if given.is_empty() => {
                 return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default())));
             }
-            None => return unknown(property, map, &given),
-        },
-        None if given.is_empty() => {
-            return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default())));
+            None => match rows {
+                Some(rows) => return not_in_map(&property.unknown, rows, &given),
+                None => bounded(&given)?,
+            },
+        };
+        if property.input != Input::Text && text.trim().is_empty() {
+            return Ok(Some(Value::Text(String::new())));
         }
-        None => bounded(&given)?,
-    };
-    let is_blank = property.input != Input::Text && mapped.trim().is_empty();
-    if mapped.is_empty() || is_blank {
-        return Ok(Some(Value::Text(String::new())));
-    }
-    let written = match property.input {
-        Input::Text => Ok(mapped.to_owned()),
-        Input::Owner => {
-            let email = mapped.trim().to_owned();
-            return Ok(Some(Value::Owner { email, unknown: property.unknown.clone() }));
+        let written = match property.input {
+            Input::Text => Ok(text.to_owned()),
+            Input::Owner => {
+                let email = text.trim().to_owned();
+                return Ok(Some(Value::Owner { email, unknown: property.unknown.clone() }));
+            }
+            Input::DateTime(clock) => Written::parse_at(text, &self.source.zone, clock)
+                .map(|written| written.time.to_string()),
+            Input::Date => Written::parse(text, &self.source.zone).map(|written| written.date()),
+        };
+        match written {
+            Ok(text) => Ok(Some(Value::Text(text))),
+            Err(_) if property.unknown == Unknown::Skip => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        Input::DateTime(clock) => {
-            Written::parse_at(mapped, &source.zone, clock).map(|written| written.time.to_string())
-        }
-        Input::Date => Written::parse(mapped, &source.zone).map(|written| written.date()),
-    };
-    match written {
-        Err(_) if property.unknown == Unknown::Skip => Ok(None),
-        written => written.map(|text| Some(Value::Text(text))),
     }
 }
 
-/// The row of a map: exactly, else ignoring case and outer space.
-fn look_up<'m>(map: &'m [(String, String)], given: &str) -> Option<&'m str> {
-    let exact = map.iter().find(|(row, _)| row == given);
-    let longest = map.iter().map(|(row, _)| row.len()).max().unwrap_or_default();
+impl Problem {
+    fn of(key: &str) -> impl FnOnce(KeyProblem) -> Self {
+        |problem| Self::Key(key.to_owned(), problem)
+    }
+}
+
+/// The text that a map has for a value: exactly, else ignoring case and outer space.
+fn look_up<'m>(rows: &'m [MapRow], given: &str) -> Option<&'m str> {
+    if let Some(exact) = rows.iter().find(|row| row.given == given) {
+        return Some(&exact.written);
+    }
+    let longest = rows.iter().map(|row| row.given.len()).max().unwrap_or_default();
     let trimmed = given.trim();
-    // Another case of a letter takes at most three times the bytes. What can't be a row isn't
-    // copied for nothing.
-    if exact.is_none() && trimmed.len() > 3 * longest {
+    // Another case of a letter takes at most three times the bytes. A value that can't be in a row
+    // isn't copied for nothing.
+    if trimmed.len() > 3 * longest {
         return None;
     }
     let folded = trimmed.to_lowercase();
-    let found = exact.or_else(|| map.iter().find(|(row, _)| row.trim().to_lowercase() == folded));
-    found.map(|(_, mapped)| mapped.as_str())
+    let found = rows.iter().find(|row| row.given.trim().to_lowercase() == folded)?;
+    Some(&found.written)
 }
 
-fn unknown(
-    property: &Property,
-    map: &[(String, String)],
+/// What a property is set to whose map doesn't have the value.
+fn not_in_map(
+    unknown: &Unknown,
+    rows: &[MapRow],
     given: &str,
-) -> Result<Option<Value>, String> {
-    match &property.unknown {
+) -> Result<Option<Value>, KeyProblem> {
+    match unknown {
         Unknown::Skip => Ok(None),
         Unknown::Write(text) => Ok(Some(Value::Text(text.clone()))),
         Unknown::Fail => {
-            let known: Vec<_> = map.iter().map(|(row, _)| row.as_str()).collect();
-            let given: String = given.chars().take(60).collect();
-            Err(format!("{given:?} is not in its map ({})", known.join(", ")))
+            let known: Vec<_> = rows.iter().map(|row| row.given.as_str()).collect();
+            Err(KeyProblem::NotInMap {
+                given: cut(given, SHOWN).to_owned(),
+                known: known.join(", "),
+            })
         }
     }
 }

@@ -1,42 +1,45 @@
-//! A source file becomes a checked [`Source`]; a verified delivery and a source give updates.
+//! A source file becomes a running [`Source`]; a verified delivery and a source give updates.
 //!
-//! Pure: no files, no network, no clock. jq lives here and nowhere else.
+//! Pure: no files, no network, no clock. jq lives in `jq` and nowhere else.
+//!
+//! ```text
+//! file, problem ── table ── spec ──┬── build ── map ── Sources
+//!                                  ├── demand
+//!                                  └── remark ── verification ── warnings
+//! ```
+//!
+//! `table` reads TOML key by key, with places. `spec` is the file as it is written. `build` makes
+//! the running source of it, which `map` follows. `demand` says what the file asks of the portal,
+//! `warnings` what is allowed in it and hardly meant.
 
+mod build;
 mod demand;
-mod depth;
 mod file;
-mod functions;
 mod jq;
-mod json;
 mod map;
 mod problem;
-mod reader;
-mod regex;
-mod rich_text;
-mod syntax;
+mod remark;
+mod spec;
+mod table;
 #[cfg(test)]
 mod tests;
-mod text;
-mod trial;
-mod value;
 mod verification;
 mod warnings;
 
+pub use build::{Source, Verify};
 pub use demand::{Asks, Demand, demands};
+pub use file::SourceFile;
+pub use map::{Event, Mapped, NotMapped};
 pub use problem::{Problem, Warning};
 pub use verification::shared_secrets;
 pub use warnings::warnings;
 
 use std::collections::BTreeMap;
 
-use jq::{Expression, Expressions, Program, Val};
-use reader::{Notes, Reader};
+use build::Draft;
+use jq::{Expressions, Program, Val, json};
 
-use crate::delivery::{Format, Handshake, NoOp, NotRead, Scheme, Tolerance, Unreadable, Verified};
-use crate::outcome::FailReason;
-use crate::secrets::SecretRef;
-use crate::time::{Clock, Time, Zone};
-use crate::update::{OnMissing, Unknown, Update};
+use crate::delivery::{NotRead, Tolerance, Verified};
 
 /// Every source, by its path, with one program for all their expressions.
 pub struct Sources {
@@ -46,106 +49,7 @@ pub struct Sources {
     problems: Vec<Problem>,
 }
 
-/// A system that sends webhooks: how it signs, and how its events are mapped.
-pub struct Source {
-    /// The file's name without its ending.
-    pub name: String,
-    /// Where its deliveries arrive.
-    pub path: String,
-    /// How they are verified.
-    pub verify: Verify,
-    zone: Zone,
-    when: Option<Expression>,
-    id: Option<Expression>,
-    time: Option<Expression>,
-    task: TaskRules,
-    properties: Vec<Property>,
-}
-
-/// How the deliveries of a source are verified.
-pub struct Verify {
-    /// What the file calls the scheme.
-    pub name: String,
-    /// The scheme.
-    pub scheme: Scheme,
-    /// The secret; `None` with the scheme `none` alone.
-    pub secret: Option<SecretRef>,
-    /// How far a signed time may be from ours.
-    pub tolerance: Tolerance,
-    /// A secret that the sender's documentation publishes, and that is refused therefore.
-    pub published: Option<&'static str>,
-    /// How the sender writes bodies.
-    pub format: Format,
-    /// What the sender asks before it sends events.
-    pub handshake: Option<&'static Handshake>,
-    /// What the sender sends to see whether anybody is there.
-    pub no_op: Option<&'static NoOp>,
-}
-
-struct TaskRules {
-    each: Option<Expression>,
-    id: Expression,
-    time: Option<Expression>,
-    id_property: String,
-    on_missing: OnMissing,
-    updated_at_property: Option<String>,
-}
-
-/// How one property gets its value.
-struct Property {
-    name: String,
-    expression: Expression,
-    map: Option<Vec<(String, String)>>,
-    input: Input,
-    otherwise: Option<String>,
-    unknown: Unknown,
-}
-
-/// What the value of a property is, and so how it is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Input {
-    Text,
-    /// A point in time; a date without one is at this hour.
-    DateTime(Clock),
-    Date,
-    Owner,
-}
-
-/// What a source made of a delivery.
-#[derive(Debug)]
-pub struct Event {
-    /// The sender's id of the delivery, or the id of our request.
-    pub id: String,
-    /// When the change happened; `None` when that was not asked, because the event was filtered or
-    /// failed before.
-    pub time: Option<Time>,
-    /// The updates.
-    pub mapped: Mapped,
-}
-
-/// The updates of an event.
-#[derive(Debug)]
-pub enum Mapped {
-    /// It is none of our business.
-    Filtered,
-    /// In the order of the payload, at least one.
-    Updates(Vec<Result<Update, NotMapped>>),
-}
-
-/// An update that the payload doesn't give.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotMapped {
-    /// The value of the unique property, if that much is known.
-    pub id: Option<String>,
-    /// The unique property.
-    pub id_property: String,
-    /// Whether the body can't be read, or doesn't fit the source file.
-    pub reason: FailReason,
-    /// Everything that is wrong, fit for the summary.
-    pub detail: String,
-}
-
-/// What is known about a path.
+/// The source of a path.
 pub enum Found<'s> {
     /// A source that works.
     Source(&'s Source),
@@ -156,16 +60,6 @@ pub enum Found<'s> {
     Nothing,
 }
 
-/// A file as it was read.
-pub struct SourceFile {
-    /// The file's name for messages, such as `sources/zendesk.toml`.
-    pub file: String,
-    /// The source's name: the file's name without its ending.
-    pub name: String,
-    /// The text, or why it can't be read.
-    pub text: Result<String, String>,
-}
-
 impl Sources {
     /// Reads and compiles all source files. Those with problems are reported, and don't keep the
     /// others from working.
@@ -173,34 +67,30 @@ impl Sources {
     pub fn read(files: &[SourceFile]) -> Self {
         let mut expressions = Expressions::default();
         let mut problems = Vec::new();
-        let mut read = Vec::new();
-        for SourceFile { file, name, text } in files {
-            match text {
-                Err(why) => problems.push(Problem::of_file(file, why.as_str())),
-                Ok(text) => {
-                    let mut reader = Reader::new(file, text, &mut expressions);
-                    let content = file::read(name, &mut reader);
-                    read.push((content, reader.finish()));
-                }
+        let mut drafts = Vec::new();
+        for file in files {
+            if let Err(why) = &file.text {
+                problems.push(Problem::of_file(&file.file, why.as_str()));
             }
+            drafts.extend(Draft::read(file, &mut expressions));
         }
-        let program = compile(&mut expressions, &mut read);
+        let program = compile(&mut expressions, &drafts);
         let mut by_path = BTreeMap::new();
         let mut first_files = BTreeMap::new();
-        for (content, mut notes) in read {
-            if let Some(file::Content { path, path_start, source }) = content {
-                if let Some(first) = first_files.get(&path) {
-                    notes.problem(
-                        path_start,
-                        format!("{first} has the path {path:?} too; write another `path`"),
-                    );
-                    by_path.insert(path, None);
+        for draft in drafts {
+            let is_sound = draft.problems.is_empty();
+            if let Some(path) = draft.path {
+                if let Some(first) = first_files.get(&path.value) {
+                    let message =
+                        format!("{first} has the path {:?} too; write another `path`", path.value);
+                    draft.problems.add(path.start, message);
+                    by_path.insert(path.value, None);
                 } else {
-                    first_files.insert(path.clone(), notes.file);
-                    by_path.insert(path, source.filter(|_| notes.problems.is_empty()));
+                    first_files.insert(path.value.clone(), draft.problems.file);
+                    by_path.insert(path.value, draft.source.filter(|_| is_sound));
                 }
             }
-            problems.extend(notes.problems);
+            problems.extend(draft.problems.into_vec());
         }
         Self { program, by_path, problems }
     }
@@ -240,59 +130,31 @@ impl Sources {
         let query = verified.query().cloned();
         let scope =
             self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
-        let default_id = default_id(verified);
         let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, &json));
-        Ok(map::event(source, &scope, &body, is_no_op, default_id, delivery.arrived))
+        Ok(map::event(source, &scope, &body, is_no_op, verified))
     }
-}
-
-impl Source {
-    /// The event of a rightly signed body that can't be read: one failed update.
-    #[must_use]
-    pub fn unreadable(&self, verified: &Verified<'_>, why: &Unreadable) -> Event {
-        let not_mapped = NotMapped {
-            id: None,
-            id_property: self.task.id_property.clone(),
-            reason: FailReason::Unreadable,
-            detail: why.to_string(),
-        };
-        Event {
-            id: default_id(verified).to_owned(),
-            time: None,
-            mapped: Mapped::Updates(vec![Err(not_mapped)]),
-        }
-    }
-}
-
-/// What a delivery is called by whose body doesn't say it: its sender's header, or what Lambda
-/// calls it.
-fn default_id<'d>(verified: &Verified<'d>) -> &'d str {
-    verified.id().unwrap_or(&verified.delivery().request_id)
 }
 
 /// Compiles the expressions of all files; where that fails, reports what is undefined and leaves
 /// the files with problems out.
-fn compile(
-    expressions: &mut Expressions,
-    files: &mut [(Option<file::Content>, Notes<'_>)],
-) -> Program {
+fn compile(expressions: &mut Expressions, drafts: &[Draft<'_>]) -> Program {
     let mistakes = match expressions.compile() {
         Ok(program) => return program,
         Err(mistakes) => mistakes,
     };
-    for (_, notes) in files.iter_mut() {
+    for draft in drafts {
         for (expression, mistake) in &mistakes {
-            notes.report(*expression, mistake);
+            draft.report(*expression, mistake);
         }
-        if !notes.problems.is_empty() {
-            expressions.leave_out(notes.expressions());
+        if !draft.problems.is_empty() {
+            expressions.leave_out(draft.expressions());
         }
     }
     expressions.compile().unwrap_or_else(|_| {
-        // Nobody can be blamed, so nobody can be trusted: the empty program would pass whole events
+        // No file can be blamed, so none can be trusted: the empty program would pass whole events
         // on.
-        for (_, notes) in files {
-            notes.problem(0, "its expressions can't be compiled");
+        for draft in drafts {
+            draft.problems.add(0, "its expressions can't be compiled");
         }
         Program::empty()
     })
@@ -300,17 +162,4 @@ fn compile(
 
 fn object(fields: impl Iterator<Item = (String, String)>) -> Val {
     Val::obj(fields.map(|(name, value)| (Val::from(name), Val::from(value))).collect())
-}
-
-impl Property {
-    fn plain(name: String, expression: Expression) -> Self {
-        Self {
-            name,
-            expression,
-            map: None,
-            input: Input::Text,
-            otherwise: None,
-            unknown: Unknown::Fail,
-        }
-    }
 }

@@ -1,144 +1,90 @@
-//! What is allowed in a source file and most likely not meant. `taskhook check` tells it; nothing
-//! else asks.
+//! Warnings about a source file: what is allowed in it and most likely not meant. `taskhook check`
+//! shows them; nothing else asks.
+//!
+//! Most are found by running an expression on an event that has nothing.
 
-use std::borrow::Cow;
+use super::file::SourceFile;
+use super::jq::value::{self, string_or_number};
+use super::jq::{Code, Trial, Val, syntax};
+use super::problem::Warning;
+use super::remark::Remark;
+use super::spec::{self, PropertySpec, Spec};
+use super::table::Placed;
+use super::verification;
+use crate::update::OnMissing;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
-use super::jq::Val;
-use super::problem::{Problem, Warning};
-use super::reader::place;
-use super::trial::Trial;
-use super::value::{self, string_or_number};
-use super::{SourceFile, syntax, verification};
-use crate::delivery::preset;
+/// Named schemes of senders of every kind.
+const SEND_ANYTHING: [&str; 2] = ["standard-webhooks", "svix"];
 
 /// The warnings about all files, in their order. A file that isn't TOML has none, but a problem.
 #[must_use]
 pub fn warnings(files: &[SourceFile]) -> Vec<Warning> {
-    files
-        .iter()
-        .filter_map(|file| Some((file, file.text.as_deref().ok()?)))
-        .flat_map(of_file)
-        .collect()
+    files.iter().flat_map(of_file).collect()
 }
 
-fn of_file((SourceFile { file, .. }, text): (&SourceFile, &str)) -> Vec<Warning> {
-    let Ok(table) = DeTable::parse(text) else { return Vec::new() };
-    let table = table.get_ref();
-    let id = written(table, &["task", "id"]);
-    let parts = id.map(|id| syntax::interpolated(id.text)).unwrap_or_default();
-    let (event, task, properties) =
-        (section(table, "event"), section(table, "task"), properties(table));
-    let of_properties = properties.iter().map(|property| property.expression.text);
-    let texts = event.iter().chain(&task).map(|written| written.text).chain(of_properties.clone());
-    let in_texts = of_properties.flat_map(syntax::interpolated);
-    let trial = Trial::of(texts.chain(parts.iter().copied()).chain(in_texts));
-    let mut found = Vec::new();
-    found.extend(verification::remarks(table));
-    found.extend(stale(table).or_else(|| hollow(table, &properties, &trial)));
-    found.extend(failing(table, &trial));
-    found.extend(id.and_then(|id| doubtful_id(id, &parts, &trial)));
-    found.extend(task.iter().filter_map(|written| needless(*written, &trial)));
-    for property in &properties {
-        found.extend(
-            clearing(property.expression, &trial).or_else(|| made_of_nothing(property, &trial)),
-        );
+fn of_file(file: &SourceFile) -> Vec<Warning> {
+    let Some((problems, Some(spec))) = spec::read(file) else { return Vec::new() };
+    let mut remarks = find_remarks(&spec);
+    remarks.sort_by_cached_key(|remark| remark.place(&problems));
+    let mut warnings = Vec::new();
+    for remark in remarks {
+        warnings.push(Warning(problems.at(remark.place(&problems), remark.message)));
     }
-    let mut found: Vec<_> =
-        found.into_iter().map(|remark| (remark.place(text), remark.message)).collect();
-    found.sort_by_key(|(start, _)| *start);
-    found
-        .into_iter()
-        .map(|(start, message)| Warning(Problem::at(file, text, start, message)))
-        .collect()
+    warnings
 }
 
-/// What is to be said about a place in the file.
-pub(super) struct Remark {
-    start: usize,
-    /// In the value that starts there; `None` means the value itself.
-    offset: Option<usize>,
-    message: String,
-}
-
-impl Remark {
-    fn place(&self, text: &str) -> usize {
-        self.offset.map_or(self.start, |offset| place(text, self.start, offset))
+fn find_remarks(spec: &Spec) -> Vec<Remark> {
+    let trial = try_all(spec);
+    let mut remarks = verification::remarks(&spec.verify);
+    remarks.extend(stale(spec).or_else(|| hollow(spec, &trial)));
+    remarks.extend(failing(spec, &trial));
+    if let Some(id) = &spec.task.id {
+        remarks.extend(doubtful_id(id, &trial));
     }
-}
-
-/// Text of the file with its place.
-#[derive(Clone, Copy)]
-pub(super) struct Written<'t> {
-    pub(super) text: &'t str,
-    pub(super) start: usize,
-}
-
-impl Written<'_> {
-    pub(super) fn remark(self, message: impl Into<String>) -> Remark {
-        Remark { start: self.start, offset: None, message: message.into() }
+    for code in spec.task.codes() {
+        remarks.extend(needless(code, &trial));
     }
-}
-
-/// The text at the end of these keys.
-pub(super) fn written<'t>(table: &'t DeTable<'_>, keys: &[&str]) -> Option<Written<'t>> {
-    let (last, sections) = keys.split_last()?;
-    let table =
-        sections.iter().try_fold(table, |table, key| table.get(*key)?.get_ref().as_table())?;
-    text(table.get(*last)?)
-}
-
-fn text<'t>(value: &'t Spanned<DeValue<'_>>) -> Option<Written<'t>> {
-    Some(Written { text: value.get_ref().as_str()?, start: value.span().start })
-}
-
-/// The expressions of `[event]` or `[task]`.
-fn section<'t>(table: &'t DeTable<'_>, name: &str) -> Vec<Written<'t>> {
-    ["when", "each", "id", "time"]
-        .into_iter()
-        .filter_map(|key| written(table, &[name, key]))
-        .collect()
-}
-
-/// A property of the file.
-struct Property<'t> {
-    name: &'t str,
-    expression: Written<'t>,
-    /// Whether what the expression gives is written as it is: there is neither a `map` nor an `as`
-    /// that refuses it.
-    is_written: bool,
-}
-
-/// The properties whose expressions can be read.
-fn properties<'t>(table: &'t DeTable<'_>) -> Vec<Property<'t>> {
-    let properties = table.get("properties").and_then(|properties| properties.get_ref().as_table());
-    let mut found = Vec::new();
-    for (name, value) in properties.into_iter().flatten() {
-        let steps = value.get_ref().as_table();
-        let expression = match steps {
-            Some(steps) => written(steps, &["from"]).or_else(|| written(steps, &["owner"])),
-            None => text(value),
-        };
-        let is_written =
-            steps.is_none_or(|steps| !steps.contains_key("map") && !steps.contains_key("as"));
-        let name = name.get_ref().as_ref();
-        found.extend(expression.map(|expression| Property { name, expression, is_written }));
+    for property in &spec.properties {
+        let Some(code) = property.code() else { continue };
+        match clearing(code, &trial) {
+            Some(remark) => remarks.push(remark),
+            None => remarks.extend(made_of_nothing(property, code, &trial)),
+        }
     }
-    found
+    remarks
+}
+
+/// All expressions of the file, and the values that are put into the text of a task's id or of a
+/// property, ready to be tried.
+fn try_all(spec: &Spec) -> Trial<'_> {
+    let mut texts = Vec::new();
+    for code in spec.event.codes().chain(spec.task.codes()) {
+        texts.push(code.value.as_str());
+    }
+    if let Some(id) = &spec.task.id {
+        texts.extend(syntax::interpolated(id.value.as_str()));
+    }
+    for property in &spec.properties {
+        let Some(code) = property.code() else { continue };
+        texts.push(code.value.as_str());
+        texts.extend(syntax::interpolated(code.value.as_str()));
+    }
+    Trial::of(texts)
 }
 
 /// `updated_at_property` for a sender whose events carry only what changed.
-fn stale(table: &DeTable<'_>) -> Option<Remark> {
-    let scheme = written(table, &["verify", "scheme"])?.text;
-    let property = written(table, &["task", "updated_at_property"])?;
-    preset(scheme).is_some_and(|preset| preset.partial_events).then(|| {
-        property.remark(format!(
-            "an event of {scheme} carries only what changed, and one that arrives late would be dropped because of a \
-             newer one about another field; leave `updated_at_property` out"
-        ))
-    })
+fn stale(spec: &Spec) -> Option<Remark> {
+    let property = spec.task.updated_at_property.as_ref()?;
+    let preset = spec.verify.preset()?;
+    if !preset.partial_events {
+        return None;
+    }
+    let message = format!(
+        "an event of {} carries only what changed, and one that arrives late would be dropped \
+         because of a newer one about another field; leave `updated_at_property` out",
+        preset.name
+    );
+    Some(Remark::about(property, message))
 }
 
 /// `updated_at_property` with `on_missing = "create"`, of a sender that is not known to send whole
@@ -146,86 +92,109 @@ fn stale(table: &DeTable<'_>) -> Option<Remark> {
 ///
 /// Whether an event can make a task without a subject is found by trying: a subject that fails
 /// where the event lacks it keeps such a task from being made.
-fn hollow(table: &DeTable<'_>, properties: &[Property<'_>], trial: &Trial<'_>) -> Option<Remark> {
-    let on_missing =
-        written(table, &["task", "on_missing"]).filter(|on_missing| on_missing.text == "create")?;
-    written(table, &["task", "updated_at_property"])?;
-    let subject = properties.iter().find(|property| property.name == "hs_task_subject");
-    if subject.is_some_and(|subject| trial.fails(subject.expression.text).is_some()) {
+fn hollow(spec: &Spec, trial: &Trial<'_>) -> Option<Remark> {
+    let on_missing = spec.task.on_missing.as_ref()?;
+    spec.task.updated_at_property.as_ref()?;
+    if on_missing.value != OnMissing::Create {
         return None;
     }
-    let scheme = written(table, &["verify", "scheme"]).and_then(|scheme| preset(scheme.text));
-    let is_partial =
-        subject.is_none_or(|subject| syntax::uses(subject.expression.text, &["given"]));
-    let sends_anything = ["standard-webhooks", "svix"];
-    let is_known = scheme
-        .is_some_and(|preset| !preset.partial_events && !sends_anything.contains(&preset.name));
-    (is_partial || !is_known).then(|| on_missing.remark(HOLLOW))
-}
-
-const HOLLOW: &str = "whichever event comes first makes the task, and if it carries only what changed, the task has no \
-                      subject: the event that has it is older, and dropped as `stale`; if this sender's events don't \
-                      always carry the whole ticket, leave `updated_at_property` out, or let `when` pass only those \
-                      that do (`hs_task_subject = '.title | strings // error(\"no title\")'` refuses the others)";
-
-/// `when`, and what is evaluated after it, that fails on an event without body, headers and query,
-/// as the function would.
-fn failing(table: &DeTable<'_>, trial: &Trial<'_>) -> Vec<Remark> {
-    let fails = |keys: &[&str; 2]| {
-        let expression = written(table, keys)?;
-        let error = trial.fails(expression.text)?;
-        let what = if keys[1] == "when" {
-            "so it is a failed update and not filtered; write a default, such as (.type // \"\") or \
-             ($headers[\"x-event\"] // \"\"), before the function that needs text"
-        } else {
-            "so it is a failed update; write a `when` that filters such events, or a `?` or `// empty` where they have nothing"
-        };
-        let message =
-            format!("an event that lacks the field or header fails here ({error}), {what}");
-        Some(expression.remark(message))
+    let subject = spec.properties.iter().find(|property| property.name.value == "hs_task_subject");
+    let subject_code = subject.and_then(PropertySpec::code);
+    let mut is_partial = true;
+    if let Some(code) = subject_code {
+        if trial.fails(code.value.as_str()).is_some() {
+            return None;
+        }
+        is_partial = syntax::uses(code.value.as_str(), &["given"]);
+    }
+    let sends_whole_tickets = match spec.verify.preset() {
+        Some(preset) => !preset.partial_events && !SEND_ANYTHING.contains(&preset.name),
+        None => false,
     };
-    let when = written(table, &["event", "when"]);
-    if let Some(failed) = fails(&["event", "when"]) {
-        return vec![failed];
+    if sends_whole_tickets && !is_partial {
+        return None;
     }
-    if when.is_some_and(|when| !trial.passes(when.text)) {
-        return Vec::new();
-    }
-    [["event", "id"], ["event", "time"], ["task", "each"]].iter().filter_map(fails).collect()
+    Some(Remark::about(on_missing, HOLLOW))
 }
+
+const HOLLOW: &str = "whichever event comes first makes the task, and if it carries only what changed, the task \
+     has no subject: the event that has it is older, and dropped as `stale`; if this sender's \
+     events don't always carry the whole ticket, leave `updated_at_property` out, or let `when` \
+     pass only those that do (`hs_task_subject = '.title | strings // error(\"no title\")'` \
+     refuses the others)";
+
+/// `when`, and the expressions that are evaluated after it, if they fail on an event without body,
+/// headers and query.
+fn failing(spec: &Spec, trial: &Trial<'_>) -> Vec<Remark> {
+    if let Some(when) = &spec.event.when {
+        if let Some(failed) = fails(when, FAILED_WHEN, trial) {
+            return vec![failed];
+        }
+        if !trial.passes(when.value.as_str()) {
+            return Vec::new();
+        }
+    }
+    let mut failing = Vec::new();
+    for code in [&spec.event.id, &spec.event.time, &spec.task.each].into_iter().flatten() {
+        failing.extend(fails(code, FAILED_LATER, trial));
+    }
+    failing
+}
+
+fn fails(code: &Placed<Code>, consequence: &str, trial: &Trial<'_>) -> Option<Remark> {
+    let failure = trial.fails(code.value.as_str())?;
+    let message = format!(
+        "an event that lacks the field or header fails here ({failure}), so it is a failed update{consequence}"
+    );
+    Some(Remark::about(code, message))
+}
+
+/// The end of "so it is a failed update".
+const FAILED_WHEN: &str = " and not filtered; write a default, such as (.type // \"\") or ($headers[\"x-event\"] // \"\"), \
+     before the function that needs text";
+
+const FAILED_LATER: &str = "; write a `when` that filters such events, or a `?` or `// empty` where they have \
+     nothing";
 
 /// A task's id that an event without its fields, or without one of them, has as well, such as
 /// `acme/shop#null`.
 ///
 /// Each value that is put into text is judged by itself, because another one may keep the id from
 /// being made. One that uses a variable or a function of the expression can't be.
-fn doubtful_id(id: Written<'_>, parts: &[&str], trial: &Trial<'_>) -> Option<Remark> {
+fn doubtful_id(id: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
+    let parts = syntax::interpolated(id.value.as_str());
     let text_of = |expression: &str| string_or_number(&trial.gives(expression)?);
-    let given = text_of(id.text).filter(|given| is_hollow(given, parts));
-    let is_doubtful = |part: &&&str| match trial.gives(part) {
+    let is_doubtful = |part: &str| match trial.gives(part) {
         Some(Val::Null) => true,
-        _ => text_of(part).is_some_and(|given| given.is_empty() || given.contains("null")),
+        Some(value) => {
+            string_or_number(&value).is_some_and(|text| text.is_empty() || text.contains("null"))
+        }
+        None => false,
     };
-    let what = match given {
-        Some(given) => format!("an event without its fields gives the id {given:?}"),
-        None => format!(
-            "an event that lacks only what `\\{}` takes has an id all the same",
-            parts.iter().find(is_doubtful)?
+    let finding = match text_of(id.value.as_str()) {
+        Some(text) if is_hollow(&text, &parts) => {
+            format!("an event without its fields gives the id {text:?}")
+        }
+        _ => {
+            let part = parts.iter().find(|part| is_doubtful(part))?;
+            format!("an event that lacks only what `\\{part}` takes has an id all the same")
+        }
+    };
+    Some(Remark::about(
+        id,
+        format!(
+            "{finding}, like that of a real task; write `// empty` into the text, as in \
+             \"\\(.repository.full_name // empty)#\\(.number // empty)\", so that such an event is \
+             a mapping error"
         ),
-    };
-    Some(id.remark(format!(
-        "{what}, like that of a real task; write `// empty` into the text, as in \"\\(.repository.full_name // \
-         empty)#\\(.number // empty)\", so that such an event is a mapping error"
-    )))
+    ))
 }
 
 /// Whether text that was made on an event without fields has no content of its own: text around
 /// values that are not there, or joined of nothing.
 fn is_hollow(given: &str, parts: &[&str]) -> bool {
-    !given.is_empty()
-        && (given.contains("null")
-            || !parts.is_empty()
-            || !given.chars().any(char::is_alphanumeric))
+    let has_letters = given.chars().any(char::is_alphanumeric);
+    !given.is_empty() && (given.contains("null") || !parts.is_empty() || !has_letters)
 }
 
 /// A property that gets text around values that the event lacks, such as `[null] Checkout is down`,
@@ -233,62 +202,74 @@ fn is_hollow(given: &str, parts: &[&str]) -> bool {
 ///
 /// Whole expressions are tried; and each value in a text, unless the expression decides by itself
 /// when it is made.
-fn made_of_nothing(property: &Property<'_>, trial: &Trial<'_>) -> Option<Remark> {
-    let expression = property.expression;
-    if !property.is_written
-        || serde_json::from_str::<serde_json::Value>(expression.text.trim()).is_ok()
-    {
+fn made_of_nothing(
+    property: &PropertySpec,
+    code: &Placed<Code>,
+    trial: &Trial<'_>,
+) -> Option<Remark> {
+    let expression = code.value.as_str();
+    let is_written_as_given = property.map.is_none() && property.form.is_none();
+    let is_constant = serde_json::from_str::<serde_json::Value>(expression.trim()).is_ok();
+    if !is_written_as_given || is_constant {
         return None;
     }
     // A value that asks nothing of the event is always there.
-    let mut parts = syntax::interpolated(expression.text);
+    let mut parts = syntax::interpolated(expression);
     parts.retain(|part| part.contains(['.', '$']));
-    let text_of = |text: &str| value::text(&trial.gives(text)?).ok()?.map(Cow::into_owned);
-    let what = match text_of(expression.text) {
-        Some(given) if is_hollow(&given, &parts) => {
-            format!("an event without its fields writes {given:?}")
+    let finding = match text_given(expression, trial) {
+        Some(text) if is_hollow(&text, &parts) => {
+            format!("an event without its fields writes {text:?}")
         }
-        _ if syntax::uses(expression.text, &["if", "select", "given", "as"]) => return None,
+        _ if syntax::uses(expression, &["if", "select", "given", "as"]) => return None,
         _ => {
-            let is_null = |part: &&&str| match trial.gives(part) {
-                Some(Val::Null) => true,
-                _ => text_of(part).is_some_and(|given| given.contains("null")),
-            };
-            format!(
-                "an event that lacks only what `\\{}` takes writes null into the text",
-                parts.iter().find(is_null)?
-            )
+            let part = parts.iter().find(|part| {
+                matches!(trial.gives(part), Some(Val::Null))
+                    || text_given(part, trial).is_some_and(|text| text.contains("null"))
+            })?;
+            format!("an event that lacks only what `\\{part}` takes writes null into the text")
         }
     };
-    Some(expression.remark(format!(
-        "{what} over what the task has; begin with what has to be there, as in given(.title) | \"[\\($event.service // \
-         \"?\")] \\(.)\", which leaves the property alone where it isn't, or write `// empty` into the text"
-    )))
+    Some(Remark::about(
+        code,
+        format!(
+            "{finding} over what the task has; begin with what has to be there, as in \
+             given(.title) | \"[\\($event.service // \"?\")] \\(.)\", which leaves the property \
+             alone where it isn't, or write `// empty` into the text"
+        ),
+    ))
+}
+
+/// The text that an expression writes for an event that has nothing, if it writes any.
+fn text_given(expression: &str, trial: &Trial<'_>) -> Option<String> {
+    let given = trial.gives(expression)?;
+    Some(value::text(&given).ok()??.into_owned())
 }
 
 /// `// ""` in an expression of `[task]` that gives empty text by it.
-fn needless(written: Written<'_>, trial: &Trial<'_>) -> Option<Remark> {
-    let offset = syntax::empty_alternative(written.text)?;
-    let is_empty = string_or_number(&trial.gives(written.text)?)?.is_empty();
-    is_empty.then(|| Remark { offset: Some(offset), ..written.remark(FAILS) })
+fn needless(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
+    let expression = code.value.as_str();
+    let offset = syntax::empty_alternative(expression)?;
+    let given = string_or_number(&trial.gives(expression)?)?;
+    given.is_empty().then(|| Remark::within(code, Some(offset), FAILS))
 }
 
-const FAILS: &str = "`// \"\"` only hides that the event lacks the field: empty text is no id, no time and no ticket; leave it out";
+const FAILS: &str = "`// \"\"` only hides that the event lacks the field: empty text is no id, no time and no \
+     ticket; leave it out";
 
 /// An expression of a property that gives what clears it for an event without its fields. A
 /// constant is meant to.
 ///
 /// What hides in a branch that such an event doesn't take, as in `if .a then .b // "" else .c end`,
 /// is not found.
-fn clearing(written: Written<'_>, trial: &Trial<'_>) -> Option<Remark> {
-    let is_constant = matches!(written.text.trim(), "\"\"" | "[]");
-    let clears = !is_constant && value::text(&trial.gives(written.text)?).ok()??.is_empty();
-    clears.then(|| Remark {
-        offset: syntax::empty_alternative(written.text),
-        ..written.remark(CLEARS)
-    })
+fn clearing(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
+    let expression = code.value.as_str();
+    let is_constant = matches!(expression.trim(), "\"\"" | "[]");
+    if is_constant || !text_given(expression, trial)?.is_empty() {
+        return None;
+    }
+    Some(Remark::within(code, syntax::empty_alternative(expression), CLEARS))
 }
 
-const CLEARS: &str = "an event that lacks the field gives empty text here too, which clears the property or writes its \
-                      `otherwise`; write given(..) around the path and `otherwise` beside it, which change only what \
-                      the event has empty";
+const CLEARS: &str = "an event that lacks the field gives empty text here too, which clears the property or \
+     writes its `otherwise`; write given(..) around the path and `otherwise` beside it, which \
+     change only what the event has empty";

@@ -3,8 +3,10 @@
 
 use proptest::prelude::*;
 
-use super::super::{demands, shared_secrets, text};
+use super::super::jq::html;
+use super::super::{demands, shared_secrets};
 use super::{Sources, Stage, file, property, warnings};
+use crate::text::cut;
 use crate::time::{Written, Zone};
 
 /// A number as its sign, its digits without needless zeros, and the power of ten of the last one.
@@ -50,18 +52,18 @@ proptest! {
 
     #[test]
     fn html_made_of_text_shows_the_same_text(text in shown()) {
-        prop_assert_eq!(text::from_html(&text::to_html(&text)), text);
+        prop_assert_eq!(html::from_html(&html::to_html(&text)), text);
     }
 
     #[test]
     fn no_text_makes_the_conversions_panic(text in "[<>/!a-zäp &;#\n\r\t-]{0,60}", any in any::<String>(), length in 0..70_usize) {
         for text in [text, any] {
-            text::from_html(&text);
-            let html = text::to_html(&text);
+            html::from_html(&text);
+            let html = html::to_html(&text);
             prop_assert!(!html.contains(['<', '\n', '\r']) || html.contains("<br>"));
-            let cut = text::cut(&text, length);
-            prop_assert!(text.starts_with(cut));
-            prop_assert_eq!(cut.chars().count(), text.chars().count().min(length));
+            let start = cut(&text, length);
+            prop_assert!(text.starts_with(start));
+            prop_assert_eq!(start.chars().count(), text.chars().count().min(length));
         }
     }
 

@@ -1,29 +1,35 @@
 //! What expressions give for an event that has nothing: an empty body, no headers, no query.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::jq::{Expression, Expressions, Program, Val};
+use jaq_json::{Map, Val};
+
+use super::program::{Expression, Expressions, Failure, Program, Scope};
 use crate::time::Time;
 
 /// How many outputs are looked at.
 const OUTPUTS: usize = 100;
 
 /// Expressions, by their text, that can be run on `{}`.
-pub(super) struct Trial<'t> {
+pub(crate) struct Trial<'t> {
     expressions: BTreeMap<&'t str, Expression>,
     program: Program,
 }
 
 impl<'t> Trial<'t> {
     /// Compiles these expressions; those with mistakes give nothing.
-    pub(super) fn of(texts: impl IntoIterator<Item = &'t str>) -> Self {
+    pub(crate) fn of(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let mut all = Expressions::default();
-        let mut expressions: BTreeMap<_, _> =
-            texts.into_iter().filter_map(|text| Some((text, all.add(text).ok()?))).collect();
+        let mut expressions = BTreeMap::new();
+        for text in texts {
+            if let Ok(expression) = all.add(text) {
+                expressions.insert(text, expression);
+            }
+        }
         let program = all.compile().or_else(|mistakes| {
-            let wrong = || mistakes.iter().map(|(expression, _)| *expression);
-            expressions.retain(|_, expression| wrong().all(|wrong| wrong != *expression));
-            all.leave_out(wrong());
+            let wrong: BTreeSet<_> = mistakes.iter().map(|(expression, _)| *expression).collect();
+            expressions.retain(|_, expression| !wrong.contains(expression));
+            all.leave_out(wrong);
             all.compile()
         });
         Self { expressions, program: program.unwrap_or_else(|_| Program::empty()) }
@@ -34,34 +40,39 @@ impl<'t> Trial<'t> {
     /// The others are not asked for, so `repeat(.)` comes to an end here. `last(repeat(.))`
     /// doesn't: nothing interrupts jaq. Nor does anything keep it from overflowing the stack with a
     /// value that is nested deep.
-    pub(super) fn gives(&self, text: &str) -> Option<Val> {
-        self.outputs(text, |outputs| outputs.next()?.ok())?
+    pub(crate) fn gives(&self, text: &str) -> Option<Val> {
+        let expression = *self.expressions.get(text)?;
+        self.scope().run(expression, nothing()).next()?.ok()
     }
 
-    /// The error that comes of the first outputs, if one does.
-    pub(super) fn fails(&self, text: &str) -> Option<String> {
-        self.outputs(text, |mut outputs| Iterator::find_map(&mut outputs, Result::err))?
+    /// The first error among the first outputs.
+    pub(crate) fn fails(&self, text: &str) -> Option<Failure> {
+        let expression = *self.expressions.get(text)?;
+        self.scope().run(expression, nothing()).take(OUTPUTS).find_map(Result::err)
     }
 
     /// Whether it passes an event as `when` does: by an output that is neither `false` nor `null`,
     /// after no error.
-    pub(super) fn passes(&self, text: &str) -> bool {
-        let decides = |output: &Result<_, _>| !matches!(output, Ok(Val::Null | Val::Bool(false)));
-        let first = self.outputs(text, |mut outputs| Iterator::find(&mut outputs, decides));
-        matches!(first, Some(Some(Ok(_))))
+    pub(crate) fn passes(&self, text: &str) -> bool {
+        let Some(expression) = self.expressions.get(text) else { return false };
+        for output in self.scope().run(*expression, nothing()).take(OUTPUTS) {
+            match output {
+                Ok(Val::Null | Val::Bool(false)) => {}
+                Ok(_) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
     }
 
-    /// What `look` finds among the first outputs; `None` for an expression with mistakes.
-    fn outputs<T>(
-        &self,
-        text: &str,
-        look: impl FnOnce(&mut dyn Iterator<Item = Result<Val, String>>) -> T,
-    ) -> Option<T> {
-        let expression = *self.expressions.get(text)?;
-        let empty = || Val::obj(std::iter::empty().collect());
-        let scope = self.program.scope(empty(), empty(), empty(), Time::from_milliseconds(0));
-        Some(look(&mut scope.run(expression, empty()).take(OUTPUTS)))
+    fn scope(&self) -> Scope<'_> {
+        self.program.scope(nothing(), nothing(), nothing(), Time::from_milliseconds(0))
     }
+}
+
+/// `{}`, as the body, the headers and the query of an event that has nothing.
+fn nothing() -> Val {
+    Val::obj(Map::default())
 }
 
 #[cfg(test)]
@@ -105,7 +116,8 @@ mod tests {
         for (text, fails, passes) in expected {
             let found = trial.fails(text);
             assert_eq!(found.is_some(), fails.is_some(), "{text}: {found:?}");
-            assert!(found.unwrap_or_default().contains(fails.unwrap_or_default()), "{text}");
+            let message = found.map(|failure| failure.to_string()).unwrap_or_default();
+            assert!(message.contains(fails.unwrap_or_default()), "{text}");
             assert_eq!(trial.passes(text), passes, "{text}");
         }
     }

@@ -1,11 +1,12 @@
 //! Atlassian Document Format as text: nodes with a `type`, and `text`, `attrs` or more nodes as
 //! `content`. <https://developer.atlassian.com/cloud/jira/platform/apis/document/structure/>
 
-use super::jq::Val;
+use jaq_json::Val;
+
 use super::value::string_or_number;
 use crate::time::Time;
 
-/// What stands between the cells of a table's row.
+/// The text between the cells of a table's row.
 const BETWEEN_CELLS: &str = " | ";
 
 /// Whether the value is a node of rich text.
@@ -72,7 +73,7 @@ impl Page {
         }
     }
 
-    /// Something that stands on lines of its own.
+    /// Writes content on lines of its own.
     fn block(&mut self, content: impl FnOnce(&mut Self)) {
         self.break_line();
         content(self);
@@ -108,13 +109,13 @@ impl Page {
 
     /// Code keeps its indentation and its empty lines.
     fn code(&mut self, node: &Val) {
-        let typed: String = children(node).iter().map(|child| word(field(child, "text"))).collect();
-        let lines = typed.trim_end_matches(['\r', '\n']).lines();
-        self.lines.extend(lines.map(|line| Line {
-            text: line.to_owned(),
-            is_bare: false,
-            is_code: true,
-        }));
+        let mut code = String::new();
+        for child in children(node) {
+            code.push_str(&word(field(child, "text")));
+        }
+        for line in code.trim_end_matches(['\r', '\n']).lines() {
+            self.lines.push(Line { text: line.to_owned(), is_bare: false, is_code: true });
+        }
     }
 
     /// A row of a table is one line, whatever its cells hold.
@@ -123,8 +124,8 @@ impl Page {
         for cell in children(node) {
             let mut page = Self::default();
             page.inside(cell);
-            let lines = page.finish();
-            cells.push(lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" "));
+            let lines: Vec<_> = page.finish().iter().map(|line| line.trim().to_owned()).collect();
+            cells.push(lines.join(" "));
         }
         if cells.iter().any(|cell| !cell.is_empty()) {
             self.block(|page| page.words(&cells.join(BETWEEN_CELLS)));
@@ -166,10 +167,9 @@ fn word(value: Option<&Val>) -> String {
 
 /// The day of a date, which is kept as milliseconds of its midnight in UTC.
 fn date(milliseconds: &str) -> String {
-    let time =
-        milliseconds.parse().map(|milliseconds| Time::from_milliseconds(milliseconds).to_string());
-    match time.as_ref().map(|time| time.split_once('T')) {
-        Ok(Some((day, _))) => day.to_owned(),
-        _ => milliseconds.to_owned(),
+    let Ok(number) = milliseconds.parse() else { return milliseconds.to_owned() };
+    match Time::from_milliseconds(number).to_string().split_once('T') {
+        Some((day, _)) => day.to_owned(),
+        None => milliseconds.to_owned(),
     }
 }

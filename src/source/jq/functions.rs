@@ -2,15 +2,14 @@
 //! `INDEX`, and those that take the place of jq's own, `fromjson` and `now`.
 //!
 //! They are native because a helper that is written in jq costs ten times as much.
-
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Bind, Cv, Error, RunPtr, ValT as _, ValXs};
-use jaq_json::Map;
+use jaq_json::{Map, Val};
 use jaq_std::ValT as _;
 
-use super::jq::{Kind, Val};
-use super::{json, rich_text, text};
+use super::data::Kind;
+use super::{html, json, rich_text};
 use crate::delivery::Json;
 
 /// All of them, by name, arguments and implementation.
@@ -21,7 +20,7 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
         ("IN", filter(), is_in),
         ("INDEX", Box::from([Bind::Fun(()), Bind::Fun(())]), index),
         ("plain", v(0), |cv| bome(Ok(plain(cv.1)))),
-        ("html", v(0), |cv| bome(Ok(with_text(cv.1, text::to_html)))),
+        ("html", v(0), |cv| bome(Ok(with_text(cv.1, html::to_html)))),
         ("cut", v(1), |mut cv| {
             let length = cv.0.pop_var();
             bome(cut(cv.1, &length))
@@ -32,7 +31,7 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
                 clippy::cast_precision_loss,
                 reason = "milliseconds of this century have 41 bits"
             )]
-            let seconds = cv.0.data().now().milliseconds() as f64 / 1000.0;
+            let seconds = cv.0.data().shared.now.milliseconds() as f64 / 1000.0;
             bome(Ok(Val::from(seconds)))
         }),
     ];
@@ -58,20 +57,18 @@ fn given(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
 
 /// Follows a path as far as the value has it: `None` when a field or an element is not there at
 /// all.
-fn walk(value: &Val, path: &[&Val]) -> Option<Val> {
-    let mut value = value.clone();
+fn walk(root: &Val, path: &[&Val]) -> Option<Val> {
+    let mut value = root.clone();
     for key in path {
         value = match (&value, key) {
             (Val::Null, _) => return Some(Val::Null),
             (Val::Obj(object), Val::TStr(_)) => object.get(*key)?.clone(),
             (Val::Arr(array), Val::Num(index)) => {
-                let index = index.as_isize()?;
-                let index = if index < 0 {
-                    array.len().checked_add_signed(index)?
-                } else {
-                    index.unsigned_abs()
+                let place = match index.as_isize()? {
+                    from_end @ ..0 => array.len().checked_add_signed(from_end)?,
+                    from_start => from_start.unsigned_abs(),
                 };
-                array.get(index)?.clone()
+                array.get(place)?.clone()
             }
             _ => value.index(key).ok()?,
         };
@@ -83,15 +80,14 @@ fn walk(value: &Val, path: &[&Val]) -> Option<Val> {
 fn is_in(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     let (values, context) = cv.0.pop_fun();
     let input = cv.1.clone();
-    let mut error = None;
-    let found = values.run((context, cv.1)).any(|value| match value {
-        Ok(value) => value == input,
-        Err(exception) => {
-            error = Some(exception);
-            true
+    for value in values.run((context, cv.1)) {
+        match value {
+            Ok(value) if value == input => return box_once(Ok(Val::from(true))),
+            Ok(_) => {}
+            Err(exception) => return box_once(Err(exception)),
         }
-    });
-    box_once(error.map_or(Ok(Val::from(found)), Err))
+    }
+    box_once(Ok(Val::from(false)))
 }
 
 /// `INDEX(rows; name)`: an object of the rows by their names. A later row takes the place of an
@@ -100,15 +96,16 @@ fn index(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     let (name, name_context) = cv.0.pop_fun();
     let (rows, context) = cv.0.pop_fun();
     let mut index = Map::default();
-    for row in rows.run((context, cv.1)) {
-        let named = row.and_then(|row| {
-            for name in name.run((name_context.clone(), row.clone())) {
-                index.insert(name?.into_string(), row.clone());
-            }
-            Ok(())
-        });
-        if let Err(error) = named {
-            return box_once(Err(error));
+    for output in rows.run((context, cv.1)) {
+        let row = match output {
+            Ok(row) => row,
+            Err(exception) => return box_once(Err(exception)),
+        };
+        for output in name.run((name_context.clone(), row.clone())) {
+            match output {
+                Ok(name) => index.insert(name.into_string(), row.clone()),
+                Err(exception) => return box_once(Err(exception)),
+            };
         }
     }
     box_once(Ok(Val::obj(index)))
@@ -116,23 +113,21 @@ fn index(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
 
 /// `cut(n)`: at most the first n characters; what isn't text passes unchanged.
 fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
-    let length =
-        length.as_isize().and_then(|length| usize::try_from(length).ok()).ok_or_else(|| {
-            Error::str(format_args!("cut takes the number of characters to keep, not {length}"))
-        })?;
-    Ok(with_text(value, |text| text::cut(text, length).to_owned()))
+    let Some(characters) = length.as_isize().and_then(|length| usize::try_from(length).ok()) else {
+        let message = format_args!("cut takes the number of characters to keep, not {length}");
+        return Err(Error::str(message));
+    };
+    Ok(with_text(value, |text| crate::text::cut(text, characters).to_owned()))
 }
 
 /// `fromjson`, in place of jaq's, which would overflow the stack on a stranger's `[[[[...`.
 /// `tonumber` uses it too. The text is read within the bounds of a body.
 fn from_json(value: &Val) -> Result<Val, Error<Val>> {
-    let text = value
-        .as_utf8_bytes()
-        .map(String::from_utf8_lossy)
-        .ok_or_else(|| Error::typ(value.clone(), "string"))?;
-    Json::parse(&text)
-        .and_then(|json| json::read(&json))
-        .map_err(|why| Error::str(why.summary().replace("body", "text")))
+    let Some(bytes) = value.as_utf8_bytes() else {
+        return Err(Error::typ(value.clone(), "string"));
+    };
+    let read = Json::parse(&String::from_utf8_lossy(bytes)).and_then(|json| json::read(&json));
+    read.map_err(|why| Error::str(why.summary().replace("body", "text")))
 }
 
 /// `plain`: HTML or Atlassian rich text as text; what is neither passes unchanged.
@@ -140,7 +135,7 @@ fn plain(value: Val) -> Val {
     if rich_text::is_rich_text(&value) {
         return Val::from(rich_text::to_text(&value));
     }
-    with_text(value, text::from_html)
+    with_text(value, html::from_html)
 }
 
 fn with_text(value: Val, convert: impl FnOnce(&str) -> String) -> Val {

@@ -11,9 +11,9 @@
 
 use bytes::Bytes;
 use jaq_core::ValT as _;
+use jaq_json::Val;
 use jaq_json::{Map, Rc};
 
-use super::jq::Val;
 use crate::delivery::{Json, Unreadable};
 
 /// The most elements of an array, and fields of an object: each may cost an expression some
@@ -34,7 +34,7 @@ const PLACE: usize = 16;
 const FIELD: usize = 40;
 
 /// Reads checked JSON.
-pub(super) fn read(json: &Json) -> Result<Val, Unreadable> {
+pub(crate) fn read(json: &Json) -> Result<Val, Unreadable> {
     let text = Bytes::copy_from_slice(json.as_str().as_bytes());
     let sizes = sizes(&text)?;
     let mut reader = Reader {

@@ -1,27 +1,24 @@
-//! Expressions: jq by the crate `jaq`, which has its only home in this room.
+//! The program: all expressions of all sources, compiled, and their runs.
 //!
-//! All expressions of all sources become one program, because compiling jq's standard library costs
-//! more than compiling an expression. Each is parsed alone first, so that a mistake has a place and
-//! no expression can run into the next.
-
-use std::cell::RefCell;
-use std::fmt::{self, Write as _};
+//! They are one program because compiling jq's standard library costs more than compiling an
+//! expression.
 
 use jaq_core::compile::TermId;
-use jaq_core::data::HasLut;
-use jaq_core::load::{Arena, File, Lexer, Loader, Parser};
+use jaq_core::load::{Arena, File, Loader};
 use jaq_core::native::Fun;
-use jaq_core::{Bind, Compiler, Ctx, DataT, Lut, Vars, compile, load};
+use jaq_core::{Bind, Compiler, Ctx, Vars, compile, load};
+use jaq_json::Val;
 
-use super::regex::{self, Patterns};
-use super::{depth, functions};
+use super::code::{Code, NOTE};
+use super::data::{Data, Kind, Shared};
+use super::mistake::Mistake;
+use super::{functions, regex};
+use crate::text::shorten_shown;
 use crate::time::Time;
 
-pub(super) use jaq_json::Val;
-
-/// The longest message of a failed expression that is passed on: jaq quotes the value, which may be
-/// a whole ticket.
-const MESSAGE_LENGTH: usize = 160;
+/// The longest message of a failed expression that is passed on, in characters: jaq quotes the
+/// value, which may be a whole ticket.
+const LONGEST_MESSAGE: usize = 161;
 
 /// Functions of jq's standard library that reach outside of the expression.
 const ABSENT: [&str; 8] =
@@ -32,29 +29,21 @@ const STACK: usize = 32 * 1024 * 1024;
 
 /// An expression's place in the [`Program`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Expression(usize);
-
-/// A mistake in an expression.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
-    /// Byte offset in the expression's text.
-    pub(super) offset: usize,
-    pub(super) message: String,
-}
+pub(crate) struct Expression(usize);
 
 /// Expressions on their way to a [`Program`].
 #[derive(Default)]
-pub(super) struct Expressions(Vec<String>);
+pub(crate) struct Expressions(Vec<Code>);
 
 /// Every expression of every source, compiled.
-pub(super) struct Program {
+pub(crate) struct Program {
     filter: jaq_core::Filter<Kind>,
     /// Where in the filter each expression is.
     expressions: Vec<TermId>,
 }
 
 /// A program and what its expressions see besides their input.
-pub(super) struct Scope<'p> {
+pub(crate) struct Scope<'p> {
     program: &'p Program,
     variables: Vars<Val>,
     shared: Shared,
@@ -62,21 +51,34 @@ pub(super) struct Scope<'p> {
 
 const VARIABLES: [&str; 3] = ["$headers", "$query", "$event"];
 
-/// The function of which each expression is an argument. It notes where the expression is.
-const NOTE: &str = "__note";
+/// Why an expression gives no value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The message of an error, cut.
+    #[error("{0}")]
+    Error(String),
+    #[error("the expression was halted")]
+    Halted,
+    #[error("it has more than one output")]
+    ManyOutputs,
+}
 
 impl Expressions {
-    /// Takes an expression in, or says what is wrong with it.
-    pub(super) fn add(&mut self, text: &str) -> Result<Expression, Mistake> {
-        parse(text)?;
-        self.0.push(text.to_owned());
-        Ok(Expression(self.0.len() - 1))
+    /// Parses an expression and takes it in.
+    pub(crate) fn add(&mut self, text: &str) -> Result<Expression, Mistake> {
+        Ok(self.push(Code::parse(text)?))
+    }
+
+    /// Takes an expression in.
+    pub(crate) fn push(&mut self, code: Code) -> Expression {
+        self.0.push(code);
+        Expression(self.0.len() - 1)
     }
 
     /// Leaves expressions out of the program, since others of the same source have mistakes.
-    pub(super) fn leave_out(&mut self, expressions: impl IntoIterator<Item = Expression>) {
+    pub(crate) fn leave_out(&mut self, expressions: impl IntoIterator<Item = Expression>) {
         for Expression(index) in expressions {
-            "empty".clone_into(&mut self.0[index]);
+            self.0[index] = Code::empty();
         }
     }
 
@@ -84,14 +86,15 @@ impl Expressions {
     ///
     /// Compiling takes the most stack of all: some kilobytes for each level, as the compiler of jaq
     /// was built. So it has a stack of its own, whatever the caller has.
-    pub(super) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
+    pub(crate) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(STACK);
-            match builder.spawn_scoped(scope, || self.compile_here()) {
-                Ok(thread) => {
-                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                }
-                Err(_) => self.compile_here(),
+            let Ok(thread) = builder.spawn_scoped(scope, || self.compile_here()) else {
+                return self.compile_here();
+            };
+            match thread.join() {
+                Ok(compiled) => compiled,
+                Err(panic) => std::panic::resume_unwind(panic),
             }
         })
     }
@@ -104,17 +107,23 @@ impl Expressions {
         let is_wanted = |def: &load::parse::Def<&str>| {
             !ABSENT.contains(&def.name) && !regex::REPLACED.contains(&(def.name, def.args.len()))
         };
-        let definitions =
-            jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs()).filter(is_wanted);
-        let program = Loader::new(definitions).load(&arena, File { code: text.as_str(), path: () });
-        let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(functions());
-        let undefined: Vec<_> = match program.map(|modules| compiler.compile(modules)) {
-            Ok(Ok(filter)) => return Program::of(filter, self.0.len()).ok_or_else(Vec::new),
-            Ok(Err(errors)) => errors.into_iter().flat_map(|(_, undefined)| undefined).collect(),
+        let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+        let loader = Loader::new(definitions.filter(is_wanted));
+        let Ok(modules) = loader.load(&arena, File { code: text.as_str(), path: () }) else {
             // Each expression was parsed alone and stands in parentheses of its own.
-            Err(_) => Vec::new(),
+            return Err(Vec::new());
         };
-        Err(undefined.iter().map(|(name, what)| locate(&text, &starts, name, what)).collect())
+        let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(functions());
+        match compiler.compile(modules) {
+            Ok(filter) => Program::new(filter, self.0.len()).ok_or_else(Vec::new),
+            Err(errors) => {
+                let mut mistakes = Vec::new();
+                for (name, what) in errors.into_iter().flat_map(|(_, undefined)| undefined) {
+                    mistakes.push(locate(&text, &starts, name, &what));
+                }
+                Err(mistakes)
+            }
+        }
     }
 
     /// Writes a call of [`NOTE`] for each expression, and notes where in the text each begins. The
@@ -125,7 +134,7 @@ impl Expressions {
             1 => {
                 text.extend([NOTE, "(("]);
                 starts.push(text.len());
-                text.push_str(&self.0[range.start]);
+                text.push_str(self.0[range.start].as_str());
                 // Two line breaks: a comment that ends in a backslash takes the next line too.
                 text.push_str("\n\n))");
             }
@@ -143,23 +152,27 @@ impl Expressions {
 
 impl Program {
     /// The program of no expression.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { filter: jaq_core::Filter::default(), expressions: Vec::new() }
     }
 
-    /// Runs the filter once: its calls of [`NOTE`] say where the expressions are.
-    fn of(filter: jaq_core::Filter<Kind>, expressions: usize) -> Option<Self> {
+    /// Runs the filter once: its calls of [`NOTE`] say where the expressions are. `None` unless
+    /// each says it once.
+    fn new(filter: jaq_core::Filter<Kind>, expressions: usize) -> Option<Self> {
         let shared = Shared::new(Time::from_milliseconds(0));
         let variables = Vars::new(VARIABLES.map(|_| Val::Null));
         let context = Ctx::<Kind>::new(Data { lut: &filter.lut, shared: &shared }, variables);
         filter.id.run((context, Val::Null)).for_each(drop);
-        let noted = shared.noted.into_inner();
-        (noted.len() == expressions).then_some(Self { filter, expressions: noted })
+        let places = shared.places.into_inner();
+        if places.len() != expressions {
+            return None;
+        }
+        Some(Self { filter, expressions: places })
     }
 
     /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and
     /// `now`.
-    pub(super) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
+    pub(crate) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
         Scope {
             program: self,
             variables: Vars::new([headers, query, event]),
@@ -169,86 +182,42 @@ impl Program {
 }
 
 impl Scope<'_> {
-    /// Runs an expression on an input. Each output is a value or the message of an error.
-    pub(super) fn run(
+    /// Runs an expression on an input. The outputs are made as they are asked for.
+    pub(crate) fn run(
         &self,
         Expression(index): Expression,
         input: Val,
-    ) -> impl Iterator<Item = Result<Val, String>> + '_ {
+    ) -> impl Iterator<Item = Result<Val, Failure>> + '_ {
         let data = Data { lut: &self.program.filter.lut, shared: &self.shared };
         let context = Ctx::<Kind>::new(data, self.variables.clone());
-        let outputs =
-            self.program.expressions.get(index).map(|expression| expression.run((context, input)));
-        outputs.into_iter().flatten().map(|output| {
-            output.map_err(|exception| match exception.get_err() {
-                Ok(error) => shorten(&error),
-                Err(_) => "the expression was halted".to_owned(),
-            })
+        let place = self.program.expressions.get(index);
+        let outputs = place.map(|expression| expression.run((context, input)));
+        outputs.into_iter().flatten().map(|output| match output {
+            Ok(value) => Ok(value),
+            Err(exception) => Err(match exception.get_err() {
+                Ok(error) => Failure::Error(shorten_shown(&error, LONGEST_MESSAGE)),
+                Err(_) => Failure::Halted,
+            }),
         })
     }
 
     /// The one output of an expression that may have none.
-    pub(super) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, String> {
+    pub(crate) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, Failure> {
         let mut outputs = self.run(expression, input);
-        match (outputs.next().transpose()?, outputs.next()) {
-            (value, None) => Ok(value),
-            (_, Some(_)) => Err("it has more than one output".to_owned()),
+        let value = outputs.next().transpose()?;
+        match outputs.next() {
+            None => Ok(value),
+            Some(_) => Err(Failure::ManyOutputs),
         }
     }
 }
 
-/// What jaq knows at run time beside values: its own look-up table, and what the runs of a delivery
-/// share.
-pub(super) struct Kind;
-
-#[derive(Clone)]
-pub(super) struct Data<'a> {
-    lut: &'a Lut<Kind>,
-    shared: &'a Shared,
-}
-
-/// What all runs for one delivery share.
-struct Shared {
-    now: Time,
-    patterns: Patterns,
-    /// What [`NOTE`] noted.
-    noted: RefCell<Vec<TermId>>,
-}
-
-impl Shared {
-    fn new(now: Time) -> Self {
-        Self { now, patterns: Patterns::default(), noted: RefCell::default() }
-    }
-}
-
-impl<'a> Data<'a> {
-    /// The time of arrival.
-    pub(super) fn now(&self) -> Time {
-        self.shared.now
-    }
-
-    /// The compiled regular expressions.
-    pub(super) fn patterns(&self) -> &'a Patterns {
-        &self.shared.patterns
-    }
-}
-
-impl DataT for Kind {
-    type V<'a> = Val;
-    type Data<'a> = Data<'a>;
-}
-
-impl<'a> HasLut<'a, Kind> for Data<'a> {
-    fn lut(&self) -> &'a Lut<Kind> {
-        self.lut
-    }
-}
-
-fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
+/// The native functions that expressions may call.
+fn functions() -> impl Iterator<Item = Fun<Kind>> {
     let standard = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
     let note: Fun<Kind> = jaq_core::native::run((NOTE, [Bind::Fun(())].into(), |mut cv| {
         let (expression, _) = cv.0.pop_fun();
-        cv.0.data().shared.noted.borrow_mut().push(expression);
+        cv.0.data().shared.places.borrow_mut().push(expression);
         Box::new(std::iter::empty())
     }));
     // Ours come first: of two functions with one name the first counts.
@@ -256,53 +225,17 @@ fn functions() -> impl Iterator<Item = jaq_core::native::Fun<Kind>> {
     ours.chain(standard.filter(|(name, ..)| !ABSENT.contains(name)))
 }
 
-fn parse(text: &str) -> Result<(), Mistake> {
-    if let Some(offset) = text.find(NOTE) {
-        return Err(Mistake { offset, message: format!("there is no function {NOTE}") });
-    }
-    let mistake = |found: &str, expected: &str| {
-        let offset = load::span(text, found).start;
-        let what = found.chars().take(20).collect::<String>();
-        let found = if what.is_empty() { "the end".to_owned() } else { format!("{what:?}") };
-        Mistake {
-            offset,
-            message: format!("not a jq expression: expected {expected}, found {found}"),
-        }
-    };
-    let first = |mut mistakes: Vec<Mistake>| {
-        mistakes.sort_by_key(|mistake| mistake.offset);
-        mistakes
-            .into_iter()
-            .next()
-            .unwrap_or(Mistake { offset: 0, message: "not a jq expression".to_owned() })
-    };
-    depth::check_brackets(text)?;
-    let tokens = Lexer::new(text).lex().map_err(|errors| {
-        first(
-            errors.into_iter().map(|(expected, found)| mistake(found, expected.as_str())).collect(),
-        )
-    })?;
-    depth::check_tokens(text, &tokens)?;
-    let term = Parser::new(&tokens).parse(jaq_core::load::Parser::term).map_err(|errors| {
-        let found = |token| load::lex::Token::opt_as_str(token, text);
-        first(
-            errors
-                .into_iter()
-                .map(|(expected, token)| mistake(found(token), expected.as_str()))
-                .collect(),
-        )
-    })?;
-    depth::check_running(text, &term)
-}
-
+/// The expression that uses an undefined name, and the mistake at its place there. The expressions
+/// begin at `starts` in the text of the program.
 fn locate(
     text: &str,
     starts: &[usize],
     name: &str,
     what: &compile::Undefined,
 ) -> (Expression, Mistake) {
-    let offset = load::span(text, name).start;
-    let index = starts.partition_point(|start| *start <= offset).saturating_sub(1);
+    let place = load::span(text, name).start;
+    let index = starts.partition_point(|start| *start <= place).saturating_sub(1);
+    let offset = starts.get(index).map_or(0, |start| place - start);
     let message = match (what, name) {
         (_, "$ENV")
         | (
@@ -312,40 +245,15 @@ fn locate(
             format!("{name} is not available here: an expression sees the event and nothing else")
         }
         (compile::Undefined::Filter(0), _) => format!("there is no function {name}"),
+        (compile::Undefined::Filter(1), _) => {
+            format!("there is no function {name} with 1 argument")
+        }
         (compile::Undefined::Filter(arity), _) => {
-            format!(
-                "there is no function {name} with {arity} argument{}",
-                if *arity == 1 { "" } else { "s" }
-            )
+            format!("there is no function {name} with {arity} arguments")
         }
         (what, _) => format!("there is no {} {name}", what.as_str()),
     };
-    (
-        Expression(index),
-        Mistake { offset: offset - starts.get(index).copied().unwrap_or(offset), message },
-    )
-}
-
-/// The beginning of an error's message. The rest, which may be a whole ticket, is not even written.
-fn shorten(error: &impl fmt::Display) -> String {
-    struct Beginning {
-        text: String,
-        room: usize,
-    }
-    impl fmt::Write for Beginning {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            for character in text.chars() {
-                self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
-                self.text.push(character);
-            }
-            Ok(())
-        }
-    }
-    let mut beginning = Beginning { text: String::new(), room: MESSAGE_LENGTH };
-    match write!(beginning, "{error}") {
-        Ok(()) => beginning.text,
-        Err(_) => beginning.text + "…",
-    }
+    (Expression(index), Mistake { offset, message })
 }
 
 #[cfg(test)]
@@ -356,14 +264,14 @@ mod tests {
     use super::*;
 
     /// The outputs of an expression, as JSON or `error: ...`.
-    pub(in super::super) fn outputs(text: &str, input: &str) -> Vec<String> {
+    pub(crate) fn outputs(text: &str, input: &str) -> Vec<String> {
         run(text, input)
             .into_iter()
             .map(|output| output.unwrap_or_else(|error| format!("error: {error}")))
             .collect()
     }
 
-    fn run(text: &str, input: &str) -> Vec<Result<String, String>> {
+    fn run(text: &str, input: &str) -> Vec<Result<String, Failure>> {
         let mut expressions = Expressions::default();
         expressions.add("error(\"another expression\")").unwrap();
         let expression = expressions.add(text).unwrap();
@@ -475,8 +383,8 @@ mod tests {
     #[test]
     fn a_message_is_cut() {
         let long = format!("\"{}\"", "x".repeat(1000));
-        let message = run(". + 1", &long).remove(0).unwrap_err();
-        assert_eq!(message.chars().count(), MESSAGE_LENGTH + 1);
+        let message = run(". + 1", &long).remove(0).unwrap_err().to_string();
+        assert_eq!(message.chars().count(), LONGEST_MESSAGE);
     }
 
     #[test]

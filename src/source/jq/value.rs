@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use jaq_json::Num;
-use jaq_std::ValT as _;
+use jaq_json::Val;
 
-use super::jq::Val;
-use super::text::{LONGEST, utf16_units};
+use super::html::{LONGEST, utf16_units};
+use crate::text::shorten_shown;
 
 /// The most digits that a number has beyond those in the payload: `1e999999` is no reason to write
 /// a million zeros.
@@ -16,8 +16,32 @@ const MORE_DIGITS: usize = 40;
 /// The longest id of a task or an event, in characters.
 const LONGEST_ID: usize = 1000;
 
-/// A value as text; `None` for null. The error says what it is instead.
-pub(super) fn text(value: &Val) -> Result<Option<Cow<'_, str>>, String> {
+/// How much of a number a message shows, in characters.
+const SHOWN: usize = 60;
+
+/// Why a value is no text that HubSpot takes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotText {
+    #[error(
+        "it gives text of more than {} characters, which is more than a property holds: \
+         cut(60000), say",
+        LONGEST
+    )]
+    TooLong,
+    #[error("it gives an id of more than {} characters", LONGEST_ID)]
+    LongId,
+    /// A number, as far as it is shown.
+    #[error("it gives {0}, which can't be written as a decimal number")]
+    LongNumber(String),
+    #[error("it gives text that is not UTF-8")]
+    NotUtf8,
+    /// Another kind of value.
+    #[error("it gives {0}, but a property takes text, a number, true or false, or a list of these")]
+    Kind(&'static str),
+}
+
+/// A value as text; `None` for null.
+pub(crate) fn text(value: &Val) -> Result<Option<Cow<'_, str>>, NotText> {
     match value {
         Val::Null => Ok(None),
         Val::Arr(items) => joined(items).map(|text| Some(text.into())),
@@ -26,19 +50,19 @@ pub(super) fn text(value: &Val) -> Result<Option<Cow<'_, str>>, String> {
 }
 
 /// An array's values with semicolons between, without its nulls.
-fn joined(items: &[Val]) -> Result<String, String> {
+fn joined(items: &[Val]) -> Result<String, NotText> {
     let mut joined = String::new();
     let mut is_first = true;
     for item in items {
-        let Some(part) = part(item)? else { continue };
+        let Some(text) = part(item)? else { continue };
         if !is_first {
             joined.push(';');
         }
         is_first = false;
-        joined.push_str(&part);
+        joined.push_str(&text);
         // No character takes more than three bytes for a unit of UTF-16.
         if joined.len() > 3 * LONGEST {
-            return Err(too_long());
+            return Err(NotText::TooLong);
         }
     }
     Ok(joined)
@@ -46,35 +70,29 @@ fn joined(items: &[Val]) -> Result<String, String> {
 
 /// Text that a property holds, or what is wrong with it: HubSpot counts as Java does, in units of
 /// UTF-16.
-pub(super) fn bounded(text: &str) -> Result<&str, String> {
+pub(crate) fn bounded(text: &str) -> Result<&str, NotText> {
     if text.len() > LONGEST && (text.len() > 3 * LONGEST || utf16_units(text) > LONGEST) {
-        return Err(too_long());
+        return Err(NotText::TooLong);
     }
     Ok(text)
 }
 
-fn too_long() -> String {
-    format!(
-        "it gives text of more than {LONGEST} characters, which is more than a property holds: cut(60000), say"
-    )
-}
-
 /// The text of a string or a number, `None` for everything else, as an id.
-pub(super) fn id(value: &Val) -> Result<Option<String>, String> {
+pub(crate) fn id(value: &Val) -> Result<Option<String>, NotText> {
     let Some(text) = scalar(value) else { return Ok(None) };
     if text.len() > LONGEST_ID && text.chars().nth(LONGEST_ID).is_some() {
-        return Err(format!("it gives an id of more than {LONGEST_ID} characters"));
+        return Err(NotText::LongId);
     }
     Ok(Some(text.into_owned()))
 }
 
 /// The text of a string or a number; `None` for everything else.
-pub(super) fn string_or_number(value: &Val) -> Option<String> {
+pub(crate) fn string_or_number(value: &Val) -> Option<String> {
     scalar(value).map(Cow::into_owned)
 }
 
 /// The same, without a copy of a string.
-pub(super) fn scalar(value: &Val) -> Option<Cow<'_, str>> {
+pub(crate) fn scalar(value: &Val) -> Option<Cow<'_, str>> {
     match value {
         Val::Num(_) | Val::TStr(_) => part(value).ok().flatten(),
         _ => None,
@@ -82,7 +100,7 @@ pub(super) fn scalar(value: &Val) -> Option<Cow<'_, str>> {
 }
 
 /// What kind of value it is, in words.
-pub(super) fn kind(value: &Val) -> &'static str {
+pub(crate) fn kind(value: &Val) -> &'static str {
     match value {
         Val::Null => "null",
         Val::Bool(_) => "true or false",
@@ -94,26 +112,21 @@ pub(super) fn kind(value: &Val) -> &'static str {
     }
 }
 
-fn part(value: &Val) -> Result<Option<Cow<'_, str>>, String> {
+/// A value that is no array as text; `None` for null.
+fn part(value: &Val) -> Result<Option<Cow<'_, str>>, NotText> {
     match value {
         Val::Null => Ok(None),
-        Val::Bool(value) => Ok(Some(if *value { "true" } else { "false" }.into())),
-        Val::Num(number) => {
-            let too_long = || {
-                let number: String = value.to_string().chars().take(60).collect();
-                format!("it gives {number}, which can't be written as a decimal number")
-            };
-            decimal(number).map(|text| Some(text.into())).ok_or_else(too_long)
-        }
-        Val::TStr(_) => {
-            let text = value.as_utf8_bytes().and_then(|bytes| std::str::from_utf8(bytes).ok());
-            text.map(|text| Some(text.into()))
-                .ok_or_else(|| "it gives text that is not UTF-8".to_owned())
-        }
-        other => Err(format!(
-            "it gives {}, but a property takes text, a number, true or false, or a list of these",
-            kind(other)
-        )),
+        Val::Bool(true) => Ok(Some("true".into())),
+        Val::Bool(false) => Ok(Some("false".into())),
+        Val::Num(number) => match decimal(number) {
+            Some(text) => Ok(Some(text.into())),
+            None => Err(NotText::LongNumber(shorten_shown(value, SHOWN))),
+        },
+        Val::TStr(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text.into())),
+            Err(_) => Err(NotText::NotUtf8),
+        },
+        other => Err(NotText::Kind(kind(other))),
     }
 }
 
@@ -130,22 +143,23 @@ fn decimal(number: &Num) -> Option<String> {
 
 /// Rewrites `-12.50e3` as `-12500`.
 fn plain(text: &str) -> Option<String> {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let exponent: i64 = exponent.parse().ok()?;
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+    let (mantissa, power) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let exponent: i64 = power.parse().ok()?;
+    let (sign, unsigned) = match mantissa.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", mantissa.strip_prefix('+').unwrap_or(mantissa)),
     };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all = format!("{whole}{fraction}");
-    let point = i64::try_from(whole.len()).ok()?.checked_add(exponent)?;
-    let leading = all.len() - all.trim_start_matches('0').len();
-    let digits = all.trim_start_matches('0').trim_end_matches('0');
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let all_digits = format!("{whole}{fraction}");
+    let from_first = all_digits.trim_start_matches('0');
+    let digits = from_first.trim_end_matches('0');
     if digits.is_empty() {
         return Some("0".to_owned());
     }
-    // Digits before the decimal point, now that the leading zeros are gone.
-    let point = point - i64::try_from(leading).ok()?;
+    // How many digits stand before the decimal point, without the leading zeros.
+    let leading_zeros = i64::try_from(all_digits.len() - from_first.len()).ok()?;
+    let digits_of_whole = i64::try_from(whole.len()).ok()?;
+    let point = digits_of_whole.checked_add(exponent)? - leading_zeros;
     let longest = text.len() + MORE_DIGITS;
     let mut plain = sign.to_owned();
     match usize::try_from(point) {
@@ -156,8 +170,11 @@ fn plain(text: &str) -> Option<String> {
         }
         Ok(point) => write!(plain, "{}.{}", &digits[..point], &digits[point..]).ok()?,
         Err(_) => {
-            let needed = usize::try_from(-point).ok().filter(|needed| *needed <= longest)?;
-            write!(plain, "0.{}{digits}", "0".repeat(needed)).ok()?;
+            let zeros = usize::try_from(-point).ok()?;
+            if zeros > longest {
+                return None;
+            }
+            write!(plain, "0.{}{digits}", "0".repeat(zeros)).ok()?;
         }
     }
     (plain.len() <= longest).then_some(plain)
@@ -168,7 +185,7 @@ mod tests {
     use super::*;
     use jaq_json::read::parse_single;
 
-    fn of(json: &str) -> Result<Option<String>, String> {
+    fn of(json: &str) -> Result<Option<String>, NotText> {
         text(&parse_single(json.as_bytes()).unwrap()).map(|text| text.map(Cow::into_owned))
     }
 
@@ -208,7 +225,12 @@ mod tests {
     fn a_number_is_at_most_40_digits_longer_than_in_the_payload() {
         assert_eq!(of("1e40"), Ok(Some(format!("1{}", "0".repeat(40)))));
         assert_eq!(of("[1e40]"), of("1e40"));
-        assert!(of("1e45").unwrap_err().starts_with("it gives 1e45, which can't be written"));
+        assert!(
+            of("1e45")
+                .unwrap_err()
+                .to_string()
+                .starts_with("it gives 1e45, which can't be written")
+        );
         assert!(of("[1e45]").is_err());
         assert!(text(&Val::from(1e300_f64)).is_err());
         let long = "123456789".repeat(100);
@@ -221,7 +243,10 @@ mod tests {
         for (unit, length) in [("a", LONGEST), ("ä", LONGEST), ("€", LONGEST), ("😀", LONGEST / 2)]
         {
             assert!(bounded(&unit.repeat(length)).is_ok(), "{unit}");
-            assert!(bounded(&unit.repeat(length + 1)).unwrap_err().contains("65536"), "{unit}");
+            assert!(
+                bounded(&unit.repeat(length + 1)).unwrap_err().to_string().contains("65536"),
+                "{unit}"
+            );
         }
         let list = |length: usize| Val::Arr(vec![Val::from("€".to_owned()); length].into());
         assert!(text(&list(LONGEST / 2)).is_ok());
@@ -232,7 +257,7 @@ mod tests {
     fn an_id_has_at_most_1000_characters() {
         let id = |length: usize| id(&Val::from("ä".repeat(length)));
         assert_eq!(id(1000), Ok(Some("ä".repeat(1000))));
-        assert!(id(1001).unwrap_err().contains("1000 characters"));
+        assert!(id(1001).unwrap_err().to_string().contains("1000 characters"));
     }
 
     #[test]
@@ -242,7 +267,7 @@ mod tests {
         assert_eq!(of(r#""a b""#).unwrap().as_deref(), Some("a b"));
         assert_eq!(of(r#"["a", null, 1, false]"#).unwrap().as_deref(), Some("a;1;false"));
         assert_eq!(of("[]").unwrap().as_deref(), Some(""));
-        assert!(of("{}").unwrap_err().contains("an object"));
-        assert!(of("[[1]]").unwrap_err().contains("an array"));
+        assert!(of("{}").unwrap_err().to_string().contains("an object"));
+        assert!(of("[[1]]").unwrap_err().to_string().contains("an array"));
     }
 }

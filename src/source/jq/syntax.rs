@@ -9,7 +9,7 @@ use super::depth;
 
 /// The values that the expression puts into text, as `"\(.a)"` does, in their order; each in its
 /// parentheses.
-pub(super) fn interpolated(text: &str) -> Vec<&str> {
+pub(crate) fn interpolated(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     walk(text, &mut |tokens| {
         for Token(_, token) in tokens {
@@ -20,7 +20,7 @@ pub(super) fn interpolated(text: &str) -> Vec<&str> {
 }
 
 /// The byte offset of the first `// ""` or `// []`.
-pub(super) fn empty_alternative(text: &str) -> Option<usize> {
+pub(crate) fn empty_alternative(text: &str) -> Option<usize> {
     let mut found = Vec::new();
     walk(text, &mut |tokens| {
         for pair in tokens.windows(2) {
@@ -35,7 +35,7 @@ pub(super) fn empty_alternative(text: &str) -> Option<usize> {
 }
 
 /// Whether one of these words stands in the expression as code.
-pub(super) fn uses(text: &str, words: &[&str]) -> bool {
+pub(crate) fn uses(text: &str, words: &[&str]) -> bool {
     let mut found = false;
     walk(text, &mut |tokens| {
         found |= tokens

@@ -1,5 +1,5 @@
-//! What an expression may not be: nested so deep, or calling itself so often, that reading or
-//! running it would overflow the stack, which ends the process.
+//! Refuses expressions that are nested so deep, or call themselves so often, that reading or running
+//! them would overflow the stack, which ends the process.
 //!
 //! jaq lexes, parses, compiles and runs recursively: some kilobytes of stack for each level, as it
 //! was built. Compiling has a stack of its own. Running has what Lambda gives: 8 MiB. So what runs
@@ -13,7 +13,7 @@ use jaq_core::load::parse::{BinaryOp, Def, Pattern, Term};
 use jaq_core::load::span;
 use jaq_core::path::Part;
 
-use super::jq::Mistake;
+use super::mistake::Mistake;
 
 /// How deep brackets, texts in texts, and words such as `if`, `def` and `try` may be nested.
 const NESTED: usize = 100;
@@ -124,20 +124,19 @@ impl Levels<'_> {
                     match *word {
                         "if" => words.push(Word::If),
                         "then" | "elif" | "else" => {
-                            let start = words.iter().rposition(|word| *word == Word::If);
-                            words.truncate(start.map_or(0, |start| start + 1));
+                            if close(&mut words, Word::If) {
+                                words.push(Word::If);
+                            }
                             chain = 0;
                         }
                         "end" => {
-                            let start = words.iter().rposition(|word| *word == Word::If);
-                            words.truncate(start.unwrap_or(0));
+                            close(&mut words, Word::If);
                             is_after_term = true;
                         }
                         "def" => words.push(Word::Def),
                         ";" => {
-                            let start = words.iter().rposition(|word| *word == Word::Def);
-                            words.truncate(start.unwrap_or(0));
-                            if start.is_some() && words.last() != Some(&Word::AfterDefs) {
+                            let is_definition = close(&mut words, Word::Def);
+                            if is_definition && words.last() != Some(&Word::AfterDefs) {
                                 words.push(Word::AfterDefs);
                             }
                             chain = 0;
@@ -197,6 +196,14 @@ impl Levels<'_> {
         self.chained -= chained;
         checked
     }
+}
+
+/// Removes the innermost word of this kind with all that stands behind it, and says whether there
+/// was one. Where there is none, everything is removed.
+fn close(words: &mut Vec<Word>, kind: Word) -> bool {
+    let start = words.iter().rposition(|word| *word == kind);
+    words.truncate(start.unwrap_or(0));
+    start.is_some()
 }
 
 fn is_operator(word: &str) -> bool {
@@ -288,17 +295,21 @@ impl<'t> Definitions<'t> {
             Term::Id | Term::Num(_) | Term::Var(_) | Term::Break(_) => Depth::LEAF,
             Term::Recurse => Depth::LEAF.plus(PAYLOAD),
             Term::Str(_, parts) => {
-                let terms = parts.iter().filter_map(|part| {
-                    if let StrPart::Term(term) = part { Some(term) } else { None }
-                });
-                self.deepest(terms)?.plus(parts.len())
+                let mut deepest = Depth::LEAF;
+                for part in parts {
+                    if let StrPart::Term(term) = part {
+                        deepest = deepest.max(self.depth(term)?);
+                    }
+                }
+                deepest.plus(parts.len())
             }
             Term::Arr(term) => self.deepest(term.as_deref())?.plus(1),
             Term::Obj(entries) => {
-                let keys = self.deepest(entries.iter().map(|(key, _)| key))?;
-                let values =
-                    self.deepest(entries.iter().filter_map(|(_, value)| value.as_ref()))?;
-                keys.max(values).plus(entries.len())
+                let mut deepest = Depth::LEAF;
+                for (key, value) in entries {
+                    deepest = deepest.max(self.depth(key)?).max(self.deepest(value)?);
+                }
+                deepest.plus(entries.len())
             }
             Term::Neg(term) | Term::Label(_, term) => self.depth(term)?.plus(1),
             Term::BinOp(left, operator, right) => {
@@ -312,11 +323,12 @@ impl<'t> Definitions<'t> {
                         Depth { running: depth, updating: depth }.plus(1)
                     }
                     BinaryOp::Pipe(pattern) => {
-                        let pattern = pattern
-                            .as_ref()
-                            .map_or(Ok(Depth::LEAF), |pattern| self.pattern(pattern))?;
+                        let mut deepest = left.max(right);
+                        if let Some(pattern) = pattern {
+                            deepest = deepest.max(self.pattern(pattern)?);
+                        }
                         let updating = left.updating.saturating_add(right.updating);
-                        Depth { updating, ..left.max(right).max(pattern) }.plus(1)
+                        Depth { updating, ..deepest }.plus(1)
                     }
                     _ => left.max(right).plus(1),
                 }
@@ -331,9 +343,11 @@ impl<'t> Definitions<'t> {
                 self.depth(tried)?.max(self.deepest(caught.as_deref())?).plus(1)
             }
             Term::IfThenElse(branches, otherwise) => {
-                let inner =
-                    self.deepest(branches.iter().flat_map(|(condition, then)| [condition, then]))?;
-                inner.max(self.deepest(otherwise.as_deref())?).plus(branches.len())
+                let mut deepest = self.deepest(otherwise.as_deref())?;
+                for branch in branches {
+                    deepest = deepest.max(self.depth(&branch.0)?).max(self.depth(&branch.1)?);
+                }
+                deepest.plus(branches.len())
             }
             Term::Def(definitions, term) => {
                 let before = self.all.len();
@@ -363,8 +377,12 @@ impl<'t> Definitions<'t> {
         let (name, arguments) = (definition.name, definition.args.len());
         let before = self.all.len();
         self.all.push(Definition { name, arguments, depth: None });
-        for argument in definition.args.iter().filter(|argument| !argument.starts_with('$')) {
-            self.all.push(Definition { name: argument, arguments: 0, depth: Some(Depth::LEAF) });
+        for argument in &definition.args {
+            // One with a `$` is a variable, and can't be called.
+            if !argument.starts_with('$') {
+                let depth = Some(Depth::LEAF);
+                self.all.push(Definition { name: argument, arguments: 0, depth });
+            }
         }
         let depth = self.depth(&definition.body)?;
         self.all.truncate(before);
@@ -373,13 +391,9 @@ impl<'t> Definitions<'t> {
     }
 
     fn call(&mut self, name: &'t str, arguments: &[Term<&'t str>]) -> Result<Depth, Mistake> {
-        let is_meant = |definition: &&Definition<'_>| {
-            definition.name == name && definition.arguments == arguments.len()
-        };
-        let meant = self.all.iter().rev().find(is_meant).map(|definition| definition.depth);
         let given = self.deepest(arguments)?;
-        match meant {
-            Some(None) => {
+        match self.find(name, arguments.len()) {
+            Some(Definition { depth: None, .. }) => {
                 let message = format!(
                     "`{name}` calls itself, and nothing bounds how often; write it with reduce, range, recurse, limit \
                      or until"
@@ -387,8 +401,10 @@ impl<'t> Definitions<'t> {
                 Err(Mistake { offset: span(self.text, name).start, message })
             }
             // It may call an argument wherever it calls something.
-            Some(Some(own)) if !arguments.is_empty() => Ok(own.times(given.of_deepest()).plus(1)),
-            Some(Some(own)) => Ok(own.plus(1)),
+            Some(Definition { depth: Some(own), arguments: 1.., .. }) => {
+                Ok(own.times(given.of_deepest()).plus(1))
+            }
+            Some(Definition { depth: Some(own), .. }) => Ok(own.plus(1)),
             None if matches!(name, "walk" | "recurse" | "flatten") => {
                 let depth = given.of_deepest();
                 let updating =
@@ -400,6 +416,12 @@ impl<'t> Definitions<'t> {
                 Ok(Depth { running: depth, updating: depth }.plus(CALL))
             }
         }
+    }
+
+    /// The definition that a call means: the innermost of this name and number of arguments.
+    fn find(&self, name: &str, arguments: usize) -> Option<&Definition<'t>> {
+        let mut visible = self.all.iter().rev();
+        visible.find(|definition| definition.name == name && definition.arguments == arguments)
     }
 
     fn deepest<'a>(
@@ -439,7 +461,7 @@ impl<'t> Definitions<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::jq::{Expressions, Val};
+    use super::super::{Expressions, Val};
     use crate::time::Time;
 
     fn mistake(text: &str) -> Option<(usize, String)> {

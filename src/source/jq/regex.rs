@@ -5,8 +5,6 @@
 //! where a group that stands later in the pattern matches earlier in the text. These take time and
 //! memory in proportion to the text.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -14,15 +12,11 @@ use bytes::Bytes;
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Bind, Cv, Error, Exn, RunPtr, ValXs};
+use jaq_json::{Map, Val};
 use jaq_std::ValT as _;
-use regex_bites::bytes::{Regex, RegexBuilder};
 
-use super::jq::{Kind, Val};
-
-/// The most patterns that a delivery keeps compiled, and the most memory of one: a payload may hold
-/// any number.
-const PATTERNS: usize = 32;
-const PATTERN_MEMORY: usize = 256 << 10;
+use super::data::Kind;
+use super::pattern::{Match, Pattern, Patterns};
 
 /// The longest text that a replacement makes, in bytes: four times the largest body.
 const LONGEST_TEXT: usize = 4 << 20;
@@ -33,7 +27,7 @@ const TEXTS: usize = 100;
 /// The most parts that a text is split into.
 const PARTS: usize = 100_000;
 
-/// jaq's definitions that have no place any more, with the number of their arguments.
+/// jaq's definitions that these take the place of, with the number of their arguments.
 pub(super) const REPLACED: [(&str, usize); 10] = [
     ("capture_of_match", 0),
     ("test", 2),
@@ -54,9 +48,9 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
         ("test", v(2), |cv| {
             bome(Matches::of(cv, false).map(|mut matches| Val::from(matches.next().is_some())))
         }),
-        ("match", v(2), |cv| stream(Matches::of(cv, false), Matches::description)),
-        ("capture", v(2), |cv| stream(Matches::of(cv, false), Matches::captured)),
-        ("scan", v(2), |cv| stream(Matches::of(cv, true), Matches::scanned)),
+        ("match", v(2), |cv| stream(Matches::of(cv, false), Matches::describe)),
+        ("capture", v(2), |cv| stream(Matches::of(cv, false), Matches::named_groups)),
+        ("scan", v(2), |cv| stream(Matches::of(cv, true), Matches::groups)),
         ("split", v(2), |cv| bome(Matches::of(cv, true).and_then(Matches::gaps))),
         ("split", v(1), |mut cv| {
             let separator = cv.0.pop_var();
@@ -68,91 +62,6 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
     functions.into_iter().map(run::<Kind>)
 }
 
-/// Compiled patterns, by themselves and their flags.
-#[derive(Default)]
-pub(super) struct Patterns(RefCell<HashMap<(String, String), Rc<Pattern>>>);
-
-struct Pattern {
-    regex: Regex,
-    /// Of its groups, of which the first is the whole match.
-    names: Vec<Option<String>>,
-    is_global: bool,
-    skips_empty: bool,
-}
-
-impl Patterns {
-    /// The compiled pattern. As in jq, the two may come as an array, and no flags may be null.
-    fn get(&self, pattern: &Val, flags: &Val) -> Result<Rc<Pattern>, Error<Val>> {
-        let (pattern, flags) = match pattern {
-            Val::Arr(both) => {
-                (both.first().unwrap_or(&Val::Null), both.get(1).unwrap_or(&Val::Null))
-            }
-            pattern => (pattern, flags),
-        };
-        let flags = if matches!(flags, Val::Null) { String::new() } else { text(flags)? };
-        let key = (text(pattern)?, flags);
-        if let Some(known) = self.0.borrow().get(&key) {
-            return Ok(Rc::clone(known));
-        }
-        let compiled = Rc::new(Pattern::compile(&key.0, &key.1)?);
-        let mut kept = self.0.borrow_mut();
-        if kept.len() == PATTERNS {
-            kept.clear();
-        }
-        kept.insert(key, Rc::clone(&compiled));
-        Ok(compiled)
-    }
-}
-
-impl Pattern {
-    fn compile(pattern: &str, flags: &str) -> Result<Self, Error<Val>> {
-        let mut builder = RegexBuilder::new(pattern);
-        builder.size_limit(PATTERN_MEMORY);
-        let (mut is_global, mut skips_empty) = (false, false);
-        for flag in flags.chars() {
-            match flag {
-                'g' => is_global = true,
-                'n' => skips_empty = true,
-                'i' => {
-                    builder.case_insensitive(true);
-                }
-                'm' => {
-                    builder.multi_line(true);
-                }
-                's' => {
-                    builder.dot_matches_new_line(true);
-                }
-                'l' => {
-                    builder.swap_greed(true);
-                }
-                'x' => {
-                    builder.ignore_whitespace(true);
-                }
-                'p' => {
-                    builder.multi_line(true).dot_matches_new_line(true);
-                }
-                other => return Err(Error::str(format_args!("invalid regex flag: {other}"))),
-            }
-        }
-        let regex =
-            builder.build().map_err(|error| Error::str(format_args!("invalid regex: {error}")))?;
-        let names = regex.capture_names().map(|name| name.map(str::to_owned)).collect();
-        Ok(Self { regex, names, is_global, skips_empty })
-    }
-
-    /// Where the next match and its groups lie.
-    fn find(&self, text: &[u8], from: usize) -> Option<Match> {
-        if self.names.len() == 1 {
-            return Some(vec![Some(self.regex.find_at(text, from)?.range())]);
-        }
-        let found = self.regex.captures_at(text, from)?;
-        Some(found.iter().map(|group| group.map(|group| group.range())).collect())
-    }
-}
-
-/// Where a match and its groups lie; `None` for a group that takes no part in it.
-type Match = Vec<Option<Range<usize>>>;
-
 /// The matches of a pattern in a text, one after the other.
 struct Matches {
     pattern: Rc<Pattern>,
@@ -162,8 +71,14 @@ struct Matches {
     /// Where the search goes on; `None` at its end.
     at: Option<usize>,
     last_end: Option<usize>,
-    /// A place in the text as bytes, and as characters.
-    counted: (usize, usize),
+    counted: Counted,
+}
+
+/// A place in a text up to which the characters are counted, so that none is counted twice.
+#[derive(Default)]
+struct Counted {
+    bytes: usize,
+    characters: usize,
 }
 
 impl Matches {
@@ -171,7 +86,7 @@ impl Matches {
     fn of(mut cv: Cv<'_, Kind>, is_global: bool) -> Result<Self, Error<Val>> {
         let flags = cv.0.pop_var();
         let pattern = cv.0.pop_var();
-        Self::new(cv.0.data().patterns(), cv.1, &pattern, &flags, is_global)
+        Self::new(&cv.0.data().shared.patterns, cv.1, &pattern, &flags, is_global)
     }
 
     fn new(
@@ -183,63 +98,69 @@ impl Matches {
     ) -> Result<Self, Error<Val>> {
         let pattern = patterns.get(pattern, flags)?;
         let Val::TStr(text) = &value else { return Err(Error::typ(value, "string")) };
-        let text = Bytes::clone(text);
-        let is_global = is_global || pattern.is_global;
-        Ok(Self { pattern, is_global, value, text, at: Some(0), last_end: None, counted: (0, 0) })
+        Ok(Self {
+            is_global: is_global || pattern.is_global,
+            pattern,
+            text: Bytes::clone(text),
+            value,
+            at: Some(0),
+            last_end: None,
+            counted: Counted::default(),
+        })
     }
 
     /// A part of the text, which shares its bytes.
-    fn part(&self, range: Range<usize>) -> Val {
-        Val::utf8_str(self.text.slice(range))
+    fn part(&self, range: &Range<usize>) -> Val {
+        Val::utf8_str(self.text.slice(range.clone()))
     }
 
-    /// What `match` gives.
-    fn description(&mut self, found: &Match) -> Val {
-        let (mut byte, mut characters) = self.counted;
-        let whole = range(found.first());
-        characters += count(&self.text[byte..whole.start]);
-        byte = whole.start;
-        self.counted = (byte, characters);
-        let mut groups = Vec::new();
-        for (range, name) in found.iter().zip(&self.pattern.names) {
+    /// An output of `match`.
+    fn describe(&mut self, found: &Match) -> Val {
+        let start = found.whole.start;
+        let passed = &self.text[self.counted.bytes..start];
+        let offset = self.counted.characters + count(passed);
+        self.counted = Counted { bytes: start, characters: offset };
+        let mut captures = Vec::new();
+        for (range, name) in found.groups.iter().zip(&self.pattern.names) {
             let Some(range) = range else { continue };
-            let offset = characters + count(&self.text[byte..range.start]);
-            let length = count(&self.text[range.clone()]);
-            let mut group = vec![
-                (key("offset"), number(offset)),
-                (key("length"), number(length)),
-                (key("string"), self.part(range.clone())),
-            ];
-            group.extend(name.as_ref().map(|name| (key("name"), key(name))));
-            groups.push(group);
+            let mut capture = self.fields(range, offset + count(&self.text[start..range.start]));
+            if let Some(name) = name {
+                capture.insert(string("name"), string(name));
+            }
+            captures.push(Val::obj(capture));
         }
-        let mut groups = groups.into_iter();
-        let mut whole = groups.next().unwrap_or_default();
-        let captures: Vec<_> = groups.map(|group| Val::obj(group.into_iter().collect())).collect();
-        whole.push((key("captures"), Val::Arr(captures.into())));
-        Val::obj(whole.into_iter().collect())
+        let mut description = self.fields(&found.whole, offset);
+        description.insert(string("captures"), Val::Arr(captures.into()));
+        Val::obj(description)
     }
 
-    /// What `capture` gives: the texts of the groups that have names.
-    fn captured(&mut self, found: &Match) -> Val {
-        let groups = found.iter().zip(&self.pattern.names);
-        let named = groups
-            .filter_map(|(range, name)| Some((key(name.as_ref()?), self.part(range.clone()?))));
-        Val::obj(named.collect())
+    /// The fields that a match and its groups have in common. The offset is in characters.
+    fn fields(&self, range: &Range<usize>, offset: usize) -> Map {
+        let mut fields = Map::default();
+        fields.insert(string("offset"), Val::from(offset));
+        fields.insert(string("length"), Val::from(count(&self.text[range.clone()])));
+        fields.insert(string("string"), self.part(range));
+        fields
     }
 
-    /// What `scan` gives: the texts of the groups, or the whole match where there are none.
-    fn scanned(&mut self, found: &Match) -> Val {
-        let mut parts: Vec<_> =
-            found.iter().flatten().map(|range| self.part(range.clone())).collect();
-        if parts.len() > 1 {
-            parts.remove(0);
-            return Val::Arr(parts.into());
+    /// An output of `capture`: the texts of the groups that have names.
+    fn named_groups(&mut self, found: &Match) -> Val {
+        let mut named = Map::default();
+        for (range, name) in found.groups.iter().zip(&self.pattern.names) {
+            if let (Some(range), Some(name)) = (range, name) {
+                named.insert(string(name), self.part(range));
+            }
         }
-        parts.pop().unwrap_or_default()
+        Val::obj(named)
     }
 
-    /// What `split` gives: the text between the matches.
+    /// An output of `scan`: the texts of the groups, or the whole match where there are none.
+    fn groups(&mut self, found: &Match) -> Val {
+        let groups: Vec<_> = found.groups.iter().flatten().map(|range| self.part(range)).collect();
+        if groups.is_empty() { self.part(&found.whole) } else { Val::Arr(groups.into()) }
+    }
+
+    /// The output of `split`: the text between the matches.
     fn gaps(mut self) -> Result<Val, Error<Val>> {
         let mut gaps = Vec::new();
         let mut end = 0;
@@ -247,11 +168,10 @@ impl Matches {
             if gaps.len() + 1 >= PARTS {
                 return Err(too_many_parts());
             }
-            let whole = range(found.first());
-            gaps.push(self.part(end..whole.start));
-            end = whole.end;
+            gaps.push(self.part(&(end..found.whole.start)));
+            end = found.whole.end;
         }
-        gaps.push(self.part(end..self.text.len()));
+        gaps.push(self.part(&(end..self.text.len())));
         Ok(Val::Arr(gaps.into()))
     }
 }
@@ -261,16 +181,21 @@ impl Iterator for Matches {
 
     fn next(&mut self) -> Option<Match> {
         loop {
-            let from = self.at.take().filter(|from| *from <= self.text.len())?;
+            let from = self.at.take()?;
+            if from > self.text.len() {
+                return None;
+            }
             let found = self.pattern.find(&self.text, from)?;
-            let whole = range(found.first());
+            let Range { start, end } = found.whole;
             // An empty match right behind another match is none.
-            if whole.is_empty() && (self.pattern.skips_empty || self.last_end == Some(whole.end)) {
-                self.at = Some(next_character(&self.text, whole.end));
+            if start == end && (self.pattern.skips_empty || self.last_end == Some(end)) {
+                self.at = Some(next_character(&self.text, end));
                 continue;
             }
-            self.at = self.is_global.then_some(whole.end);
-            self.last_end = Some(whole.end);
+            if self.is_global {
+                self.at = Some(end);
+            }
+            self.last_end = Some(end);
             return Some(found);
         }
     }
@@ -295,10 +220,14 @@ fn replace(mut cv: Cv<'_, Kind>, is_global: bool) -> ValXs<'_, Val> {
     let flags = cv.0.pop_var();
     let (replacement, context) = cv.0.pop_fun();
     let pattern = cv.0.pop_var();
-    let matches = Matches::new(cv.0.data().patterns(), cv.1, &pattern, &flags, is_global);
+    let patterns = &cv.0.data().shared.patterns;
     let outputs =
-        |captured: Val| replacement.run((context.clone(), captured)).take(TEXTS + 1).collect();
-    match matches.map_err(Exn::from).and_then(|matches| replaced(matches, outputs)) {
+        |groups: Val| replacement.run((context.clone(), groups)).take(TEXTS + 1).collect();
+    let texts = match Matches::new(patterns, cv.1, &pattern, &flags, is_global) {
+        Ok(matches) => replaced(matches, outputs),
+        Err(error) => Err(error.into()),
+    };
+    match texts {
         Ok(texts) => Box::new(texts.into_iter().map(Ok)),
         Err(error) => box_once(Err(error)),
     }
@@ -312,46 +241,52 @@ fn replaced<'a>(
 ) -> Result<Vec<Val>, Exn<'a, Val>> {
     // Without names each match is replaced by the same.
     let is_constant = matches.pattern.names.iter().all(Option::is_none);
-    let mut constant: Option<Vec<Val>> = None;
+    let mut known = None;
     let mut texts = vec![Vec::new()];
     let mut end = 0;
     while let Some(found) = matches.next() {
-        let pieces = match &constant {
-            Some(pieces) => pieces.clone(),
-            None => pieces(replacement(matches.captured(&found))?)?,
+        let pieces = match known.take() {
+            Some(pieces) if is_constant => pieces,
+            _ => as_texts(replacement(matches.named_groups(&found))?)?,
         };
-        let whole = range(found.first());
-        texts = extended(texts, &matches.text[end..whole.start], &pieces)?;
-        end = whole.end;
-        if is_constant {
-            constant = Some(pieces);
-        }
+        texts = extend(texts, &matches.text[end..found.whole.start], &pieces)?;
+        end = found.whole.end;
+        known = Some(pieces);
     }
     if matches.last_end.is_none() {
         return Ok(vec![matches.value]);
     }
-    let texts = extended(texts, &matches.text[end..], &[key("")])?;
-    Ok(texts.into_iter().map(Val::utf8_str).collect())
+    let whole_texts = extend(texts, &matches.text[end..], &[Bytes::new()])?;
+    Ok(whole_texts.into_iter().map(Val::utf8_str).collect())
 }
 
-/// What is put in place of a match has to be text; null is none.
-fn pieces(values: Vec<Val>) -> Result<Vec<Val>, Error<Val>> {
-    values.into_iter().map(|value| key("") + value).collect()
+/// The outputs of a replacement, which have to be text; null is empty text.
+fn as_texts(values: Vec<Val>) -> Result<Vec<Bytes>, Error<Val>> {
+    let mut texts = Vec::with_capacity(values.len());
+    for value in values {
+        match (string("") + value)? {
+            Val::TStr(text) | Val::BStr(text) => texts.push(Bytes::clone(&text)),
+            other => return Err(Error::typ(other, "string")),
+        }
+    }
+    Ok(texts)
 }
 
 /// Each text with `gap` and each of the pieces at its end.
-fn extended(
+fn extend(
     mut texts: Vec<Vec<u8>>,
     gap: &[u8],
-    pieces: &[Val],
+    pieces: &[Bytes],
 ) -> Result<Vec<Vec<u8>>, Error<Val>> {
-    let bytes = |piece: &Val| piece.as_bytes().map(<[u8]>::to_vec).unwrap_or_default();
     let count = texts.len() * pieces.len();
-    let added: usize =
-        pieces.iter().map(|piece| piece.as_bytes().map_or(0, <[u8]>::len) + gap.len()).sum();
-    let length = texts.iter().map(Vec::len).sum::<usize>() * pieces.len() + added * texts.len();
     if count > TEXTS {
         return Err(Error::str(format_args!("the replacement gives more than {TEXTS} texts")));
+    }
+    let mut length = 0;
+    for piece in pieces {
+        for text in &texts {
+            length += text.len() + gap.len() + piece.len();
+        }
     }
     if length > LONGEST_TEXT {
         return Err(Error::str("the replacement makes a text of more than 4 MiB"));
@@ -359,14 +294,17 @@ fn extended(
     if let [piece] = pieces {
         for text in &mut texts {
             text.extend_from_slice(gap);
-            text.extend_from_slice(piece.as_bytes().unwrap_or_default());
+            text.extend_from_slice(piece);
         }
         return Ok(texts);
     }
-    let each = |text: &Vec<u8>| {
-        pieces.iter().map(|piece| [text, gap, &bytes(piece)].concat()).collect::<Vec<_>>()
-    };
-    Ok(texts.iter().flat_map(each).collect())
+    let mut extended = Vec::with_capacity(count);
+    for text in &texts {
+        for piece in pieces {
+            extended.push([text, gap, piece].concat());
+        }
+    }
+    Ok(extended)
 }
 
 /// `split(separator)`: the parts between fixed texts.
@@ -385,21 +323,8 @@ fn too_many_parts() -> Error<Val> {
     Error::str(format_args!("split gives more than {PARTS} parts"))
 }
 
-fn text(value: &Val) -> Result<String, Error<Val>> {
-    let bytes = value.as_utf8_bytes().ok_or_else(|| Error::typ(value.clone(), "string"))?;
-    std::str::from_utf8(bytes).map(str::to_owned).map_err(Error::str)
-}
-
-fn range(group: Option<&Option<Range<usize>>>) -> Range<usize> {
-    group.cloned().flatten().unwrap_or_default()
-}
-
-fn key(name: &str) -> Val {
-    Val::from(name.to_owned())
-}
-
-fn number(number: usize) -> Val {
-    Val::from(number)
+fn string(text: &str) -> Val {
+    Val::from(text.to_owned())
 }
 
 /// How many characters begin in these bytes.
@@ -419,7 +344,7 @@ fn is_first(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::jq::outputs;
+    use super::super::program::outputs;
 
     #[test]
     fn they_give_what_jq_gives() {

@@ -1,21 +1,16 @@
 //! Text and HTML: HubSpot's `hs_task_body` is HTML, tickets hold either.
 
-/// At most the first `length` characters.
-pub(super) fn cut(text: &str, length: usize) -> &str {
-    text.char_indices().nth(length).map_or(text, |(end, _)| &text[..end])
-}
-
 /// The longest text that a property of HubSpot holds, in units of UTF-16, as Java counts.
-pub(super) const LONGEST: usize = 65_536;
+pub(crate) const LONGEST: usize = 65_536;
 
 /// How long a text is for HubSpot: a character beyond U+FFFF, as most emoji are, counts twice.
-pub(super) fn utf16_units(text: &str) -> usize {
+pub(crate) fn utf16_units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 
 /// Text as HTML that shows the same text: `&`, `<` and `>` escaped, line breaks as `<br>`. It ends
 /// before the first character that would make it longer than a property holds.
-pub(super) fn to_html(text: &str) -> String {
+pub(crate) fn to_html(text: &str) -> String {
     let mut html = String::with_capacity(text.len().min(LONGEST) + text.len().min(LONGEST) / 8);
     let mut room = LONGEST;
     let mut characters = text.chars().peekable();
@@ -37,17 +32,21 @@ pub(super) fn to_html(text: &str) -> String {
 }
 
 /// HTML as the text that it shows; text without any tag keeps its line breaks.
-pub(super) fn from_html(html: &str) -> String {
-    // After the last `>` no tag begins. Without this bound each of a million `<` would look through
+pub(crate) fn from_html(html: &str) -> String {
+    // Behind the last `>` no tag begins. Without this bound each of a million `<` would look through
     // all that follows.
-    let after_tags = html.rfind('>').map_or(html.len(), |last| html.len() - last);
-    let may_have_tags = |rest: &str| rest.len().saturating_sub(after_tags);
-    if !html[..may_have_tags(html)].match_indices('<').any(|(at, _)| tag(&html[at..]).is_some()) {
+    let length_behind_tags = match html.rfind('>') {
+        Some(last) => html.len() - last,
+        None => html.len(),
+    };
+    let length_with_tags = |rest: &str| rest.len().saturating_sub(length_behind_tags);
+    let mut places = html[..length_with_tags(html)].match_indices('<');
+    if !places.any(|(at, _)| tag(&html[at..]).is_some()) {
         return html_escape::decode_html_entities(html).into_owned();
     }
     let mut text = String::with_capacity(html.len());
     let mut rest = html;
-    while let Some(at) = find(&rest[..may_have_tags(rest)], "<") {
+    while let Some(at) = find(&rest[..length_with_tags(rest)], "<") {
         push_words(&mut text, &rest[..at]);
         rest = &rest[at..];
         let Some((name, length)) = tag(rest) else {
@@ -72,42 +71,44 @@ pub(super) fn from_html(html: &str) -> String {
 }
 
 /// Without white space at the ends of lines, and without empty lines.
-pub(super) fn tidy(text: &str) -> String {
-    let lines = text
-        .lines()
-        .map(|line| line.trim_matches([' ', '\t']))
-        .filter(|line| !line.is_empty() && *line != "-");
-    lines.collect::<Vec<_>>().join("\n")
+pub(crate) fn tidy(text: &str) -> String {
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let trimmed = line.trim_matches([' ', '\t']);
+        if !trimmed.is_empty() && trimmed != "-" {
+            lines.push(trimmed);
+        }
+    }
+    lines.join("\n")
 }
 
 /// The name of the tag (with its `/`) or comment at the start of the text, and how many bytes it
 /// takes.
 fn tag(text: &str) -> Option<(&str, usize)> {
     if text.starts_with("<!--") {
-        return Some(("!--", find(text, "-->").map_or(text.len(), |end| end + 3)));
+        let length = match find(text, "-->") {
+            Some(end) => end + 3,
+            None => text.len(),
+        };
+        return Some(("!--", length));
     }
-    let inside = text.get(1..)?;
-    if !inside
-        .strip_prefix(['/', '!'])
-        .unwrap_or(inside)
-        .starts_with(|first: char| first.is_ascii_alphabetic())
-    {
+    let behind_bracket = text.get(1..)?;
+    let first = behind_bracket.strip_prefix(['/', '!']).unwrap_or(behind_bracket);
+    if !first.starts_with(|first: char| first.is_ascii_alphabetic()) {
         return None;
     }
-    let inside = &inside[..find(inside, ">")?];
+    let inside = &behind_bracket[..find(behind_bracket, ">")?];
     let name = inside.split([' ', '\t', '\r', '\n']).next()?.trim_end_matches('/');
     Some((name, inside.len() + 2))
 }
 
-/// Where the end of what is not shown begins.
+/// Where the end tag of an element that is not shown begins.
 fn end_tag(text: &str, name: &str) -> usize {
     let mut passed = 0;
     while let Some(ahead) = find(&text[passed..], "</") {
         let at = passed + ahead;
-        if text
-            .get(at + 2..at + 2 + name.len())
-            .is_some_and(|found| found.eq_ignore_ascii_case(name))
-        {
+        let found = text.get(at + 2..at + 2 + name.len()).unwrap_or_default();
+        if found.eq_ignore_ascii_case(name) {
             return at;
         }
         passed = at + 2;
@@ -140,7 +141,7 @@ mod tests {
 
     thread_local! {
         /// The bytes that [`find`] passed over.
-        pub(super) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+        pub(crate) static LOOKED_AT: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
     }
 
     #[test]
@@ -188,8 +189,6 @@ mod tests {
     #[test]
     fn text_becomes_html() {
         assert_eq!(to_html("a\r\nb\rc\nd & <e>"), "a<br>b<br>c<br>d &amp; &lt;e&gt;");
-        assert_eq!(cut("äöü", 2), "äö");
-        assert_eq!(cut("äöü", 9), "äöü");
     }
 
     #[test]

@@ -1,0 +1,250 @@
+//! The running source: a [`Spec`] with its expressions in the program of all sources.
+
+use std::time::Duration;
+
+use super::file::{Problems, SourceFile};
+use super::jq::{Code, Expression, Expressions, Mistake};
+use super::spec::{self, Form, PropertySpec, SchemeSpec, Spec, TaskSpec, VerifySpec};
+use super::table::{Placed, Row, value};
+use crate::delivery::{
+    Algorithm, Encoding, Format, Handshake, Hmac, NoOp, Scheme, Template, TimeFormat, Timestamp,
+    Tolerance,
+};
+use crate::secrets::SecretRef;
+use crate::time::{Clock, Zone};
+use crate::update::{OnMissing, Unknown};
+
+/// The tolerance when a file doesn't say it: what Slack, Stripe and the Standard Webhooks
+/// recommend.
+const TOLERANCE: Duration = Duration::from_mins(5);
+
+/// A system that sends webhooks: how it signs, and how its events are mapped.
+pub struct Source {
+    /// The file's name without its ending.
+    pub name: String,
+    /// Where its deliveries arrive.
+    pub path: String,
+    /// How they are verified.
+    pub verify: Verify,
+    pub(super) zone: Zone,
+    pub(super) when: Option<Expression>,
+    pub(super) id: Option<Expression>,
+    pub(super) time: Option<Expression>,
+    pub(super) task: TaskRules,
+    pub(super) properties: Vec<Property>,
+}
+
+/// How the deliveries of a source are verified.
+pub struct Verify {
+    /// What the file calls the scheme.
+    pub name: String,
+    /// The scheme.
+    pub scheme: Scheme,
+    /// The secret; `None` with the scheme `none` alone.
+    pub secret: Option<SecretRef>,
+    /// How far a signed time may be from ours.
+    pub tolerance: Tolerance,
+    /// A secret that the sender's documentation publishes, and that is refused therefore.
+    pub published: Option<&'static str>,
+    /// How the sender writes bodies.
+    pub format: Format,
+    /// What the sender asks before it sends events.
+    pub handshake: Option<&'static Handshake>,
+    /// What the sender sends to see whether anybody is there.
+    pub no_op: Option<&'static NoOp>,
+}
+
+/// Which tasks an event updates.
+pub(super) struct TaskRules {
+    pub(super) each: Option<Expression>,
+    pub(super) id: Expression,
+    pub(super) time: Option<Expression>,
+    pub(super) id_property: String,
+    pub(super) on_missing: OnMissing,
+    pub(super) updated_at_property: Option<String>,
+}
+
+/// How one property gets its value.
+pub(super) struct Property {
+    pub(super) name: String,
+    pub(super) expression: Expression,
+    pub(super) map: Option<Vec<MapRow>>,
+    pub(super) input: Input,
+    pub(super) otherwise: Option<String>,
+    pub(super) unknown: Unknown,
+}
+
+/// A row of a map: the value of the payload, and the text that is written for it.
+pub(super) struct MapRow {
+    pub(super) given: String,
+    pub(super) written: String,
+}
+
+/// What the value of a property is, and so how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    Text,
+    /// A point in time; a date without one is at this hour.
+    DateTime(Clock),
+    Date,
+    Owner,
+}
+
+/// A file on its way to a source: its expressions are taken in, and not compiled yet.
+pub(super) struct Draft<'f> {
+    pub(super) problems: Problems<'f>,
+    /// `None` where the file isn't TOML.
+    pub(super) path: Option<Placed<String>>,
+    /// `None` where a required key is missing or wrong.
+    pub(super) source: Option<Source>,
+    /// In the order in which they were taken in.
+    expressions: Vec<Placed<Expression>>,
+}
+
+impl<'f> Draft<'f> {
+    /// Reads a file, and takes its expressions into those of all files. `None` of a file that
+    /// could not be read as text.
+    pub(super) fn read(file: &'f SourceFile, expressions: &mut Expressions) -> Option<Self> {
+        let (problems, spec) = spec::read(file)?;
+        let mut intake = Intake { all: expressions, of_file: Vec::new() };
+        let (mut path, mut source) = (None, None);
+        if let Some(spec) = spec {
+            path = Some(spec.path.clone());
+            source = build(&file.name, spec, &mut intake);
+        }
+        Some(Self { problems, path, source, expressions: intake.of_file })
+    }
+
+    /// Its expressions.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = Expression> {
+        self.expressions.iter().map(|expression| expression.value)
+    }
+
+    /// Reports a mistake if it is in one of this file's expressions.
+    pub(super) fn report(&self, expression: Expression, mistake: &Mistake) {
+        // They are numbered in the order in which they were taken in.
+        let found = self.expressions.binary_search_by_key(&expression, |known| known.value);
+        if let Ok(index) = found {
+            let start = self.expressions[index].start;
+            self.problems.add(self.problems.within(start, mistake.offset), mistake.to_string());
+        }
+    }
+}
+
+/// Takes the expressions of a file into those of all files.
+struct Intake<'e> {
+    all: &'e mut Expressions,
+    of_file: Vec<Placed<Expression>>,
+}
+
+impl Intake<'_> {
+    fn add(&mut self, code: Option<Placed<Code>>) -> Option<Expression> {
+        let Placed { value, start } = code?;
+        let expression = self.all.push(value);
+        self.of_file.push(Placed { value: expression, start });
+        Some(expression)
+    }
+}
+
+/// The source, unless a required key is missing. Every expression is taken in all the same.
+fn build(name: &str, spec: Spec, intake: &mut Intake<'_>) -> Option<Source> {
+    let when = intake.add(spec.event.when);
+    let id = intake.add(spec.event.id);
+    let time = intake.add(spec.event.time);
+    let task = build_task(spec.task, intake);
+    let mut properties = Vec::new();
+    for property in spec.properties {
+        properties.extend(build_property(property, intake));
+    }
+    Some(Source {
+        name: name.to_owned(),
+        path: spec.path.value,
+        verify: build_verify(spec.verify)?,
+        zone: value(spec.zone).unwrap_or_else(Zone::utc),
+        when,
+        id,
+        time,
+        task: task?,
+        properties,
+    })
+}
+
+fn build_verify(mut spec: VerifySpec) -> Option<Verify> {
+    let preset = spec.preset();
+    let kind = spec.scheme?.value;
+    let secret = value(spec.secret.take());
+    let tolerance = value(spec.tolerance).unwrap_or(TOLERANCE);
+    let format = match preset {
+        _ if spec.form => Format::JsonOrForm,
+        Some(preset) => preset.format,
+        None => Format::Json,
+    };
+    Some(Verify {
+        name: kind.name().to_owned(),
+        scheme: build_scheme(kind, spec)?,
+        secret,
+        tolerance: Tolerance(tolerance),
+        published: preset.and_then(|preset| preset.published_secret),
+        format,
+        handshake: preset.and_then(|preset| preset.handshake.as_ref()),
+        no_op: preset.and_then(|preset| preset.no_op.as_ref()),
+    })
+}
+
+fn build_scheme(kind: SchemeSpec, spec: VerifySpec) -> Option<Scheme> {
+    let url = value(spec.url);
+    let prefix = value(spec.prefix).unwrap_or_default();
+    Some(match kind {
+        SchemeSpec::Named(preset) => Scheme::from_preset(preset, url),
+        SchemeSpec::Basic => Scheme::Basic,
+        SchemeSpec::None => Scheme::None,
+        SchemeSpec::Token => Scheme::Token { header: spec.header?.value, prefix, id_header: None },
+        SchemeSpec::Hmac => Scheme::Hmac(Box::new(Hmac {
+            header: spec.header?.value,
+            algorithm: value(spec.algorithm).unwrap_or(Algorithm::Sha256),
+            encoding: value(spec.encoding).unwrap_or(Encoding::Hex),
+            prefix,
+            separator: value(spec.separator).filter(|separator| !separator.is_empty()),
+            signed: spec.signed.map_or_else(Template::body, |signed| signed.value.template),
+            timestamp: value(spec.timestamp_header)
+                .map(|name| Timestamp::Header(name, TimeFormat::Seconds)),
+            id_header: value(spec.id_header),
+            url,
+            secret_encoding: value(spec.secret_encoding).unwrap_or(Encoding::Raw),
+            secret_prefix: String::new(),
+        })),
+    })
+}
+
+fn build_task(spec: TaskSpec, intake: &mut Intake<'_>) -> Option<TaskRules> {
+    let each = intake.add(spec.each);
+    let id = intake.add(spec.id);
+    let time = intake.add(spec.time);
+    Some(TaskRules {
+        each,
+        id: id?,
+        time,
+        id_property: spec.id_property?.value,
+        on_missing: value(spec.on_missing).unwrap_or(OnMissing::Fail),
+        updated_at_property: value(spec.updated_at_property),
+    })
+}
+
+fn build_property(spec: PropertySpec, intake: &mut Intake<'_>) -> Option<Property> {
+    let input = match value(spec.form) {
+        _ if spec.owner.is_some() => Input::Owner,
+        Some(Form::DateTime) => Input::DateTime(value(spec.at).unwrap_or_else(Clock::midnight)),
+        Some(Form::Date) => Input::Date,
+        None => Input::Text,
+    };
+    let expression = intake.add(spec.owner.or(spec.from))?;
+    let otherwise = value(spec.otherwise);
+    let unknown = match (value(spec.unmapped), &otherwise) {
+        (Some(unknown), _) => unknown,
+        (None, Some(text)) => Unknown::Write(text.clone()),
+        (None, None) => Unknown::Fail,
+    };
+    let map_row = |row: Row| MapRow { given: row.key, written: row.text.value };
+    let map = spec.map.map(|rows| rows.into_iter().map(map_row).collect());
+    Some(Property { name: spec.name.value, expression, map, input, otherwise, unknown })
+}

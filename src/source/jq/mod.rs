@@ -1,0 +1,33 @@
+//! Expressions: jq by the crate `jaq`, which has its only home here.
+//!
+//! In layers, each of which uses those above it alone:
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `html`, `value`, `rich_text`, `json` | values: as text, of documents, of a body |
+//! | `pattern`, `data` | compiled regular expressions, and all else that the runs for a delivery share |
+//! | `functions`, `regex` | the functions that jaq lacks, or that take the place of its own |
+//! | `mistake`, `depth`, `code`, `syntax` | the text of an expression: what is wrong with it, and where; what stands in it |
+//! | `program` | all expressions as one program, which runs them |
+//! | `trial` | what an expression gives for an event that has nothing |
+
+mod code;
+mod data;
+mod depth;
+mod functions;
+pub(super) mod html;
+pub(super) mod json;
+mod mistake;
+mod pattern;
+mod program;
+mod regex;
+mod rich_text;
+pub(super) mod syntax;
+mod trial;
+pub(super) mod value;
+
+pub(super) use code::Code;
+pub(super) use jaq_json::Val;
+pub(super) use mistake::Mistake;
+pub(super) use program::{Expression, Expressions, Failure, Program, Scope};
+pub(super) use trial::Trial;
