@@ -258,20 +258,22 @@ impl ApiVersion {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let is_date = |text: &str| {
-            let digits = |range: std::ops::Range<usize>| {
-                text.get(range).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()))
-            };
-            text.len() == 7 && digits(0..4) && text.get(4..5) == Some("-") && digits(5..7)
-        };
-        match text {
-            "v3" => Ok(Self::V3),
-            date if is_date(date) => Ok(Self::Date(date.to_owned())),
-            other => Err(format!("it is {other:?}; write a date version such as 2026-03, or v3")),
+    fn parse(text: &str) -> Result<Self, NotAVersion> {
+        if text == "v3" {
+            return Ok(Self::V3);
         }
+        let bytes = text.as_bytes();
+        let is_date = bytes.len() == 7
+            && bytes[4] == b'-'
+            && [&bytes[..4], &bytes[5..]].concat().iter().all(u8::is_ascii_digit);
+        if is_date { Ok(Self::Date(text.to_owned())) } else { Err(NotAVersion(text.to_owned())) }
     }
 }
+
+/// A text that names no version of HubSpot's API.
+#[derive(Debug, thiserror::Error)]
+#[error("it is {0:?}; write a date version such as 2026-03, or v3")]
+struct NotAVersion(String);
 
 impl Default for ApiVersion {
     fn default() -> Self {

@@ -61,28 +61,30 @@ impl Summary {
 
     /// The fields that the sender gets.
     pub(super) fn to_json(&self) -> Map<String, Value> {
-        self.fields(self.rows.iter())
+        self.fields(&self.rows)
     }
 
-    /// The fields that the log keeps: of the rows only the first that say more than that all is
-    /// well, since CloudWatch takes lines of limited length; and of a failure what it is about,
-    /// without the value, which is a ticket's text.
+    /// The fields for the log: of the rows only the first that say more than that all is well,
+    /// because CloudWatch takes lines of limited length; and of a failure only what it is about,
+    /// because a value is a ticket's text.
     pub(super) fn for_log(&self) -> Map<String, Value> {
         let rows = self.rows.iter().filter(|row| row.is_worth_logging()).take(LOGGED_ROWS);
-        let without_values: Vec<Row> = rows.map(Row::without_values).collect();
-        self.fields(without_values.iter())
+        let rows: Vec<_> = rows.map(Row::without_values).collect();
+        self.fields(&rows)
     }
 
-    fn fields<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> Map<String, Value> {
-        let detail_length = if self.rows.len() > MANY_ROWS { SHORT_DETAIL } else { DETAIL };
-        let rows = rows.map(|row| row.to_json(detail_length)).collect();
+    /// The fields, with some of the rows.
+    fn fields(&self, rows: &[Row]) -> Map<String, Value> {
         let mut fields = Map::new();
         fields.insert("source".to_owned(), json!(self.source));
         fields.insert("event".to_owned(), json!(self.event));
-        let counts = Kind::ALL.map(|kind| (kind.as_str().to_owned(), json!(self.count(kind))));
         fields.insert("received".to_owned(), json!(self.rows.len().max(1)));
-        fields.extend(counts);
-        fields.insert("tasks".to_owned(), Value::Array(rows));
+        for kind in Kind::ALL {
+            fields.insert(kind.as_str().to_owned(), json!(self.count(kind)));
+        }
+        let detail_length = if self.rows.len() > MANY_ROWS { SHORT_DETAIL } else { DETAIL };
+        let tasks = rows.iter().map(|row| row.to_json(detail_length)).collect();
+        fields.insert("tasks".to_owned(), Value::Array(tasks));
         fields
     }
 
@@ -115,33 +117,39 @@ impl Row {
         if let Outcome::Failed(reason, detail) = &mut row.outcome
             && reason.may_quote()
         {
-            *detail = about(detail).map(|name| format!("{name}: …")).unwrap_or_default();
+            *detail = match about(detail) {
+                Some(name) => format!("{name}: …"),
+                None => String::new(),
+            };
         }
         row
     }
 
     fn to_json(&self, detail_length: usize) -> Value {
-        let (outcome, note) = match &self.outcome {
-            Outcome::Noted(outcome, note) => (&**outcome, note.as_str()),
-            outcome => (outcome, ""),
-        };
-        let (record_id, reason, detail) = match outcome {
-            Outcome::Updated(record_id) | Outcome::Created(record_id) => {
-                (record_id.as_deref(), None, note)
-            }
-            Outcome::Retry(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
-            Outcome::Failed(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
-            Outcome::Filtered(reason, detail) => (None, Some(json!(reason)), detail.as_str()),
-            _ => (None, None, note),
-        };
         let mut row = Map::new();
         row.insert("id".to_owned(), json!(self.id));
         row.insert("idProperty".to_owned(), json!(self.id_property));
         row.insert("outcome".to_owned(), json!(self.outcome.kind()));
-        row.extend(record_id.map(|id| ("recordId".to_owned(), json!(id))));
-        row.extend(reason.map(|reason| ("reason".to_owned(), reason)));
-        if !detail.is_empty() {
-            row.insert("detail".to_owned(), json!(shorten(detail, detail_length)));
+        let outcome = self.outcome.without_note();
+        if let Outcome::Updated(Some(id)) | Outcome::Created(Some(id)) = outcome {
+            row.insert("recordId".to_owned(), json!(id));
+        }
+        let reason_and_detail = match outcome {
+            Outcome::Filtered(reason, detail) => Some((json!(reason), detail)),
+            Outcome::Retry(reason, detail) => Some((json!(reason), detail)),
+            Outcome::Failed(reason, detail) => Some((json!(reason), detail)),
+            _ => None,
+        };
+        let mut told = "";
+        if let Outcome::Noted(_, note) = &self.outcome {
+            told = note;
+        }
+        if let Some((reason, detail)) = reason_and_detail {
+            row.insert("reason".to_owned(), reason);
+            told = detail;
+        }
+        if !told.is_empty() {
+            row.insert("detail".to_owned(), json!(shorten(told, detail_length)));
         }
         Value::Object(row)
     }
