@@ -18,7 +18,7 @@ const UPDATES: usize = 10_000;
 /// How much of a value that a map doesn't have a message shows, in characters.
 const SHOWN: usize = 60;
 
-/// What a source made of a delivery.
+/// A delivery, mapped.
 #[derive(Debug)]
 pub struct Event {
     /// The sender's id of the delivery, or the id of our request.
@@ -157,7 +157,7 @@ impl Mapper<'_> {
     fn updates(&self, body: &Val, is_no_op: bool, event: &mut Event) -> Result<Mapped, Problem> {
         let passes = match self.source.when {
             _ if is_no_op => false,
-            Some(when) => self.passes(when, body).map_err(Problem::of("[event] when"))?,
+            Some(when) => self.passes(when, body).map_err(Problem::for_key("[event] when"))?,
             None => true,
         };
         match self.event_id(body) {
@@ -165,18 +165,20 @@ impl Mapper<'_> {
             Ok(None) => {}
             // An event that is filtered out may well lack the parts of an id.
             Err(_) if !passes => {}
-            Err(problem) => return Err(Problem::of("[event] id")(problem)),
+            Err(problem) => return Err(Problem::for_key("[event] id")(problem)),
         }
         if !passes {
             return Ok(Mapped::Filtered);
         }
-        let written = self.time(self.source.time, body).map_err(Problem::of("[event] time"))?;
+        let written =
+            self.time(self.source.time, body).map_err(Problem::for_key("[event] time"))?;
         let time = written.unwrap_or(self.arrived);
         event.time = Some(time);
         let Some(each) = self.source.task.each else {
             return Ok(Mapped::Updates(vec![self.update(body, time)]));
         };
-        let updates = self.each_update(each, body, time).map_err(Problem::of("[task] each"))?;
+        let updates =
+            self.each_update(each, body, time).map_err(Problem::for_key("[task] each"))?;
         Ok(if updates.is_empty() { Mapped::Filtered } else { Mapped::Updates(updates) })
     }
 
@@ -212,7 +214,7 @@ impl Mapper<'_> {
     /// The event's id; `None` when the payload doesn't say it.
     fn event_id(&self, body: &Val) -> Result<Option<String>, KeyProblem> {
         let Some(expression) = self.source.id else { return Ok(None) };
-        match self.scope.one(expression, body.clone())? {
+        match self.scope.run_single(expression, body.clone())? {
             None | Some(Val::Null) => Ok(None),
             Some(value) => match value::id(&value)? {
                 Some(id) if id.is_empty() => Ok(None),
@@ -230,7 +232,7 @@ impl Mapper<'_> {
         input: &Val,
     ) -> Result<Option<Time>, KeyProblem> {
         let Some(expression) = expression else { return Ok(None) };
-        match self.scope.one(expression, input.clone())? {
+        match self.scope.run_single(expression, input.clone())? {
             None | Some(Val::Null) => Ok(None),
             Some(value) => {
                 let Some(text) = scalar(&value) else {
@@ -254,19 +256,19 @@ impl Mapper<'_> {
         let mut id = None;
         match self.task_id(item) {
             Ok(given) => id = Some(given),
-            Err(problem) => problems.push(Problem::of("[task] id")(problem)),
+            Err(problem) => problems.push(Problem::for_key("[task] id")(problem)),
         }
         let mut time = event_time;
         match self.time(rules.time, item) {
             Ok(written) => time = written.unwrap_or(event_time),
-            Err(problem) => problems.push(Problem::of("[task] time")(problem)),
+            Err(problem) => problems.push(Problem::for_key("[task] time")(problem)),
         }
         let mut properties = Vec::new();
         for property in &self.source.properties {
             match self.value(property, item) {
                 Ok(Some(value)) => properties.push((property.name.clone(), value)),
                 Ok(None) => {}
-                Err(problem) => problems.push(Problem::of(&property.name)(problem)),
+                Err(problem) => problems.push(Problem::for_key(&property.name)(problem)),
             }
         }
         match id {
@@ -285,7 +287,7 @@ impl Mapper<'_> {
     }
 
     fn task_id(&self, item: &Val) -> Result<String, KeyProblem> {
-        let output = self.scope.one(self.source.task.id, item.clone())?;
+        let output = self.scope.run_single(self.source.task.id, item.clone())?;
         let value = output.ok_or(KeyProblem::NoId)?;
         match value::id(&value)? {
             Some(id) if id.is_empty() => Err(KeyProblem::EmptyId),
@@ -294,9 +296,9 @@ impl Mapper<'_> {
         }
     }
 
-    /// What the property is set to; `None` leaves it alone.
+    /// The value to set a property to; `None` leaves it alone.
     fn value(&self, property: &Property, item: &Val) -> Result<Option<Value>, KeyProblem> {
-        let Some(output) = self.scope.one(property.expression, item.clone())? else {
+        let Some(output) = self.scope.run_single(property.expression, item.clone())? else {
             return Ok(None);
         };
         let Some(given) = text(&output)? else {
@@ -335,7 +337,7 @@ impl Mapper<'_> {
 }
 
 impl Problem {
-    fn of(key: &str) -> impl FnOnce(KeyProblem) -> Self {
+    fn for_key(key: &str) -> impl FnOnce(KeyProblem) -> Self {
         |problem| Self::Key(key.to_owned(), problem)
     }
 }
@@ -357,7 +359,7 @@ fn look_up<'m>(rows: &'m [MapRow], given: &str) -> Option<&'m str> {
     Some(&found.written)
 }
 
-/// What a property is set to whose map doesn't have the value.
+/// The value to set a property to whose map lacks the given one.
 fn not_in_map(
     unknown: &Unknown,
     rows: &[MapRow],
