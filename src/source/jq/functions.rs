@@ -2,6 +2,7 @@
 //! `INDEX`; and `fromjson` and `now`, in place of jq's own.
 //!
 //! They are native because a helper that is written in jq costs ten times as much.
+
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Bind, Cv, Error, RunPtr, ValT as _, ValXs};
