@@ -46,7 +46,7 @@ pub fn path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
     PathBuf::from("sources")
 }
 
-/// Reads a folder of source files (its own `*.toml`, not those of folders in it), or one file.
+/// Reads a folder of source files (its `*.toml`, without the folders in it), or one file.
 ///
 /// A file that can't be read is reported by its text; the error is a folder that can't be read or
 /// has no files.
@@ -62,8 +62,8 @@ pub fn read(path: &Path) -> Result<Vec<SourceFile>, Problem> {
     Ok(paths.iter().map(|path| source_file(path)).collect())
 }
 
-/// The folder with the source files that lie ready, but are not live: beside those in `path`, a
-/// folder or one file.
+/// The folder of the source files that lie ready, but are not live. It is beside the live ones in
+/// `path`, a folder or one file.
 #[must_use]
 pub fn available(path: &Path) -> PathBuf {
     folder(path).join("available")

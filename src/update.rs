@@ -1,8 +1,8 @@
 //! An update: the task whose unique property has this value gets these property values.
 //!
 //! The one thing that the two stories of Taskhook share. A delivery is mapped to updates; the
-//! engine, or the queue, takes them from there and needs nothing else. As JSON it is what lies in
-//! the queue, and in a dead letter.
+//! engine, or the queue, takes them from there and needs nothing else. Messages of the queue and
+//! dead letters hold it as JSON.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use crate::time::Time;
 /// HubSpot's own record id, as a value of `id_property`.
 pub const RECORD_ID: &str = "hs_object_id";
 
-/// What is to be written to one task.
+/// The values to write to one task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Update {
@@ -20,7 +20,7 @@ pub struct Update {
     pub task: TaskKey,
     /// When the change happened in the ticket system.
     pub time: Time,
-    /// What to do when there is no such task.
+    /// The rule for an id that no task has.
     pub on_missing: OnMissing,
     /// The datetime property that keeps the newest event time, if the task is guarded against late
     /// events.
@@ -66,7 +66,7 @@ pub fn canonical_id(id: &str) -> String {
     }
 }
 
-/// What a property is set to.
+/// The value to set a property to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -77,12 +77,12 @@ pub enum Value {
         /// The address.
         #[serde(rename = "owner")]
         email: String,
-        /// What to do when HubSpot has no such owner.
+        /// The rule for an address that no owner has.
         unknown: Unknown,
     },
 }
 
-/// What to do with a value that a map or a look-up doesn't know.
+/// The rule for a value that a map or a look-up doesn't know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unknown {
@@ -94,7 +94,7 @@ pub enum Unknown {
     Write(String),
 }
 
-/// What to do when no task has the id.
+/// The rule for an id that no task has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnMissing {
@@ -123,10 +123,11 @@ mod in_order {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         from: D,
     ) -> Result<Vec<(String, Value)>, D::Error> {
-        let properties = serde_json::Map::deserialize(from)?;
-        let read =
-            |(name, value)| Ok((name, serde_json::from_value(value).map_err(D::Error::custom)?));
-        properties.into_iter().map(read).collect()
+        let mut properties = Vec::new();
+        for (name, value) in serde_json::Map::deserialize(from)? {
+            properties.push((name, serde_json::from_value(value).map_err(D::Error::custom)?));
+        }
+        Ok(properties)
     }
 }
 

@@ -14,8 +14,7 @@ use crate::secrets::SecretRef;
 use crate::time::{Clock, Zone};
 use crate::update::{OnMissing, Unknown};
 
-/// The tolerance when a file doesn't say it: what Slack, Stripe and the Standard Webhooks
-/// recommend.
+/// The tolerance when a file doesn't say it, as Slack, Stripe and the Standard Webhooks recommend.
 const TOLERANCE: Duration = Duration::from_mins(5);
 
 /// A system that sends webhooks: how it signs, and how its events are mapped.
@@ -36,7 +35,7 @@ pub struct Source {
 
 /// How the deliveries of a source are verified.
 pub struct Verify {
-    /// What the file calls the scheme.
+    /// The name of the scheme in the file.
     pub name: String,
     /// The scheme.
     pub scheme: Scheme,
@@ -48,9 +47,9 @@ pub struct Verify {
     pub published: Option<&'static str>,
     /// How the sender writes bodies.
     pub format: Format,
-    /// What the sender asks before it sends events.
+    /// The sender's request before it sends events, and the answer to it.
     pub handshake: Option<&'static Handshake>,
-    /// What the sender sends to see whether anybody is there.
+    /// The sender's events without a meaning, which test the connection.
     pub no_op: Option<&'static NoOp>,
 }
 
@@ -80,7 +79,7 @@ pub(super) struct MapRow {
     pub(super) written: String,
 }
 
-/// What the value of a property is, and so how it is written.
+/// The kind of a property's value, which decides how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     Text,
@@ -90,20 +89,20 @@ pub(super) enum Input {
     Owner,
 }
 
-/// A file on its way to a source: its expressions are taken in, and not compiled yet.
+/// A file on its way to a source: its expressions are added to the program, and not compiled yet.
 pub(super) struct Draft<'f> {
     pub(super) problems: Problems<'f>,
     /// `None` where the file isn't TOML.
     pub(super) path: Option<Placed<String>>,
     /// `None` where a required key is missing or wrong.
     pub(super) source: Option<Source>,
-    /// In the order in which they were taken in.
+    /// In the order in which they were added.
     expressions: Vec<Placed<Expression>>,
 }
 
 impl<'f> Draft<'f> {
-    /// Reads a file, and takes its expressions into those of all files. `None` of a file that
-    /// could not be read as text.
+    /// Reads a file, and adds its expressions to those of all files. `None` of a file without a
+    /// text.
     pub(super) fn read(file: &'f SourceFile, expressions: &mut Expressions) -> Option<Self> {
         let (problems, spec) = spec::read(file)?;
         let mut intake = Intake { all: expressions, of_file: Vec::new() };
@@ -122,7 +121,7 @@ impl<'f> Draft<'f> {
 
     /// Reports a mistake if it is in one of this file's expressions.
     pub(super) fn report(&self, expression: Expression, mistake: &Mistake) {
-        // They are numbered in the order in which they were taken in.
+        // They are numbered in the order in which they were added.
         let found = self.expressions.binary_search_by_key(&expression, |known| known.value);
         if let Ok(index) = found {
             let start = self.expressions[index].start;
@@ -131,7 +130,7 @@ impl<'f> Draft<'f> {
     }
 }
 
-/// Takes the expressions of a file into those of all files.
+/// Adds the expressions of a file to those of all files.
 struct Intake<'e> {
     all: &'e mut Expressions,
     of_file: Vec<Placed<Expression>>,
@@ -146,7 +145,7 @@ impl Intake<'_> {
     }
 }
 
-/// The source, unless a required key is missing. Every expression is taken in all the same.
+/// The source, unless a required key is missing. Every expression is added all the same.
 fn build(name: &str, spec: Spec, intake: &mut Intake<'_>) -> Option<Source> {
     let when = intake.add(spec.event.when);
     let id = intake.add(spec.event.id);

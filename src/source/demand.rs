@@ -18,7 +18,7 @@ pub struct Demand {
     place: Problem,
 }
 
-/// What can be asked of a property.
+/// A demand on a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asks {
     /// `id_property`: tasks are told apart by it.
@@ -29,9 +29,9 @@ pub enum Asks {
     Writing,
     /// It takes this text: a constant, a value of `map`, or `otherwise`.
     Text(String),
-    /// It takes what `as = "datetime"` makes.
+    /// It takes the times that `as = "datetime"` writes.
     DateTime,
-    /// It takes what `as = "date"` makes.
+    /// It takes the dates that `as = "date"` writes.
     Date,
 }
 
@@ -105,8 +105,8 @@ impl Demands<'_> {
     }
 }
 
-/// The text that an expression always gives, if it is a literal: those of jq that are not of JSON
-/// are left to their evaluation.
+/// The text that an expression always gives, if it is a literal of JSON. Other literals of jq are
+/// left to their evaluation.
 fn constant(expression: &str) -> Option<String> {
     match serde_json::from_str(expression.trim()).ok()? {
         serde_json::Value::String(text) => Some(text),

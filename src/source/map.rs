@@ -18,7 +18,7 @@ const UPDATES: usize = 10_000;
 /// How much of a value that a map doesn't have a message shows, in characters.
 const SHOWN: usize = 60;
 
-/// What a source made of a delivery.
+/// A delivery, mapped.
 #[derive(Debug)]
 pub struct Event {
     /// The sender's id of the delivery, or the id of our request.
@@ -54,10 +54,10 @@ pub struct NotMapped {
 
 /// Why an event, or one of its updates, can't be mapped.
 #[derive(Debug, thiserror::Error)]
-enum Problem {
-    /// An expression of the source, by its key in the file.
+enum MapError {
+    /// Of an expression, by its key in the file.
     #[error("{0}: {1}")]
-    Key(String, KeyProblem),
+    Key(String, KeyError),
     /// jaq has panics that an event can run into.
     #[error(
         "jq failed in itself (a panic; its words are in the log): write the expression in another \
@@ -68,7 +68,7 @@ enum Problem {
 
 /// Why an expression gives nothing that fits its key.
 #[derive(Debug, thiserror::Error)]
-enum KeyProblem {
+enum KeyError {
     #[error(transparent)]
     Failed(#[from] Failure),
     #[error(transparent)]
@@ -127,13 +127,13 @@ pub(super) fn event(
     let mut event = Event { id, time: None, mapped: Mapped::Filtered };
     event.mapped = match catch_panic(|| mapper.updates(body, is_no_op, &mut event)) {
         Ok(updates) => updates,
-        Err(problem) => Mapped::Updates(vec![Err(mapper.not_mapped(None, problem.to_string()))]),
+        Err(error) => Mapped::Updates(vec![Err(mapper.not_mapped(None, error.to_string()))]),
     };
     event
 }
 
-fn catch_panic<T>(map: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
-    std::panic::catch_unwind(AssertUnwindSafe(map)).unwrap_or(Err(Problem::Panic))
+fn catch_panic<T>(map: impl FnOnce() -> Result<T, MapError>) -> Result<T, MapError> {
+    std::panic::catch_unwind(AssertUnwindSafe(map)).unwrap_or(Err(MapError::Panic))
 }
 
 /// A source with the values that its expressions see.
@@ -153,11 +153,11 @@ impl Mapper<'_> {
         }
     }
 
-    /// The updates of an event, or the problem of the event as a whole. Writes its id and time.
-    fn updates(&self, body: &Val, is_no_op: bool, event: &mut Event) -> Result<Mapped, Problem> {
+    /// The updates of an event, or the error of the event as a whole. Writes its id and time.
+    fn updates(&self, body: &Val, is_no_op: bool, event: &mut Event) -> Result<Mapped, MapError> {
         let passes = match self.source.when {
             _ if is_no_op => false,
-            Some(when) => self.passes(when, body).map_err(Problem::of("[event] when"))?,
+            Some(when) => self.passes(when, body).map_err(MapError::for_key("[event] when"))?,
             None => true,
         };
         match self.event_id(body) {
@@ -165,18 +165,20 @@ impl Mapper<'_> {
             Ok(None) => {}
             // An event that is filtered out may well lack the parts of an id.
             Err(_) if !passes => {}
-            Err(problem) => return Err(Problem::of("[event] id")(problem)),
+            Err(error) => return Err(MapError::for_key("[event] id")(error)),
         }
         if !passes {
             return Ok(Mapped::Filtered);
         }
-        let written = self.time(self.source.time, body).map_err(Problem::of("[event] time"))?;
+        let written =
+            self.time(self.source.time, body).map_err(MapError::for_key("[event] time"))?;
         let time = written.unwrap_or(self.arrived);
         event.time = Some(time);
         let Some(each) = self.source.task.each else {
             return Ok(Mapped::Updates(vec![self.update(body, time)]));
         };
-        let updates = self.each_update(each, body, time).map_err(Problem::of("[task] each"))?;
+        let updates =
+            self.each_update(each, body, time).map_err(MapError::for_key("[task] each"))?;
         Ok(if updates.is_empty() { Mapped::Filtered } else { Mapped::Updates(updates) })
     }
 
@@ -187,12 +189,12 @@ impl Mapper<'_> {
         each: Expression,
         body: &Val,
         event_time: Time,
-    ) -> Result<Vec<Result<Update, NotMapped>>, KeyProblem> {
+    ) -> Result<Vec<Result<Update, NotMapped>>, KeyError> {
         let mut updates = Vec::new();
         for output in self.scope.run(each, body.clone()) {
             match output? {
                 Val::Null => {}
-                _ if updates.len() == UPDATES => return Err(KeyProblem::TooManyUpdates),
+                _ if updates.len() == UPDATES => return Err(KeyError::TooManyUpdates),
                 item => updates.push(self.update(&item, event_time)),
             }
         }
@@ -200,7 +202,7 @@ impl Mapper<'_> {
     }
 
     /// Whether any output is neither false nor null.
-    fn passes(&self, when: Expression, body: &Val) -> Result<bool, KeyProblem> {
+    fn passes(&self, when: Expression, body: &Val) -> Result<bool, KeyError> {
         for output in self.scope.run(when, body.clone()) {
             if !matches!(output?, Val::Null | Val::Bool(false)) {
                 return Ok(true);
@@ -210,31 +212,27 @@ impl Mapper<'_> {
     }
 
     /// The event's id; `None` when the payload doesn't say it.
-    fn event_id(&self, body: &Val) -> Result<Option<String>, KeyProblem> {
+    fn event_id(&self, body: &Val) -> Result<Option<String>, KeyError> {
         let Some(expression) = self.source.id else { return Ok(None) };
-        match self.scope.one(expression, body.clone())? {
+        match self.scope.run_single(expression, body.clone())? {
             None | Some(Val::Null) => Ok(None),
             Some(value) => match value::id(&value)? {
                 Some(id) if id.is_empty() => Ok(None),
                 Some(id) => Ok(Some(id)),
-                None => Err(KeyProblem::KindForEventId(kind(&value))),
+                None => Err(KeyError::KindForEventId(kind(&value))),
             },
         }
     }
 
     /// When the change happened: never later than the time of arrival. `None` when the payload
     /// doesn't say it.
-    fn time(
-        &self,
-        expression: Option<Expression>,
-        input: &Val,
-    ) -> Result<Option<Time>, KeyProblem> {
+    fn time(&self, expression: Option<Expression>, input: &Val) -> Result<Option<Time>, KeyError> {
         let Some(expression) = expression else { return Ok(None) };
-        match self.scope.one(expression, input.clone())? {
+        match self.scope.run_single(expression, input.clone())? {
             None | Some(Val::Null) => Ok(None),
             Some(value) => {
                 let Some(text) = scalar(&value) else {
-                    return Err(KeyProblem::KindForTime(kind(&value)));
+                    return Err(KeyError::KindForTime(kind(&value)));
                 };
                 let written = Written::parse(&text, &self.source.zone)?;
                 Ok(Some(written.time.min(self.arrived)))
@@ -250,27 +248,27 @@ impl Mapper<'_> {
 
     fn update_or_panic(&self, item: &Val, event_time: Time) -> Result<Update, NotMapped> {
         let rules = &self.source.task;
-        let mut problems = Vec::new();
+        let mut errors = Vec::new();
         let mut id = None;
         match self.task_id(item) {
             Ok(given) => id = Some(given),
-            Err(problem) => problems.push(Problem::of("[task] id")(problem)),
+            Err(error) => errors.push(MapError::for_key("[task] id")(error)),
         }
         let mut time = event_time;
         match self.time(rules.time, item) {
             Ok(written) => time = written.unwrap_or(event_time),
-            Err(problem) => problems.push(Problem::of("[task] time")(problem)),
+            Err(error) => errors.push(MapError::for_key("[task] time")(error)),
         }
         let mut properties = Vec::new();
         for property in &self.source.properties {
             match self.value(property, item) {
                 Ok(Some(value)) => properties.push((property.name.clone(), value)),
                 Ok(None) => {}
-                Err(problem) => problems.push(Problem::of(&property.name)(problem)),
+                Err(error) => errors.push(MapError::for_key(&property.name)(error)),
             }
         }
         match id {
-            Some(id) if problems.is_empty() => Ok(Update {
+            Some(id) if errors.is_empty() => Ok(Update {
                 task: TaskKey { id_property: rules.id_property.clone(), id },
                 time,
                 on_missing: rules.on_missing,
@@ -278,25 +276,25 @@ impl Mapper<'_> {
                 properties,
             }),
             id => {
-                let details: Vec<_> = problems.iter().map(Problem::to_string).collect();
+                let details: Vec<_> = errors.iter().map(MapError::to_string).collect();
                 Err(self.not_mapped(id, details.join("; ")))
             }
         }
     }
 
-    fn task_id(&self, item: &Val) -> Result<String, KeyProblem> {
-        let output = self.scope.one(self.source.task.id, item.clone())?;
-        let value = output.ok_or(KeyProblem::NoId)?;
+    fn task_id(&self, item: &Val) -> Result<String, KeyError> {
+        let output = self.scope.run_single(self.source.task.id, item.clone())?;
+        let value = output.ok_or(KeyError::NoId)?;
         match value::id(&value)? {
-            Some(id) if id.is_empty() => Err(KeyProblem::EmptyId),
+            Some(id) if id.is_empty() => Err(KeyError::EmptyId),
             Some(id) => Ok(id),
-            None => Err(KeyProblem::KindForTaskId(kind(&value))),
+            None => Err(KeyError::KindForTaskId(kind(&value))),
         }
     }
 
-    /// What the property is set to; `None` leaves it alone.
-    fn value(&self, property: &Property, item: &Val) -> Result<Option<Value>, KeyProblem> {
-        let Some(output) = self.scope.one(property.expression, item.clone())? else {
+    /// The value to set a property to; `None` leaves it alone.
+    fn value(&self, property: &Property, item: &Val) -> Result<Option<Value>, KeyError> {
+        let Some(output) = self.scope.run_single(property.expression, item.clone())? else {
             return Ok(None);
         };
         let Some(given) = text(&output)? else {
@@ -334,9 +332,9 @@ impl Mapper<'_> {
     }
 }
 
-impl Problem {
-    fn of(key: &str) -> impl FnOnce(KeyProblem) -> Self {
-        |problem| Self::Key(key.to_owned(), problem)
+impl MapError {
+    fn for_key(key: &str) -> impl FnOnce(KeyError) -> Self {
+        |error| Self::Key(key.to_owned(), error)
     }
 }
 
@@ -357,21 +355,14 @@ fn look_up<'m>(rows: &'m [MapRow], given: &str) -> Option<&'m str> {
     Some(&found.written)
 }
 
-/// What a property is set to whose map doesn't have the value.
-fn not_in_map(
-    unknown: &Unknown,
-    rows: &[MapRow],
-    given: &str,
-) -> Result<Option<Value>, KeyProblem> {
+/// The value to set a property to whose map lacks the given one.
+fn not_in_map(unknown: &Unknown, rows: &[MapRow], given: &str) -> Result<Option<Value>, KeyError> {
     match unknown {
         Unknown::Skip => Ok(None),
         Unknown::Write(text) => Ok(Some(Value::Text(text.clone()))),
         Unknown::Fail => {
             let known: Vec<_> = rows.iter().map(|row| row.given.as_str()).collect();
-            Err(KeyProblem::NotInMap {
-                given: cut(given, SHOWN).to_owned(),
-                known: known.join(", "),
-            })
+            Err(KeyError::NotInMap { given: cut(given, SHOWN).to_owned(), known: known.join(", ") })
         }
     }
 }

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! `table` reads TOML key by key, with places. `spec` is the file as it is written. `build` makes
-//! the running source of it, which `map` follows. `demand` says what the file asks of the portal,
-//! `warnings` what is allowed in it and hardly meant.
+//! the running source of it, which `map` follows. `demand` finds its demands on the
+//! portal, `warnings` the keys that are allowed and hardly meant.
 
 mod build;
 mod demand;
@@ -61,7 +61,7 @@ pub enum Found<'s> {
 }
 
 impl Sources {
-    /// Reads and compiles all source files. Those with problems are reported, and don't keep the
+    /// Reads and compiles all source files. A file with problems is reported, and doesn't keep the
     /// others from working.
     #[must_use]
     pub fn read(files: &[SourceFile]) -> Self {
@@ -135,7 +135,7 @@ impl Sources {
     }
 }
 
-/// Compiles the expressions of all files; where that fails, reports what is undefined and leaves
+/// Compiles the expressions of all files. Where that fails, reports the undefined names and leaves
 /// the files with problems out.
 fn compile(expressions: &mut Expressions, drafts: &[Draft<'_>]) -> Program {
     let mistakes = match expressions.compile() {

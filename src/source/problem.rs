@@ -1,4 +1,4 @@
-//! What is wrong with a source file, where, and what to do.
+//! Problems of source files, with their places.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct Problem {
     pub message: String,
 }
 
-/// What is allowed and most likely not meant. It keeps nothing from working.
+/// Something that is allowed and most likely not meant. It keeps nothing from working.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning(pub Problem);
 

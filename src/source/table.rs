@@ -29,9 +29,9 @@ pub(super) struct Table<'t> {
     name: String,
     /// Where a missing key is reported.
     pub(super) start: usize,
-    /// The entries that nobody read yet, in the order of the file.
+    /// The entries that were not read yet, in the order of the file.
     entries: Vec<Entry<'t>>,
-    /// The keys that were asked for: those that the file's author may write here.
+    /// The keys that were asked for, which are all that the file's author may write here.
     known: Vec<&'static str>,
     pub(super) problems: &'t Problems<'t>,
 }
@@ -204,7 +204,7 @@ impl<'t> Table<'t> {
         self.entries
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that was not asked for.
     pub(super) fn finish(self) {
         let place =
             if self.name.is_empty() { "here".to_owned() } else { format!("in {}", self.name) };

@@ -1,4 +1,4 @@
-//! Remarks about `[verify]`: what is allowed there and most likely not meant.
+//! Remarks about `[verify]`: keys that are allowed and most likely not meant.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const SHORTEST_TOLERANCE: Duration = Duration::from_secs(10);
 /// remarked upon.
 const LONGEST_TOLERANCE: Duration = Duration::from_hours(1);
 
-/// The schemes of `Authorization`, which a space parts from what follows.
+/// The schemes of `Authorization`. A space follows each.
 /// <https://www.iana.org/assignments/http-authschemes>
 const AUTHORIZATION: [&str; 7] =
     ["basic", "bearer", "token", "digest", "hmac", "apikey", "api-key"];
@@ -65,18 +65,19 @@ fn doubtful_prefix(scheme: SchemeSpec, prefix: &Placed<String>) -> Option<Remark
     let message = if text.starts_with(char::is_whitespace) {
         "`prefix` begins with a space, and no header's value does; leave it out".to_owned()
     } else if is_token && bare == "basic" {
-        "after \"Basic\" comes a user and a password in base64, never the secret as it is; write `scheme = \"basic\"`, \
-         without `header` and `prefix`"
+        "after \"Basic\" comes a user and a password in base64, never the secret as it is; write \
+         `scheme = \"basic\"`, without `header` and `prefix`"
             .to_owned()
     } else if is_authorization && word.ends_with(':') {
         let name = word.trim_end_matches(':');
         format!(
-            "no colon stands after {name} in a header, so every real delivery is 401; write \"{name} \""
+            "no colon stands after {name} in a header, so every real delivery is 401; write \
+             \"{name} \""
         )
     } else if is_token && ends_in_word {
         format!(
-            "`prefix` {text:?} has no space at its end; senders write \"{word} SECRET\", and both are \
-             taken; write \"{word} \""
+            "`prefix` {text:?} has no space at its end; senders write \"{word} SECRET\", and both \
+             are taken; write \"{word} \""
         )
     } else if ends_in_word {
         format!(
@@ -109,8 +110,7 @@ fn doubtful_tolerance(tolerance: &Placed<Duration>) -> Option<Remark> {
 /// Two values in `signed` that nothing parts: the same bytes are signed where a piece of one is
 /// moved to the other.
 ///
-/// A time is told from what surrounds it by its form, and the address and the method are not the
-/// sender's to choose.
+/// A time is recognised by its form, and the sender doesn't choose the address and the method.
 fn ambiguous(signed: &Placed<Signed>) -> Option<Remark> {
     let is_free = |name: &str| matches!(name, "id" | "body") || name.starts_with("header:");
     // Each name with the text behind it.
@@ -125,8 +125,8 @@ fn ambiguous(signed: &Placed<Signed>) -> Option<Remark> {
                 format!(
                     "nothing parts {{{left}}} from {{{name}}}: the same signature is right where a \
                      piece of one is moved to the other; if the sender lets you choose, sign them \
-                     with a text between, as in \"{{{left}}}.{{{name}}}\", else leave {{{left}}} to \
-                     be what nobody relies on"
+                     with a text between, as in \"{{{left}}}.{{{name}}}\", else leave {{{left}}} \
+                     to be what nobody relies on"
                 ),
             ));
         }
@@ -152,14 +152,14 @@ pub fn shared_secrets(files: &[SourceFile]) -> Vec<Warning> {
     for file in files {
         let Some((problems, Some(spec))) = spec::read(file) else { continue };
         let Some(secret) = spec.verify.secret else { continue };
-        let name = name(&secret.value.to_string());
+        let name = secret_name(&secret.value.to_string());
         let Some(first) = first_files.get(&name) else {
             first_files.insert(name, &file.file);
             continue;
         };
         let message = format!(
-            "{first} has this secret too, so whoever may send to one of them can send to the other; \
-             store one for each, or name two fields of it, such as \"{}#field\"",
+            "{first} has this secret too, so whoever may send to one of them can send to the \
+             other; store one for each, or name two fields of it, such as \"{}#field\"",
             secret.value.id()
         );
         warnings.push(Warning(problems.at(secret.start, message)));
@@ -169,7 +169,7 @@ pub fn shared_secrets(files: &[SourceFile]) -> Vec<Warning> {
 
 /// The name of a secret, whether it is meant by its name or its ARN, which ends in a hyphen and
 /// six characters of AWS.
-fn name(secret: &str) -> String {
+fn secret_name(secret: &str) -> String {
     let (id, field) = secret.split_once('#').unwrap_or((secret, ""));
     let name = match id.split_once(":secret:") {
         Some((_, with_random)) => match with_random.rsplit_once('-') {

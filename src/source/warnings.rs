@@ -1,5 +1,5 @@
-//! Warnings about a source file: what is allowed in it and most likely not meant. `taskhook check`
-//! shows them; nothing else asks.
+//! Warnings about a source file: keys and values that are allowed and most likely not meant, for
+//! `taskhook check` alone.
 //!
 //! Most are found by running an expression on an event that has nothing.
 
@@ -69,10 +69,10 @@ fn try_all(spec: &Spec) -> Trial<'_> {
         texts.push(code.value.as_str());
         texts.extend(syntax::interpolated(code.value.as_str()));
     }
-    Trial::of(texts)
+    Trial::compile(texts)
 }
 
-/// `updated_at_property` for a sender whose events carry only what changed.
+/// `updated_at_property` for a sender whose events carry only the changed fields.
 fn stale(spec: &Spec) -> Option<Remark> {
     let property = spec.task.updated_at_property.as_ref()?;
     let preset = spec.verify.preset()?;
@@ -117,11 +117,11 @@ fn hollow(spec: &Spec, trial: &Trial<'_>) -> Option<Remark> {
     Some(Remark::about(on_missing, HOLLOW))
 }
 
-const HOLLOW: &str = "whichever event comes first makes the task, and if it carries only what changed, the task \
-     has no subject: the event that has it is older, and dropped as `stale`; if this sender's \
-     events don't always carry the whole ticket, leave `updated_at_property` out, or let `when` \
-     pass only those that do (`hs_task_subject = '.title | strings // error(\"no title\")'` \
-     refuses the others)";
+const HOLLOW: &str = "whichever event comes first makes the task, and if it carries only what \
+     changed, the task has no subject: the event that has it is older, and dropped as `stale`; \
+     if this sender's events don't always carry the whole ticket, leave `updated_at_property` \
+     out, or let `when` pass only those that do (`hs_task_subject = '.title | strings // \
+     error(\"no title\")'` refuses the others)";
 
 /// `when`, and the expressions that are evaluated after it, if they fail on an event without body,
 /// headers and query.
@@ -144,17 +144,17 @@ fn failing(spec: &Spec, trial: &Trial<'_>) -> Vec<Remark> {
 fn fails(code: &Placed<Code>, consequence: &str, trial: &Trial<'_>) -> Option<Remark> {
     let failure = trial.fails(code.value.as_str())?;
     let message = format!(
-        "an event that lacks the field or header fails here ({failure}), so it is a failed update{consequence}"
+        "an event that lacks the field or header fails here ({failure}), so it is \
+         {consequence}"
     );
     Some(Remark::about(code, message))
 }
 
-/// The end of "so it is a failed update".
-const FAILED_WHEN: &str = " and not filtered; write a default, such as (.type // \"\") or ($headers[\"x-event\"] // \"\"), \
-     before the function that needs text";
+const FAILED_WHEN: &str = "a failed update and not filtered; write a default, such as (.type // \
+     \"\") or ($headers[\"x-event\"] // \"\"), before the function that needs text";
 
-const FAILED_LATER: &str = "; write a `when` that filters such events, or a `?` or `// empty` where they have \
-     nothing";
+const FAILED_LATER: &str = "a failed update; write a `when` that filters such events, or a `?` \
+     or `// empty` where they have nothing";
 
 /// A task's id that an event without its fields, or without one of them, has as well, such as
 /// `acme/shop#null`.
@@ -253,14 +253,13 @@ fn needless(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
     given.is_empty().then(|| Remark::within(code, Some(offset), FAILS))
 }
 
-const FAILS: &str = "`// \"\"` only hides that the event lacks the field: empty text is no id, no time and no \
-     ticket; leave it out";
+const FAILS: &str = "`// \"\"` only hides that the event lacks the field: empty text is no id, \
+     no time and no ticket; leave it out";
 
-/// An expression of a property that gives what clears it for an event without its fields. A
-/// constant is meant to.
+/// An expression that clears its property on an event without its fields. A constant is meant to.
 ///
-/// What hides in a branch that such an event doesn't take, as in `if .a then .b // "" else .c end`,
-/// is not found.
+/// One in a branch that such an event doesn't take, as in `if .a then .b // "" else .c end`, is not
+/// found.
 fn clearing(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
     let expression = code.value.as_str();
     let is_constant = matches!(expression.trim(), "\"\"" | "[]");
@@ -270,6 +269,6 @@ fn clearing(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
     Some(Remark::within(code, syntax::empty_alternative(expression), CLEARS))
 }
 
-const CLEARS: &str = "an event that lacks the field gives empty text here too, which clears the property or \
-     writes its `otherwise`; write given(..) around the path and `otherwise` beside it, which \
-     change only what the event has empty";
+const CLEARS: &str = "an event that lacks the field gives empty text here too, which clears the \
+     property or writes its `otherwise`; write given(..) around the path and `otherwise` \
+     beside it, which change only what the event has empty";

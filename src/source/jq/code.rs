@@ -51,7 +51,7 @@ impl Code {
     }
 }
 
-/// The first of jaq's errors: what it expected, and the text that it found there.
+/// The first of jaq's errors, each of which is the thing it expected and the text it found.
 fn first_mistake<'t>(text: &str, errors: impl Iterator<Item = (&'t str, &'t str)>) -> Mistake {
     let Some((expected, found)) = errors.min_by_key(|(_, found)| span(text, found).start) else {
         return Mistake { offset: 0, message: "not a jq expression".to_owned() };

@@ -1,8 +1,8 @@
-//! Refuses expressions that are nested so deep, or call themselves so often, that reading or running
-//! them would overflow the stack, which ends the process.
+//! Refuses expressions that are nested so deep, or call themselves so often, that reading or
+//! running them would overflow the stack, which ends the process.
 //!
 //! jaq lexes, parses, compiles and runs recursively: some kilobytes of stack for each level, as it
-//! was built. Compiling has a stack of its own. Running has what Lambda gives: 8 MiB. So what runs
+//! was built. Compiling has a stack of its own. Running has Lambda's 8 MiB. So what runs
 //! within each other is counted, however flat it is written: the fields of an object, each `elif`,
 //! what a definition calls. The payload counts where an expression goes into all of it, since it is
 //! at most 128 levels deep. What an expression builds itself may be deeper: nothing bounds that
@@ -33,7 +33,7 @@ const PAYLOAD: usize = 128;
 /// Holds the brackets and texts of an expression against [`NESTED`]. Iterative, and so fit for any
 /// text.
 pub(super) fn check_brackets(text: &str) -> Result<(), Mistake> {
-    /// What the end of the text would have to close.
+    /// A bracket or quotes that the end of the text would have to close.
     #[derive(PartialEq)]
     enum Open {
         Bracket,
@@ -93,7 +93,7 @@ struct Levels<'t> {
     chained: usize,
 }
 
-/// A word that has to be ended by another one, or that holds what comes after it.
+/// A word that another one has to end, or that holds the terms after it.
 #[derive(Clone, Copy, PartialEq)]
 enum Word {
     If,
@@ -228,7 +228,8 @@ pub(super) fn check_running(text: &str, term: &Term<&str>) -> Result<(), Mistake
     let mut definitions = Definitions { text, all: Vec::new() };
     if definitions.depth(term)?.running > RUNNING {
         let message = format!(
-            "what it runs within each other is over {RUNNING} deep: write it flatter, or in several expressions"
+            "what it runs within each other is over {RUNNING} deep: write it flatter, or in \
+             several expressions"
         );
         return Err(Mistake { offset: 0, message });
     }
@@ -269,7 +270,7 @@ impl Depth {
         }
     }
 
-    /// Of a term that runs what has this depth for an output of its own, and can't be assigned to.
+    /// The depth of a term that runs this one for an output of its own, and can't be assigned to.
     fn of_deepest(self) -> usize {
         self.running.max(self.updating)
     }
@@ -285,7 +286,7 @@ struct Definitions<'t> {
 struct Definition<'t> {
     name: &'t str,
     arguments: usize,
-    /// There is none yet within the definition itself.
+    /// `None` within the definition itself.
     depth: Option<Depth>,
 }
 
@@ -395,8 +396,8 @@ impl<'t> Definitions<'t> {
         match self.find(name, arguments.len()) {
             Some(Definition { depth: None, .. }) => {
                 let message = format!(
-                    "`{name}` calls itself, and nothing bounds how often; write it with reduce, range, recurse, limit \
-                     or until"
+                    "`{name}` calls itself, and nothing bounds how often; write it with reduce, \
+                     range, recurse, limit or until"
                 );
                 Err(Mistake { offset: span(self.text, name).start, message })
             }

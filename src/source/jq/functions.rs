@@ -1,7 +1,8 @@
 //! The functions that expressions have besides jaq's: `given`, `plain`, `html`, `cut`, `IN`,
-//! `INDEX`, and those that take the place of jq's own, `fromjson` and `now`.
+//! `INDEX`; and `fromjson` and `now`, in place of jq's own.
 //!
 //! They are native because a helper that is written in jq costs ten times as much.
+
 use jaq_core::box_iter::box_once;
 use jaq_core::native::{Filter, Fun, bome, run, v};
 use jaq_core::{Bind, Cv, Error, RunPtr, ValT as _, ValXs};
@@ -111,7 +112,7 @@ fn index(mut cv: Cv<'_, Kind>) -> ValXs<'_, Val> {
     box_once(Ok(Val::obj(index)))
 }
 
-/// `cut(n)`: at most the first n characters; what isn't text passes unchanged.
+/// `cut(n)`: at most the first n characters; a value that isn't text passes unchanged.
 fn cut(value: Val, length: &Val) -> Result<Val, Error<Val>> {
     let Some(characters) = length.as_isize().and_then(|length| usize::try_from(length).ok()) else {
         let message = format_args!("cut takes the number of characters to keep, not {length}");
@@ -130,7 +131,7 @@ fn from_json(value: &Val) -> Result<Val, Error<Val>> {
     read.map_err(|why| Error::str(why.summary().replace("body", "text")))
 }
 
-/// `plain`: HTML or Atlassian rich text as text; what is neither passes unchanged.
+/// `plain`: HTML or Atlassian rich text as text; another value passes unchanged.
 fn plain(value: Val) -> Val {
     if rich_text::is_rich_text(&value) {
         return Val::from(rich_text::to_text(&value));

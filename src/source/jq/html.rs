@@ -33,8 +33,8 @@ pub(crate) fn to_html(text: &str) -> String {
 
 /// HTML as the text that it shows; text without any tag keeps its line breaks.
 pub(crate) fn from_html(html: &str) -> String {
-    // Behind the last `>` no tag begins. Without this bound each of a million `<` would look through
-    // all that follows.
+    // Behind the last `>` no tag begins. Without this bound each of a million `<` would look
+    // through the whole rest.
     let length_behind_tags = match html.rfind('>') {
         Some(last) => html.len() - last,
         None => html.len(),

@@ -17,15 +17,15 @@ use jaq_json::{Map, Rc};
 use crate::delivery::{Json, Unreadable};
 
 /// The most elements of an array, and fields of an object: each may cost an expression some
-/// microseconds. An event has half as many updates at most, so that what has too many of them is
-/// told so.
+/// microseconds. An event has half as many updates at most, so that one with too many is told
+/// so.
 const ELEMENTS: u32 = 20_000;
 
 /// The most memory that the values of one body take, in bytes. With the body itself, and its text,
 /// that stays below ten times the largest body.
 const MEMORY: usize = 15 << 19;
 
-/// What jaq's values take beyond a place of 16 bytes in what holds them.
+/// The bytes that jaq's values take beyond a place of 16 bytes in their container.
 const TEXT: usize = 32;
 const LONG_NUMBER: usize = 64;
 const ARRAY: usize = 40;
@@ -66,9 +66,9 @@ fn sizes(json: &[u8]) -> Result<Vec<u32>, Unreadable> {
                 sizes.push(0);
             }
             b',' | b']' | b'}' => {
-                let current = open.last().and_then(|index| sizes.get_mut(*index));
-                let elements = current
-                    .ok_or_else(|| Unreadable::NotJson("a bracket is missing".to_owned()))?;
+                let Some(elements) = open.last().and_then(|index| sizes.get_mut(*index)) else {
+                    return Err(Unreadable::NotJson("a bracket is missing".to_owned()));
+                };
                 *elements += u32::from(*byte == b',' || !is_empty);
                 if *elements > ELEMENTS {
                     return Err(Unreadable::TooManyValues);
@@ -80,15 +80,20 @@ fn sizes(json: &[u8]) -> Result<Vec<u32>, Unreadable> {
             }
             b'"' => {
                 length = length_of_string(&json[at..]);
-                memory += TEXT + if json[at..at + length].contains(&b'\\') { length } else { 0 };
+                memory += TEXT;
+                // A string with escapes is a copy.
+                if json[at..at + length].contains(&b'\\') {
+                    memory += length;
+                }
             }
             _ => {
                 let rest = &json[at..];
-                length =
-                    rest.iter().position(|byte| b",]} \t\r\n".contains(byte)).unwrap_or(rest.len());
-                let is_small =
-                    length < 19 && !rest[..length].iter().any(|byte| b".eE".contains(byte));
-                memory += if is_small { 0 } else { LONG_NUMBER + length };
+                let end = rest.iter().position(|byte| b",]} \t\r\n".contains(byte));
+                length = end.unwrap_or(rest.len());
+                let is_integer = !rest[..length].iter().any(|byte| b".eE".contains(byte));
+                if !is_integer || length >= 19 {
+                    memory += LONG_NUMBER + length;
+                }
             }
         }
         is_empty = matches!(byte, b'[' | b'{');
@@ -174,9 +179,10 @@ impl Reader {
         let rest = self.text.get(self.at..)?;
         let ends = |byte: &u8| !byte.is_ascii_digit() && !b"+-.eE".contains(byte);
         let length = rest.iter().position(ends).unwrap_or(rest.len());
-        let digits =
-            std::str::from_utf8(&rest[..length]).ok().filter(|digits| !digits.is_empty())?;
-        let number = Val::from_num(digits).ok();
+        if length == 0 {
+            return None;
+        }
+        let number = Val::from_num(std::str::from_utf8(&rest[..length]).ok()?).ok();
         self.at += length;
         number
     }
@@ -218,10 +224,12 @@ impl Reader {
     /// A string shares the body's bytes, unless it has escapes.
     fn string(&mut self) -> Option<Val> {
         let start = self.at + 1;
-        let end = (self.at + length_of_string(self.text.get(self.at..)?))
-            .checked_sub(1)
-            .filter(|end| *end >= start)?;
-        self.at = end + 1;
+        let length = length_of_string(self.text.get(self.at..)?);
+        if length < 2 {
+            return None;
+        }
+        self.at += length;
+        let end = self.at - 1;
         let has_escapes = self.text[start..end].contains(&b'\\');
         let inside = self.text.slice(start..end);
         Some(Val::utf8_str(if has_escapes { unescape(&inside)? } else { inside }))
@@ -241,7 +249,7 @@ fn unescape(text: &[u8]) -> Option<Bytes> {
     Some(plain.into_boxed_slice().into())
 }
 
-/// What the escape at the start of the text stands for, and how many bytes it takes.
+/// The character of the escape at the start of the text, and how many bytes the escape takes.
 fn escape(text: &[u8]) -> Option<(char, usize)> {
     let character = match text.get(1)? {
         b'n' => '\n',

@@ -1,15 +1,15 @@
 //! Expressions: jq by the crate `jaq`, which has its only home here.
 //!
-//! In layers, each of which uses those above it alone:
+//! In layers, each of which uses the layers above it alone:
 //!
-//! | file | what is in it |
+//! | file | content |
 //! | --- | --- |
 //! | `html`, `value`, `rich_text`, `json` | values: as text, of documents, of a body |
-//! | `pattern`, `data` | compiled regular expressions, and all else that the runs for a delivery share |
+//! | `pattern`, `data` | regular expressions, and the other state that runs share |
 //! | `functions`, `regex` | the functions that jaq lacks, or that take the place of its own |
-//! | `mistake`, `depth`, `code`, `syntax` | the text of an expression: what is wrong with it, and where; what stands in it |
+//! | `mistake`, `depth`, `code`, `syntax` | the text of an expression, its parts and its mistakes |
 //! | `program` | all expressions as one program, which runs them |
-//! | `trial` | what an expression gives for an event that has nothing |
+//! | `trial` | runs of expressions on an event that has nothing |
 
 mod code;
 mod data;

@@ -42,7 +42,7 @@ pub(crate) struct Program {
     expressions: Vec<TermId>,
 }
 
-/// A program and what its expressions see besides their input.
+/// A program with the values that its expressions see besides their input.
 pub(crate) struct Scope<'p> {
     program: &'p Program,
     variables: Vars<Val>,
@@ -64,12 +64,12 @@ pub(crate) enum Failure {
 }
 
 impl Expressions {
-    /// Parses an expression and takes it in.
+    /// Parses an expression and adds it.
     pub(crate) fn add(&mut self, text: &str) -> Result<Expression, Mistake> {
         Ok(self.push(Code::parse(text)?))
     }
 
-    /// Takes an expression in.
+    /// Adds an expression.
     pub(crate) fn push(&mut self, code: Code) -> Expression {
         self.0.push(code);
         Expression(self.0.len() - 1)
@@ -170,8 +170,8 @@ impl Program {
         Some(Self { filter, expressions: places })
     }
 
-    /// Binds what the expressions see besides their input: `$headers`, `$query`, `$event` and
-    /// `now`.
+    /// Binds the values that expressions see besides their input: `$headers`, `$query`, `$event`
+    /// and `now`.
     pub(crate) fn scope(&self, headers: Val, query: Val, event: Val, now: Time) -> Scope<'_> {
         Scope {
             program: self,
@@ -201,8 +201,12 @@ impl Scope<'_> {
         })
     }
 
-    /// The one output of an expression that may have none.
-    pub(crate) fn one(&self, expression: Expression, input: Val) -> Result<Option<Val>, Failure> {
+    /// Runs an expression that has one output or none.
+    pub(crate) fn run_single(
+        &self,
+        expression: Expression,
+        input: Val,
+    ) -> Result<Option<Val>, Failure> {
         let mut outputs = self.run(expression, input);
         let value = outputs.next().transpose()?;
         match outputs.next() {
@@ -305,7 +309,7 @@ mod tests {
         let scope = program.scope(Val::Null, Val::Null, Val::Null, Time::from_milliseconds(0));
         for (n, expression) in all.into_iter().enumerate() {
             assert_eq!(
-                scope.one(expression, Val::Null).unwrap().unwrap().to_string(),
+                scope.run_single(expression, Val::Null).unwrap().unwrap().to_string(),
                 n.to_string()
             );
         }

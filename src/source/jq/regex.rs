@@ -46,12 +46,15 @@ pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
     let replacement = || Box::from([Bind::Var(()), Bind::Fun(()), Bind::Var(())]);
     let functions: [Filter<RunPtr<Kind>>; 8] = [
         ("test", v(2), |cv| {
-            bome(Matches::of(cv, false).map(|mut matches| Val::from(matches.next().is_some())))
+            bome(
+                Matches::from_call(cv, false)
+                    .map(|mut matches| Val::from(matches.next().is_some())),
+            )
         }),
-        ("match", v(2), |cv| stream(Matches::of(cv, false), Matches::describe)),
-        ("capture", v(2), |cv| stream(Matches::of(cv, false), Matches::named_groups)),
-        ("scan", v(2), |cv| stream(Matches::of(cv, true), Matches::groups)),
-        ("split", v(2), |cv| bome(Matches::of(cv, true).and_then(Matches::gaps))),
+        ("match", v(2), |cv| stream(Matches::from_call(cv, false), Matches::describe)),
+        ("capture", v(2), |cv| stream(Matches::from_call(cv, false), Matches::named_groups)),
+        ("scan", v(2), |cv| stream(Matches::from_call(cv, true), Matches::groups)),
+        ("split", v(2), |cv| bome(Matches::from_call(cv, true).and_then(Matches::gaps))),
         ("split", v(1), |mut cv| {
             let separator = cv.0.pop_var();
             bome(split(cv.1, separator))
@@ -82,8 +85,9 @@ struct Counted {
 }
 
 impl Matches {
-    /// Of a function whose input is the text, and whose arguments are the pattern and its flags.
-    fn of(mut cv: Cv<'_, Kind>, is_global: bool) -> Result<Self, Error<Val>> {
+    /// The matches for a call of a function: its input is the text, its arguments are the pattern
+    /// and the flags.
+    fn from_call(mut cv: Cv<'_, Kind>, is_global: bool) -> Result<Self, Error<Val>> {
         let flags = cv.0.pop_var();
         let pattern = cv.0.pop_var();
         Self::new(&cv.0.data().shared.patterns, cv.1, &pattern, &flags, is_global)
@@ -187,7 +191,7 @@ impl Iterator for Matches {
             }
             let found = self.pattern.find(&self.text, from)?;
             let Range { start, end } = found.whole;
-            // An empty match right behind another match is none.
+            // An empty match right behind another one doesn't count.
             if start == end && (self.pattern.skips_empty || self.last_end == Some(end)) {
                 self.at = Some(next_character(&self.text, end));
                 continue;

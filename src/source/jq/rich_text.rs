@@ -17,8 +17,8 @@ pub(super) fn is_rich_text(value: &Val) -> bool {
 /// The text that a document shows, without empty lines.
 pub(super) fn to_text(document: &Val) -> String {
     let mut page = Page::default();
-    page.node(document);
-    page.finish().join("\n")
+    page.write_node(document);
+    page.into_lines().join("\n")
 }
 
 #[derive(Default)]
@@ -36,45 +36,47 @@ struct Line {
 }
 
 impl Page {
-    fn node(&mut self, node: &Val) {
+    fn write_node(&mut self, node: &Val) {
         match word(field(node, "type")).as_str() {
-            "doc" => self.inside(node),
-            "text" => self.words(&word(field(node, "text"))),
+            "doc" => self.write_children(node),
+            "text" => self.write_words(&word(field(node, "text"))),
             "hardBreak" => self.break_line(),
             "mention" | "status" | "placeholder" | "inlineExtension" => {
-                self.words(&attribute(node, "text"));
+                self.write_words(&attribute(node, "text"));
             }
             "emoji" => match attribute(node, "text") {
-                text if text.is_empty() => self.words(&attribute(node, "shortName")),
-                text => self.words(&text),
+                text if text.is_empty() => self.write_words(&attribute(node, "shortName")),
+                text => self.write_words(&text),
             },
-            "date" => self.words(&date(&attribute(node, "timestamp"))),
-            "inlineCard" => self.words(&attribute(node, "url")),
-            "blockCard" | "embedCard" => self.block(|page| page.words(&attribute(node, "url"))),
+            "date" => self.write_words(&date(&attribute(node, "timestamp"))),
+            "inlineCard" => self.write_words(&attribute(node, "url")),
+            "blockCard" | "embedCard" => {
+                self.write_block(|page| page.write_words(&attribute(node, "url")));
+            }
             "mediaInline" => {}
-            "codeBlock" => self.code(node),
-            "tableRow" => self.row(node),
+            "codeBlock" => self.write_code(node),
+            "tableRow" => self.write_row(node),
             "listItem" | "taskItem" => {
-                self.start(Line { text: "- ".to_owned(), is_bare: true, is_code: false });
-                self.inside(node);
-                self.start(Line::default());
+                self.start_line(Line { text: "- ".to_owned(), is_bare: true, is_code: false });
+                self.write_children(node);
+                self.start_line(Line::default());
             }
             "expand" | "nestedExpand" => {
-                self.block(|page| page.words(&attribute(node, "title")));
-                self.block(|page| page.inside(node));
+                self.write_block(|page| page.write_words(&attribute(node, "title")));
+                self.write_block(|page| page.write_children(node));
             }
-            _ => self.block(|page| page.inside(node)),
+            _ => self.write_block(|page| page.write_children(node)),
         }
     }
 
-    fn inside(&mut self, node: &Val) {
+    fn write_children(&mut self, node: &Val) {
         for child in children(node) {
-            self.node(child);
+            self.write_node(child);
         }
     }
 
     /// Writes content on lines of its own.
-    fn block(&mut self, content: impl FnOnce(&mut Self)) {
+    fn write_block(&mut self, content: impl FnOnce(&mut Self)) {
         self.break_line();
         content(self);
         self.break_line();
@@ -83,22 +85,22 @@ impl Page {
     /// Goes to the next line, unless the mark of an item still waits for its words.
     fn break_line(&mut self) {
         if self.lines.last().is_none_or(|line| !line.is_bare) {
-            self.start(Line::default());
+            self.start_line(Line::default());
         }
     }
 
     /// Starts a line, in place of an empty one.
-    fn start(&mut self, line: Line) {
+    fn start_line(&mut self, line: Line) {
         match self.lines.last_mut() {
             Some(last) if last.text.is_empty() && !last.is_code => *last = line,
             _ => self.lines.push(line),
         }
     }
 
-    fn words(&mut self, text: &str) {
+    fn write_words(&mut self, text: &str) {
         for (index, part) in text.split('\n').enumerate() {
             if index > 0 || self.lines.last().is_none_or(|line| line.is_code) {
-                self.start(Line::default());
+                self.start_line(Line::default());
             }
             if let Some(line) = self.lines.last_mut() {
                 line.text.push_str(part);
@@ -108,7 +110,7 @@ impl Page {
     }
 
     /// Code keeps its indentation and its empty lines.
-    fn code(&mut self, node: &Val) {
+    fn write_code(&mut self, node: &Val) {
         let mut code = String::new();
         for child in children(node) {
             code.push_str(&word(field(child, "text")));
@@ -119,20 +121,21 @@ impl Page {
     }
 
     /// A row of a table is one line, whatever its cells hold.
-    fn row(&mut self, node: &Val) {
+    fn write_row(&mut self, node: &Val) {
         let mut cells = Vec::new();
         for cell in children(node) {
             let mut page = Self::default();
-            page.inside(cell);
-            let lines: Vec<_> = page.finish().iter().map(|line| line.trim().to_owned()).collect();
+            page.write_children(cell);
+            let lines: Vec<_> =
+                page.into_lines().iter().map(|line| line.trim().to_owned()).collect();
             cells.push(lines.join(" "));
         }
         if cells.iter().any(|cell| !cell.is_empty()) {
-            self.block(|page| page.words(&cells.join(BETWEEN_CELLS)));
+            self.write_block(|page| page.write_words(&cells.join(BETWEEN_CELLS)));
         }
     }
 
-    fn finish(self) -> Vec<String> {
+    fn into_lines(self) -> Vec<String> {
         let mut finished = Vec::new();
         for line in self.lines {
             let text =

@@ -1,6 +1,5 @@
-//! Where in an expression's text something stands.
-//!
-//! By jaq's own tokens, so that nothing inside of a text in quotes is taken for code.
+//! Searches the text of an expression by jaq's own tokens, so that nothing inside of a text in
+//! quotes is taken for code.
 
 use jaq_core::load::Lexer;
 use jaq_core::load::lex::{StrPart, Tok, Token};
@@ -13,7 +12,7 @@ pub(crate) fn interpolated(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     walk(text, &mut |tokens| {
         for Token(_, token) in tokens {
-            found.extend(parts(token).map(|Token(term, _)| *term));
+            found.extend(parts(token).iter().map(|Token(term, _)| *term));
         }
     });
     found
@@ -38,39 +37,45 @@ pub(crate) fn empty_alternative(text: &str) -> Option<usize> {
 pub(crate) fn uses(text: &str, words: &[&str]) -> bool {
     let mut found = false;
     walk(text, &mut |tokens| {
-        found |= tokens
-            .iter()
-            .any(|Token(word, token)| matches!(token, Tok::Word) && words.contains(word));
+        for Token(word, token) in tokens {
+            found |= matches!(token, Tok::Word) && words.contains(word);
+        }
     });
     found
 }
 
-/// Calls `on` with the tokens of the text, and with those of each block and each interpolated value
-/// within it.
-fn walk<'t>(text: &'t str, on: &mut impl FnMut(&[Token<&'t str>])) {
-    fn all<'t>(tokens: &[Token<&'t str>], on: &mut impl FnMut(&[Token<&'t str>])) {
-        on(tokens);
+/// Visits the tokens of the text, and the tokens of each block and each interpolated value within
+/// it.
+fn walk<'t>(text: &'t str, visit: &mut impl FnMut(&[Token<&'t str>])) {
+    fn walk_list<'t>(tokens: &[Token<&'t str>], visit: &mut impl FnMut(&[Token<&'t str>])) {
+        visit(tokens);
         for Token(_, token) in tokens {
-            match token {
-                Tok::Block(tokens) => all(tokens, on),
-                token => parts(token).for_each(|part| all(std::slice::from_ref(part), on)),
+            if let Tok::Block(inner) = token {
+                walk_list(inner, visit);
+            }
+            for part in parts(token) {
+                walk_list(std::slice::from_ref(part), visit);
             }
         }
     }
     if depth::check_brackets(text).is_ok()
         && let Ok(tokens) = Lexer::new(text).lex()
     {
-        all(&tokens, on);
+        walk_list(&tokens, visit);
     }
 }
 
 /// The interpolated values of a text in quotes.
-fn parts<'a, 't>(token: &'a Tok<&'t str>) -> impl Iterator<Item = &'a Token<&'t str>> {
-    let parts = if let Tok::Str(parts) = token { parts.as_slice() } else { &[] };
-    parts.iter().filter_map(|part| match part {
-        StrPart::Term(token) => Some(token),
-        _ => None,
-    })
+fn parts<'a, 't>(token: &'a Tok<&'t str>) -> Vec<&'a Token<&'t str>> {
+    let mut values = Vec::new();
+    if let Tok::Str(parts) = token {
+        for part in parts {
+            if let StrPart::Term(value) = part {
+                values.push(value);
+            }
+        }
+    }
+    values
 }
 
 #[cfg(test)]

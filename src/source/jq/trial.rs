@@ -1,4 +1,4 @@
-//! What expressions give for an event that has nothing: an empty body, no headers, no query.
+//! Runs expressions on an event that has nothing: an empty body, no headers, no query.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ pub(crate) struct Trial<'t> {
 }
 
 impl<'t> Trial<'t> {
-    /// Compiles these expressions; those with mistakes give nothing.
-    pub(crate) fn of(texts: impl IntoIterator<Item = &'t str>) -> Self {
+    /// Compiles these expressions. One with a mistake gives nothing.
+    pub(crate) fn compile(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let mut all = Expressions::default();
         let mut expressions = BTreeMap::new();
         for text in texts {
@@ -91,7 +91,7 @@ mod tests {
             ("given(.a)", None),
             (".a | ascii_upcase", None),
         ];
-        let trial = Trial::of(expected.map(|(text, _)| text));
+        let trial = Trial::compile(expected.map(|(text, _)| text));
         for (text, gives) in expected {
             assert_eq!(
                 trial.gives(text).map(|value| value.to_string()).as_deref(),
@@ -112,7 +112,7 @@ mod tests {
             ("0", None, true),
             ("repeat(.)", None, true),
         ];
-        let trial = Trial::of(expected.map(|(text, _, _)| text));
+        let trial = Trial::compile(expected.map(|(text, _, _)| text));
         for (text, fails, passes) in expected {
             let found = trial.fails(text);
             assert_eq!(found.is_some(), fails.is_some(), "{text}: {found:?}");
@@ -124,8 +124,15 @@ mod tests {
 
     #[test]
     fn mistakes_keep_no_other_expression_from_being_run() {
-        let trial =
-            Trial::of(["1", ".a |", "$nobody", "2", "nothing_of_this_name", "break $out", "1"]);
+        let trial = Trial::compile([
+            "1",
+            ".a |",
+            "$nobody",
+            "2",
+            "nothing_of_this_name",
+            "break $out",
+            "1",
+        ]);
         let given = ["1", ".a |", "$nobody", "2", "nothing_of_this_name", "break $out", "3"]
             .map(|text| trial.gives(text));
         let given = given.map(|value| value.map(|value| value.to_string()));

@@ -68,8 +68,7 @@ fn joined(items: &[Val]) -> Result<String, NotText> {
     Ok(joined)
 }
 
-/// Text that a property holds, or what is wrong with it: HubSpot counts as Java does, in units of
-/// UTF-16.
+/// The text, unless a property can't hold it: HubSpot counts as Java does, in units of UTF-16.
 pub(crate) fn bounded(text: &str) -> Result<&str, NotText> {
     if text.len() > LONGEST && (text.len() > 3 * LONGEST || utf16_units(text) > LONGEST) {
         return Err(NotText::TooLong);
@@ -99,7 +98,7 @@ pub(crate) fn scalar(value: &Val) -> Option<Cow<'_, str>> {
     }
 }
 
-/// What kind of value it is, in words.
+/// The kind of a value, in words.
 pub(crate) fn kind(value: &Val) -> &'static str {
     match value {
         Val::Null => "null",

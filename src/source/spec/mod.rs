@@ -27,7 +27,7 @@ pub(super) struct Spec {
     pub(super) verify: VerifySpec,
     pub(super) event: EventSpec,
     pub(super) task: TaskSpec,
-    /// Those that have a name, in the order of the file.
+    /// In the order of the file, without those whose name is wrong.
     pub(super) properties: Vec<PropertySpec>,
 }
 
@@ -50,7 +50,8 @@ pub(super) struct TaskSpec {
     pub(super) updated_at_property: Option<Placed<String>>,
 }
 
-/// Reads a file that is there, with its problems. There is no [`Spec`] of a file that isn't TOML.
+/// Reads a file, with its problems. `None` of a file without a text; and no [`Spec`] of a file that
+/// isn't TOML.
 pub(super) fn read(file: &SourceFile) -> Option<(Problems<'_>, Option<Spec>)> {
     let text = file.text.as_ref().ok()?;
     let problems = Problems::new(&file.file, text);

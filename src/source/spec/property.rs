@@ -1,29 +1,29 @@
 //! `[properties]`
 
-use super::super::file::Problems;
-use super::super::jq::Code;
-use super::super::table::{self, Entry, Placed, Row, Table, TextOrTable};
+use crate::source::file::Problems;
+use crate::source::jq::Code;
+use crate::source::table::{self, Entry, Placed, Row, Table, TextOrTable};
 use crate::time::Clock;
 use crate::update::Unknown;
 
 /// How one property gets its value: an expression, and the steps after it.
-pub(in super::super) struct PropertySpec {
-    pub(in super::super) name: Placed<String>,
+pub(crate) struct PropertySpec {
+    pub(crate) name: Placed<String>,
     /// An expression for the value. One without a table is this alone.
-    pub(in super::super) from: Option<Placed<Code>>,
+    pub(crate) from: Option<Placed<Code>>,
     /// An expression for the e-mail address of an owner.
-    pub(in super::super) owner: Option<Placed<Code>>,
-    pub(in super::super) map: Option<Vec<Row>>,
+    pub(crate) owner: Option<Placed<Code>>,
+    pub(crate) map: Option<Vec<Row>>,
     /// `as`
-    pub(in super::super) form: Option<Placed<Form>>,
-    pub(in super::super) at: Option<Placed<Clock>>,
-    pub(in super::super) otherwise: Option<Placed<String>>,
-    pub(in super::super) unmapped: Option<Placed<Unknown>>,
+    pub(crate) form: Option<Placed<Form>>,
+    pub(crate) at: Option<Placed<Clock>>,
+    pub(crate) otherwise: Option<Placed<String>>,
+    pub(crate) unmapped: Option<Placed<Unknown>>,
 }
 
 /// `as`
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Form {
+pub(crate) enum Form {
     DateTime,
     Date,
 }
@@ -48,7 +48,7 @@ impl PropertySpec {
     }
 
     /// The expression of its value.
-    pub(in super::super) fn code(&self) -> Option<&Placed<Code>> {
+    pub(crate) fn code(&self) -> Option<&Placed<Code>> {
         self.owner.as_ref().or(self.from.as_ref())
     }
 }

@@ -4,36 +4,36 @@ use std::time::Duration;
 
 use http::{HeaderName, Uri};
 
-use super::super::table::{Placed, Table};
 use crate::delivery::{Algorithm, Encoding, Preset, Scheme, Template, preset, preset_names};
 use crate::secrets::SecretRef;
+use crate::source::table::{Placed, Table};
 use crate::time;
 
 /// `[verify]`. Which keys belong here depends on the scheme.
 #[derive(Default)]
-pub(in super::super) struct VerifySpec {
-    pub(in super::super) scheme: Option<Placed<SchemeSpec>>,
-    pub(in super::super) secret: Option<Placed<SecretRef>>,
-    pub(in super::super) form: bool,
-    pub(in super::super) tolerance: Option<Placed<Duration>>,
-    /// Of `hmac` and `token`, as the others from here on.
-    pub(in super::super) header: Option<Placed<HeaderName>>,
-    pub(in super::super) prefix: Option<Placed<String>>,
-    /// Of `hmac` and of named schemes that sign it.
-    pub(in super::super) url: Option<Placed<String>>,
-    /// Of `hmac`, as the others from here on.
-    pub(in super::super) algorithm: Option<Placed<Algorithm>>,
-    pub(in super::super) encoding: Option<Placed<Encoding>>,
-    pub(in super::super) secret_encoding: Option<Placed<Encoding>>,
-    pub(in super::super) separator: Option<Placed<String>>,
-    pub(in super::super) signed: Option<Placed<Signed>>,
-    pub(in super::super) timestamp_header: Option<Placed<HeaderName>>,
-    pub(in super::super) id_header: Option<Placed<HeaderName>>,
+pub(crate) struct VerifySpec {
+    pub(crate) scheme: Option<Placed<SchemeSpec>>,
+    pub(crate) secret: Option<Placed<SecretRef>>,
+    pub(crate) form: bool,
+    pub(crate) tolerance: Option<Placed<Duration>>,
+    /// Belongs to `hmac`, and to named schemes that sign the address.
+    pub(crate) url: Option<Placed<String>>,
+    /// Belongs to `hmac` and `token`, and so does the prefix.
+    pub(crate) header: Option<Placed<HeaderName>>,
+    pub(crate) prefix: Option<Placed<String>>,
+    /// Belongs to `hmac`, and so do the keys below.
+    pub(crate) algorithm: Option<Placed<Algorithm>>,
+    pub(crate) encoding: Option<Placed<Encoding>>,
+    pub(crate) secret_encoding: Option<Placed<Encoding>>,
+    pub(crate) separator: Option<Placed<String>>,
+    pub(crate) signed: Option<Placed<Signed>>,
+    pub(crate) timestamp_header: Option<Placed<HeaderName>>,
+    pub(crate) id_header: Option<Placed<HeaderName>>,
 }
 
 /// `scheme`
 #[derive(Clone, Copy)]
-pub(in super::super) enum SchemeSpec {
+pub(crate) enum SchemeSpec {
     /// A named scheme.
     Named(&'static Preset),
     /// The other words: schemes whose parameters stand in the source file.
@@ -44,9 +44,9 @@ pub(in super::super) enum SchemeSpec {
 }
 
 /// `signed`
-pub(in super::super) struct Signed {
-    pub(in super::super) text: String,
-    pub(in super::super) template: Template,
+pub(crate) struct Signed {
+    pub(crate) text: String,
+    pub(crate) template: Template,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ impl SchemeSpec {
     }
 
     /// The word of the file.
-    pub(in super::super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Named(preset) => preset.name,
             Self::Hmac => "hmac",
@@ -82,7 +82,7 @@ impl SchemeSpec {
 
 impl VerifySpec {
     /// The named scheme, if it is one.
-    pub(in super::super) fn preset(&self) -> Option<&'static Preset> {
+    pub(crate) fn preset(&self) -> Option<&'static Preset> {
         match self.scheme.as_ref()?.value {
             SchemeSpec::Named(preset) => Some(preset),
             _ => None,
