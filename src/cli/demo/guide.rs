@@ -24,7 +24,8 @@ pub(super) fn tell(stage: &Stage) -> Result<()> {
     let about = if is_durable {
         "Durable mode: `webhook` queues updates and answers 202; `worker` takes them to HubSpot."
     } else {
-        "Direct mode: the function updates HubSpot itself. `make dev MODE=durable` puts a queue in between."
+        "Direct mode: the function updates HubSpot itself. `make dev MODE=durable` puts a queue \
+         in between."
     };
     let mut text = format!(
         "\n{about}\n\
@@ -59,8 +60,8 @@ pub(super) fn tell(stage: &Stage) -> Result<()> {
             "Dead letters (events/tickets/unknown-task.json makes one)",
             &[&format!(
                 "AWS_REGION={REGION} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local \\\n    \
-                 AWS_ENDPOINT_URL_SQS={aws} \\\n    target/debug/taskhook replay --dry-run \\\n    \
-                 --queue {dead_letters}"
+                 AWS_ENDPOINT_URL_SQS={aws} \\\n    target/debug/taskhook replay --dry-run \\\n   \
+                  --queue {dead_letters}"
             )],
         );
     }

@@ -56,7 +56,8 @@ pub(super) async fn tell(stage: &Stage) -> Result<()> {
     create_tasks(stage, secrets.named("taskhook/hubspot")?.expose_secret()).await?;
     let webhooks = webhooks(source, &secrets)?;
     println!(
-        "\nHubSpot answers every call with 503. Meanwhile {} webhooks come in: {} for each of {} tasks in turn,\n\
+        "\nHubSpot answers every call with 503. Meanwhile {} webhooks come in: {} for each of {} \
+         tasks in turn,\n\
          and 1 for an unknown task.\n",
         webhooks.len(),
         changes().len(),
