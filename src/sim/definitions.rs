@@ -168,7 +168,8 @@ fn check_name(schema: &Schema, property: &Property) -> Result<(), Refusal> {
     let in_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(in_name) {
         return Err(refusal::validation(format!(
-            "Property name '{name}' must begin with a lower-case letter and hold only lower-case letters, digits and underscores"
+            "Property name '{name}' must begin with a lower-case letter and hold only lower-case \
+             letters, digits and underscores"
         )));
     }
     let unique = schema.all().filter(|p| p.has_unique_value && !p.is_archived()).count();
