@@ -109,7 +109,8 @@ impl Secrets {
         let file = self.file.display();
         let Some(text) = self.texts.get(secret.id()) else {
             bail!(
-                "{file} has no secret {:?}; write the one into it that these events are signed with.",
+                "{file} has no secret {:?}; write the one into it that these events are signed \
+                 with.",
                 secret.id()
             );
         };

@@ -71,7 +71,8 @@ impl Portal {
         if file.exists() {
             // It may be another file, which nobody is to overwrite.
             bail!(
-                "{name} {why}; name the file into which `taskhook schema pull` printed the portal's properties."
+                "{name} {why}; name the file into which `taskhook schema pull` printed the \
+                 portal's properties."
             );
         }
         bail!("{name} {why}; `taskhook schema pull > {name}` makes it.")

@@ -55,8 +55,8 @@ pub(super) fn judge(file: &SourceFile) -> Result<Vec<Warning>> {
     };
     let Ok(told) = serde_json::from_str::<Told>(&json) else {
         bail!(
-            "{name}: warning: an expression of this file takes all stack or memory on an event without fields, which \
-             would end the function; bound what it builds"
+            "{name}: warning: an expression of this file takes all stack or memory on an event \
+             without fields, which would end the function; bound what it builds"
         );
     };
     let mut warnings = Vec::new();

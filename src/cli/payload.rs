@@ -85,7 +85,8 @@ pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Resu
 /// arrival.
 pub(super) fn from_event(bytes: &[u8]) -> Result<Delivery> {
     let event = lambda_event(bytes).context(
-        "It is no Lambda event, which has a body as text and a requestContext; `taskhook event` makes one.",
+        "It is no Lambda event, which has a body as text and a requestContext; `taskhook event` \
+         makes one.",
     )?;
     let context = &event["requestContext"];
     let arrived = context["timeEpoch"]

@@ -77,8 +77,9 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     // In a queue of updates later changes would overtake the messages that are received here.
     if dead_letters.has_redrive_policy().await.map_err(Error::msg).context(UNREADABLE)? {
         bail!(
-            "{} is a queue that a function works off, since it has a redrive policy: taking messages out of it would \
-             keep them from the worker. Name the queue of dead letters with --queue.",
+            "{} is a queue that a function works off, since it has a redrive policy: taking \
+             messages out of it would keep them from the worker. Name the queue of dead letters \
+             with --queue.",
             arguments.queue
         );
     }
@@ -237,7 +238,8 @@ impl Visit<'_> {
         report.gone += gone.len();
         if let Err(why) = self.dead_letters.delete(&gone.iter().collect::<Vec<_>>()).await {
             report.problem.get_or_insert(anyhow!(
-                "Not all that went through could be deleted: {why}. The rest comes back in twenty minutes."
+                "Not all that went through could be deleted: {why}. The rest comes back in twenty \
+                 minutes."
             ));
         }
         self.held.retain(|held| !gone.iter().any(|gone| gone.id == held.id));

@@ -160,11 +160,13 @@ fn hint(refusal: &Refusal) -> Option<&'static str> {
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     if refusal.status == 409 || says(&["already exists", "already_exists"]) {
         Some(
-            "it may be archived, or sensitive: restore it in HubSpot or let the token see it, or name another property",
+            "it may be archived, or sensitive: restore it in HubSpot or let the token see it, or \
+             name another property",
         )
     } else if says(&["unique"]) && says(&["limit", "at most", "maximum", "exceed", "too many"]) {
         Some(
-            "ten properties of an object can have unique values; if they are used up, archive one that nobody needs",
+            "ten properties of an object can have unique values; if they are used up, archive one \
+             that nobody needs",
         )
     } else {
         None

@@ -83,7 +83,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         bail!("{failed} of {cases} cases could not be written down.");
     }
     bail!(
-        "{failed} of {cases} cases failed. Where the new outcome is right, `taskhook test --bless` writes it down."
+        "{failed} of {cases} cases failed. Where the new outcome is right, `taskhook test \
+         --bless` writes it down."
     )
 }
 
@@ -107,8 +108,8 @@ impl Shelf {
         match sources.iter().find(|source| source.name == name) {
             Some(source) => Ok((sources, source)),
             None => bail!(
-                "there is no such source; write {name}.toml, remove its samples, or say in TASKHOOK_SOURCES where the \
-                 sources are."
+                "there is no such source; write {name}.toml, remove its samples, or say in \
+                 TASKHOOK_SOURCES where the sources are."
             ),
         }
     }
