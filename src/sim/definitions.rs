@@ -18,10 +18,12 @@ use super::{
 pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
     let sensitivity = sensitivity(&portal.scopes, request.parameter("dataSensitivity"))?;
-    let is_asked = |property: &&Property| {
-        property.is_archived() == archived && property.sensitivity() == sensitivity
-    };
-    let results: Vec<&Property> = portal.schema.all().filter(is_asked).collect();
+    let mut results = Vec::new();
+    for property in portal.schema.all() {
+        if property.is_archived() == archived && property.sensitivity() == sensitivity {
+            results.push(property);
+        }
+    }
     Ok(Answer::json(200, json!({ "results": results })))
 }
 
@@ -29,9 +31,12 @@ pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal
 pub(super) fn show(portal: &Portal, name: &str, request: &Request) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
     let sensitivity = sensitivity(&portal.scopes, request.parameter("dataSensitivity"))?;
-    let property =
-        portal.schema.find(name, archived).filter(|property| property.sensitivity() == sensitivity);
-    Ok(Answer::json(200, json!(property.ok_or_else(|| refusal::no_such_property(name))?)))
+    match portal.schema.find(name, archived) {
+        Some(property) if property.sensitivity() == sensitivity => {
+            Ok(Answer::json(200, json!(property)))
+        }
+        _ => Err(refusal::no_such_property(name)),
+    }
 }
 
 /// Creates a property.
@@ -95,10 +100,11 @@ pub(super) fn read_batch(portal: &Portal, body: &[u8]) -> Result<Outcome, Refusa
     let sensitivity = sensitivity(&portal.scopes, batch.data_sensitivity)?;
     let mut outcome = Outcome::default();
     for Name { name } in &batch.inputs {
-        let found = portal.schema.find(name, batch.archived);
-        match found.filter(|property| property.sensitivity() == sensitivity) {
-            Some(property) => outcome.results.push(json!(property)),
-            None => outcome.refuse(refusal::no_such_property(name)),
+        match portal.schema.find(name, batch.archived) {
+            Some(property) if property.sensitivity() == sensitivity => {
+                outcome.results.push(json!(property));
+            }
+            _ => outcome.refuse(refusal::no_such_property(name)),
         }
     }
     Ok(outcome)
