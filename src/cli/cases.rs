@@ -12,6 +12,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::shared;
 use super::{explain, payload};
 use crate::delivery::{NotRead, Tolerance};
 use crate::source::{Source, Sources};
@@ -86,7 +87,7 @@ impl Secrets {
         if !file.exists() {
             return Ok(Self { file, texts: BTreeMap::new() });
         }
-        let json: BTreeMap<String, String> = serde_json::from_str(&super::text_of(&file)?)
+        let json: BTreeMap<String, String> = serde_json::from_str(&shared::read_text(&file)?)
             .map_err(|error| anyhow!("{} is no JSON object of texts: {error}.", file.display()))?;
         let texts = json.into_iter().map(|(name, text)| (name, SecretString::from(text))).collect();
         Ok(Self { file, texts })

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::cases::Secrets;
 use super::check_portal::Portal;
 use super::judge::judge;
+use super::shared;
 use super::terminal::table;
 use super::{doubtful_secrets, own_properties, payload};
 use crate::files;
@@ -35,9 +36,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let live: Vec<_> = sources.iter().collect();
     if problems.is_empty() || !live.is_empty() {
-        super::print(&format!("{}{}", list(&live), ready(&path, &sources)))?;
+        shared::print(&format!("{}{}", list(&live), ready(&path, &sources)))?;
     }
-    if problems.is_empty() { Ok(()) } else { Err(super::all(&problems)) }
+    if problems.is_empty() { Ok(()) } else { Err(shared::join(&problems)) }
 }
 
 /// Prints the warnings about each file, and about the secrets of the samples.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::demand::Definitions;
 use super::portal;
+use super::shared;
 use crate::files;
 use crate::hubspot::Schema;
 use crate::source::{SourceFile, demands};
@@ -44,19 +45,20 @@ impl Portal {
             }
         }
         if !problems.is_empty() {
-            return Err(super::all(&problems));
+            return Err(shared::join(&problems));
         }
         if !told.is_empty() {
-            return super::print(
+            return shared::print(
                 "the portal has every property that the token may see, and takes every constant\n",
             );
         }
-        super::print("the portal has every property, and takes every constant\n")
+        shared::print("the portal has every property, and takes every constant\n")
     }
 
     fn schema(&self) -> Result<Option<Schema>> {
         if self.online {
-            let answer = super::block_on(async { portal::pull(&portal::connect().await?).await })??;
+            let answer =
+                shared::block_on(async { portal::pull(&portal::connect().await?).await })??;
             return portal::schema(&answer).map(Some);
         }
         let Some(file) = &self.schema else { return Ok(None) };

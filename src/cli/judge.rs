@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use super::shared;
 use crate::source::{Problem, SourceFile, Warning, warnings};
 
 /// The name of the command that [`run`] is, which no help shows.
@@ -36,7 +37,7 @@ pub(super) fn run(_: &Arguments) -> Result<()> {
     for Warning(problem) in warnings(&[file]) {
         told.push((problem.line, problem.column, problem.message));
     }
-    super::print(&serde_json::json!(told).to_string())
+    shared::print(&serde_json::json!(told).to_string())
 }
 
 /// The warnings about a file. The error is a warning about the file as a whole, because its

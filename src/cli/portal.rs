@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::shared;
 use crate::hubspot::{Error, Hubspot, Schema, Token};
 use crate::outcome::RetryReason;
 use crate::secrets::Secrets;
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A client of the portal that the environment names, with its token fetched.
 pub(super) async fn connect() -> Result<Hubspot> {
-    let settings = Portal::read(&super::variable).map_err(|problems| super::all(&problems))?;
+    let settings = Portal::read(&shared::variable).map_err(|problems| shared::join(&problems))?;
     let http = outbound::client(true);
     let token = match settings.token {
         PortalToken::Given(token) => Token::Given(token),

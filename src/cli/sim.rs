@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Result, anyhow, bail};
 
+use super::shared;
 use crate::sim::{Seed, Sim};
 
 /// Run a stand-in for HubSpot's tasks API until it is stopped
@@ -33,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         Some(file) => read_seed(file)?,
         None => Seed::default(),
     };
-    super::block_on(serve(seed, arguments))?
+    shared::block_on(serve(seed, arguments))?
 }
 
 async fn serve(seed: Seed, arguments: &Arguments) -> Result<()> {
@@ -52,7 +53,7 @@ async fn serve(seed: Seed, arguments: &Arguments) -> Result<()> {
             ),
         },
     };
-    super::print(&format!("HubSpot stand-in: {}\n", sim.url()))?;
+    shared::print(&format!("HubSpot stand-in: {}\n", sim.url()))?;
     stopped.await;
     Ok(())
 }

@@ -9,6 +9,7 @@ use similar::TextDiff;
 
 use super::cases::{self, Case, Given, Secrets};
 use super::payload;
+use super::shared;
 use super::terminal::table;
 use crate::files;
 use crate::source::{Source, Sources};
@@ -74,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         total.cases += tally.cases;
         total.failed += tally.failed;
     }
-    super::print(&format!("{remarks}{}", table(&rows)))?;
+    shared::print(&format!("{remarks}{}", table(&rows)))?;
     let Tally { cases, failed, .. } = total;
     if failed == 0 {
         return Ok(());
@@ -154,7 +155,7 @@ fn compare(case: &Case, given: &Given) -> Result<()> {
     if !case.expected.exists() {
         bail!("{name} is missing; `taskhook test --bless` writes it:\n{}", text(&given.value));
     }
-    let expected: Value = serde_json::from_str(&super::text_of(&case.expected)?)
+    let expected: Value = serde_json::from_str(&shared::read_text(&case.expected)?)
         .map_err(|error| anyhow!("{name} is no JSON: {error}."))?;
     if expected == given.value {
         return Ok(());

@@ -154,8 +154,3 @@ impl Drop for Sim {
         self.server.abort();
     }
 }
-
-/// The portal's id ("Hub ID").
-const PORTAL_ID: u32 = 44_556_677;
-/// HubSpot's number for the object type task.
-const TASK_TYPE: &str = "0-27";

@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{PORTAL_ID, TASK_TYPE, answer::Answer, invalid::Invalid};
+use super::{
+    answer::Answer,
+    invalid::Invalid,
+    tasks::{PORTAL_ID, TASK_TYPE},
+};
 
 /// An error object and the status it answers with. As an answer it gets a `correlationId`; in
 /// `errors[]` of a batch it stands as it is.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{PORTAL_ID, TASK_TYPE, tasks::Task};
+use super::tasks::{PORTAL_ID, TASK_TYPE, Task};
 
 /// The answer to a write: what was written (`""` where it was cleared), and some properties that
 /// nobody asked for.

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use super::super::terminal::bold;
-use super::{REGION, Stage};
+use super::stage::{REGION, Stage};
+use crate::cli::shared;
+use crate::cli::terminal::bold;
 
 /// The sample that the commands send.
 const SAMPLE: &str = "events/github/closed.json";
@@ -65,12 +66,12 @@ pub(super) fn tell(stage: &Stage) -> Result<()> {
             )],
         );
     }
-    super::super::print(&format!("{text}\nCtrl-C stops everything.\n"))
+    shared::print(&format!("{text}\nCtrl-C stops everything.\n"))
 }
 
 /// Prints the end of `make demo`.
 pub(super) fn tell_next() -> Result<()> {
-    super::super::print(NEXT)
+    shared::print(NEXT)
 }
 
 fn section(heading: &str, commands: &[&str]) -> String {

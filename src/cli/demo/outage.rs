@@ -12,10 +12,11 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::super::cases::Secrets;
-use super::super::payload;
-use super::super::terminal::{Progress, green, red, wrap};
-use super::{PATIENCE, Stage, call, hubspot_calls, kinds, tasks};
+use super::stage::{PATIENCE, Stage, call, hubspot_calls, kinds, tasks};
+use crate::cli::cases::Secrets;
+use crate::cli::payload;
+use crate::cli::shared;
+use crate::cli::terminal::{Progress, green, red, wrap};
 use crate::delivery::Delivery;
 use crate::queue::{Queue, Received};
 use crate::source::Source;
@@ -281,7 +282,7 @@ fn judge(tasks: &[Value], calls: &[Value], letters: &[Value]) -> Result<()> {
     for (name, value) in letters.first().and_then(Value::as_object).into_iter().flatten() {
         println!("{}", wrap(&format!("    {name:<8}  "), &value.to_string()));
     }
-    if verdict.wrong.is_empty() { Ok(()) } else { Err(super::super::all(&verdict.wrong)) }
+    if verdict.wrong.is_empty() { Ok(()) } else { Err(shared::join(&verdict.wrong)) }
 }
 
 /// The sentences that turned out wrong, with their details.

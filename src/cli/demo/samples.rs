@@ -13,9 +13,10 @@ use serde_json::Value;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::super::cases;
-use super::super::terminal::{Progress, WIDTH, bold, green, red, wrap};
-use super::{PATIENCE, Stage, hubspot_calls, kinds, tasks};
+use super::stage::{PATIENCE, Stage, hubspot_calls, kinds, tasks};
+use crate::cli::cases;
+use crate::cli::shared;
+use crate::cli::terminal::{Progress, WIDTH, bold, green, red, wrap};
 use crate::text::shorten;
 
 /// How many samples of each kind are shown in full.
@@ -114,7 +115,7 @@ fn read(events: &Path) -> Result<Vec<Sample>> {
     let mut samples = Vec::new();
     for (source, cases) in cases::read(events)? {
         for case in cases {
-            let text = super::super::text_of(&case.expected)?;
+            let text = shared::read_text(&case.expected)?;
             let expected = serde_json::from_str(&text)
                 .map_err(|error| anyhow!("{} is no JSON: {error}.", case.expected.display()))?;
             let stem = case.event.file_stem().unwrap_or_default().to_string_lossy().into_owned();

@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, anyhow};
 use std::path::Path;
 
-use super::super::payload;
+use crate::cli::payload;
 use crate::files;
 use crate::source::SourceFile;
 
