@@ -81,7 +81,7 @@ pub(super) fn archive(schema: &mut Schema, name: &str) -> Result<Answer, Refusal
     Ok(Answer::empty())
 }
 
-/// Creates several properties, those that it can.
+/// Creates several properties. Ones that can't be created become errors of the batch.
 pub(super) fn create_batch(schema: &mut Schema, body: &[u8]) -> Result<Outcome, Refusal> {
     let batch: Batch<Value> = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
     let mut outcome = Outcome::default();
@@ -110,7 +110,7 @@ pub(super) fn read_batch(portal: &Portal, body: &[u8]) -> Result<Outcome, Refusa
     Ok(outcome)
 }
 
-/// Archives several properties; those that aren't there are as good as archived.
+/// Archives several properties. A property that doesn't exist is as good as archived.
 pub(super) fn archive_batch(schema: &mut Schema, body: &[u8]) -> Result<Answer, Refusal> {
     let batch: Batch<Name> = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
     for Name { name } in &batch.inputs {

@@ -119,7 +119,8 @@ fn find(
         .ok_or_else(|| refusal::task_not_found(id))
 }
 
-/// The parameter `properties` names what to show, as a list with commas or again and again.
+/// The task with the properties that the parameter `properties` names, once with commas or again
+/// and again.
 fn shown(portal: &Portal, task: &Task, archived: bool, request: &Request) -> Value {
     let mut names = Vec::new();
     for list in request.parameters("properties") {

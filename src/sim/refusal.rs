@@ -44,7 +44,7 @@ impl From<Refusal> for Answer {
     }
 }
 
-/// How much a refused batch tells about what was wrong.
+/// How much a refused batch tells about its mistakes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Detail {
     /// Names nothing.

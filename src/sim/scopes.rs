@@ -53,7 +53,8 @@ impl Scopes {
     }
 }
 
-/// The scopes of a place, of which one is enough. Tasks go by those of contacts.
+/// The scopes of a place, of which one is enough. Tasks have no scopes of their own, but go by the
+/// contacts' ones.
 fn needed(place: &Place) -> &'static [&'static str] {
     match place {
         Place::Owners | Place::Owner(_) => &["crm.objects.owners.read"],
