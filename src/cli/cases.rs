@@ -1,14 +1,14 @@
-//! The sample deliveries in `events/`: one folder for each source, and beside each event a file with
-//! the result that it must have. Results don't depend on the clock, because an event arrives at the
-//! time that it says and may have been signed at any time.
+//! The sample deliveries in `events/`: one folder for each source, and beside each event a file
+//! with the result that it must have. Results don't depend on the clock, because an event arrives
+//! at the time that it says and may have been signed at any time.
 
-use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context as _, Result, anyhow, bail};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 

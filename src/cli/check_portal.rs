@@ -1,8 +1,9 @@
-//! `taskhook check` against a portal: are its properties what the source files take them for?
+//! `taskhook check` against a portal: whether its properties suit the source files.
 
-use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
 
 use super::demand::Definitions;
 use super::portal;
@@ -28,7 +29,8 @@ impl Portal {
         self.online || self.schema.is_some()
     }
 
-    /// The error is everything that doesn't fit, a line each. The files are those of `path`.
+    /// Holds the source files of `path` against the portal, if one is named. The error has a line
+    /// for each mistake.
     pub(super) fn check(&self, path: &Path, sources: &[SourceFile]) -> Result<()> {
         let Some(schema) = self.schema()? else { return Ok(()) };
         let portal =

@@ -16,7 +16,7 @@ const DATETIME: &str = "2026-03-05T14:02:11.000Z";
 const DATE: &str = "2026-03-05";
 
 impl Definitions {
-    /// Holds a demand against the definitions. The failure says what is wrong and what to do.
+    /// Holds a demand against the definitions. The failure has the mistake and its cure.
     pub(super) fn check(&self, demand: &Demand) -> Result<(), Unfit> {
         let name = &demand.property;
         let checked = match &demand.asks {
@@ -86,7 +86,8 @@ const CREATES: &str = "`taskhook schema apply` creates it";
 const OTHER: &str = "that can't be changed later: name another property, and `taskhook schema \
                      apply` creates it";
 
-/// Leaves out a problem of the property itself, which is reported once, where the property is named.
+/// Leaves out a problem of the property itself, which is reported once, where the property is
+/// named.
 fn of_the_value(checked: Result<String, Unfit>) -> Result<(), Unfit> {
     match checked {
         Ok(_) | Err((FailReason::UnknownProperty | FailReason::ReadOnlyProperty, _)) => Ok(()),

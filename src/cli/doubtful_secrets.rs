@@ -10,8 +10,8 @@ use crate::source::Source;
 /// Shorter ones can be found by trying.
 const SHORTEST: usize = 16;
 
-/// Secrets that documentation shows besides those of the presets: of GitHub, Slack, and the
-/// Standard Webhooks.
+/// Secrets that the documentation of GitHub, Slack and the Standard Webhooks shows. The presets
+/// know others.
 const PUBLISHED: [&str; 4] = [
     "It's a Secret to Everybody",
     "8f742231b10e8888abcd99yyyzzz85a5",

@@ -1,8 +1,8 @@
-//! `taskhook explain`: what a payload says, by a source file.
+//! `taskhook explain`: a payload as a source file reads it.
 
-use anyhow::Error;
 use std::path::PathBuf;
 
+use anyhow::Error;
 use serde_json::{Map, Value, json};
 
 use super::payload;

@@ -4,11 +4,12 @@
 //! can't be interrupted, and one that overflows the stack or takes all memory ends the process: so
 //! a second process takes the risk.
 
-use anyhow::{Result, anyhow, bail};
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
 
 use super::shared;
 use crate::source::{Problem, SourceFile, Warning, warnings};

@@ -1,4 +1,4 @@
-//! The commands of `taskhook`: what they take, and how they end.
+//! The commands of `taskhook`, their arguments, and their exit codes.
 
 mod cases;
 mod check;

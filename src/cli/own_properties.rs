@@ -7,9 +7,9 @@ use super::demand::Definitions;
 use crate::hubspot::Schema;
 use crate::source::{Demand, SourceFile, Warning, demands};
 
-/// The names of the properties that HubSpot defines for tasks. It publishes no list: these were gathered
-/// from its guide (<https://developers.hubspot.com/docs/api-reference/crm-tasks-v3/guide>) and from
-/// portals' own lists.
+/// The names of the properties that HubSpot defines for tasks. It publishes no list: these were
+/// gathered from its guide (<https://developers.hubspot.com/docs/api-reference/crm-tasks-v3/guide>)
+/// and from portals' own lists.
 const NAMES: &str = "\
     hs_all_accessible_team_ids hs_all_assigned_business_unit_ids hs_all_owner_ids hs_all_team_ids \
     hs_app_id hs_associated_company_labels hs_associated_contact_labels hs_at_mentioned_owner_ids \

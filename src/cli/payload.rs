@@ -1,10 +1,10 @@
 //! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a
 //! complete Lambda event.
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -38,8 +38,8 @@ pub(super) fn read_sources(path: &Path) -> Result<Sources> {
     if sources.problems().is_empty() { Ok(sources) } else { Err(shared::join(sources.problems())) }
 }
 
-/// The source files, of which the one of this name has to work. Problems of other files are warnings
-/// here.
+/// The source files, of which the one of this name has to work. Problems of other files are
+/// warnings here.
 pub(super) fn sources_with(name: &str) -> Result<Sources> {
     let sources = Sources::read(&files()?);
     let is_there = sources.iter().any(|source| source.name == name);

@@ -1,9 +1,9 @@
 //! The HubSpot portal, as the environment names it, for the commands that talk to it.
 
-use anyhow::{Result, anyhow, bail};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -1,8 +1,8 @@
-//! `taskhook schema`: the portal's task properties, and those that the sources need.
+//! `taskhook schema`: fetches the portal's task properties, and creates the ones that sources need.
 
-use anyhow::Result;
 use std::collections::BTreeMap;
 
+use anyhow::Result;
 use serde_json::Value;
 
 use super::demand::Definitions;

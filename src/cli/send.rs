@@ -1,8 +1,8 @@
 //! `taskhook send`: a webhook as its sender would send it, to a function that runs.
 
-use anyhow::{Result, anyhow};
 use std::time::Duration;
 
+use anyhow::{Result, anyhow};
 use http::{HeaderMap, Uri, header};
 use serde_json::Value;
 

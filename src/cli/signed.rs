@@ -1,8 +1,8 @@
 //! A payload, signed afresh as its sender would.
 
-use anyhow::{Error, Result, bail};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Error, Result, bail};
 use secrecy::SecretString;
 
 use super::cases::Secrets;

@@ -1,9 +1,9 @@
-//! `taskhook test`: do the sample events still give what they must?
+//! `taskhook test`: whether the sample events still have the expected results.
 
-use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use similar::TextDiff;
 
@@ -52,7 +52,7 @@ struct Tally {
     remarks: Vec<String>,
 }
 
-/// Fails when a case doesn't give what it must.
+/// Fails when a case doesn't have the expected result.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let mut cases = cases::read(&arguments.events)?;
     let shelf = Shelf::open(cases.keys())?;
@@ -116,7 +116,8 @@ impl Shelf {
     }
 }
 
-/// Runs the cases of a source, and tells what is not as it must be. With `bless` it is made to be.
+/// Runs the cases of a source, and compares their results with the expected ones, or with `bless`
+/// writes them down.
 fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: bool) -> Tally {
     let mut tally = Tally { cases: cases.len(), ..Tally::default() };
     let found = match shelf.find(name) {

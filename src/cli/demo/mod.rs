@@ -1,5 +1,5 @@
-//! `taskhook demo`: what `make demo` and `make dev` show. `scripts/local.py` starts the functions
-//! and what stands in for AWS and HubSpot around them, and says in a file where everything is.
+//! `taskhook demo`: the scenes of `make demo` and `make dev`. `scripts/local.py` starts the functions
+//! and the stand-ins for AWS and HubSpot, and writes their addresses into a file.
 
 mod guide;
 mod outage;
@@ -30,7 +30,7 @@ enum Scene {
     /// The secrets and queues in AWS, and copies of the source files that let a signature of any
     /// age pass
     SetUp,
-    /// Every sample delivery, and what comes of it
+    /// Every sample delivery, and its results
     Samples,
     /// `HubSpot` is down while webhooks come in
     Outage,

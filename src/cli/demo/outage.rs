@@ -1,12 +1,12 @@
 //! The story of the durable mode: HubSpot is down while webhooks come in, and afterwards every task
 //! is right.
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use http::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -29,13 +29,13 @@ const UNKNOWN_TASK: &str = "T-404";
 /// How long the outage lasts at least.
 const OUTAGE: Duration = Duration::from_secs(10);
 
-/// The worker's backoff is 5, 10, 20 s: after an outage of 10 s everything has come back 20 s
+/// The worker's backoff is 5, 10, 20 s: after an outage of 10 s every update has been retried 20 s
 /// later.
 const THROUGH_WITHIN: Duration = Duration::from_mins(2);
 
-/// The changes of a task, a webhook for each, and the value that the task has afterwards. Each changes
-/// something that the others leave alone, so that none can be lost unseen; the subject counts them,
-/// so that none can come twice or late unseen.
+/// The changes of a task, a webhook for each, and the value that the task has afterwards. Each
+/// changes something that the others leave alone, so that none can be lost unseen; the subject
+/// counts them, so that none can come twice or late unseen.
 fn changes() -> [(Value, (&'static str, &'static str)); 5] {
     [
         (json!({"priority": "urgent"}), ("hs_task_priority", "HIGH")),

@@ -1,11 +1,11 @@
 //! The story of the direct mode: every sample delivery goes through `cargo lambda invoke`, and its
 //! reply is judged.
 
-use anyhow::{Result, anyhow, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 
+use anyhow::{Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ const SHOWN: usize = 3;
 /// How many changed tasks are shown in full.
 const TASKS_SHOWN: usize = 4;
 
-/// A sample and what it must give.
+/// A sample and its expected result.
 struct Sample {
     name: String,
     source: String,
@@ -185,7 +185,7 @@ impl Reply {
     }
 }
 
-/// The tasks that there are: unique property and value.
+/// The keys of all tasks: unique property and value.
 fn keys(tasks: &[Value]) -> BTreeSet<(String, String)> {
     let mut keys = BTreeSet::new();
     for task in tasks {

@@ -1,8 +1,9 @@
 //! Copies of the source files for the functions on this machine. The samples were signed at fixed
 //! times, so the copies have a tolerance of a hundred years.
 
-use anyhow::{Context as _, Result, anyhow};
 use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::cli::payload;
 use crate::files;
@@ -10,8 +11,8 @@ use crate::source::SourceFile;
 
 const TOLERANCE: &str = "tolerance = \"876000h\"\n";
 
-/// Writes the live source files, and those that lie ready, into a folder of their own. Of a file
-/// that is in both, the live one counts.
+/// Writes the live source files, and the available ones, into a folder of their own. A live file
+/// counts over an available one of the same name.
 pub(super) fn copy(folder: &Path) -> Result<()> {
     let ready = files::available(&payload::path());
     let mut all = files::read(&ready).unwrap_or_default();
