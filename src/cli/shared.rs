@@ -33,8 +33,8 @@ pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Writes to standard output. A closed pipe is no failure, because its reader may have had enough, as
-/// `head` has.
+/// Writes to standard output. A closed pipe is no failure, because its reader may have had enough,
+/// as `head` has.
 pub(super) fn print(text: &str) -> Result<()> {
     let mut output = std::io::stdout();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {

@@ -1,5 +1,5 @@
-//! `taskhook demo`: the scenes of `make demo` and `make dev`. `scripts/local.py` starts the functions
-//! and the stand-ins for AWS and HubSpot, and writes their addresses into a file.
+//! `taskhook demo`: the scenes of `make demo` and `make dev`. `scripts/local.py` starts the
+//! functions and the stand-ins for AWS and HubSpot, and writes their addresses into a file.
 
 mod guide;
 mod outage;
