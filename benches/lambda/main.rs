@@ -1,9 +1,9 @@
 //! How fast the functions start and answer, and what they take, beside a Lambda function that only
 //! says hello.
 //!
-//! `make bench` runs it. The programs are the release build, run as Lambda would; around them stand
-//! a Runtime API and Secrets Manager ([`aws`]) and the HubSpot stand-in. `docs/performance.md` says
-//! what is measured and why.
+//! `make bench` runs it. The programs are release builds, `webhook` as it is packaged, without the
+//! tool, and run as Lambda would run them; around them stand a Runtime API and Secrets Manager
+//! ([`aws`]) and the HubSpot stand-in. `docs/performance.md` says what is measured and why.
 
 mod aws;
 mod program;

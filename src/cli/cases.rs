@@ -1,17 +1,18 @@
-//! The sample deliveries in `events/`: one folder for each source, and beside each event a file with
-//! the result that it must have. Results don't depend on the clock, because an event arrives at the
-//! time that it says and may have been signed at any time.
+//! The sample deliveries in `events/`: one folder for each source, and beside each event a file
+//! with the result that it must have. Results don't depend on the clock, because an event arrives
+//! at the time that it says and may have been signed at any time.
 
-use anyhow::{Context as _, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::{Context as _, Result, anyhow, bail};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
+use super::shared;
 use super::{explain, payload};
 use crate::delivery::{NotRead, Tolerance};
 use crate::source::{Source, Sources};
@@ -86,7 +87,7 @@ impl Secrets {
         if !file.exists() {
             return Ok(Self { file, texts: BTreeMap::new() });
         }
-        let json: BTreeMap<String, String> = serde_json::from_str(&super::text_of(&file)?)
+        let json: BTreeMap<String, String> = serde_json::from_str(&shared::read_text(&file)?)
             .map_err(|error| anyhow!("{} is no JSON object of texts: {error}.", file.display()))?;
         let texts = json.into_iter().map(|(name, text)| (name, SecretString::from(text))).collect();
         Ok(Self { file, texts })
@@ -109,7 +110,8 @@ impl Secrets {
         let file = self.file.display();
         let Some(text) = self.texts.get(secret.id()) else {
             bail!(
-                "{file} has no secret {:?}; write the one into it that these events are signed with.",
+                "{file} has no secret {:?}; write the one into it that these events are signed \
+                 with.",
                 secret.id()
             );
         };

@@ -1,13 +1,14 @@
-//! `taskhook check`: is everything right with the source files?
+//! `taskhook check`: finds the mistakes in the source files.
+
+use std::path::Path;
 
 use anyhow::{Error, Result};
-use std::path::Path;
 
 use super::cases::Secrets;
 use super::check_portal::Portal;
 use super::judge::judge;
 use super::terminal::table;
-use super::{doubtful_secrets, own_properties, payload};
+use super::{doubtful_secrets, own_properties, payload, shared};
 use crate::files;
 use crate::source::{Problem, Source, SourceFile, Sources, Warning, shared_secrets};
 
@@ -35,18 +36,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let live: Vec<_> = sources.iter().collect();
     if problems.is_empty() || !live.is_empty() {
-        super::print(&format!("{}{}", list(&live), ready(&path, &sources)))?;
+        shared::print(&format!("{}{}", list(&live), ready(&path, &sources)))?;
     }
-    if problems.is_empty() { Ok(()) } else { Err(super::all(&problems)) }
+    if problems.is_empty() { Ok(()) } else { Err(shared::join(&problems)) }
 }
 
 /// Prints the warnings about each file, and about the secrets of the samples.
 fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Result<()> {
     let own = own_properties::definitions()?;
-    let shared = shared_secrets(files);
+    let same_secret = shared_secrets(files);
     for file in files {
         let mut found = Vec::new();
-        for Warning(problem) in &shared {
+        for Warning(problem) in &same_secret {
             if problem.file == file.file {
                 found.push(Warning(problem.clone()));
             }

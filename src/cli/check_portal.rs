@@ -1,11 +1,13 @@
-//! `taskhook check` against a portal: are its properties what the source files take them for?
+//! `taskhook check` against a portal: whether its properties suit the source files.
 
-use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
+
 use super::demand::Definitions;
 use super::portal;
+use super::shared;
 use crate::files;
 use crate::hubspot::Schema;
 use crate::source::{SourceFile, demands};
@@ -27,7 +29,8 @@ impl Portal {
         self.online || self.schema.is_some()
     }
 
-    /// The error is everything that doesn't fit, a line each. The files are those of `path`.
+    /// Holds the source files of `path` against the portal, if one is named. The error has a line
+    /// for each mistake.
     pub(super) fn check(&self, path: &Path, sources: &[SourceFile]) -> Result<()> {
         let Some(schema) = self.schema()? else { return Ok(()) };
         let portal =
@@ -44,19 +47,20 @@ impl Portal {
             }
         }
         if !problems.is_empty() {
-            return Err(super::all(&problems));
+            return Err(shared::join(&problems));
         }
         if !told.is_empty() {
-            return super::print(
+            return shared::print(
                 "the portal has every property that the token may see, and takes every constant\n",
             );
         }
-        super::print("the portal has every property, and takes every constant\n")
+        shared::print("the portal has every property, and takes every constant\n")
     }
 
     fn schema(&self) -> Result<Option<Schema>> {
         if self.online {
-            let answer = super::block_on(async { portal::pull(&portal::connect().await?).await })??;
+            let answer =
+                shared::block_on(async { portal::pull(&portal::connect().await?).await })??;
             return portal::schema(&answer).map(Some);
         }
         let Some(file) = &self.schema else { return Ok(None) };
@@ -71,7 +75,8 @@ impl Portal {
         if file.exists() {
             // It may be another file, which nobody is to overwrite.
             bail!(
-                "{name} {why}; name the file into which `taskhook schema pull` printed the portal's properties."
+                "{name} {why}; name the file into which `taskhook schema pull` printed the \
+                 portal's properties."
             );
         }
         bail!("{name} {why}; `taskhook schema pull > {name}` makes it.")

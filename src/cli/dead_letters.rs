@@ -20,19 +20,19 @@ const ID: usize = 8;
 /// Selects letters. Without any condition it selects all.
 #[derive(Debug, clap::Args)]
 pub(super) struct Filter {
-    /// Only those whose ids begin so; can be given several times
+    /// Only letters whose ids begin so; can be given several times
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
-    /// Only those of this source
+    /// Only letters of this source
     #[arg(long)]
     source: Option<String>,
-    /// Only those with this reason, such as `not_found`
+    /// Only letters with this reason, such as `not_found`
     #[arg(long)]
     reason: Option<String>,
-    /// Only those older than this, such as 1h
+    /// Only letters older than this, such as 1h
     #[arg(long, value_name = "TIME", value_parser = duration)]
     older_than: Option<Duration>,
-    /// Only those younger than this
+    /// Only letters younger than this
     #[arg(long, value_name = "TIME", value_parser = duration)]
     newer_than: Option<Duration>,
 }

@@ -1,22 +1,22 @@
-//! Whether a portal gives what the source files ask of it, and what to do where it doesn't.
+//! Holds the demands of source files against a portal, and says the cure where it doesn't meet one.
 
 use crate::hubspot::{Schema, Unfit};
 use crate::outcome::FailReason;
 use crate::source::{Asks, Demand, Warning};
 
-/// What a portal's tasks take.
+/// The properties of a portal's tasks.
 pub(super) struct Definitions {
     pub(super) schema: Schema,
     /// Whether the functions know it too: then they put values right that can be.
     pub(super) is_deployed: bool,
 }
 
-/// What `as = "datetime"` and `as = "date"` make of a time.
+/// A time as `as = "datetime"` and `as = "date"` write it.
 const DATETIME: &str = "2026-03-05T14:02:11.000Z";
 const DATE: &str = "2026-03-05";
 
 impl Definitions {
-    /// Holds a demand against the definitions. The failure says what is wrong and what to do.
+    /// Holds a demand against the definitions. The failure has the mistake and its cure.
     pub(super) fn check(&self, demand: &Demand) -> Result<(), Unfit> {
         let name = &demand.property;
         let checked = match &demand.asks {
@@ -32,13 +32,16 @@ impl Definitions {
         })
     }
 
-    /// A property that the definitions lack and the portal may have.
+    /// The warning about a property that the definitions lack and the portal may have.
     pub(super) fn unseen(&self, demand: &Demand) -> Warning {
         let name = &demand.property;
-        let nearest = self.schema.nearest(name).map(|meant| format!("; did you mean `{meant}`?"));
+        let hint = match self.schema.nearest(name) {
+            Some(meant) => format!("; did you mean `{meant}`?"),
+            None => String::new(),
+        };
         Warning(demand.problem(format!(
-            "{name}: the portal has no such property, unless it is a sensitive one, which the token may not see{}",
-            nearest.unwrap_or_default()
+            "{name}: the portal has no such property, unless it is a sensitive one, which the \
+             token may not see{hint}"
         )))
     }
 
@@ -52,41 +55,42 @@ impl Definitions {
             Err((FailReason::InvalidValue, detail)) if detail.contains(" is not one of ") => {
                 Err((FailReason::InvalidValue, format!("{detail}; write one of these")))
             }
-            result => of_the_value(result.map(|_| ())),
+            unfit => of_the_value(unfit),
         }
     }
 
     fn check_time(&self, name: &str, form: &str, written: &str) -> Result<(), Unfit> {
-        let checked = of_the_value(self.schema.check_value(name, written).map(|_| ()));
-        checked.map_err(|(reason, detail)| {
-            (reason, format!("what as = {form:?} writes doesn't fit {detail}"))
-        })?;
+        if let Err((reason, detail)) = of_the_value(self.schema.check_value(name, written)) {
+            return Err((reason, format!("what as = {form:?} writes doesn't fit {detail}")));
+        }
         self.check_text(name, written)
     }
 
+    /// The cure, which follows the detail.
     fn advice(&self, demand: &Demand, reason: FailReason) -> String {
         let is_for_apply = matches!(demand.asks, Asks::UniqueValues | Asks::EventTime);
-        let nearest =
-            self.schema.nearest(&demand.property).map(|name| format!("did you mean `{name}`?"));
-        match (reason, nearest) {
-            (FailReason::UnknownProperty, Some(meant)) if is_for_apply => {
-                format!("{meant} If not, `taskhook schema apply` creates it")
-            }
-            (FailReason::UnknownProperty, Some(meant)) => meant,
-            (FailReason::UnknownProperty, None) if is_for_apply => "`taskhook schema apply` creates it".to_owned(),
-            (FailReason::UnknownProperty, None) => "create it in HubSpot, or correct the name".to_owned(),
-            _ if is_for_apply => {
-                "that can't be changed later: name another property, and `taskhook schema apply` creates it".to_owned()
-            }
-            _ => "leave it out".to_owned(),
+        if reason != FailReason::UnknownProperty {
+            return if is_for_apply { OTHER } else { "leave it out" }.to_owned();
+        }
+        match (self.schema.nearest(&demand.property), is_for_apply) {
+            (Some(name), true) => format!("did you mean `{name}`? If not, {CREATES}"),
+            (Some(name), false) => format!("did you mean `{name}`?"),
+            (None, true) => CREATES.to_owned(),
+            (None, false) => "create it in HubSpot, or correct the name".to_owned(),
         }
     }
 }
 
-/// What is wrong with a property whatever the value is is told once, where the property is named.
-fn of_the_value(checked: Result<(), Unfit>) -> Result<(), Unfit> {
-    checked.or_else(|(reason, detail)| match reason {
-        FailReason::UnknownProperty | FailReason::ReadOnlyProperty => Ok(()),
-        _ => Err((reason, detail)),
-    })
+const CREATES: &str = "`taskhook schema apply` creates it";
+
+const OTHER: &str = "that can't be changed later: name another property, and `taskhook schema \
+                     apply` creates it";
+
+/// Leaves out a problem of the property itself, which is reported once, where the property is
+/// named.
+fn of_the_value(checked: Result<String, Unfit>) -> Result<(), Unfit> {
+    match checked {
+        Ok(_) | Err((FailReason::UnknownProperty | FailReason::ReadOnlyProperty, _)) => Ok(()),
+        Err(unfit) => Err(unfit),
+    }
 }

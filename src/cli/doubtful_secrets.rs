@@ -1,4 +1,4 @@
-//! Secrets that the desk knows, and that protect little.
+//! Doubts about secrets that the tool gets to see: short ones, and ones that everybody can read.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::source::Source;
 /// Shorter ones can be found by trying.
 const SHORTEST: usize = 16;
 
-/// Secrets that documentation shows besides those of the presets: of GitHub, Slack, and the
-/// Standard Webhooks.
+/// Secrets that the documentation of GitHub, Slack and the Standard Webhooks shows. The presets
+/// know others.
 const PUBLISHED: [&str; 4] = [
     "It's a Secret to Everybody",
     "8f742231b10e8888abcd99yyyzzz85a5",
@@ -19,21 +19,21 @@ const PUBLISHED: [&str; 4] = [
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLw",
 ];
 
-/// What the samples of this project are signed with, which everybody can read.
+/// The secrets of this project's samples, which everybody can read.
 const SAMPLES: &str = include_str!("../../events/secrets.json");
 
-/// What speaks against the secrets of a source; `None` if nothing does. Those of the samples may be
-/// meant to be used.
+/// The sentence about the first doubtful secret of a source, if there is one. `may_be_samples` says
+/// whether the secrets of the samples are all right here.
 pub(super) fn doubt(
     source: &Source,
     secrets: &[SecretString],
     may_be_samples: bool,
 ) -> Option<String> {
-    secrets.iter().find_map(|secret| {
+    for secret in secrets {
         let text = secret.expose_secret().trim();
-        // Of a user and a password only this is secret.
-        let hidden = match source.verify.scheme {
-            Scheme::Basic => text.split_once(':').map_or(text, |(_, password)| password),
+        // Of a user and a password only the password is secret.
+        let hidden = match (&source.verify.scheme, text.split_once(':')) {
+            (Scheme::Basic, Some((_, password))) => password,
             _ => text,
         };
         let length = hidden.chars().count();
@@ -44,13 +44,14 @@ pub(super) fn doubt(
         } else if length < SHORTEST {
             format!("has {length} characters, which can be guessed")
         } else {
-            return None;
+            continue;
         };
-        Some(format!(
-            "the secret of {} {why}; store one of {SHORTEST} or more random characters",
-            source.name
-        ))
-    })
+        let name = &source.name;
+        return Some(format!(
+            "the secret of {name} {why}; store one of {SHORTEST} or more random characters"
+        ));
+    }
+    None
 }
 
 fn is_published(text: &str) -> bool {
@@ -58,12 +59,12 @@ fn is_published(text: &str) -> bool {
     PUBLISHED.into_iter().chain(of_presets).any(|published| published == text)
 }
 
+/// A sample's secret is one text, or several as a JSON list.
 fn is_sample(text: &str) -> bool {
     let samples: BTreeMap<String, String> = serde_json::from_str(SAMPLES).unwrap_or_default();
-    samples.values().any(|sample| {
-        let several: Vec<String> =
-            serde_json::from_str(sample).unwrap_or_else(|_| vec![sample.clone()]);
-        several.iter().any(|sample| sample == text)
+    samples.values().any(|sample| match serde_json::from_str::<Vec<String>>(sample) {
+        Ok(several) => several.iter().any(|sample| sample == text),
+        Err(_) => sample == text,
     })
 }
 

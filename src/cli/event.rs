@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use super::shared;
 use super::signed::Signed;
 use crate::delivery::Delivery;
 
@@ -17,7 +18,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    super::print(&format!("{:#}\n", event(&arguments.signed.delivery()?)))
+    shared::print(&format!("{:#}\n", event(&arguments.signed.delivery()?)))
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>

@@ -1,11 +1,12 @@
-//! `taskhook explain`: what a payload says, by a source file.
+//! `taskhook explain`: a payload as a source file reads it.
 
-use anyhow::Error;
 use std::path::PathBuf;
 
+use anyhow::Error;
 use serde_json::{Map, Value, json};
 
 use super::payload;
+use super::shared;
 use super::terminal::table;
 use crate::engine::{self, Request};
 use crate::files;
@@ -38,12 +39,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let delivery = payload::delivery(source, &arguments.payload, &arguments.headers)?;
     let event = payload::map(&sources, source, delivery)?;
     if arguments.json {
-        super::print(&format!("{:#}\n", to_json(&event)))?;
+        shared::print(&format!("{:#}\n", to_json(&event)))?;
     } else {
-        super::print(&format!("{}{}", to_text(&event), requests(&event)?))?;
+        shared::print(&format!("{}{}", to_text(&event), requests(&event)?))?;
     }
     let problems = problems(&event);
-    if problems.is_empty() { Ok(()) } else { Err(super::all(&problems)) }
+    if problems.is_empty() { Ok(()) } else { Err(shared::join(&problems)) }
 }
 
 fn results(event: &Event) -> &[Result<Update, NotMapped>] {
@@ -142,7 +143,7 @@ fn value_text(value: &update::Value) -> String {
 /// that is known, is not sent.
 fn requests(event: &Event) -> anyhow::Result<String> {
     let schema = files::schema(&payload::path()).map_err(Error::msg)?;
-    let version = ApiVersion::read(&super::variable).map_err(Error::msg)?;
+    let version = ApiVersion::read(&shared::variable).map_err(Error::msg)?;
     let mut parts = Vec::new();
     let mut fit = Vec::new();
     for update in results(event).iter().flatten() {

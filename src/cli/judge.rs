@@ -4,12 +4,14 @@
 //! can't be interrupted, and one that overflows the stack or takes all memory ends the process: so
 //! a second process takes the risk.
 
-use anyhow::{Result, anyhow, bail};
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow, bail};
+
+use super::shared;
 use crate::source::{Problem, SourceFile, Warning, warnings};
 
 /// The name of the command that [`run`] is, which no help shows.
@@ -36,7 +38,7 @@ pub(super) fn run(_: &Arguments) -> Result<()> {
     for Warning(problem) in warnings(&[file]) {
         told.push((problem.line, problem.column, problem.message));
     }
-    super::print(&serde_json::json!(told).to_string())
+    shared::print(&serde_json::json!(told).to_string())
 }
 
 /// The warnings about a file. The error is a warning about the file as a whole, because its
@@ -55,8 +57,8 @@ pub(super) fn judge(file: &SourceFile) -> Result<Vec<Warning>> {
     };
     let Ok(told) = serde_json::from_str::<Told>(&json) else {
         bail!(
-            "{name}: warning: an expression of this file takes all stack or memory on an event without fields, which \
-             would end the function; bound what it builds"
+            "{name}: warning: an expression of this file takes all stack or memory on an event \
+             without fields, which would end the function; bound what it builds"
         );
     };
     let mut warnings = Vec::new();

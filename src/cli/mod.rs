@@ -1,4 +1,4 @@
-//! The commands of `taskhook`: what they take, and how they end.
+//! The commands of `taskhook`, their arguments, and their exit codes.
 
 mod cases;
 mod check;
@@ -16,16 +16,12 @@ mod portal;
 mod replay;
 mod schema;
 mod send;
+mod shared;
 mod signed;
 mod sim;
 mod terminal;
 mod test;
 
-use anyhow::{Error, Result, anyhow};
-use std::fmt::Display;
-use std::future::Future;
-use std::io::Write as _;
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -74,40 +70,5 @@ pub fn main() -> ExitCode {
             eprintln!("{problem:#}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Runs a command that talks to others.
-fn block_on<T>(command: impl Future<Output = T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| anyhow!("The runtime can't be started: {error}."))?;
-    Ok(runtime.block_on(command))
-}
-
-/// Every problem on a line of its own, as one error.
-fn all<P: Display>(problems: &[P]) -> Error {
-    let lines: Vec<_> = problems.iter().map(P::to_string).collect();
-    Error::msg(lines.join("\n"))
-}
-
-/// The text of a file.
-fn text_of(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file)
-        .map_err(|error| anyhow!("{} can't be read: {error}.", file.display()))
-}
-
-/// The value of an environment variable.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
-/// Writes to standard output. Whoever reads it may have had enough, as `head` has.
-fn print(text: &str) -> Result<()> {
-    let mut output = std::io::stdout();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(anyhow!("Nothing can be printed: {error}."))
-        }
-        _ => Ok(()),
     }
 }

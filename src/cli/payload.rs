@@ -1,16 +1,17 @@
 //! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a
 //! complete Lambda event.
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use secrecy::SecretString;
 use serde_json::Value;
 
+use super::shared;
 use crate::delivery::{Delivery, Json};
 use crate::files;
 use crate::source::{Event, Source, SourceFile, Sources};
@@ -18,7 +19,7 @@ use crate::time::Time;
 
 /// The folder of the source files.
 pub(super) fn path() -> PathBuf {
-    files::path(&super::variable)
+    files::path(&shared::variable)
 }
 
 /// The source files as they are.
@@ -34,17 +35,17 @@ pub(super) fn sources() -> Result<Sources> {
 /// The source files of a folder, or one file.
 pub(super) fn read_sources(path: &Path) -> Result<Sources> {
     let sources = Sources::read(&files::read(path).map_err(Error::msg)?);
-    if sources.problems().is_empty() { Ok(sources) } else { Err(super::all(sources.problems())) }
+    if sources.problems().is_empty() { Ok(sources) } else { Err(shared::join(sources.problems())) }
 }
 
-/// The source files, of which the one of this name has to work. Problems of other files are warnings
-/// here.
+/// The source files, of which the one of this name has to work. Problems of other files are
+/// warnings here.
 pub(super) fn sources_with(name: &str) -> Result<Sources> {
     let sources = Sources::read(&files()?);
     let is_there = sources.iter().any(|source| source.name == name);
     // The file of this name may be one of those with problems.
     if !is_there && !sources.problems().is_empty() {
-        return Err(super::all(sources.problems()));
+        return Err(shared::join(sources.problems()));
     }
     for problem in sources.problems() {
         eprintln!("{problem}");
@@ -85,7 +86,8 @@ pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Resu
 /// arrival.
 pub(super) fn from_event(bytes: &[u8]) -> Result<Delivery> {
     let event = lambda_event(bytes).context(
-        "It is no Lambda event, which has a body as text and a requestContext; `taskhook event` makes one.",
+        "It is no Lambda event, which has a body as text and a requestContext; `taskhook event` \
+         makes one.",
     )?;
     let context = &event["requestContext"];
     let arrived = context["timeEpoch"]

@@ -1,11 +1,12 @@
 //! The HubSpot portal, as the environment names it, for the commands that talk to it.
 
-use anyhow::{Result, anyhow};
 use std::time::Duration;
 
+use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::shared;
 use crate::hubspot::{Error, Hubspot, Schema};
 use crate::outcome::RetryReason;
 use crate::services::{self, Services};
@@ -14,34 +15,34 @@ use crate::settings::{Portal, PortalToken};
 /// How long a call may take with all its tries; HubSpot's longest limit passes within ten seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A client whose token can be had.
+/// A client of the portal that the environment names, with its token fetched.
 pub(super) async fn connect() -> Result<Hubspot> {
-    let settings = Portal::read(&super::variable).map_err(|problems| super::all(&problems))?;
+    let settings = Portal::read(&shared::variable).map_err(|problems| shared::join(&problems))?;
     let hubspot = match settings.token {
         PortalToken::Given(token) => services::hubspot_with(&settings.hubspot, token),
         PortalToken::Secret(secret, aws) => {
             Services::new(aws, PATIENCE).hubspot(&settings.hubspot, secret)
         }
     };
-    hubspot
-        .check_token(deadline())
-        .await
-        .map_err(|error| anyhow!("The HubSpot token can't be had: {error}."))?;
-    Ok(hubspot)
+    match hubspot.check_token(deadline()).await {
+        Ok(()) => Ok(hubspot),
+        Err(error) => bail!("The HubSpot token can't be had: {error}."),
+    }
 }
 
-/// The portal's task properties, as HubSpot says them. What the token may not see of them is told
-/// on standard error.
+/// HubSpot's own list of the portal's task properties. The ones that the token may not see are
+/// reported on standard error.
 pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value> {
     let answer = hubspot.properties(deadline()).await.map_err(|error| anyhow!(sentence(&error)))?;
-    let unseen: Vec<_> =
-        answer["unseen"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let (mut unseen, mut scopes) = (Vec::new(), Vec::new());
+    for kind in answer["unseen"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        unseen.push(kind);
+        scopes.push(format!("crm.objects.contacts.{kind}.read.v2"));
+    }
     if !unseen.is_empty() {
-        let scopes: Vec<_> =
-            unseen.iter().map(|kind| format!("crm.objects.contacts.{kind}.read.v2")).collect();
         eprintln!(
-            "The token may not see the portal's {} properties, so they are left out. If a source writes one, add to the \
-             token's service key: {}",
+            "The token may not see the portal's {} properties, so they are left out. If a source \
+             writes one, add to the token's service key: {}",
             unseen.join(" and "),
             scopes.join(", ")
         );
@@ -49,17 +50,17 @@ pub(super) async fn pull(hubspot: &Hubspot) -> Result<Value> {
     Ok(answer)
 }
 
-/// What that says about the values that tasks take.
+/// The values that tasks take by that list.
 pub(super) fn schema(answer: &Value) -> Result<Schema> {
     Schema::parse(&answer.to_string()).map_err(|why| anyhow!("What HubSpot answered {why}."))
 }
 
-/// Until when a call that starts now has to be done.
+/// The deadline of a call that starts now.
 pub(super) fn deadline() -> Instant {
     Instant::now() + PATIENCE
 }
 
-/// What became of a call, and what to do.
+/// The failure of a call with its cure, as a sentence.
 pub(super) fn sentence(error: &Error) -> String {
     let what_to_do = match error {
         // HubSpot says itself what is wrong with the request.

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Error, Result, anyhow, bail};
 use tokio::time::Instant;
 
 use super::dead_letters::{Fate, Filter, Item, list};
+use super::shared;
 use super::{payload, portal};
 use crate::hubspot::{Hubspot, Schema};
 use crate::outcome::Outcome;
@@ -60,11 +61,12 @@ enum Target {
 
 /// Fails when a selected letter could not be sent.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    super::block_on(replay(arguments))?
+    shared::block_on(replay(arguments))?
 }
 
 async fn replay(arguments: &Arguments) -> Result<()> {
-    let aws = Aws::from_environment(&super::variable).map_err(|problems| super::all(&problems))?;
+    let aws =
+        Aws::from_environment(&shared::variable).map_err(|problems| shared::join(&problems))?;
     let services = Services::new(aws, PATIENCE);
     let dead_letters = services.queue(&arguments.queue);
     let target = match &arguments.to {
@@ -78,8 +80,9 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     // In a queue of updates later changes would overtake the messages that are received here.
     if dead_letters.has_redrive_policy().await.map_err(Error::msg).context(UNREADABLE)? {
         bail!(
-            "{} is a queue that a function works off, since it has a redrive policy: taking messages out of it would \
-             keep them from the worker. Name the queue of dead letters with --queue.",
+            "{} is a queue that a function works off, since it has a redrive policy: taking \
+             messages out of it would keep them from the worker. Name the queue of dead letters \
+             with --queue.",
             arguments.queue
         );
     }
@@ -159,7 +162,7 @@ impl Visit<'_> {
     async fn show(&mut self, whole: bool) -> Result<()> {
         let items = self.receive().await?;
         let text = if whole { items.iter().map(Item::whole).collect() } else { list(&items) };
-        super::print(&text)?;
+        shared::print(&text)?;
         self.report_waiting().await
     }
 
@@ -200,7 +203,7 @@ impl Visit<'_> {
             0 => String::new(),
             count => format!(" {count} came meanwhile, and are for the next time."),
         };
-        super::print(&format!("{} went through, {} stay.{newer}\n", report.gone, report.stay))?;
+        shared::print(&format!("{} went through, {} stay.{newer}\n", report.gone, report.stay))?;
         self.report_waiting().await?;
         if let Some(problem) = report.problem {
             return Err(problem);
@@ -226,7 +229,7 @@ impl Visit<'_> {
         let fates = target.send(&jobs).await;
         let mut gone = Vec::new();
         for (job, fate) in jobs.into_iter().zip(fates) {
-            super::print(&job.item.line(&fate))?;
+            shared::print(&job.item.line(&fate))?;
             match fate {
                 Fate::Gone(_) => gone.push(job.item.received),
                 Fate::Stays(_) => {
@@ -238,7 +241,8 @@ impl Visit<'_> {
         report.gone += gone.len();
         if let Err(why) = self.dead_letters.delete(&gone.iter().collect::<Vec<_>>()).await {
             report.problem.get_or_insert(anyhow!(
-                "Not all that went through could be deleted: {why}. The rest comes back in twenty minutes."
+                "Not all that went through could be deleted: {why}. The rest comes back in twenty \
+                 minutes."
             ));
         }
         self.held.retain(|held| !gone.iter().any(|gone| gone.id == held.id));
@@ -249,9 +253,9 @@ impl Visit<'_> {
     async fn report_waiting(&self) -> Result<()> {
         match self.dead_letters.waiting().await {
             Ok(0) => Ok(()),
-            Ok(waiting) => {
-                super::print(&format!("About {waiting} more wait that SQS doesn't give out now.\n"))
-            }
+            Ok(waiting) => shared::print(&format!(
+                "About {waiting} more wait that SQS doesn't give out now.\n"
+            )),
             Err(why) => {
                 eprintln!("How many more wait is not known: {why}.");
                 Ok(())

@@ -1,11 +1,12 @@
-//! `taskhook schema`: the portal's task properties, and those that the sources need.
+//! `taskhook schema`: fetches the portal's task properties, and creates the ones that sources need.
 
-use anyhow::Result;
 use std::collections::BTreeMap;
 
+use anyhow::Result;
 use serde_json::Value;
 
 use super::demand::Definitions;
+use super::shared;
 use super::{payload, portal};
 use crate::hubspot::{Error, Hubspot, NewProperty, Refusal};
 use crate::outcome::FailReason;
@@ -51,20 +52,20 @@ enum State {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     match arguments.command {
-        Command::Pull => super::block_on(pull())?,
+        Command::Pull => shared::block_on(pull())?,
         Command::Apply { dry_run } => {
             let wanted = wanted()?;
             if wanted.is_empty() {
-                return super::print("No source needs a property of its own.\n");
+                return shared::print("No source needs a property of its own.\n");
             }
-            super::block_on(apply(&wanted, dry_run))?
+            shared::block_on(apply(&wanted, dry_run))?
         }
     }
 }
 
 async fn pull() -> Result<()> {
     let answer = portal::pull(&portal::connect().await?).await?;
-    super::print(&format!("{answer:#}\n"))
+    shared::print(&format!("{answer:#}\n"))
 }
 
 /// The unique and datetime properties that the live sources name, once each.
@@ -93,7 +94,7 @@ async fn apply(wanted: &Wanted, dry_run: bool) -> Result<()> {
             Some(state) => state,
         };
         let kind = demands.first().map_or("", |demand| kind(&demand.asks));
-        super::print(&format!("{:12}  {name:width$}  {kind}\n", state.word()))?;
+        shared::print(&format!("{:12}  {name:width$}  {kind}\n", state.word()))?;
         match state {
             State::Wrong(problem) => problems.push(problem),
             State::Unknown(problem) => {
@@ -103,7 +104,7 @@ async fn apply(wanted: &Wanted, dry_run: bool) -> Result<()> {
             _ => {}
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(super::all(&problems)) }
+    if problems.is_empty() { Ok(()) } else { Err(shared::join(&problems)) }
 }
 
 /// Whether the portal has a property as it is wanted; `None` if it has none of this name.
@@ -160,11 +161,13 @@ fn hint(refusal: &Refusal) -> Option<&'static str> {
     let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
     if refusal.status == 409 || says(&["already exists", "already_exists"]) {
         Some(
-            "it may be archived, or sensitive: restore it in HubSpot or let the token see it, or name another property",
+            "it may be archived, or sensitive: restore it in HubSpot or let the token see it, or \
+             name another property",
         )
     } else if says(&["unique"]) && says(&["limit", "at most", "maximum", "exceed", "too many"]) {
         Some(
-            "ten properties of an object can have unique values; if they are used up, archive one that nobody needs",
+            "ten properties of an object can have unique values; if they are used up, archive one \
+             that nobody needs",
         )
     } else {
         None

@@ -1,11 +1,12 @@
 //! `taskhook send`: a webhook as its sender would send it, to a function that runs.
 
-use anyhow::{Result, anyhow};
 use std::time::Duration;
 
+use anyhow::{Result, anyhow};
 use http::{HeaderMap, Uri, header};
 use serde_json::Value;
 
+use super::shared;
 use super::signed::Signed;
 use crate::outbound;
 
@@ -42,9 +43,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     for name in &OF_THE_CONNECTION {
         headers.remove(name);
     }
-    let (status, body) = super::block_on(post(&url, headers, delivery.body))??;
+    let (status, body) = shared::block_on(post(&url, headers, delivery.body))??;
     let body = serde_json::from_str::<Value>(&body).map_or(body, |json| format!("{json:#}"));
-    super::print(&format!("{status}\n{body}\n"))?;
+    shared::print(&format!("{status}\n{body}\n"))?;
     let what_to_do = match status.as_u16() {
         200..=299 => return Ok(()),
         401 => "compare --secret with the secret that the function has.",

@@ -1,11 +1,12 @@
 //! A payload, signed afresh as its sender would.
 
-use anyhow::{Error, Result, bail};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Error, Result, bail};
 use secrecy::SecretString;
 
 use super::cases::Secrets;
+use super::shared;
 use super::{doubtful_secrets, payload};
 use crate::delivery::Delivery;
 use crate::source::Source;
@@ -59,7 +60,7 @@ impl Signed {
 
 /// Reads a secret. The line break with which editors end a file is not part of it.
 fn read(file: &Path) -> Result<SecretString> {
-    match super::text_of(file)?.trim_end_matches(['\r', '\n']) {
+    match shared::read_text(file)?.trim_end_matches(['\r', '\n']) {
         "" => bail!("{} is empty; write the webhook's secret into it.", file.display()),
         secret => Ok(SecretString::from(secret)),
     }

@@ -1,13 +1,15 @@
 //! `taskhook sim`: the HubSpot stand-in as a program.
 
-use anyhow::{Result, anyhow};
 use std::{
     fs,
     future::Future,
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
+use anyhow::{Result, anyhow, bail};
+
+use super::shared;
 use crate::sim::{Seed, Sim};
 
 /// Run a stand-in for HubSpot's tasks API until it is stopped
@@ -32,24 +34,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         Some(file) => read_seed(file)?,
         None => Seed::default(),
     };
-    super::block_on(serve(seed, arguments))?
+    shared::block_on(serve(seed, arguments))?
 }
 
 async fn serve(seed: Seed, arguments: &Arguments) -> Result<()> {
-    let cannot_listen = |error: io::Error| match (error.kind(), &arguments.seed) {
-        (io::ErrorKind::InvalidInput, Some(file)) => anyhow!("{}: {error}.", file.display()),
-        _ => anyhow!(
-            "The stand-in can't listen on port {}: {error}; choose another with --port, or any free one with --port 0.",
-            arguments.port
-        ),
-    };
-    // Before the line that says it is ready: whoever reads it may stop us at once.
+    // Before the line that says it is ready, because its reader may stop this process at once.
     let stopped = stop_signal().map_err(|error| anyhow!("Signals can't be received: {error}."))?;
-    let sim = Sim::start(seed, arguments.port).await.map_err(cannot_listen)?;
-    let mut stdout = io::stdout();
-    writeln!(stdout, "HubSpot stand-in: {}", sim.url())
-        .and_then(|()| stdout.flush())
-        .map_err(|error| anyhow!("The address can't be printed: {error}."))?;
+    let sim = match Sim::start(seed, arguments.port).await {
+        Ok(sim) => sim,
+        Err(error) => match &arguments.seed {
+            Some(file) if error.kind() == io::ErrorKind::InvalidInput => {
+                bail!("{}: {error}.", file.display())
+            }
+            _ => bail!(
+                "The stand-in can't listen on port {}: {error}; choose another with --port, or any \
+                 free one with --port 0.",
+                arguments.port
+            ),
+        },
+    };
+    shared::print(&format!("HubSpot stand-in: {}\n", sim.url()))?;
     stopped.await;
     Ok(())
 }

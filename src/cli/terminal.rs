@@ -11,12 +11,12 @@ pub(super) const WIDTH: usize = 100;
 /// Where no terminal is, progress is told this often.
 const WITHOUT_TERMINAL: Duration = Duration::from_secs(10);
 
-/// Green text, for what is as it should be.
+/// Green text, for success.
 pub(super) fn green(text: &str) -> String {
     paint(text, "32")
 }
 
-/// Red text, for what is not.
+/// Red text, for failure.
 pub(super) fn red(text: &str) -> String {
     paint(text, "31")
 }
@@ -81,7 +81,7 @@ pub(super) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String 
     table
 }
 
-/// One line that says how far a long step is. It is overwritten, and gone at the end.
+/// One line with the progress of a long step. It is overwritten, and gone at the end.
 pub(super) struct Progress {
     is_terminal: bool,
     told: Instant,

@@ -1,14 +1,15 @@
-//! `taskhook test`: do the sample events still give what they must?
+//! `taskhook test`: whether the sample events still have the expected results.
 
-use anyhow::{Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use similar::TextDiff;
 
 use super::cases::{self, Case, Given, Secrets};
 use super::payload;
+use super::shared;
 use super::terminal::table;
 use crate::files;
 use crate::source::{Source, Sources};
@@ -51,7 +52,7 @@ struct Tally {
     remarks: Vec<String>,
 }
 
-/// Fails when a case doesn't give what it must.
+/// Fails when a case doesn't have the expected result.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let mut cases = cases::read(&arguments.events)?;
     let shelf = Shelf::open(cases.keys())?;
@@ -74,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         total.cases += tally.cases;
         total.failed += tally.failed;
     }
-    super::print(&format!("{remarks}{}", table(&rows)))?;
+    shared::print(&format!("{remarks}{}", table(&rows)))?;
     let Tally { cases, failed, .. } = total;
     if failed == 0 {
         return Ok(());
@@ -83,7 +84,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         bail!("{failed} of {cases} cases could not be written down.");
     }
     bail!(
-        "{failed} of {cases} cases failed. Where the new outcome is right, `taskhook test --bless` writes it down."
+        "{failed} of {cases} cases failed. Where the new outcome is right, `taskhook test \
+         --bless` writes it down."
     )
 }
 
@@ -107,14 +109,15 @@ impl Shelf {
         match sources.iter().find(|source| source.name == name) {
             Some(source) => Ok((sources, source)),
             None => bail!(
-                "there is no such source; write {name}.toml, remove its samples, or say in TASKHOOK_SOURCES where the \
-                 sources are."
+                "there is no such source; write {name}.toml, remove its samples, or say in \
+                 TASKHOOK_SOURCES where the sources are."
             ),
         }
     }
 }
 
-/// Runs the cases of a source, and tells what is not as it must be. With `bless` it is made to be.
+/// Runs the cases of a source, and compares their results with the expected ones, or with `bless`
+/// writes them down.
 fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: bool) -> Tally {
     let mut tally = Tally { cases: cases.len(), ..Tally::default() };
     let found = match shelf.find(name) {
@@ -153,7 +156,7 @@ fn compare(case: &Case, given: &Given) -> Result<()> {
     if !case.expected.exists() {
         bail!("{name} is missing; `taskhook test --bless` writes it:\n{}", text(&given.value));
     }
-    let expected: Value = serde_json::from_str(&super::text_of(&case.expected)?)
+    let expected: Value = serde_json::from_str(&shared::read_text(&case.expected)?)
         .map_err(|error| anyhow!("{name} is no JSON: {error}."))?;
     if expected == given.value {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `/_sim`: what scripts see and change of the stand-in itself.
+//! `/_sim`: the calls by which scripts look into the stand-in and change it.
 
 use serde::de::DeserializeOwned;
 use serde_json::json;

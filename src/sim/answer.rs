@@ -36,7 +36,8 @@ impl Answer {
     pub(super) fn page(results: &[Value], next: Option<usize>, limit: usize) -> Self {
         let mut body = json!({ "results": results });
         if let Some(next) = next {
-            body["paging"] = json!({"next": {"after": next.to_string(), "link": format!("?after={next}&limit={limit}")}});
+            let link = format!("?after={next}&limit={limit}");
+            body["paging"] = json!({"next": {"after": next.to_string(), "link": link}});
         }
         Self::json(200, body)
     }

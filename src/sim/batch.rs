@@ -1,4 +1,4 @@
-//! The batch calls: what they write and read.
+//! The batch calls: they write, read and archive many tasks at once.
 
 use jiff::Timestamp;
 use serde::Deserialize;

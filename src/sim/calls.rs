@@ -40,7 +40,7 @@ impl Portal {
         answer
     }
 
-    /// Gives what HubSpot says, not a proxy before it, an id of its own.
+    /// Gives an answer of HubSpot itself, not of a proxy before it, an id of its own.
     fn identify(&mut self, answer: &mut Answer) {
         let Body::Json(body) = &mut answer.body else { return };
         self.answers += 1;

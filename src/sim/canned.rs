@@ -1,4 +1,4 @@
-//! What comes back with a status that no request of ours brought about.
+//! Answers for faults: the body that HubSpot, or the proxy before it, sends with a status.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use super::{
     refusal::{self, Refusal, expired},
 };
 
-/// What HubSpot, or the proxy before it, says with a status that no request of ours brought about.
+/// The answer with a status that no request brought about.
 pub(super) fn answer(status: u16, policy: Policy, now: Timestamp) -> Answer {
     let error = |category, message: &str| Refusal::new(status, category, message);
     let refusal = match status {

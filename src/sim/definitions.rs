@@ -18,10 +18,12 @@ use super::{
 pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
     let sensitivity = sensitivity(&portal.scopes, request.parameter("dataSensitivity"))?;
-    let is_asked = |property: &&Property| {
-        property.is_archived() == archived && property.sensitivity() == sensitivity
-    };
-    let results: Vec<&Property> = portal.schema.all().filter(is_asked).collect();
+    let mut results = Vec::new();
+    for property in portal.schema.all() {
+        if property.is_archived() == archived && property.sensitivity() == sensitivity {
+            results.push(property);
+        }
+    }
     Ok(Answer::json(200, json!({ "results": results })))
 }
 
@@ -29,9 +31,12 @@ pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal
 pub(super) fn show(portal: &Portal, name: &str, request: &Request) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
     let sensitivity = sensitivity(&portal.scopes, request.parameter("dataSensitivity"))?;
-    let property =
-        portal.schema.find(name, archived).filter(|property| property.sensitivity() == sensitivity);
-    Ok(Answer::json(200, json!(property.ok_or_else(|| refusal::no_such_property(name))?)))
+    match portal.schema.find(name, archived) {
+        Some(property) if property.sensitivity() == sensitivity => {
+            Ok(Answer::json(200, json!(property)))
+        }
+        _ => Err(refusal::no_such_property(name)),
+    }
 }
 
 /// Creates a property.
@@ -76,7 +81,7 @@ pub(super) fn archive(schema: &mut Schema, name: &str) -> Result<Answer, Refusal
     Ok(Answer::empty())
 }
 
-/// Creates several properties, those that it can.
+/// Creates several properties. Ones that can't be created become errors of the batch.
 pub(super) fn create_batch(schema: &mut Schema, body: &[u8]) -> Result<Outcome, Refusal> {
     let batch: Batch<Value> = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
     let mut outcome = Outcome::default();
@@ -95,16 +100,17 @@ pub(super) fn read_batch(portal: &Portal, body: &[u8]) -> Result<Outcome, Refusa
     let sensitivity = sensitivity(&portal.scopes, batch.data_sensitivity)?;
     let mut outcome = Outcome::default();
     for Name { name } in &batch.inputs {
-        let found = portal.schema.find(name, batch.archived);
-        match found.filter(|property| property.sensitivity() == sensitivity) {
-            Some(property) => outcome.results.push(json!(property)),
-            None => outcome.refuse(refusal::no_such_property(name)),
+        match portal.schema.find(name, batch.archived) {
+            Some(property) if property.sensitivity() == sensitivity => {
+                outcome.results.push(json!(property));
+            }
+            _ => outcome.refuse(refusal::no_such_property(name)),
         }
     }
     Ok(outcome)
 }
 
-/// Archives several properties; those that aren't there are as good as archived.
+/// Archives several properties. A property that doesn't exist is as good as archived.
 pub(super) fn archive_batch(schema: &mut Schema, body: &[u8]) -> Result<Answer, Refusal> {
     let batch: Batch<Name> = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
     for Name { name } in &batch.inputs {
@@ -168,7 +174,8 @@ fn check_name(schema: &Schema, property: &Property) -> Result<(), Refusal> {
     let in_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(in_name) {
         return Err(refusal::validation(format!(
-            "Property name '{name}' must begin with a lower-case letter and hold only lower-case letters, digits and underscores"
+            "Property name '{name}' must begin with a lower-case letter and hold only lower-case \
+             letters, digits and underscores"
         )));
     }
     let unique = schema.all().filter(|p| p.has_unique_value && !p.is_archived()).count();

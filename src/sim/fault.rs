@@ -1,4 +1,4 @@
-//! Faults: what goes wrong on the way to HubSpot, or at HubSpot, on demand.
+//! Faults on demand: calls that fail on the way to HubSpot, or at HubSpot.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,4 @@
-//! The inputs of a batch, and what concerns the batch as a whole.
+//! The inputs of a batch, and the checks of a batch as a whole.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +37,7 @@ impl Input {
 }
 
 impl Batch {
-    /// Checks what concerns the batch as a whole and returns the `idProperty` of all its inputs.
+    /// Checks the batch as a whole, and returns the `idProperty` of all its inputs.
     pub(super) fn check(
         &self,
         portal: &Portal,

@@ -24,7 +24,8 @@ impl Invalid {
 
     pub(super) fn conflict(name: &str, value: &str, id: &str, holder: &str) -> Self {
         let message = format!(
-            "Cannot set PropertyValueCoordinates{{propertyName={name}, value={value}}} on {id}. {holder} already has that value."
+            "Cannot set PropertyValueCoordinates{{propertyName={name}, value={value}}} on {id}. \
+             {holder} already has that value."
         );
         Self::new(name, CONFLICT, message)
     }

@@ -1,5 +1,5 @@
-//! HubSpot's rate limits: what was used of them, who is refused, and the headers that tell what is
-//! left.
+//! HubSpot's rate limits: counts calls, refuses the ones beyond a limit, and writes the headers
+//! with the calls that are left.
 
 use std::collections::VecDeque;
 
@@ -34,7 +34,7 @@ pub enum Policy {
     Daily,
 }
 
-/// What was used of the limits.
+/// The calls that count towards the limits.
 #[derive(Debug, Default)]
 pub(super) struct Used {
     /// When the calls of the last ten seconds came, in milliseconds.
@@ -75,7 +75,7 @@ impl Used {
         Ok(())
     }
 
-    /// Says in an answer what is left. Searches don't say it.
+    /// Sets the headers with the calls that are left. Answers to searches have none.
     pub(super) fn stamp(&self, answer: &mut Answer, limits: &RateLimits) {
         let mut add = |name: &str, value: usize| {
             let name = format!("X-HubSpot-RateLimit-{name}");

@@ -8,17 +8,17 @@
 //! | module | holds |
 //! | --- | --- |
 //! | `http`, `admin` | the socket; `/_sim` for scripts |
-//! | `state`, `fault` | the calls so far, and what goes wrong with the next ones |
+//! | `state`, `fault` | the calls so far, and the faults that wait for the next ones |
 //! | `calls`, `route`, `version`, `limits` | one request becomes one answer |
 //! | `portal`, `seed` | the state that calls read and change, and how it begins |
 //! | `request`, `answer` | requests and answers without their transport |
-//! | `inputs`, `batch`, `outcome` | a batch call: what it asks, does and comes to |
-//! | `record`, `search` | a call that concerns one task, the list of all, and those that are looked for |
-//! | `tasks`, `draft`, `view` | the tasks, changes to them that all happen or none, and how HubSpot shows them |
-//! | `definitions`, `groups`, `schema`, `property` | property definitions: the calls, and what they change |
+//! | `inputs`, `batch`, `outcome` | a batch call: its inputs, work and results |
+//! | `record`, `search` | calls for one task, for the list of all, and for tasks by their values |
+//! | `tasks`, `draft`, `view` | the tasks, changes of all or none, and how HubSpot shows tasks |
+//! | `definitions`, `groups`, `schema`, `property` | property definitions, and their calls |
 //! | `values`, `rules`, `invalid` | which values properties take, and why others are refused |
-//! | `owners`, `scopes` | the people that tasks are assigned to, and what the token may do |
-//! | `refusal`, `canned` | HubSpot's error bodies: for what a request did, and out of the blue |
+//! | `owners`, `scopes` | the people that tasks are assigned to, and the token's permissions |
+//! | `refusal`, `canned` | HubSpot's error bodies: for mistakes of a request, and for faults |
 
 mod admin;
 mod answer;
@@ -154,8 +154,3 @@ impl Drop for Sim {
         self.server.abort();
     }
 }
-
-/// The portal's id ("Hub ID").
-const PORTAL_ID: u32 = 44_556_677;
-/// HubSpot's number for the object type task.
-const TASK_TYPE: &str = "0-27";

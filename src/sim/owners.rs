@@ -29,11 +29,13 @@ pub(super) fn list(owners: &[Owner], request: &Request) -> Result<Answer, Refusa
         return Err(refusal::validation(message));
     }
     let email = request.parameter("email");
-    let has_email = |owner: &Owner| email.as_ref().is_none_or(|email| owner.email == *email);
-    let found: Vec<&Owner> =
-        owners.iter().filter(|owner| owner.archived == archived && has_email(owner)).collect();
-    let page = found.iter().skip(after).take(limit);
-    let results: Vec<Value> = page.map(|owner| view(owner)).collect();
+    let mut found = Vec::new();
+    for owner in owners {
+        if owner.archived == archived && email.as_ref().is_none_or(|email| owner.email == *email) {
+            found.push(view(owner));
+        }
+    }
+    let results: Vec<Value> = found.iter().skip(after).take(limit).cloned().collect();
     let next = after.saturating_add(limit);
     Ok(Answer::page(&results, (next < found.len()).then_some(next), limit))
 }
@@ -41,19 +43,18 @@ pub(super) fn list(owners: &[Owner], request: &Request) -> Result<Answer, Refusa
 /// Shows one owner; `idProperty=userId` goes by the number of the user.
 pub(super) fn show(owners: &[Owner], id: &str, request: &Request) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
-    let id_property = request.parameter("idProperty");
-    let is = |owner: &&Owner| match id_property.as_deref() {
-        Some("userId") => owner.archived == archived && owner.user_id.to_string() == id,
-        _ => owner.archived == archived && owner.id == id,
+    let by_user = match request.parameter("idProperty").as_deref() {
+        None | Some("id") => false,
+        Some("userId") => true,
+        Some(_) => return Err(refusal::validation("idProperty must be id or userId")),
     };
-    if id_property.as_deref().is_some_and(|name| !["id", "userId"].contains(&name)) {
-        return Err(refusal::validation("idProperty must be id or userId"));
+    for owner in owners {
+        let is_meant = if by_user { owner.user_id.to_string() == id } else { owner.id == id };
+        if is_meant && owner.archived == archived {
+            return Ok(Answer::json(200, view(owner)));
+        }
     }
-    let owner = owners.iter().find(is);
-    let owner = owner.ok_or_else(|| {
-        Refusal::new(404, "OBJECT_NOT_FOUND", "Owner not found").context("id", &[id])
-    })?;
-    Ok(Answer::json(200, view(owner)))
+    Err(Refusal::new(404, "OBJECT_NOT_FOUND", "Owner not found").context("id", &[id]))
 }
 
 /// The owner with the fields filled in that HubSpot always shows. A user who was removed is shown

@@ -29,8 +29,10 @@ pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal
         )));
     }
     let tasks = portal.tasks.of(archived);
-    let page = tasks.values().skip(after).take(limit);
-    let results: Vec<Value> = page.map(|task| shown(portal, task, archived, request)).collect();
+    let mut results = Vec::new();
+    for task in tasks.values().skip(after).take(limit) {
+        results.push(shown(portal, task, archived, request));
+    }
     let next = after.saturating_add(limit);
     Ok(Answer::page(&results, (next < tasks.len()).then_some(next), limit))
 }
@@ -45,8 +47,8 @@ pub(super) fn create(
     let Values { properties } =
         serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
     let mut draft = Draft::new(portal, version, now);
-    let id =
-        draft.create(&properties).map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
+    let refuse = |failure| batch::refuse([failure], &portal.behaviour);
+    let id = draft.create(&properties).map_err(refuse)?;
     portal.tasks = draft.finish();
     written(portal, &id, &properties, 201)
 }
@@ -62,9 +64,10 @@ pub(super) fn read(
     let archived = request.flag("archived")?;
     let found =
         if archived { id.to_owned() } else { find(portal, id, version, request, "read", now)? };
-    let task = portal.tasks.of(archived).get(&found);
-    let task = task.ok_or_else(|| refusal::task_not_found(id))?;
-    Ok(Answer::json(200, shown(portal, task, archived, request)))
+    match portal.tasks.of(archived).get(&found) {
+        Some(task) => Ok(Answer::json(200, shown(portal, task, archived, request))),
+        None => Err(refusal::task_not_found(id)),
+    }
 }
 
 /// Writes to one task.
@@ -79,9 +82,8 @@ pub(super) fn update(
         serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
     let found = find(portal, id, version, request, "update/upsert", now)?;
     let mut draft = Draft::new(portal, version, now);
-    draft
-        .update(&found, &properties)
-        .map_err(|failure| batch::refuse([failure], &portal.behaviour))?;
+    let refuse = |failure| batch::refuse([failure], &portal.behaviour);
+    draft.update(&found, &properties).map_err(refuse)?;
     portal.tasks = draft.finish();
     written(portal, &found, &properties, 200)
 }
@@ -117,11 +119,13 @@ fn find(
         .ok_or_else(|| refusal::task_not_found(id))
 }
 
-/// The parameter `properties` names what to show, as a list with commas or again and again.
+/// The task with the properties that the parameter `properties` names, once with commas or again
+/// and again.
 fn shown(portal: &Portal, task: &Task, archived: bool, request: &Request) -> Value {
-    let lists = request.parameters("properties");
-    let names = lists.iter().flat_map(|list| list.split(','));
-    let names: Vec<String> = names.map(str::to_owned).collect();
+    let mut names = Vec::new();
+    for list in request.parameters("properties") {
+        names.extend(list.split(',').map(str::to_owned));
+    }
     let mut shown = view::read(task, &portal.readable(&names));
     shown["archived"] = archived.into();
     shown

@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{PORTAL_ID, TASK_TYPE, answer::Answer, invalid::Invalid};
+use super::{
+    answer::Answer,
+    invalid::Invalid,
+    tasks::{PORTAL_ID, TASK_TYPE},
+};
 
 /// An error object and the status it answers with. As an answer it gets a `correlationId`; in
 /// `errors[]` of a batch it stands as it is.
@@ -40,7 +44,7 @@ impl From<Refusal> for Answer {
     }
 }
 
-/// How much a refused batch tells about what was wrong.
+/// How much a refused batch tells about its mistakes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Detail {
     /// Names nothing.
@@ -93,7 +97,8 @@ pub(super) fn duplicate_ids(ids: &[String]) -> Refusal {
 
 pub(super) fn not_unique(name: &str, verb: &str) -> Refusal {
     validation(format!(
-        "Unable to perform {verb} by non-unique {TASK_TYPE} property {name} in portal ID {PORTAL_ID}"
+        "Unable to perform {verb} by non-unique {TASK_TYPE} property {name} in portal ID \
+         {PORTAL_ID}"
     ))
 }
 
@@ -124,7 +129,8 @@ pub(super) fn validation(message: impl Into<String>) -> Refusal {
 
 /// One error object for all the ids of a batch that were not found.
 pub(super) fn tasks_not_found(ids: &[String]) -> Refusal {
-    let message = "Could not get some TASK objects, they may be deleted or not exist. Check that ids are valid.";
+    let message = "Could not get some TASK objects, they may be deleted or not exist. Check that \
+                   ids are valid.";
     Refusal::new(404, "OBJECT_NOT_FOUND", message).context("ids", ids)
 }
 
@@ -144,8 +150,8 @@ pub(super) fn no_such_group(name: &str) -> Refusal {
 }
 
 pub(super) fn missing_scopes(any: &[&str]) -> Refusal {
-    let message = "This app hasn't been granted all required scopes to make this call. Read more about required \
-                   scopes here: https://developers.hubspot.com/scopes.";
+    let message = "This app hasn't been granted all required scopes to make this call. Read more \
+                   about required scopes here: https://developers.hubspot.com/scopes.";
     let error = json!({
         "message": "One or more of the following scopes are required.",
         "context": {"requiredGranularScopes": any},
@@ -160,8 +166,9 @@ pub(super) fn no_such_path(path: &str) -> Refusal {
 }
 
 pub(super) fn no_credentials() -> Refusal {
-    let message = "Authentication credentials not found. This API supports OAuth 2.0 authentication and you can find \
-                   more details at https://developers.hubspot.com/docs/methods/auth/oauth-overview";
+    let message = "Authentication credentials not found. This API supports OAuth 2.0 \
+                   authentication and you can find more details at \
+                   https://developers.hubspot.com/docs/methods/auth/oauth-overview";
     Refusal::new(401, "INVALID_AUTHENTICATION", message)
 }
 

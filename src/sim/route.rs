@@ -1,6 +1,6 @@
 //! Which call a method and a path mean.
 
-use super::{TASK_TYPE, fault::Endpoint, version::Version};
+use super::{fault::Endpoint, tasks::TASK_TYPE, version::Version};
 
 /// A call that the stand-in knows.
 #[derive(Debug, PartialEq, Eq)]

@@ -61,13 +61,17 @@ pub enum Form {
 impl Rule {
     /// Refuses a value that the rule doesn't allow. An empty one clears, and is right.
     pub(super) fn check(&self, value: &str) -> Result<(), Invalid> {
-        let allows =
-            self.takes.is_none_or(|characters| value.chars().all(|c| characters.contain(c)));
+        let allows = match self.takes {
+            Some(characters) => value.chars().all(|c| characters.contain(c)),
+            None => true,
+        };
         if allows && !self.refuses.iter().any(|refused| refused == value) {
             return Ok(());
         }
-        let (code, message) =
-            self.takes.map_or(("INVALID_VALUE", "Enter another value"), Characters::refusal);
+        let (code, message) = match self.takes {
+            Some(characters) => characters.refusal(),
+            None => ("INVALID_VALUE", "Enter another value"),
+        };
         let code = self.code.as_deref().unwrap_or(code);
         let message = self.message.as_deref().unwrap_or(message).replace("{value}", value);
         Err(Invalid::new(&self.property, code, message))
@@ -82,8 +86,15 @@ impl Rule {
 
 /// The value as the rules about its property keep it.
 pub(super) fn kept(rules: &[Rule], property: &str, value: &str) -> String {
-    let forms = rules.iter().filter(|rule| rule.property == property).filter_map(|rule| rule.keeps);
-    forms.fold(value.to_owned(), |value, form| form.of(&value))
+    let mut kept = value.to_owned();
+    for rule in rules {
+        if let Some(form) = rule.keeps
+            && rule.property == property
+        {
+            kept = form.apply(&kept);
+        }
+    }
+    kept
 }
 
 impl Characters {
@@ -106,7 +117,7 @@ impl Characters {
 }
 
 impl Form {
-    fn of(self, value: &str) -> String {
+    fn apply(self, value: &str) -> String {
         match self {
             Self::Number => {
                 value.parse::<f64>().map_or_else(|_| value.into(), |number| number.to_string())

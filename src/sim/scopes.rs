@@ -1,6 +1,6 @@
 //! What a token may do.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     refusal::{self, Refusal},
@@ -44,14 +44,17 @@ impl Scopes {
     /// Refuses a token that was granted none of these.
     fn require(&self, any: &[&str]) -> Result<(), Refusal> {
         let Some(granted) = &self.0 else { return Ok(()) };
-        if any.iter().any(|scope| granted.iter().any(|granted| granted == scope)) {
-            return Ok(());
+        for scope in granted {
+            if any.contains(&scope.as_str()) {
+                return Ok(());
+            }
         }
         Err(refusal::missing_scopes(any))
     }
 }
 
-/// The scopes of a place, of which one is enough. Tasks go by those of contacts.
+/// The scopes of a place, of which one is enough. Tasks have no scopes of their own, but go by the
+/// contacts' ones.
 fn needed(place: &Place) -> &'static [&'static str] {
     match place {
         Place::Owners | Place::Owner(_) => &["crm.objects.owners.read"],
@@ -82,8 +85,15 @@ fn writes_tasks(place: &Place) -> bool {
 /// The names of the properties that a body writes.
 fn written(body: &[u8]) -> Vec<String> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    let nothing = json!([body]);
-    let inputs = body["inputs"].as_array().or(nothing.as_array()).into_iter().flatten();
-    let properties = inputs.filter_map(|input| input["properties"].as_object());
-    properties.flat_map(|properties| properties.keys().cloned()).collect()
+    let inputs = match body["inputs"].as_array() {
+        Some(inputs) => inputs.as_slice(),
+        None => std::slice::from_ref(&body),
+    };
+    let mut names = Vec::new();
+    for input in inputs {
+        for name in input["properties"].as_object().into_iter().flat_map(|all| all.keys()) {
+            names.push(name.clone());
+        }
+    }
+    names
 }

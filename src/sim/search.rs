@@ -59,9 +59,11 @@ pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<Answer, Refusal> {
         Value::String(text) => text.parse().unwrap_or(0),
         other => usize::try_from(other.as_u64().unwrap_or(0)).unwrap_or(usize::MAX),
     };
-    let page = found.iter().skip(after).take(search.limit);
-    let results: Vec<Value> =
-        page.map(|task| view::read(task, &portal.readable(&search.properties))).collect();
+    let names = portal.readable(&search.properties);
+    let mut results = Vec::new();
+    for task in found.iter().skip(after).take(search.limit) {
+        results.push(view::read(task, &names));
+    }
     let mut body = json!({"total": found.len(), "results": results});
     let next = after.saturating_add(search.limit);
     if next < found.len() {
@@ -77,8 +79,10 @@ fn check(portal: &Portal, search: &Search) -> Result<(), Refusal> {
             search.limit
         )));
     }
-    let filters: Vec<&Filter> =
-        search.filter_groups.iter().flat_map(|group| &group.filters).collect();
+    let mut filters: Vec<&Filter> = Vec::new();
+    for group in &search.filter_groups {
+        filters.extend(&group.filters);
+    }
     if search.filter_groups.len() > MOST_GROUPS || filters.len() > MOST_FILTERS {
         let message = format!(
             "A search can have at most {MOST_GROUPS} filter groups and {MOST_FILTERS} filters"
@@ -100,13 +104,14 @@ fn check(portal: &Portal, search: &Search) -> Result<(), Refusal> {
 
 impl Search {
     fn finds(&self, task: &Task) -> bool {
-        let text = [value(task, "hs_task_subject"), value(task, "hs_task_body")]
-            .map(Option::unwrap_or_default);
-        let text = text.join(" ").to_lowercase();
-        let has_words =
-            self.query.to_lowercase().split_whitespace().all(|word| text.contains(word));
+        let title = value(task, "hs_task_subject").unwrap_or_default();
+        let body = value(task, "hs_task_body").unwrap_or_default();
+        let text = format!("{title} {body}").to_lowercase();
+        if !self.query.to_lowercase().split_whitespace().all(|word| text.contains(word)) {
+            return false;
+        }
         let passes = |group: &FilterGroup| group.filters.iter().all(|filter| filter.passes(task));
-        has_words && (self.filter_groups.is_empty() || self.filter_groups.iter().any(passes))
+        self.filter_groups.is_empty() || self.filter_groups.iter().any(passes)
     }
 }
 
@@ -156,11 +161,13 @@ fn value<'a>(task: &'a Task, name: &str) -> Option<&'a str> {
 
 /// The property of a sort, and whether it goes down.
 fn direction(sort: &Value) -> (&str, bool) {
-    match sort.as_str() {
-        Some(text) => text.strip_prefix('-').map_or((text, false), |name| (name, true)),
-        None => {
-            (sort["propertyName"].as_str().unwrap_or_default(), sort["direction"] == "DESCENDING")
-        }
+    let Some(text) = sort.as_str() else {
+        let name = sort["propertyName"].as_str().unwrap_or_default();
+        return (name, sort["direction"] == "DESCENDING");
+    };
+    match text.strip_prefix('-') {
+        Some(name) => (name, true),
+        None => (text, false),
     }
 }
 

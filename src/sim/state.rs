@@ -25,7 +25,7 @@ pub struct Call {
     pub body: Value,
     /// The status that it got; 0 if the connection was closed instead.
     pub status: u16,
-    /// Whether it had a header `Authorization`. What was in it is not kept.
+    /// Whether it had a header `Authorization`, whose value is not kept.
     pub authorization_present: bool,
 }
 

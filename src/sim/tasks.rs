@@ -71,3 +71,8 @@ impl Tasks {
 
 /// New tasks count up from here.
 const FIRST_ID: u64 = 40_000_000_000;
+
+/// The portal's id ("Hub ID").
+pub(super) const PORTAL_ID: u32 = 44_556_677;
+/// HubSpot's number for the object type task.
+pub(super) const TASK_TYPE: &str = "0-27";

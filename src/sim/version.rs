@@ -1,4 +1,4 @@
-//! The versions of HubSpot's API, and what each does in its own way.
+//! The versions of HubSpot's API, and their differences.
 
 /// A version that the stand-in serves, older ones first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

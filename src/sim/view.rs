@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{PORTAL_ID, TASK_TYPE, tasks::Task};
+use super::tasks::{PORTAL_ID, TASK_TYPE, Task};
 
 /// The answer to a write: what was written (`""` where it was cleared), and some properties that
 /// nobody asked for.
@@ -37,16 +37,19 @@ fn show<'a>(task: &Task, names: impl Iterator<Item = &'a str>, nothing: &Value) 
         Some(value) => value.as_str().into(),
         None => nothing.clone(),
     };
-    let names: BTreeSet<&str> = names.chain(ALWAYS_SHOWN).collect();
-    let properties: Map<String, Value> =
-        names.into_iter().map(|name| (name.to_owned(), value(name))).collect();
+    let mut properties = Map::new();
+    for name in names.chain(ALWAYS_SHOWN).collect::<BTreeSet<_>>() {
+        properties.insert(name.to_owned(), value(name));
+    }
+    let url =
+        format!("https://app.hubspot.com/contacts/{PORTAL_ID}/record/{TASK_TYPE}/{}", task.id);
     json!({
         "id": task.id,
         "properties": properties,
         "createdAt": value("hs_createdate"),
         "updatedAt": value("hs_lastmodifieddate"),
         "archived": false,
-        "url": format!("https://app.hubspot.com/contacts/{PORTAL_ID}/record/{TASK_TYPE}/{}", task.id),
+        "url": url,
     })
 }
 

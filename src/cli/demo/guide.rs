@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use super::super::terminal::bold;
-use super::{REGION, Stage};
+use super::stage::{REGION, Stage};
+use crate::cli::shared;
+use crate::cli::terminal::bold;
 
 /// The sample that the commands send.
 const SAMPLE: &str = "events/github/closed.json";
@@ -24,7 +25,8 @@ pub(super) fn tell(stage: &Stage) -> Result<()> {
     let about = if is_durable {
         "Durable mode: `webhook` queues updates and answers 202; `worker` takes them to HubSpot."
     } else {
-        "Direct mode: the function updates HubSpot itself. `make dev MODE=durable` puts a queue in between."
+        "Direct mode: the function updates HubSpot itself. `make dev MODE=durable` puts a queue \
+         in between."
     };
     let mut text = format!(
         "\n{about}\n\
@@ -59,17 +61,17 @@ pub(super) fn tell(stage: &Stage) -> Result<()> {
             "Dead letters (events/tickets/unknown-task.json makes one)",
             &[&format!(
                 "AWS_REGION={REGION} AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local \\\n    \
-                 AWS_ENDPOINT_URL_SQS={aws} \\\n    target/debug/taskhook replay --dry-run \\\n    \
-                 --queue {dead_letters}"
+                 AWS_ENDPOINT_URL_SQS={aws} \\\n    target/debug/taskhook replay --dry-run \\\n   \
+                  --queue {dead_letters}"
             )],
         );
     }
-    super::super::print(&format!("{text}\nCtrl-C stops everything.\n"))
+    shared::print(&format!("{text}\nCtrl-C stops everything.\n"))
 }
 
 /// Prints the end of `make demo`.
 pub(super) fn tell_next() -> Result<()> {
-    super::super::print(NEXT)
+    shared::print(NEXT)
 }
 
 fn section(heading: &str, commands: &[&str]) -> String {

@@ -1,21 +1,19 @@
-//! `taskhook demo`: what `make demo` and `make dev` show. `scripts/local.py` starts the functions
-//! and what stands in for AWS and HubSpot around them, and says in a file where everything is.
+//! `taskhook demo`: the scenes of `make demo` and `make dev`. `scripts/local.py` starts the
+//! functions and the stand-ins for AWS and HubSpot, and writes their addresses into a file.
 
 mod guide;
 mod outage;
 mod samples;
 mod set_up;
 mod sources;
+mod stage;
+
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use std::path::PathBuf;
-use std::time::Duration;
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use crate::settings::Aws;
-use crate::{files, outbound};
+use self::stage::Stage;
+use crate::cli::shared;
 
 /// Show what the functions do that run on this machine (for `make demo` and `make dev`)
 #[derive(Debug, clap::Args)]
@@ -32,7 +30,7 @@ enum Scene {
     /// The secrets and queues in AWS, and copies of the source files that let a signature of any
     /// age pass
     SetUp,
-    /// Every sample delivery, and what comes of it
+    /// Every sample delivery, and its results
     Samples,
     /// `HubSpot` is down while webhooks come in
     Outage,
@@ -42,38 +40,12 @@ enum Scene {
     Next,
 }
 
-/// Where everything is.
-#[derive(Deserialize)]
-struct Stage {
-    mode: String,
-    /// The command that invokes `webhook`, to which `--data-file FILE` is added.
-    invoke: Vec<String>,
-    /// The address of the function `webhook`.
-    function_url: String,
-    hubspot: String,
-    aws: String,
-    updates: String,
-    dead_letters: String,
-    /// The source files that the functions read.
-    sources: PathBuf,
-    /// The files with the logs of what runs.
-    logs: Vec<String>,
-}
-
-/// How long the stand-ins and the functions may take to answer; they need milliseconds.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The region of the stand-in for AWS. Any will do.
-const REGION: &str = "eu-central-1";
-
 /// Fails where something is not as it must be.
 pub(in crate::cli) fn run(arguments: &Arguments) -> Result<()> {
     let file = arguments.stage.display();
-    let text = std::fs::read_to_string(&arguments.stage)
-        .map_err(|error| anyhow!("{file} can't be read: {error}."))?;
-    let stage: Stage = serde_json::from_str(&text)
+    let stage: Stage = serde_json::from_str(&shared::read_text(&arguments.stage)?)
         .map_err(|error| anyhow!("{file} doesn't say where everything is: {error}."))?;
-    super::block_on(async {
+    shared::block_on(async {
         match arguments.scene {
             Scene::SetUp => set_up::run(&stage).await,
             Scene::Samples => samples::tell(&stage).await,
@@ -82,121 +54,4 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<()> {
             Scene::Next => guide::tell_next(),
         }
     })?
-}
-
-impl Stage {
-    /// The stand-in for AWS.
-    fn aws(&self) -> Aws {
-        Aws {
-            region: REGION.to_owned(),
-            access_key_id: "local".to_owned(),
-            secret_access_key: "local".to_owned(),
-            session_token: None,
-            secrets_manager_url: Some(self.aws.clone()),
-            sqs_url: Some(self.aws.clone()),
-        }
-    }
-
-    /// Shows which functions run, and where.
-    fn show_functions(&self) {
-        let sources = files::read(&self.sources).unwrap_or_default().len();
-        show(
-            "Function webhook",
-            &self.function_url,
-            &format!("{} mode, {sources} sources", self.mode),
-        );
-        if self.mode == "durable" {
-            show("Function worker", "behind the queue", set_up::name(&self.updates));
-        }
-    }
-}
-
-/// A row of the table of everything that runs.
-fn show(name: &str, place: &str, about: &str) {
-    println!("{name:<18} {place:<42} {about}");
-}
-
-/// One call to a server on this machine; `body` is sent as JSON. Gives its answer, null where it
-/// has none.
-async fn call(
-    method: http::Method,
-    url: &str,
-    token: Option<&str>,
-    body: Option<&Value>,
-) -> Result<Value> {
-    let mut request = outbound::client(false).request(method, url).timeout(PATIENCE);
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    if let Some(body) = body {
-        request =
-            request.header(http::header::CONTENT_TYPE, "application/json").body(body.to_string());
-    }
-    let failed = |error| anyhow!("{url} can't be reached: {}.", outbound::causes(&error));
-    let answer = request.send().await.map_err(failed)?;
-    let status = answer.status();
-    let text = answer.text().await.map_err(failed)?;
-    if !status.is_success() {
-        return Err(anyhow!("{url} answered {status}: {text}"));
-    }
-    Ok(serde_json::from_str(&text).unwrap_or_default())
-}
-
-async fn get(url: &str) -> Result<Value> {
-    call(http::Method::GET, url, None, None).await
-}
-
-/// The tasks of the stand-in.
-async fn tasks(stage: &Stage) -> Result<Vec<Value>> {
-    let tasks = get(&format!("{}/_sim/tasks", stage.hubspot)).await?;
-    Ok(tasks.as_array().cloned().unwrap_or_default())
-}
-
-/// The calls that the stand-in got: method, path, status, and body.
-async fn hubspot_calls(stage: &Stage) -> Result<Vec<Value>> {
-    let calls = get(&format!("{}/_sim/calls", stage.hubspot)).await?;
-    Ok(calls.as_array().cloned().unwrap_or_default())
-}
-
-/// What a call was for, such as `batch/update` or `owners`, whatever the version of the API.
-fn kind(call: &Value) -> String {
-    let path = call["path"].as_str().unwrap_or_default();
-    let path = path.split('?').next().unwrap_or_default();
-    match path.split_once("/tasks/") {
-        Some((_, operation)) => operation.to_owned(),
-        None if path.contains("/owners") => "owners".to_owned(),
-        // The function connects before its first call.
-        None if path == "/" => "connection".to_owned(),
-        None => path.to_owned(),
-    }
-}
-
-/// How many calls there were of each kind, the most frequent first.
-fn kinds(calls: &[Value]) -> String {
-    let mut counts = std::collections::BTreeMap::new();
-    for call in calls {
-        *counts.entry(kind(call)).or_insert(0_usize) += 1;
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let words: Vec<_> = counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-    words.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn calls_are_counted_by_what_they_do_in_every_version_of_the_api() {
-        let call = |path: &str| json!({"path": path});
-        let calls = [
-            call("/crm/v3/objects/tasks/batch/read"),
-            call("/crm/v3/owners?limit=100"),
-            call("/crm/objects/2026-03/tasks/batch/read"),
-        ];
-        assert_eq!(kinds(&calls), "2 batch/read, 1 owners");
-    }
 }

@@ -1,20 +1,22 @@
 //! The story of the durable mode: HubSpot is down while webhooks come in, and afterwards every task
 //! is right.
 
-use anyhow::{Context as _, Error, Result, anyhow};
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use http::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::super::cases::Secrets;
-use super::super::payload;
-use super::super::terminal::{Progress, green, red, wrap};
-use super::{PATIENCE, Stage, call, hubspot_calls, kinds, tasks};
+use super::stage::{PATIENCE, Stage, call, hubspot_calls, kinds, tasks};
+use crate::cli::cases::Secrets;
+use crate::cli::payload;
+use crate::cli::shared;
+use crate::cli::terminal::{Progress, green, red, wrap};
 use crate::delivery::Delivery;
 use crate::queue::{Queue, Received};
 use crate::source::Source;
@@ -27,13 +29,13 @@ const UNKNOWN_TASK: &str = "T-404";
 /// How long the outage lasts at least.
 const OUTAGE: Duration = Duration::from_secs(10);
 
-/// The worker's backoff is 5, 10, 20 s: after an outage of 10 s everything has come back 20 s
+/// The worker's backoff is 5, 10, 20 s: after an outage of 10 s every update has been retried 20 s
 /// later.
 const THROUGH_WITHIN: Duration = Duration::from_mins(2);
 
-/// What the webhooks of a task say, one after the other, and what the task then has. Each changes
-/// something that the others leave alone, so that none can be lost unseen; the subject counts them,
-/// so that none can come twice or late unseen.
+/// The changes of a task, a webhook for each, and the value that the task has afterwards. Each
+/// changes something that the others leave alone, so that none can be lost unseen; the subject
+/// counts them, so that none can come twice or late unseen.
 fn changes() -> [(Value, (&'static str, &'static str)); 5] {
     [
         (json!({"priority": "urgent"}), ("hs_task_priority", "HIGH")),
@@ -56,7 +58,8 @@ pub(super) async fn tell(stage: &Stage) -> Result<()> {
     create_tasks(stage, secrets.named("taskhook/hubspot")?.expose_secret()).await?;
     let webhooks = webhooks(source, &secrets)?;
     println!(
-        "\nHubSpot answers every call with 503. Meanwhile {} webhooks come in: {} for each of {} tasks in turn,\n\
+        "\nHubSpot answers every call with 503. Meanwhile {} webhooks come in: {} for each of {} \
+         tasks in turn,\n\
          and 1 for an unknown task.\n",
         webhooks.len(),
         changes().len(),
@@ -72,10 +75,10 @@ pub(super) async fn tell(stage: &Stage) -> Result<()> {
         println!("{}", wrap(&head, &what));
     };
 
-    let took = send(stage, &webhooks).await?;
+    let took = send(stage, webhooks).await?;
     happened(format!(
         "{} webhooks acknowledged with 202: median {} ms, longest {} ms",
-        webhooks.len(),
+        took.len(),
         took[took.len() / 2].as_millis(),
         took.last().map_or(0, Duration::as_millis),
     ));
@@ -108,14 +111,16 @@ fn subject(count: usize) -> String {
 }
 
 async fn create_tasks(stage: &Stage, token: &str) -> Result<()> {
-    let input = |number| {
-        json!({"properties": {
-            "ticket_id": task_id(number), "hs_task_subject": subject(0), "hs_timestamp": "2029-12-31T09:00:00.000Z",
-        }})
-    };
-    let inputs: Vec<_> = TASKS.map(input).collect();
+    let mut inputs = Vec::new();
+    for id in TASKS.map(task_id) {
+        let due = "2029-12-31T09:00:00.000Z";
+        let properties =
+            json!({"ticket_id": id, "hs_task_subject": subject(0), "hs_timestamp": due});
+        inputs.push(json!({ "properties": properties }));
+    }
     let url = format!("{}/crm/objects/2026-03/tasks/batch/create", stage.hubspot);
-    call(Method::POST, &url, Some(token), Some(&json!({"inputs": inputs}))).await.map(|_| ())
+    call(Method::POST, &url, Some(token), Some(&json!({ "inputs": inputs }))).await?;
+    Ok(())
 }
 
 /// The signed webhooks: the first of each task, then the second of each, and so on.
@@ -123,7 +128,7 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
     let secrets = secrets.of_source(source)?;
     let secret = secrets.first().context("events/secrets.json has no secret for tickets")?;
     let now = Time::now();
-    let first = now.milliseconds() - 3_600_000;
+    let mut at = now.milliseconds() - 3_600_000;
     let mut webhooks = Vec::new();
     for (index, (change, _)) in changes().iter().enumerate() {
         let mut ids: Vec<_> = TASKS.map(task_id).collect();
@@ -131,55 +136,52 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
             ids.push(UNKNOWN_TASK.to_owned());
         }
         for id in ids {
-            let place = i64::try_from(webhooks.len()).unwrap_or_default();
-            let at = Time::from_milliseconds(first + 1000 * place).to_string();
-            let mut ticket = json!({"id": id, "updated_at": at, "subject": subject(index + 1)});
+            let time = Time::from_milliseconds(at).to_string();
+            let mut ticket = json!({"id": id, "updated_at": time, "subject": subject(index + 1)});
             for (name, value) in change.as_object().into_iter().flatten() {
                 ticket[name] = value.clone();
             }
             let body =
-                json!({"type": "ticket.updated", "timestamp": at, "data": {"ticket": ticket}});
-            let mut delivery = payload::post(source.path.clone(), now);
-            delivery.body = body.to_string().into();
-            payload::insert(&mut delivery.headers, "content-type", "application/json")?;
-            payload::insert(&mut delivery.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
-            source.verify.scheme.sign(&mut delivery, secret).map_err(Error::msg)?;
-            webhooks.push(delivery);
+                json!({"type": "ticket.updated", "timestamp": time, "data": {"ticket": ticket}});
+            let mut webhook = payload::post(source.path.clone(), now);
+            webhook.body = body.to_string().into();
+            payload::insert(&mut webhook.headers, "content-type", "application/json")?;
+            payload::insert(&mut webhook.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
+            source.verify.scheme.sign(&mut webhook, secret).map_err(Error::msg)?;
+            webhooks.push(webhook);
+            at += 1000;
         }
     }
     Ok(webhooks)
 }
 
-/// Posts the webhooks one after the other. Gives how long each took, the shortest first.
-async fn send(stage: &Stage, webhooks: &[Delivery]) -> Result<Vec<Duration>> {
+/// Posts the webhooks one after the other. Returns how long each took, the shortest first.
+async fn send(stage: &Stage, webhooks: Vec<Delivery>) -> Result<Vec<Duration>> {
     let client = outbound::client(true);
     let url = format!("{}/tickets", stage.function_url);
+    let total = webhooks.len();
     let mut progress = Progress::new();
-    let mut took = Vec::new();
-    for (index, webhook) in webhooks.iter().enumerate() {
-        progress.show(&format!("webhook {} of {}", index + 1, webhooks.len()));
+    let mut times = Vec::new();
+    for webhook in webhooks {
+        progress.show(&format!("webhook {} of {total}", times.len() + 1));
         let begin = Instant::now();
-        let request = client
-            .post(&url)
-            .headers(webhook.headers.clone())
-            .body(webhook.body.clone())
-            .timeout(PATIENCE);
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| anyhow!("{url}: {}.", outbound::causes(&error)))?;
+        let post = client.post(&url).headers(webhook.headers).body(webhook.body).timeout(PATIENCE);
+        let answer = match post.send().await {
+            Ok(answer) => answer,
+            Err(error) => bail!("{url}: {}.", outbound::causes(&error)),
+        };
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
-        took.push(begin.elapsed());
+        times.push(begin.elapsed());
         if status != http::StatusCode::ACCEPTED {
             let logs = stage.logs.join(", ");
-            return Err(anyhow!(
+            bail!(
                 "A webhook is answered with {status}, not 202: {text}. The functions' log: {logs}."
-            ));
+            );
         }
     }
-    took.sort_unstable();
-    Ok(took)
+    times.sort_unstable();
+    Ok(times)
 }
 
 /// The two queues.
@@ -197,7 +199,7 @@ impl Queues {
         }
     }
 
-    /// Shows how many updates there are, until `is_over` says so of their number.
+    /// Shows the number of updates until `is_over` says that it is reached. Fails after `limit`.
     async fn watch(
         &self,
         what: &str,
@@ -232,77 +234,103 @@ impl Queues {
         self.dead_letters.receive(PATIENCE, &mut received).await.map_err(Error::msg)?;
         let all: Vec<&Received> = received.iter().collect();
         self.dead_letters.release(&all, tokio::time::Instant::now() + PATIENCE).await;
-        Ok(received
-            .iter()
-            .map(|letter| serde_json::from_str(&letter.text).unwrap_or_default())
-            .collect())
+        let mut letters = Vec::new();
+        for letter in &received {
+            letters.push(serde_json::from_str(&letter.text).unwrap_or_default());
+        }
+        Ok(letters)
     }
 }
 
 /// Shows whether everything is as it must be.
 fn judge(tasks: &[Value], calls: &[Value], letters: &[Value]) -> Result<()> {
-    let mut wrong = Vec::new();
-    let mut check = |is_right: bool, what: String, details: Vec<String>| {
-        println!("{} {what}", if is_right { green("✓") } else { red("✗") });
-        if !is_right {
-            wrong.push(format!("{what}\n    {}", details.join("\n    ")));
-        }
-    };
-    let mut expected: BTreeMap<&str, String> =
-        changes().into_iter().map(|(_, (name, value))| (name, value.to_owned())).collect();
-    expected.insert("hs_task_subject", subject(changes().len()));
-    let mut differing = Vec::new();
-    for id in TASKS.map(task_id) {
-        let task = tasks.iter().find(|task| task["properties"]["ticket_id"] == id.as_str());
-        let has = |(name, value): (&&str, &String)| {
-            task.is_some_and(|task| task["properties"][*name] == value.as_str())
-        };
-        if !expected.iter().all(has) {
-            differing.push(format!("{id}: {}", task.unwrap_or(&Value::Null)));
+    let mut verdict = Verdict::default();
+    let (all, count) = (TASKS.count(), changes().len());
+    let differing = differing(tasks);
+    let right = all - differing.len();
+    verdict.add(
+        differing.is_empty(),
+        format!(
+            "nothing lost: {right} of {all} tasks have what each of their {count} webhooks said"
+        ),
+        &differing,
+    );
+
+    let mut writes = 0;
+    let mut mixed_up = Vec::new();
+    for (task, subjects) in subjects_written(calls) {
+        writes += subjects.len();
+        if !subjects.is_sorted_by(|one, next| one < next) {
+            mixed_up.push(format!("{task}: {subjects:?}"));
         }
     }
-    let (all, count) = (TASKS.count(), changes().len());
-    let right = all - differing.len();
-    let what = format!(
-        "nothing lost: {right} of {all} tasks have what each of their {count} webhooks said"
+    verdict.add(
+        mixed_up.is_empty(),
+        format!(
+            "nothing twice, nothing late: {writes} writes, each newer than the task's last one"
+        ),
+        &mixed_up,
     );
-    check(differing.is_empty(), what, differing);
 
-    let written = subjects_written(calls);
-    let writes: usize = written.values().map(Vec::len).sum();
-    let mixed_up: Vec<_> = written
-        .iter()
-        .filter(|(_, subjects)| !subjects.is_sorted_by(|one, next| one < next))
-        .collect();
-    let what = format!(
-        "nothing twice, nothing late: {writes} writes, each newer than the task's last one"
+    let is_expected =
+        |letter: &Value| letter["reason"] == "not_found" && letter["update"]["id"] == UNKNOWN_TASK;
+    verdict.add(
+        letters.len() == 1 && letters.iter().all(is_expected),
+        format!("dead letters: {}, for the unknown task, as it must be", letters.len()),
+        letters,
     );
-    check(mixed_up.is_empty(), what, mixed_up.iter().map(|row| format!("{row:?}")).collect());
-
-    let is_right = letters.len() == 1
-        && letters[0]["reason"] == "not_found"
-        && letters[0]["update"]["id"] == UNKNOWN_TASK;
-    let what = format!("dead letters: {}, for the unknown task, as it must be", letters.len());
-    check(is_right, what, letters.iter().map(Value::to_string).collect());
     for (name, value) in letters.first().and_then(Value::as_object).into_iter().flatten() {
         println!("{}", wrap(&format!("    {name:<8}  "), &value.to_string()));
     }
-    if wrong.is_empty() { Ok(()) } else { Err(super::super::all(&wrong)) }
+    if verdict.wrong.is_empty() { Ok(()) } else { Err(shared::join(&verdict.wrong)) }
+}
+
+/// The sentences that turned out wrong, with their details.
+#[derive(Default)]
+struct Verdict {
+    wrong: Vec<String>,
+}
+
+impl Verdict {
+    /// Shows whether a sentence is right.
+    fn add<D: Display>(&mut self, is_right: bool, sentence: String, details: &[D]) {
+        println!("{} {sentence}", if is_right { green("✓") } else { red("✗") });
+        if is_right {
+            return;
+        }
+        self.wrong.push(sentence);
+        self.wrong.extend(details.iter().map(|detail| format!("    {detail}")));
+    }
+}
+
+/// The tasks that lack a change.
+fn differing(tasks: &[Value]) -> Vec<String> {
+    let last_subject = subject(changes().len());
+    let mut differing = Vec::new();
+    for id in TASKS.map(task_id) {
+        let task = tasks.iter().find(|task| task["properties"]["ticket_id"] == id.as_str());
+        let properties = task.map_or(&Value::Null, |task| &task["properties"]);
+        let has_all = changes().iter().all(|(_, (name, value))| properties[*name] == *value);
+        if !has_all || properties["hs_task_subject"] != last_subject.as_str() {
+            differing.push(format!("{id}: {properties}"));
+        }
+    }
+    differing
 }
 
 /// The subjects that HubSpot took for each task, in order.
 fn subjects_written(calls: &[Value]) -> BTreeMap<String, Vec<String>> {
     let mut written: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for call in calls {
-        let is_write = call["path"].as_str().is_some_and(|path| path.ends_with("/batch/update"));
-        if !is_write || call["status"].as_u64().is_none_or(|status| !(200..300).contains(&status)) {
+        let path = call["path"].as_str().unwrap_or_default();
+        let status = call["status"].as_u64().unwrap_or_default();
+        if !path.ends_with("/batch/update") || !(200..300).contains(&status) {
             continue;
         }
         for input in call["body"]["inputs"].as_array().into_iter().flatten() {
-            let id = input["id"].as_str().unwrap_or_default().to_owned();
-            let subject =
-                input["properties"]["hs_task_subject"].as_str().unwrap_or_default().to_owned();
-            written.entry(id).or_default().push(subject);
+            let id = input["id"].as_str().unwrap_or_default();
+            let subject = input["properties"]["hs_task_subject"].as_str().unwrap_or_default();
+            written.entry(id.to_owned()).or_default().push(subject.to_owned());
         }
     }
     written

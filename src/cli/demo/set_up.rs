@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-use super::super::cases::Secrets;
-use super::{REGION, Stage, show, sources, tasks};
+use super::sources;
+use super::stage::{REGION, Stage, queue_name, show, tasks};
+use crate::cli::cases::Secrets;
 use crate::{aws, outbound};
 
 /// A queue as `template.yaml` makes it.
@@ -49,15 +50,15 @@ async fn create_secrets(stage: &Stage) -> Result<usize> {
 /// Creates the queue of updates, from which SQS moves messages to that of dead letters.
 async fn create_queues(stage: &Stage) -> Result<()> {
     let client = aws::sqs(&stage.aws(), outbound::client(true));
-    let mut dead_letters = client.create_queue().queue_name(name(&stage.dead_letters));
-    let mut updates = client.create_queue().queue_name(name(&stage.updates));
+    let mut dead_letters = client.create_queue().queue_name(queue_name(&stage.dead_letters));
+    let mut updates = client.create_queue().queue_name(queue_name(&stage.updates));
     for (attribute, value) in QUEUE {
         dead_letters = dead_letters.attributes(attribute.into(), value);
         updates = updates.attributes(attribute.into(), value);
     }
     dead_letters.send().await?;
     let account = stage.dead_letters.rsplit('/').nth(1).unwrap_or_default();
-    let target = format!("arn:aws:sqs:{REGION}:{account}:{}", name(&stage.dead_letters));
+    let target = format!("arn:aws:sqs:{REGION}:{account}:{}", queue_name(&stage.dead_letters));
     let policy = json!({"deadLetterTargetArn": target, "maxReceiveCount": MAX_RECEIVE_COUNT});
     updates
         .attributes("VisibilityTimeout".into(), VISIBILITY_TIMEOUT)
@@ -65,9 +66,4 @@ async fn create_queues(stage: &Stage) -> Result<()> {
         .send()
         .await?;
     Ok(())
-}
-
-/// The name of a queue: the end of its address.
-pub(super) fn name(queue: &str) -> &str {
-    queue.rsplit('/').next().unwrap_or_default()
 }

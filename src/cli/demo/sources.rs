@@ -1,29 +1,33 @@
 //! Copies of the source files for the functions on this machine. The samples were signed at fixed
 //! times, so the copies have a tolerance of a hundred years.
 
-use anyhow::{Result, anyhow};
 use std::path::Path;
 
-use super::super::payload;
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::cli::payload;
 use crate::files;
+use crate::source::SourceFile;
 
 const TOLERANCE: &str = "tolerance = \"876000h\"\n";
 
-/// Writes the live source files, and those that lie ready, into a folder of their own. Of a file
-/// that is in both, the live one counts.
+/// Writes the live source files, and the available ones, into a folder of their own. A live file
+/// counts over an available one of the same name.
 pub(super) fn copy(folder: &Path) -> Result<()> {
-    let live = payload::path();
-    let mut all = files::read(&files::available(&live)).unwrap_or_default();
+    let ready = files::available(&payload::path());
+    let mut all = files::read(&ready).unwrap_or_default();
     all.extend(payload::files()?);
-    let failed = |error: std::io::Error| anyhow!("{} can't be written: {error}.", folder.display());
+    write(folder, &all).with_context(|| format!("{} can't be written", folder.display()))
+}
+
+fn write(folder: &Path, files: &[SourceFile]) -> Result<()> {
     if folder.exists() {
-        std::fs::remove_dir_all(folder).map_err(failed)?;
+        std::fs::remove_dir_all(folder)?;
     }
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    for file in all {
-        let text = file.text.map_err(|why| anyhow!("{} {why}", file.file))?;
-        std::fs::write(folder.join(format!("{}.toml", file.name)), with_wide_tolerance(&text))
-            .map_err(failed)?;
+    std::fs::create_dir_all(folder)?;
+    for SourceFile { file, name, text } in files {
+        let text = text.as_ref().map_err(|why| anyhow!("{file} {why}"))?;
+        std::fs::write(folder.join(format!("{name}.toml")), with_wide_tolerance(text))?;
     }
     Ok(())
 }
