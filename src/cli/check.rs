@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 
 use super::cases::Secrets;
 use super::check_portal::Portal;
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let path = payload::path();
-    let files = files::read(&path).map_err(Error::msg)?;
+    let files = files::read(&path)?;
     let sources = Sources::read(&files);
     warn(&files, &sources, arguments.portal.is_named())?;
     let mut problems: Vec<_> = sources.problems().iter().map(Problem::to_string).collect();

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Error;
 use serde_json::{Map, Value, json};
 
 use super::payload;
@@ -142,8 +141,8 @@ fn value_text(value: &update::Value) -> String {
 /// The requests to HubSpot with their bodies. An update that doesn't fit the portal's schema, where
 /// that is known, is not sent.
 fn requests(event: &Event) -> anyhow::Result<String> {
-    let schema = files::schema(&payload::path()).map_err(Error::msg)?;
-    let version = ApiVersion::read(&shared::variable).map_err(Error::msg)?;
+    let schema = files::schema(&payload::path())?;
+    let version = ApiVersion::read(&shared::variable)?;
     let mut parts = Vec::new();
     let mut fit = Vec::new();
     for update in results(event).iter().flatten() {

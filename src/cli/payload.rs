@@ -34,7 +34,7 @@ pub(super) fn sources() -> Result<Sources> {
 
 /// The source files of a folder, or one file.
 pub(super) fn read_sources(path: &Path) -> Result<Sources> {
-    let sources = Sources::read(&files::read(path).map_err(Error::msg)?);
+    let sources = Sources::read(&files::read(path)?);
     if sources.problems().is_empty() { Ok(sources) } else { Err(shared::join(sources.problems())) }
 }
 
@@ -111,8 +111,8 @@ pub(super) fn map(sources: &Sources, source: &Source, mut delivery: Delivery) ->
     if scheme.unusable(&secret).is_some() {
         secret = SecretString::from("a:b");
     }
-    scheme.sign(&mut delivery, &secret).map_err(Error::msg)?;
-    let verified = scheme.verify(&delivery, &[secret], tolerance).map_err(Error::msg)?;
+    scheme.sign(&mut delivery, &secret)?;
+    let verified = scheme.verify(&delivery, &[secret], tolerance)?;
     sources.map(source, &verified, tolerance).map_err(|why| anyhow!("It can't be read: {why}."))
 }
 

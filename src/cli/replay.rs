@@ -78,7 +78,7 @@ async fn replay(arguments: &Arguments) -> Result<()> {
         None => Some(Target::Hubspot(Box::new(portal::connect().await?))),
     };
     // In a queue of updates later changes would overtake the messages that are received here.
-    if dead_letters.has_redrive_policy().await.map_err(Error::msg).context(UNREADABLE)? {
+    if dead_letters.has_redrive_policy().await.context(UNREADABLE)? {
         bail!(
             "{} is a queue that a function works off, since it has a redrive policy: taking \
              messages out of it would keep them from the worker. Name the queue of dead letters \
@@ -268,7 +268,7 @@ impl Visit<'_> {
 fn prepare(items: Vec<Item>) -> Result<Vec<Job>> {
     let needs_sources = items.iter().any(Item::needs_sources);
     let sources = needs_sources.then(payload::sources);
-    let schema = files::schema(&payload::path()).map_err(Error::msg)?;
+    let schema = files::schema(&payload::path())?;
     let mut jobs = Vec::new();
     for item in items {
         let messages = messages(&item, sources.as_ref(), schema.as_ref());

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Result, bail};
 use secrecy::SecretString;
 
 use super::cases::Secrets;
@@ -38,7 +38,7 @@ impl Signed {
         let source = payload::source(&sources, &self.source)?;
         let mut delivery = payload::delivery(source, &self.payload, &self.headers)?;
         let secret = self.secret(source)?;
-        source.verify.scheme.sign(&mut delivery, &secret).map_err(Error::msg)?;
+        source.verify.scheme.sign(&mut delivery, &secret)?;
         Ok(delivery)
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Error, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use http::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ pub(super) async fn tell(stage: &Stage) -> Result<()> {
     let refused = hubspot_calls(stage).await?.len();
     call(Method::DELETE, &faults, None, None).await?;
     let is_back = Instant::now();
-    let waiting = queues.updates.depth().await.map_err(Error::msg)?;
+    let waiting = queues.updates.depth().await?;
     happened(format!(
         "HubSpot is back: it has refused {refused} calls, and {waiting} updates wait"
     ));
@@ -147,7 +147,7 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
             webhook.body = body.to_string().into();
             payload::insert(&mut webhook.headers, "content-type", "application/json")?;
             payload::insert(&mut webhook.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
-            source.verify.scheme.sign(&mut webhook, secret).map_err(Error::msg)?;
+            source.verify.scheme.sign(&mut webhook, secret)?;
             webhooks.push(webhook);
             at += 1000;
         }
@@ -209,7 +209,7 @@ impl Queues {
         let begin = Instant::now();
         let mut progress = Progress::new();
         loop {
-            let depth = self.updates.depth().await.map_err(Error::msg)?;
+            let depth = self.updates.depth().await?;
             if is_over(depth) {
                 return Ok(());
             }
@@ -231,7 +231,7 @@ impl Queues {
     /// The dead letters, which stay in their queue.
     async fn letters(&self) -> Result<Vec<Value>> {
         let mut received = Vec::new();
-        self.dead_letters.receive(PATIENCE, &mut received).await.map_err(Error::msg)?;
+        self.dead_letters.receive(PATIENCE, &mut received).await?;
         let all: Vec<&Received> = received.iter().collect();
         self.dead_letters.release(&all, tokio::time::Instant::now() + PATIENCE).await;
         let mut letters = Vec::new();
