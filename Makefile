@@ -66,12 +66,20 @@ demo: .venv/.demo build ## send every sample event through the function here, an
 dev: .venv/.demo build ## the same set-up, left running for your own curl and invoke (MODE=direct or durable)
 	@.venv/bin/python scripts/local.py dev $(MODE:%=--mode %)
 
+# For whoever carries the code on, so with what is private.
+DOC = cargo doc --locked --no-deps --lib --document-private-items
+
+.PHONY: doc
+doc: ## the documentation of the code, in target/doc/taskhook
+	$(DOC)
+
 # Clippy only checks; tests and `cargo lambda watch` share one build.
 .PHONY: test
-test: setup ## all checks: format, clippy, tests, template
+test: setup ## all checks: format, clippy, documentation, tests, template
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --no-default-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(DOC)
 	cargo test --locked
 	cargo run -q --locked test
 	.venv/bin/cfn-lint template.yaml
