@@ -1,5 +1,6 @@
-//! What HubSpot says to a batch call: every field is optional to us, since HubSpot's own answers
-//! differ. A field of another shape than the documented one says nothing, and spoils nothing else.
+//! HubSpot's answers to batch calls. Every field is optional to us, because HubSpot's own answers
+//! differ: a field of another shape than the documented one is read as empty, and spoils nothing
+//! else.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use serde_json::Value;
 /// What stands before the list of errors inside of a message.
 const BEFORE_LIST: &str = "Property values were not valid: ";
 
-/// The answer to a batch call that was taken: what was done, and what was not.
+/// The answer to a batch call that was taken: the tasks that were written or read, and the errors.
 ///
 /// `status` says `COMPLETE` also where half of the batch failed: only that HubSpot is not done yet
 /// is read from it. `numErrors` is not read: it counts error objects, not tasks.
@@ -97,9 +98,8 @@ impl Complaint {
     pub fn all(&self) -> Vec<&Self> {
         let mut all = vec![self];
         let mut next = 0;
-        while let Some(complaint) = all.get(next) {
-            let inside = &complaint.errors;
-            all.extend(inside);
+        while next < all.len() {
+            all.extend(&all[next].errors);
             next += 1;
         }
         all
@@ -156,33 +156,36 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
 }
 
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    Ok(fields(deserializer)?
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, plain(value)?)))
-        .collect())
+    let mut texts = BTreeMap::new();
+    for (name, value) in fields(deserializer)? {
+        if let Some(text) = plain(value) {
+            texts.insert(name, text);
+        }
+    }
+    Ok(texts)
 }
 
 /// Lists of texts; one text is a list of one.
 fn lists<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
-    let list = |value| match value {
-        Value::Array(values) => values.into_iter().filter_map(plain).collect(),
-        value => plain(value).into_iter().collect(),
-    };
-    Ok(fields(deserializer)?.into_iter().map(|(name, value)| (name, list(value))).collect())
+    let mut lists = BTreeMap::new();
+    for (name, value) in fields(deserializer)? {
+        let values = match value {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        lists.insert(name, values.into_iter().filter_map(plain).collect());
+    }
+    Ok(lists)
 }
 
 /// A list, without the elements that can't be read.
 pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Array(values) => {
-            values.into_iter().filter_map(|value| T::deserialize(value).ok()).collect()
-        }
-        _ => Vec::new(),
-    })
+    let Value::Array(values) = Value::deserialize(deserializer)? else { return Ok(Vec::new()) };
+    Ok(values.into_iter().filter_map(|value| T::deserialize(value).ok()).collect())
 }
 
 #[cfg(test)]

@@ -78,12 +78,20 @@ impl NewProperty {
     }
 
     fn new(name: &str, kind: &'static str, field_type: &'static str, definitions: &Value) -> Self {
-        let mut all = definitions["results"].as_array().into_iter().flatten();
-        let subject = all.find(|definition| definition["name"] == "hs_task_subject");
-        let group =
-            subject.and_then(|definition| definition["groupName"].as_str()).unwrap_or("task");
-        let (name, label, group_name) = (name.to_owned(), label(name), group.to_owned());
-        Self { name, label, kind, field_type, group_name, has_unique_value: false }
+        let mut group = "task";
+        for definition in definitions["results"].as_array().into_iter().flatten() {
+            if definition["name"] == "hs_task_subject" {
+                group = definition["groupName"].as_str().unwrap_or(group);
+            }
+        }
+        Self {
+            name: name.to_owned(),
+            label: label(name),
+            kind,
+            field_type,
+            group_name: group.to_owned(),
+            has_unique_value: false,
+        }
     }
 }
 
@@ -110,9 +118,10 @@ fn label(name: &str) -> String {
     let words: Vec<_> = name.split('_').filter(|word| !word.is_empty()).map(word).collect();
     let label = words.join(" ");
     let mut characters = label.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => label,
+    }
 }
 
 #[cfg(test)]
