@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::delivery::{Delivery, Kept};
 use crate::engine;
-use crate::hubspot::{Hubspot, Schema};
+use crate::hubspot::{Hubspot, Schema, Unfit};
 use crate::outcome::{FailReason, Outcome, RetryReason};
 use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue, letter_of_delivery};
 use crate::secrets::SecretError;
@@ -91,7 +91,7 @@ impl Dispatch {
                     continue;
                 }
             };
-            if let Some((reason, detail)) =
+            if let Some(Unfit { reason, detail }) =
                 self.schema.as_ref().and_then(|schema| schema.check(&mut update).err())
             {
                 letters.push(story.failed(&update, slots.len(), reason, &detail));

@@ -66,7 +66,7 @@ const SCHEMA: &str = "hubspot-schema.json";
 pub fn schema(path: &Path) -> Result<Option<Schema>, Problem> {
     let file = folder(path).join(SCHEMA);
     let parsed = match std::fs::read_to_string(&file) {
-        Ok(text) => Schema::parse(&text),
+        Ok(text) => Schema::parse(&text).map_err(|error| error.to_string()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => Err(format!("can't be read: {error}")),
     };

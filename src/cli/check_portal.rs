@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::demand::Definitions;
 use super::portal;
 use crate::files;
-use crate::hubspot::Schema;
+use crate::hubspot::{Schema, Unfit};
 use crate::source::{SourceFile, demands};
 
 /// Which portal the source files are held against, if any.
@@ -38,7 +38,7 @@ impl Portal {
                 if told.insert((demand.problem("").file, &demand.property)) {
                     eprintln!("{}", portal.unseen(demand));
                 }
-            } else if let Err((_, problem)) = portal.check(demand) {
+            } else if let Err(Unfit { detail: problem, .. }) = portal.check(demand) {
                 problems.push(demand.problem(problem).to_string());
             }
         }
@@ -60,7 +60,7 @@ impl Portal {
         }
         let Some(file) = &self.schema else { return Ok(None) };
         let text = std::fs::read_to_string(file).map_err(|error| format!("can't be read: {error}"));
-        let schema = text.and_then(|text| Schema::parse(&text));
+        let schema = text.and_then(|text| Schema::parse(&text).map_err(|error| error.to_string()));
         let name = file.display();
         schema.map(Some).map_err(|why| {
             // A file that is there may be another one, which nobody is to overwrite.

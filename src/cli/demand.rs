@@ -27,8 +27,9 @@ impl Definitions {
             Asks::DateTime => return self.check_time(name, "datetime", DATETIME),
             Asks::Date => return self.check_time(name, "date", DATE),
         };
-        checked.map_err(|(reason, detail)| {
-            (reason, format!("{detail}; {}", self.advice(demand, reason)))
+        checked.map_err(|Unfit { reason, detail }| {
+            let detail = format!("{detail}; {}", self.advice(demand, reason));
+            Unfit { reason, detail }
         })
     }
 
@@ -45,12 +46,15 @@ impl Definitions {
     fn check_text(&self, name: &str, text: &str) -> Result<(), Unfit> {
         match self.schema.check_value(name, text) {
             Ok(fit) if fit == text || self.is_deployed => Ok(()),
-            Ok(fit) => Err((
-                FailReason::InvalidValue,
-                format!("{name}: HubSpot takes {text:?} as {fit:?} only; write that"),
-            )),
-            Err((FailReason::InvalidValue, detail)) if detail.contains(" is not one of ") => {
-                Err((FailReason::InvalidValue, format!("{detail}; write one of these")))
+            Ok(fit) => Err(Unfit {
+                reason: FailReason::InvalidValue,
+                detail: format!("{name}: HubSpot takes {text:?} as {fit:?} only; write that"),
+            }),
+            Err(Unfit { reason: FailReason::InvalidValue, detail })
+                if detail.contains(" is not one of ") =>
+            {
+                let detail = format!("{detail}; write one of these");
+                Err(Unfit { reason: FailReason::InvalidValue, detail })
             }
             result => of_the_value(result.map(|_| ())),
         }
@@ -58,8 +62,9 @@ impl Definitions {
 
     fn check_time(&self, name: &str, form: &str, written: &str) -> Result<(), Unfit> {
         let checked = of_the_value(self.schema.check_value(name, written).map(|_| ()));
-        checked.map_err(|(reason, detail)| {
-            (reason, format!("what as = {form:?} writes doesn't fit {detail}"))
+        checked.map_err(|Unfit { reason, detail }| {
+            let detail = format!("what as = {form:?} writes doesn't fit {detail}");
+            Unfit { reason, detail }
         })?;
         self.check_text(name, written)
     }
@@ -85,8 +90,8 @@ impl Definitions {
 
 /// What is wrong with a property whatever the value is is told once, where the property is named.
 fn of_the_value(checked: Result<(), Unfit>) -> Result<(), Unfit> {
-    checked.or_else(|(reason, detail)| match reason {
+    checked.or_else(|unfit| match unfit.reason {
         FailReason::UnknownProperty | FailReason::ReadOnlyProperty => Ok(()),
-        _ => Err((reason, detail)),
+        _ => Err(unfit),
     })
 }

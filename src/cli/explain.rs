@@ -128,7 +128,7 @@ fn requests(event: &Event) -> Result<String, String> {
     for mut update in updates(event).filter_map(|update| update.clone().ok()) {
         match schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
             Ok(()) => fit.push(update),
-            Err((_, why)) => parts.push(format!(
+            Err(why) => parts.push(format!(
                 "\nnot sent: {} {}: {why}\n",
                 update.task.id_property, update.task.id
             )),

@@ -73,7 +73,7 @@ fn remark(demand: &Demand, own: &Definitions) -> Option<String> {
     let name = demand.property.as_str();
     let meant = own.schema.nearest(name);
     if NAMES.split_whitespace().any(|own| own == name) {
-        return own.check(demand).err().map(|(_, problem)| problem);
+        return own.check(demand).err().map(|unfit| unfit.detail);
     }
     if OF_STAGES.iter().any(|start| name.starts_with(start)) {
         return None;
@@ -94,7 +94,8 @@ fn remark(demand: &Demand, own: &Definitions) -> Option<String> {
 /// These properties, as a portal would define them.
 pub(super) fn definitions() -> Result<Definitions, String> {
     let results: Vec<_> = NAMES.split_whitespace().map(definition).collect();
-    let schema = Schema::parse(&json!({ "results": results }).to_string())?;
+    let schema = Schema::parse(&json!({ "results": results }).to_string())
+        .map_err(|error| error.to_string())?;
     Ok(Definitions { schema, is_deployed: false })
 }
 

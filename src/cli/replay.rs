@@ -261,7 +261,7 @@ fn prepare(items: Vec<Item>) -> Result<Vec<Job>, String> {
         for message in &mut messages {
             let checked =
                 schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut message.update));
-            checked.map_err(|(_, detail)| detail)?;
+            checked.map_err(|unfit| unfit.detail)?;
         }
         Ok(messages)
     };

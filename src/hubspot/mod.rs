@@ -9,6 +9,7 @@ mod refusals;
 mod retry;
 mod said;
 mod schema;
+mod takes;
 mod token;
 mod transport;
 
@@ -16,7 +17,7 @@ pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
 pub use properties::NewProperty;
 pub use refusals::{Refusals, Refused};
-pub use schema::{Schema, Unfit};
+pub use schema::{NoSchema, Schema, Unfit};
 pub use token::Token;
 
 use std::sync::Arc;
