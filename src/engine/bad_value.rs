@@ -6,7 +6,7 @@ use crate::hubspot::Complaint;
 use crate::outcome::{FailReason, Outcome};
 use crate::text::cut;
 
-/// What stands around a value in a message about it.
+/// The texts before and after a value in a message about it.
 const AROUND_VALUE: [(&str, &str); 6] = [
     ("", " was not one of the allowed options"),
     ("", " was not a valid "),

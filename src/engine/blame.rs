@@ -25,7 +25,7 @@ pub(super) enum Guilty {
     Unknown,
 }
 
-/// What errors about values leave open.
+/// The doubts that errors about values leave.
 #[derive(Default)]
 struct Doubts {
     /// Properties of which several values are carried, and nobody says which is wrong.
@@ -62,7 +62,7 @@ pub(super) fn guilty(refusal: &Refusal, rows: &[Row]) -> Guilty {
     }
 }
 
-/// The rows that lack what the blame says; all of them where each seems to have it.
+/// The rows that lack the properties of the blame; all of them where each seems to have them.
 fn lacking_rows(blame: Blame, rows: &[Row], all: BTreeSet<usize>) -> Guilty {
     if blame.is_about(DUE) {
         let mut empty = BTreeMap::new();
@@ -124,7 +124,7 @@ pub(super) fn blame_among(
     blame_values(&bad_values(error), rows, among).0
 }
 
-/// The rows among `among` that errors are about for certain, and what is open.
+/// The rows among `among` that errors are about for certain, and the doubts that remain.
 fn blame_values(
     values: &[BadValue],
     rows: &[Row],
@@ -188,7 +188,7 @@ pub(super) fn blame_all(
 }
 
 /// The blame of each row that an error names: by the first of the bad values that it carries, else
-/// by what the request lacks, else by the kind of error.
+/// by the property that the request lacks, else by the kind of error.
 fn blame_named(
     error: &Complaint,
     values: &[BadValue],
@@ -224,8 +224,8 @@ pub(super) fn blame_one(refusal: &Refusal) -> Blame {
     if refusal.status == 409 { conflict() } else { by_kind(&refusal.complaint) }
 }
 
-/// What an error says that the request lacks: a property that is required, or the form of a
-/// request.
+/// The blame of a request that lacks something, if an error says so: a property that is required,
+/// or the form of a request.
 pub(super) fn lacking(complaint: &Complaint) -> Option<Blame> {
     let mut properties = BTreeSet::new();
     let mut is_lacking = false;

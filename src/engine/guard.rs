@@ -41,12 +41,12 @@ pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
     }
     let mut wanted: BTreeMap<&str, Wanted<'_>> = BTreeMap::new();
     for update in updates.iter().filter(|update| is_guarded(update)) {
-        let wanted = wanted.entry(&update.task.id_property).or_default();
-        wanted.ids.insert(&update.task.id);
+        let Wanted { ids, properties } = wanted.entry(&update.task.id_property).or_default();
+        ids.insert(&update.task.id);
         // The id property comes along, so that results can be told apart.
-        wanted.properties.insert(&update.task.id_property);
-        wanted.properties.extend(update.updated_at_property.as_deref());
-        wanted.properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
+        properties.insert(&update.task.id_property);
+        properties.extend(update.updated_at_property.as_deref());
+        properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
     }
     let mut reads = Vec::new();
     for (id_property, Wanted { ids, properties }) in wanted {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// What stands before the list of errors inside of a message.
+/// The text before the list of errors inside of a message.
 const BEFORE_LIST: &str = "Property values were not valid: ";
 
 /// The answer to a batch call that was taken: the tasks that were written or read, and the errors.
@@ -26,7 +26,7 @@ pub struct Answer {
     /// How far HubSpot is.
     #[serde(default, deserialize_with = "text")]
     pub status: String,
-    /// Whether it is the answer to a repetition of what may have been carried out before.
+    /// Whether an earlier try of the same call may have been carried out.
     #[serde(skip)]
     pub is_repeated: bool,
 }
@@ -47,7 +47,7 @@ pub struct Record {
     /// The trace id of the input that it comes from. Empty where the answer doesn't say it.
     #[serde(rename = "objectWriteTraceId", deserialize_with = "text")]
     pub trace_id: String,
-    /// What HubSpot took with reserve.
+    /// Warnings about values that HubSpot took.
     #[serde(deserialize_with = "list")]
     pub warnings: Vec<Complaint>,
 }
@@ -62,7 +62,7 @@ pub struct Complaint {
     /// A finer kind, such as `INVALID_OPTION`.
     #[serde(deserialize_with = "text")]
     pub code: String,
-    /// What HubSpot says in English.
+    /// HubSpot's sentence in English.
     #[serde(deserialize_with = "text")]
     pub message: String,
     /// Ids, property names, trace ids.

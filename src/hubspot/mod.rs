@@ -67,7 +67,7 @@ pub struct Input<'a> {
     pub properties: std::collections::BTreeMap<&'a str, &'a str>,
 }
 
-/// Which of the batch calls that write.
+/// A batch call that writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Writes tasks that exist.

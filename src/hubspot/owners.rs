@@ -46,7 +46,7 @@ impl Found {
 #[derive(Default)]
 pub(super) struct Owners(Mutex<BTreeMap<String, Known>>);
 
-/// What is known of an address.
+/// The result of a look-up that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     /// The owner's id; `None` where HubSpot has no owner with the address.
@@ -64,13 +64,13 @@ const MISS: Duration = Duration::from_mins(1);
 const MOST: usize = 10_000;
 
 impl Owners {
-    /// What is known of an address; `None` when it has to be looked up.
+    /// The result that is kept for an address; `None` when it has to be looked up.
     pub(super) fn get(&self, email: &str, now: Instant) -> Option<Known> {
         let known = self.known().get(email)?.clone();
         (known.until > now).then_some(known)
     }
 
-    /// Keeps what a look-up found.
+    /// Keeps the result of a look-up.
     pub(super) fn keep(&self, email: String, id: Option<String>, now: Instant) {
         let mut known = self.known();
         if known.len() >= MOST && !known.contains_key(&email) {

@@ -1,4 +1,4 @@
-//! The definitions of task properties: all that a portal has, and those that it is to get.
+//! The definitions of task properties: reading those of a portal, and creating new ones.
 //! <https://developers.hubspot.com/docs/api-reference/crm-properties-v3>
 
 use serde::Serialize;
@@ -64,8 +64,8 @@ impl Hubspot {
 }
 
 impl NewProperty {
-    /// Text with unique values, in the group of the portal's own task properties. `definitions` are
-    /// what [`Hubspot::properties`] gives.
+    /// Text with unique values, in the group of the portal's own task properties. `definitions`
+    /// come from [`Hubspot::properties`].
     #[must_use]
     pub fn unique_text(name: &str, definitions: &Value) -> Self {
         Self { has_unique_value: true, ..Self::new(name, "string", "text", definitions) }
@@ -109,7 +109,7 @@ fn results(answer: &mut Value) -> Option<&mut Vec<Value>> {
     answer.get_mut("results")?.as_array_mut()
 }
 
-/// What people see: `zendesk_ticket_id` is "Zendesk ticket ID".
+/// A label for people: `zendesk_ticket_id` is "Zendesk ticket ID".
 fn label(name: &str) -> String {
     let word = |word: &str| match word {
         "id" | "url" => word.to_uppercase(),

@@ -51,7 +51,7 @@ impl Refusals {
         (*until > now).then(|| refused.clone())
     }
 
-    /// Remembers that one of these is at fault. Those that are known to be refused themselves stay so.
+    /// Remembers that one of these is at fault. Keys that were refused themselves stay so.
     pub fn keep_among<K: Hash>(&self, keys: impl IntoIterator<Item = K>, now: Instant) {
         let mut known = self.known();
         known.groups += 1;

@@ -91,7 +91,7 @@ struct ModificationMetadata {
 const REMINDERS: &str = "hs_task_reminders";
 
 impl Schema {
-    /// Reads the JSON of `taskhook schema pull`, of HubSpot's list of properties, or the list in it.
+    /// Reads the JSON of `taskhook schema pull`, HubSpot's list of properties, or the list in it.
     pub fn parse(text: &str) -> Result<Self, NoSchema> {
         // Windows tools put a byte order mark before a file that they save.
         let text = text.trim_start_matches('\u{feff}');
