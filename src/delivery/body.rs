@@ -195,7 +195,7 @@ fn check(json: &str) -> Result<(), Unreadable> {
             b'}' | b']' => {
                 if let Some(Some(first)) = open.pop() {
                     if let Some(twice) = twice(&names[first..]) {
-                        return Err(Unreadable::NameTwice(Place::of(json, twice.at)));
+                        return Err(Unreadable::NameTwice(Place::at(json, twice.at)));
                     }
                     names.truncate(first);
                 }
@@ -206,7 +206,7 @@ fn check(json: &str) -> Result<(), Unreadable> {
                 if bytes[at..at + length].iter().filter(|byte| byte.is_ascii_digit()).count()
                     > DIGITS
                 {
-                    return Err(Unreadable::LongNumber(Place::of(json, at)));
+                    return Err(Unreadable::LongNumber(Place::at(json, at)));
                 }
                 at += length;
             }
@@ -258,7 +258,8 @@ fn is_of_number(byte: u8) -> bool {
 }
 
 impl Place {
-    fn of(text: &str, at: usize) -> Self {
+    /// The place of a byte.
+    fn at(text: &str, at: usize) -> Self {
         let before = &text[..at];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         Self {

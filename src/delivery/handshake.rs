@@ -79,7 +79,7 @@ pub enum Answer {
 impl NoOp {
     /// Whether a verified delivery is one; `json` is its body.
     #[must_use]
-    pub fn is(&self, delivery: &Delivery, json: &Json) -> bool {
+    pub fn matches(&self, delivery: &Delivery, json: &Json) -> bool {
         match self {
             Self::Header(name, value) => {
                 delivery.headers.get(*name).is_some_and(|found| found == value)

@@ -147,8 +147,8 @@ impl Verdicts<'_> {
     }
 }
 
-/// The answer to a read, by the ids that were asked for.
-pub(super) struct Told<'a> {
+/// The tasks in the answer to a read, by the ids that were asked for.
+pub(super) struct Assigned<'a> {
     /// The task of each id.
     pub(super) records: Vec<Option<&'a Record>>,
     /// Ids without a task.
@@ -158,8 +158,12 @@ pub(super) struct Told<'a> {
     pub(super) mixed: BTreeSet<usize>,
 }
 
-/// Reads the answer to a read of these ids.
-pub(super) fn told<'a>(id_property: &str, ids: &[impl AsRef<str>], answer: &'a Answer) -> Told<'a> {
+/// Assigns the tasks in the answer to a read to the ids that were asked for.
+pub(super) fn assign<'a>(
+    id_property: &str,
+    ids: &[impl AsRef<str>],
+    answer: &'a Answer,
+) -> Assigned<'a> {
     let rows = Ids::new(ids.iter().map(AsRef::as_ref));
     let mut records = vec![None; ids.len()];
     let mut strangers = BTreeMap::new();
@@ -184,10 +188,10 @@ pub(super) fn told<'a>(id_property: &str, ids: &[impl AsRef<str>], answer: &'a A
         // in another form.
         (Some(row), 1) => records[row] = strangers.into_values().next(),
         (Some(row), 0) if missing.is_empty() && names_nobody => _ = missing.insert(row),
-        (None, 1..) => return Told { records, missing, mixed: left },
+        (None, 1..) => return Assigned { records, missing, mixed: left },
         _ => {}
     }
-    Told { records, missing, mixed: BTreeSet::new() }
+    Assigned { records, missing, mixed: BTreeSet::new() }
 }
 
 /// The outcome of an update of a task that doesn't exist.

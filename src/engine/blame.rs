@@ -44,8 +44,8 @@ pub(super) fn guilty(refusal: &Refusal, rows: &[Row]) -> Guilty {
     }
     let all: BTreeSet<_> = (0..rows.len()).collect();
     let (mut guilty, doubts) = blame_values(&values, rows, &all);
-    let lacking = lacking(complaint);
-    let named = named(complaint, rows);
+    let lacking = read_lack(complaint);
+    let named = find_named(complaint, rows);
     for (row, blame) in blame_named(complaint, &values, lacking.as_ref(), &named, rows) {
         guilty.entry(row).or_insert(blame);
     }
@@ -84,7 +84,7 @@ fn lacking_rows(blame: Blame, rows: &[Row], all: BTreeSet<usize>) -> Guilty {
 
 /// The rows that a refusal names by their trace ids or, where something exists already, by their
 /// ids; none if it names all that there are.
-fn named(complaint: &Complaint, rows: &[Row]) -> BTreeSet<usize> {
+fn find_named(complaint: &Complaint, rows: &[Row]) -> BTreeSet<usize> {
     let ids: BTreeMap<_, _> =
         rows.iter().enumerate().map(|(index, row)| (row.task.id.as_str(), index)).collect();
     let mut named = BTreeSet::new();
@@ -130,7 +130,7 @@ fn blame_values(
     rows: &[Row],
     among: &BTreeSet<usize>,
 ) -> (BTreeMap<usize, Blame>, Doubts) {
-    let carriers = carriers(rows, among);
+    let carriers = find_carriers(rows, among);
     let mut guilty: BTreeMap<usize, Blame> = BTreeMap::new();
     let mut doubts = Doubts::default();
     for bad in values {
@@ -157,7 +157,7 @@ fn blame_values(
 }
 
 /// The rows among `among` that carry each property, with their values.
-fn carriers<'r>(
+fn find_carriers<'r>(
     rows: &'r [Row],
     among: &BTreeSet<usize>,
 ) -> BTreeMap<&'r str, Vec<(usize, &'r str)>> {
@@ -184,7 +184,7 @@ pub(super) fn blame_all(
     about: &BTreeSet<usize>,
     rows: &[Row],
 ) -> BTreeMap<usize, Blame> {
-    blame_named(error, &bad_values(error), lacking(error).as_ref(), about, rows)
+    blame_named(error, &bad_values(error), read_lack(error).as_ref(), about, rows)
 }
 
 /// The blame of each row that an error names: by the first of the bad values that it carries, else
@@ -226,7 +226,7 @@ pub(super) fn blame_one(refusal: &Refusal) -> Blame {
 
 /// The blame of a request that lacks something, if an error says so: a property that is required,
 /// or the form of a request.
-pub(super) fn lacking(complaint: &Complaint) -> Option<Blame> {
+pub(super) fn read_lack(complaint: &Complaint) -> Option<Blame> {
     let mut properties = BTreeSet::new();
     let mut is_lacking = false;
     for error in complaint.all() {

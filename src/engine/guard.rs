@@ -96,13 +96,13 @@ impl Read {
 impl Tasks {
     /// Adds the tasks of an answer to a read, and those that it says are missing.
     pub(super) fn add(&mut self, read: &Read, answer: &Answer) {
-        let told = account::told(&read.id_property, &read.ids, answer);
-        for (id, record) in read.ids.iter().zip(told.records) {
+        let assigned = account::assign(&read.id_property, &read.ids, answer);
+        for (id, record) in read.ids.iter().zip(assigned.records) {
             if let Some(record) = record {
                 self.known.insert(read.key(id), record.clone());
             }
         }
-        self.missing.extend(told.missing.into_iter().map(|row| read.key(&read.ids[row])));
+        self.missing.extend(assigned.missing.into_iter().map(|row| read.key(&read.ids[row])));
     }
 
     /// Whether the task was read.

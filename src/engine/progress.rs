@@ -105,7 +105,7 @@ impl<'c> Progress<'c> {
         self.schedule.end(part.rank);
         if let Some(probe) = part.probe {
             let lacking = match &end {
-                End::Refused(refusal) => blame::lacking(&refusal.complaint),
+                End::Refused(refusal) => blame::read_lack(&refusal.complaint),
                 _ => None,
             };
             if let Some((rows, blame)) = self.schedule.end_probe(probe, lacking.as_ref()) {

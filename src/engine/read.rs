@@ -70,7 +70,7 @@ async fn in_parts(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<Answer, Er
     while let Some(mut read) = queue.pop_front() {
         match calls.read(&read).await {
             Ok(answer) => {
-                let mixed = account::told(&read.id_property, &read.ids, &answer).mixed;
+                let mixed = account::assign(&read.id_property, &read.ids, &answer).mixed;
                 let again: Vec<_> = mixed.iter().map(|row| read.ids[*row].clone()).collect();
                 if !again.is_empty() {
                     read.ids.retain(|id| !again.contains(id));
@@ -120,8 +120,8 @@ pub(super) async fn back(calls: &Calls<'_>, rows: Vec<Row>) -> Vec<(Row, Seen)> 
 
 /// Compares rows with the answer to a read of their tasks.
 fn compare(rows: Vec<Row>, read: &Read, result: &Result<Answer, Error>) -> Vec<(Row, Seen)> {
-    let told = match result {
-        Ok(answer) => account::told(&read.id_property, &read.ids, answer),
+    let assigned = match result {
+        Ok(answer) => account::assign(&read.id_property, &read.ids, answer),
         Err(Error::Refused(_)) => {
             return rows.into_iter().map(|row| (row, Seen::Nothing)).collect();
         }
@@ -133,10 +133,10 @@ fn compare(rows: Vec<Row>, read: &Read, result: &Result<Answer, Error>) -> Vec<(
     let mut seen = Vec::new();
     for row in rows {
         let place: usize = places[&row.task.id];
-        let shown = match told.records[place] {
+        let shown = match assigned.records[place] {
             Some(record) if row.is_written_in(record) => Seen::AsWritten(record_id(record)),
             Some(_) => Seen::Otherwise,
-            None if told.missing.contains(&place) => Seen::Missing,
+            None if assigned.missing.contains(&place) => Seen::Missing,
             None => Seen::Nothing,
         };
         seen.push((row, shown));

@@ -438,7 +438,7 @@ fn a_trace_id_proves_what_no_id_does() {
 fn what_is_left_of_a_read_is_what_is_left_of_the_ids() {
     let read = |ids: &[&str], results: Json| {
         let answer: Answer = serde_json::from_value(json!({"results": results})).unwrap();
-        let told = super::account::told("ticket", ids, &answer);
+        let told = super::account::assign("ticket", ids, &answer);
         (
             told.records
                 .iter()

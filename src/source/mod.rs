@@ -241,7 +241,7 @@ impl Sources {
         let scope =
             self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
         let default_id = default_id(verified);
-        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, &json));
+        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.matches(delivery, &json));
         Ok(map::event(source, &scope, &body, is_no_op, default_id, delivery.arrived))
     }
 }
