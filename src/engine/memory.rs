@@ -44,7 +44,8 @@ impl Memory<'_> {
     pub(super) fn sort(&self, rows: Vec<Row>) -> Sorted {
         let mut free = Vec::new();
         let mut suspects: BTreeMap<(String, u64), Suspects> = BTreeMap::new();
-        let mut refused: BTreeMap<(Option<String>, String), (Vec<Row>, Blame)> = BTreeMap::new();
+        let mut refused = Vec::new();
+        let mut by_value: BTreeMap<(String, String), (Vec<Row>, Blame)> = BTreeMap::new();
         for row in rows {
             match self.recall(&row) {
                 None => free.push(row),
@@ -54,23 +55,20 @@ impl Memory<'_> {
                     together.properties.extend(property);
                     together.rows.push(row);
                 }
-                Some((Refused::Itself(reason, detail), property)) => {
-                    let value = match &property {
-                        Some(property) => row.value(property).unwrap_or_default().to_owned(),
-                        None => row.task.id.clone(),
-                    };
-                    let (alike, _) = refused
+                Some((Refused::Itself(reason, detail), None)) => {
+                    refused.push((vec![row], Blame::new(reason, detail)));
+                }
+                Some((Refused::Itself(reason, detail), Some(property))) => {
+                    let value = row.value(&property).unwrap_or_default().to_owned();
+                    let (alike, _) = by_value
                         .entry((property, value))
                         .or_insert_with(|| (Vec::new(), Blame::new(reason, detail)));
                     alike.push(row);
                 }
             }
         }
-        Sorted {
-            free,
-            suspects: suspects.into_values().collect(),
-            refused: refused.into_values().collect(),
-        }
+        refused.extend(by_value.into_values());
+        Sorted { free, suspects: suspects.into_values().collect(), refused }
     }
 
     /// How a row was refused lately, and by which property.
