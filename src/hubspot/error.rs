@@ -31,6 +31,8 @@ pub enum Error {
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
+    /// Whether an earlier try of the same call may have been carried out.
+    pub is_repeated: bool,
     /// The body, as far as it is an error in HubSpot's shape.
     pub complaint: Complaint,
 }
