@@ -9,7 +9,7 @@ use super::demand::Definitions;
 use super::portal;
 use super::shared;
 use crate::files;
-use crate::hubspot::Schema;
+use crate::hubspot::{Schema, Unfit};
 use crate::source::{SourceFile, demands};
 
 /// Which portal the source files are held against, if any.
@@ -42,7 +42,7 @@ impl Portal {
                 if told.insert((demand.problem("").file, &demand.property)) {
                     eprintln!("{}", portal.unseen(demand));
                 }
-            } else if let Err((_, problem)) = portal.check(demand) {
+            } else if let Err(Unfit { detail: problem, .. }) = portal.check(demand) {
                 problems.push(demand.problem(problem).to_string());
             }
         }
@@ -67,7 +67,7 @@ impl Portal {
         let why = match std::fs::read_to_string(file) {
             Ok(text) => match Schema::parse(&text) {
                 Ok(schema) => return Ok(Some(schema)),
-                Err(why) => why,
+                Err(why) => why.to_string(),
             },
             Err(error) => format!("can't be read: {error}"),
         };

@@ -27,8 +27,9 @@ impl Definitions {
             Asks::DateTime => return self.check_time(name, "datetime", DATETIME),
             Asks::Date => return self.check_time(name, "date", DATE),
         };
-        checked.map_err(|(reason, detail)| {
-            (reason, format!("{detail}; {}", self.advice(demand, reason)))
+        checked.map_err(|Unfit { reason, detail }| {
+            let detail = format!("{detail}; {}", self.advice(demand, reason));
+            Unfit { reason, detail }
         })
     }
 
@@ -48,20 +49,25 @@ impl Definitions {
     fn check_text(&self, name: &str, text: &str) -> Result<(), Unfit> {
         match self.schema.check_value(name, text) {
             Ok(fit) if fit == text || self.is_deployed => Ok(()),
-            Ok(fit) => Err((
-                FailReason::InvalidValue,
-                format!("{name}: HubSpot takes {text:?} as {fit:?} only; write that"),
-            )),
-            Err((FailReason::InvalidValue, detail)) if detail.contains(" is not one of ") => {
-                Err((FailReason::InvalidValue, format!("{detail}; write one of these")))
+            Ok(fit) => Err(Unfit {
+                reason: FailReason::InvalidValue,
+                detail: format!("{name}: HubSpot takes {text:?} as {fit:?} only; write that"),
+            }),
+            Err(Unfit { reason: FailReason::InvalidValue, detail })
+                if detail.contains(" is not one of ") =>
+            {
+                let detail = format!("{detail}; write one of these");
+                Err(Unfit { reason: FailReason::InvalidValue, detail })
             }
             unfit => of_the_value(unfit),
         }
     }
 
     fn check_time(&self, name: &str, form: &str, written: &str) -> Result<(), Unfit> {
-        if let Err((reason, detail)) = of_the_value(self.schema.check_value(name, written)) {
-            return Err((reason, format!("what as = {form:?} writes doesn't fit {detail}")));
+        if let Err(Unfit { reason, detail }) = of_the_value(self.schema.check_value(name, written))
+        {
+            let detail = format!("what as = {form:?} writes doesn't fit {detail}");
+            return Err(Unfit { reason, detail });
         }
         self.check_text(name, written)
     }
@@ -90,7 +96,10 @@ const OTHER: &str = "that can't be changed later: name another property, and `ta
 /// named.
 fn of_the_value(checked: Result<String, Unfit>) -> Result<(), Unfit> {
     match checked {
-        Ok(_) | Err((FailReason::UnknownProperty | FailReason::ReadOnlyProperty, _)) => Ok(()),
-        Err(unfit) => Err(unfit),
+        Ok(_) => Ok(()),
+        Err(unfit) => match unfit.reason {
+            FailReason::UnknownProperty | FailReason::ReadOnlyProperty => Ok(()),
+            _ => Err(unfit),
+        },
     }
 }

@@ -1,6 +1,6 @@
 //! HubSpot's own task properties, which every portal has, for a check that knows no portal.
 
-use anyhow::{Error, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::demand::Definitions;
@@ -83,8 +83,7 @@ pub(super) fn warnings(file: &SourceFile, own: &Definitions) -> Vec<Warning> {
 fn remark(demand: &Demand, own: &Definitions) -> Option<String> {
     let name = demand.property.as_str();
     if NAMES.split_whitespace().any(|own| own == name) {
-        let (_, problem) = own.check(demand).err()?;
-        return Some(problem);
+        return own.check(demand).err().map(|unfit| unfit.detail);
     }
     if OF_STAGES.iter().any(|start| name.starts_with(start)) {
         return None;
@@ -106,7 +105,7 @@ fn remark(demand: &Demand, own: &Definitions) -> Option<String> {
 pub(super) fn definitions() -> Result<Definitions> {
     let results: Vec<_> = NAMES.split_whitespace().map(definition).collect();
     let list = json!({ "results": results }).to_string();
-    let schema = Schema::parse(&list).map_err(Error::msg)?;
+    let schema = Schema::parse(&list)?;
     Ok(Definitions { schema, is_deployed: false })
 }
 

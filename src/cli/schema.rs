@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::demand::Definitions;
 use super::shared;
 use super::{payload, portal};
-use crate::hubspot::{Error, Hubspot, NewProperty, Refusal};
+use crate::hubspot::{Error, Hubspot, NewProperty, Refusal, Unfit};
 use crate::outcome::FailReason;
 use crate::source::{Asks, Demand, demands};
 
@@ -113,8 +113,10 @@ fn state(demands: &[Demand], portal: &Definitions) -> Option<State> {
     for demand in demands {
         match portal.check(demand) {
             Ok(()) => {}
-            Err((FailReason::UnknownProperty, _)) => is_missing = true,
-            Err((_, problem)) => return Some(State::Wrong(demand.problem(problem).to_string())),
+            Err(Unfit { reason: FailReason::UnknownProperty, .. }) => is_missing = true,
+            Err(Unfit { detail: problem, .. }) => {
+                return Some(State::Wrong(demand.problem(problem).to_string()));
+            }
         }
     }
     if !is_missing {

@@ -15,7 +15,7 @@ const DEPTH: usize = 128;
 /// The most digits of a number: a million of them cost whoever calculates with it a second.
 const DIGITS: usize = 1000;
 
-/// What may stand before JSON: a byte order mark and JSON's white space.
+/// Characters that may stand before JSON: a byte order mark and JSON's white space.
 const BEFORE_JSON: [char; 5] = ['\u{feff}', ' ', '\t', '\r', '\n'];
 
 /// JSON that was checked: one value, strict syntax, at most [`DEPTH`] levels, no name twice in one
@@ -42,7 +42,7 @@ pub enum Unreadable {
     Empty,
     /// It is not UTF-8.
     NotUtf8,
-    /// It is not JSON; with what is wrong and where.
+    /// It is not JSON; with the mistake and its place.
     NotJson(String),
     /// Arrays and objects are nested too deeply.
     TooDeep,
@@ -169,7 +169,7 @@ struct Name<'j> {
     at: usize,
 }
 
-/// Checks what is beyond the syntax of text that is known to be JSON. Linear, and without
+/// Checks the rules beyond the syntax in text that is known to be JSON. Linear, and without
 /// recursion.
 fn check(json: &str) -> Result<(), Unreadable> {
     let bytes = json.as_bytes();
@@ -195,7 +195,7 @@ fn check(json: &str) -> Result<(), Unreadable> {
             b'}' | b']' => {
                 if let Some(Some(first)) = open.pop() {
                     if let Some(twice) = twice(&names[first..]) {
-                        return Err(Unreadable::NameTwice(Place::of(json, twice.at)));
+                        return Err(Unreadable::NameTwice(Place::at(json, twice.at)));
                     }
                     names.truncate(first);
                 }
@@ -206,7 +206,7 @@ fn check(json: &str) -> Result<(), Unreadable> {
                 if bytes[at..at + length].iter().filter(|byte| byte.is_ascii_digit()).count()
                     > DIGITS
                 {
-                    return Err(Unreadable::LongNumber(Place::of(json, at)));
+                    return Err(Unreadable::LongNumber(Place::at(json, at)));
                 }
                 at += length;
             }
@@ -229,7 +229,7 @@ fn end_of_text(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// What a name in quotation marks says.
+/// The text of a name in quotation marks.
 fn name(quoted: &str) -> Cow<'_, str> {
     if quoted.contains('\\')
         && let Ok(name) = serde_json::from_str::<String>(quoted)
@@ -258,7 +258,8 @@ fn is_of_number(byte: u8) -> bool {
 }
 
 impl Place {
-    fn of(text: &str, at: usize) -> Self {
+    /// The place of a byte.
+    fn at(text: &str, at: usize) -> Self {
         let before = &text[..at];
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         Self {

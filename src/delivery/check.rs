@@ -64,8 +64,8 @@ impl Refused {
 }
 
 impl Tolerance {
-    /// Checks a time of signing, as the sender wrote it, against the time of arrival. `place` is the
-    /// header or field that has it.
+    /// Checks a time of signing, as the sender wrote it, against the time of arrival. `place` is
+    /// its header or field.
     pub(super) fn check(self, place: &str, written: &str, arrived: Time) -> Result<(), Refused> {
         let signed = Time::parse(written).map_err(|_| Refused::Malformed(place.to_owned()))?;
         let distance = arrived.milliseconds().abs_diff(signed.milliseconds());
@@ -87,8 +87,8 @@ pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'
     value.to_str().map_err(|_| Refused::Malformed(name.to_string()))
 }
 
-/// A secret without a line break at its end, which an editor or a shell may have put there. A secret
-/// of line breaks alone stays as it is.
+/// A secret without a line break at its end, which an editor or a shell may have put there. A
+/// secret of line breaks alone stays as it is.
 pub(super) fn without_line_break(secret: &SecretString) -> &str {
     let text = secret.expose_secret();
     match text.trim_end_matches(['\r', '\n']) {
@@ -107,10 +107,10 @@ pub(super) fn readings(secret: &SecretString) -> impl Iterator<Item = &str> {
 /// Compares a text with every secret, in a time that depends on neither the secrets' lengths nor
 /// their content.
 pub(super) fn matches_one(given: &[u8], secrets: &[SecretString]) -> Result<(), Refused> {
-    let given = Sha256::digest(given);
+    let digest = Sha256::digest(given);
     let mut is_right = false;
     for text in secrets.iter().flat_map(readings) {
-        is_right |= bool::from(given.ct_eq(&Sha256::digest(text.as_bytes())));
+        is_right |= bool::from(digest.ct_eq(&Sha256::digest(text.as_bytes())));
     }
     if is_right { Ok(()) } else { Err(Refused::Mismatch) }
 }

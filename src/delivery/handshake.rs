@@ -1,4 +1,4 @@
-//! What some senders ask before they send events: that we say something back.
+//! Handshakes: the questions of some senders before they send events.
 
 use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
@@ -32,7 +32,7 @@ pub(super) enum Ask {
 /// When a handshake is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Before anything is verified: what is said back gives nothing away. If a body has to be read
+    /// Before anything is verified: the reply gives nothing away. If a body has to be read
     /// for it, a small one.
     Unverified,
     /// Like an event, after its signature is verified.
@@ -41,7 +41,7 @@ pub enum Stage {
     BeforeSecret,
 }
 
-/// What is said back.
+/// The content of a reply.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reply {
     /// The header that asked.
@@ -50,7 +50,7 @@ pub(super) enum Reply {
     Text,
     /// The text that was sent, in a JSON object with the field that asked.
     Field,
-    /// Nothing: a 200 is enough. What was sent is the secret.
+    /// Nothing: a 200 is enough. The text that was sent is the secret.
     Secret,
 }
 
@@ -79,7 +79,7 @@ pub enum Answer {
 impl NoOp {
     /// Whether a verified delivery is one; `json` is its body.
     #[must_use]
-    pub fn is(&self, delivery: &Delivery, json: &Json) -> bool {
+    pub fn matches(&self, delivery: &Delivery, json: &Json) -> bool {
         match self {
             Self::Header(name, value) => {
                 delivery.headers.get(*name).is_some_and(|found| found == value)

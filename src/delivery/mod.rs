@@ -50,7 +50,7 @@ pub struct Delivery {
     pub body: Bytes,
     /// When it arrived, by our clock.
     pub arrived: Time,
-    /// The Lambda request id: what support and logs call this delivery by.
+    /// The Lambda request id, by which support and logs know this delivery.
     pub request_id: String,
     /// The address that it came from, if that is known: for the log alone.
     pub source_ip: Option<String>,
@@ -64,7 +64,7 @@ pub struct Verified<'d> {
 }
 
 impl fmt::Debug for Delivery {
-    /// Without headers and body: they carry secrets, and what customers write.
+    /// Without headers and body: they carry secrets, and the texts of customers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery")
             .field("method", &self.method)
@@ -113,8 +113,7 @@ impl<'d> Verified<'d> {
         self.delivery.query.iter().filter(|(name, _)| !names_a_secret(name))
     }
 
-    /// Reads the body as JSON and checks what of the signature's promise is inside: the time of
-    /// signing, where a scheme puts it into the body.
+    /// Reads the body as JSON, and checks the time of signing where a scheme puts it into the body.
     pub fn read(&self, format: Format, tolerance: Tolerance) -> Result<Json, NotRead> {
         let json = Json::read(self.delivery, format)?;
         if let Some(field) = self.scheme.timestamp_field() {
@@ -124,7 +123,7 @@ impl<'d> Verified<'d> {
         Ok(json)
     }
 
-    /// What may be kept of the delivery besides its body, without what seems to be a secret.
+    /// The headers and the query, without the fields that seem to carry a secret.
     #[must_use]
     pub fn kept(&self) -> Kept {
         let headers =
@@ -140,7 +139,7 @@ impl<'d> Verified<'d> {
     }
 }
 
-/// What may be kept of a delivery besides its body.
+/// The headers and the query of a delivery as far as they may be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The headers that carry neither a secret nor a signature, with lower-case names.

@@ -14,7 +14,7 @@ use super::template::Template;
 /// A named scheme.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
-    /// What `[verify] scheme` calls it.
+    /// Its name in `[verify] scheme`.
     pub name: &'static str,
     /// How its deliveries are verified.
     pub kind: Kind,
@@ -22,12 +22,12 @@ pub struct Preset {
     pub id_header: Option<&'static str>,
     /// A secret that the sender's documentation publishes, so that it protects nothing.
     pub published_secret: Option<&'static str>,
-    /// What the sender asks before it sends events.
+    /// The question of the sender before it sends events.
     pub handshake: Option<Handshake>,
-    /// What the sender sends to see whether anybody is there.
+    /// The sender's test of whether anybody is there.
     pub no_op: Option<NoOp>,
-    /// Whether its events carry only what changed, and not the whole ticket. Then a late one isn't
-    /// stale: what it says of one field is not in a newer one about another.
+    /// Whether its events carry only the changed fields, and not the whole ticket. Then a late one
+    /// isn't stale: a newer one about another field doesn't hold its values.
     pub partial_events: bool,
     /// How it writes bodies.
     pub format: Format,
@@ -62,7 +62,7 @@ pub struct HmacPreset {
     pub(super) secret_prefix: &'static str,
 }
 
-/// What most senders do: hexadecimal HMAC-SHA256 of the body.
+/// The habit of most senders: hexadecimal HMAC-SHA256 of the body.
 const COMMON: HmacPreset = HmacPreset {
     header: "",
     algorithm: Algorithm::Sha256,

@@ -20,7 +20,7 @@ pub enum Scheme {
     Token {
         /// The header that carries the secret.
         header: HeaderName,
-        /// What stands before the secret, with or without the space that parts them; compared
+        /// The text before the secret, with or without the space that parts them; compared
         /// without regard to case.
         prefix: String,
         /// The header with the sender's id of a delivery.

@@ -88,14 +88,14 @@ impl Hmac {
         }
         let values = Values { timestamp: Some(&timestamp), id, url: self.url.as_deref() };
         let pieces = self.signed.pieces(delivery, &values)?;
-        let signature = self.encoding.encode(&self.algorithm.sign(&key, &pieces));
-        let signature = format!("{}{signature}", self.prefix);
+        let mut value = String::new();
         if let Some(Timestamp::Part(prefix, _)) = &self.timestamp {
             let separator = self.separator.as_deref().unwrap_or_default();
-            let value = format!("{prefix}{timestamp}{separator}{signature}");
-            return insert(delivery, &self.header, &value);
+            value = format!("{prefix}{timestamp}{separator}");
         }
-        insert(delivery, &self.header, &signature)
+        value.push_str(&self.prefix);
+        value.push_str(&self.encoding.encode(&self.algorithm.sign(&key, &pieces)));
+        insert(delivery, &self.header, &value)
     }
 }
 

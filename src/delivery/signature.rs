@@ -18,11 +18,11 @@ pub struct Hmac {
     pub algorithm: Algorithm,
     /// How a signature is written: hexadecimal or base64.
     pub encoding: Encoding,
-    /// What stands before each signature; one without it is not looked at.
+    /// The text before each signature; one without it is not looked at.
     pub prefix: String,
-    /// What stands between several signatures.
+    /// The text between several signatures.
     pub separator: Option<String>,
-    /// What is signed.
+    /// The text that is signed.
     pub signed: Template,
     /// Where the time of signing stands, if it is sent.
     pub timestamp: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! What a sender signs, as a template such as `{id}.{timestamp}.{body}`.
+//! The signed text of a sender as a template, such as `{id}.{timestamp}.{body}`.
 
 use std::fmt;
 
@@ -92,8 +92,8 @@ impl Template {
         self.0.contains(&Part::Url)
     }
 
-    /// The signed pieces in order. They have to show where one ends: whoever replays a delivery
-    /// could else move bytes from one into the next.
+    /// The signed pieces in order. It has to be clear where each ends, because bytes could be moved
+    /// from one into the next when a delivery is replayed.
     pub(super) fn pieces<'a>(
         &'a self,
         delivery: &'a Delivery,
@@ -148,8 +148,8 @@ impl Part {
         text.map(str::as_bytes).ok_or_else(|| Refused::Missing(self.to_string()))
     }
 
-    /// Whether what a stranger chose for this part holds what ends it, and so may hold some of the
-    /// parts that follow.
+    /// Whether a stranger's text for this part holds the text that ends it, and so may hold some of
+    /// the parts that follow.
     fn reaches_into(&self, piece: &[u8], next: &[Self]) -> bool {
         if matches!(self, Self::Text(_) | Self::Body | Self::Url) {
             return false;

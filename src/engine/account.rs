@@ -1,4 +1,4 @@
-//! Accounting: what an answer says about each row of a request. Pure.
+//! Accounting: the verdict of an answer on each row of a request. Pure.
 //!
 //! Results are matched by the echoed unique property, by record id, or by elimination where the
 //! counts prove it; never by position, since HubSpot keeps no order. A row that nothing speaks of
@@ -14,7 +14,7 @@ use crate::hubspot::{Answer, Complaint, Record};
 use crate::outcome::{FailReason, FilterReason, Outcome};
 use crate::update::{OnMissing, TaskKey};
 
-/// What an answer says about one row.
+/// The verdict of an answer on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It was written; with the record id where the answer says it, and whether the task is new.
@@ -147,19 +147,23 @@ impl Verdicts<'_> {
     }
 }
 
-/// What the answer to a read says about each id.
-pub(super) struct Told<'a> {
-    /// The task of each.
+/// The tasks in the answer to a read, by the ids that were asked for.
+pub(super) struct Assigned<'a> {
+    /// The task of each id.
     pub(super) records: Vec<Option<&'a Record>>,
-    /// Those that don't exist.
+    /// Ids without a task.
     pub(super) missing: BTreeSet<usize>,
-    /// Those of which nobody can say which of the tasks that are left are theirs: alone, each
-    /// could.
+    /// Ids whose tasks are among several that don't say whose they are: read alone, each would be
+    /// clear.
     pub(super) mixed: BTreeSet<usize>,
 }
 
-/// Reads the answer to a read of these ids.
-pub(super) fn told<'a>(id_property: &str, ids: &[impl AsRef<str>], answer: &'a Answer) -> Told<'a> {
+/// Assigns the tasks in the answer to a read to the ids that were asked for.
+pub(super) fn assign<'a>(
+    id_property: &str,
+    ids: &[impl AsRef<str>],
+    answer: &'a Answer,
+) -> Assigned<'a> {
     let rows = Ids::new(ids.iter().map(AsRef::as_ref));
     let mut records = vec![None; ids.len()];
     let mut strangers = BTreeMap::new();
@@ -184,10 +188,10 @@ pub(super) fn told<'a>(id_property: &str, ids: &[impl AsRef<str>], answer: &'a A
         // in another form.
         (Some(row), 1) => records[row] = strangers.into_values().next(),
         (Some(row), 0) if missing.is_empty() && names_nobody => _ = missing.insert(row),
-        (None, 1..) => return Told { records, missing, mixed: left },
+        (None, 1..) => return Assigned { records, missing, mixed: left },
         _ => {}
     }
-    Told { records, missing, mixed: BTreeSet::new() }
+    Assigned { records, missing, mixed: BTreeSet::new() }
 }
 
 /// The outcome of an update of a task that doesn't exist.

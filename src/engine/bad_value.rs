@@ -6,7 +6,7 @@ use crate::hubspot::Complaint;
 use crate::outcome::{FailReason, Outcome};
 use crate::text::cut;
 
-/// What stands around a value in a message about it.
+/// The texts before and after a value in a message about it.
 const AROUND_VALUE: [(&str, &str); 6] = [
     ("", " was not one of the allowed options"),
     ("", " was not a valid "),
@@ -108,7 +108,7 @@ impl BadValue {
         if matches!(reason, FailReason::UnknownProperty | FailReason::ReadOnlyProperty) {
             return About::Rows(carrying.to_vec());
         }
-        let mut named = self.named(carrying);
+        let mut named = self.find_named(carrying);
         if named.is_empty() {
             // With a single value there is no doubt which.
             let Some((_, value)) = carrying.first() else { return About::Nobody };
@@ -125,7 +125,7 @@ impl BadValue {
 
     /// The rows whose value the message names. The longest value is the one that is meant, because
     /// `x was not a valid long` begins with `x`, too.
-    fn named<'v>(&self, carrying: &[(usize, &'v str)]) -> Vec<(usize, &'v str)> {
+    fn find_named<'v>(&self, carrying: &[(usize, &'v str)]) -> Vec<(usize, &'v str)> {
         let mut longest = None;
         let mut named = Vec::new();
         for (row, value) in carrying {

@@ -25,7 +25,7 @@ pub(super) enum Guilty {
     Unknown,
 }
 
-/// What errors about values leave open.
+/// The doubts that errors about values leave.
 #[derive(Default)]
 struct Doubts {
     /// Properties of which several values are carried, and nobody says which is wrong.
@@ -44,8 +44,8 @@ pub(super) fn guilty(refusal: &Refusal, rows: &[Row]) -> Guilty {
     }
     let all: BTreeSet<_> = (0..rows.len()).collect();
     let (mut guilty, doubts) = blame_values(&values, rows, &all);
-    let lacking = lacking(complaint);
-    let named = named(complaint, rows);
+    let lacking = read_lack(complaint);
+    let named = find_named(complaint, rows);
     for (row, blame) in blame_named(complaint, &values, lacking.as_ref(), &named, rows) {
         guilty.entry(row).or_insert(blame);
     }
@@ -62,7 +62,7 @@ pub(super) fn guilty(refusal: &Refusal, rows: &[Row]) -> Guilty {
     }
 }
 
-/// The rows that lack what the blame says; all of them where each seems to have it.
+/// The rows that lack the properties of the blame; all of them where each seems to have them.
 fn lacking_rows(blame: Blame, rows: &[Row], all: BTreeSet<usize>) -> Guilty {
     if blame.is_about(DUE) {
         let mut empty = BTreeMap::new();
@@ -84,7 +84,7 @@ fn lacking_rows(blame: Blame, rows: &[Row], all: BTreeSet<usize>) -> Guilty {
 
 /// The rows that a refusal names by their trace ids or, where something exists already, by their
 /// ids; none if it names all that there are.
-fn named(complaint: &Complaint, rows: &[Row]) -> BTreeSet<usize> {
+fn find_named(complaint: &Complaint, rows: &[Row]) -> BTreeSet<usize> {
     let ids: BTreeMap<_, _> =
         rows.iter().enumerate().map(|(index, row)| (row.task.id.as_str(), index)).collect();
     let mut named = BTreeSet::new();
@@ -124,13 +124,13 @@ pub(super) fn blame_among(
     blame_values(&bad_values(error), rows, among).0
 }
 
-/// The rows among `among` that errors are about for certain, and what is open.
+/// The rows among `among` that errors are about for certain, and the doubts that remain.
 fn blame_values(
     values: &[BadValue],
     rows: &[Row],
     among: &BTreeSet<usize>,
 ) -> (BTreeMap<usize, Blame>, Doubts) {
-    let carriers = carriers(rows, among);
+    let carriers = find_carriers(rows, among);
     let mut guilty: BTreeMap<usize, Blame> = BTreeMap::new();
     let mut doubts = Doubts::default();
     for bad in values {
@@ -157,7 +157,7 @@ fn blame_values(
 }
 
 /// The rows among `among` that carry each property, with their values.
-fn carriers<'r>(
+fn find_carriers<'r>(
     rows: &'r [Row],
     among: &BTreeSet<usize>,
 ) -> BTreeMap<&'r str, Vec<(usize, &'r str)>> {
@@ -184,11 +184,11 @@ pub(super) fn blame_all(
     about: &BTreeSet<usize>,
     rows: &[Row],
 ) -> BTreeMap<usize, Blame> {
-    blame_named(error, &bad_values(error), lacking(error).as_ref(), about, rows)
+    blame_named(error, &bad_values(error), read_lack(error).as_ref(), about, rows)
 }
 
 /// The blame of each row that an error names: by the first of the bad values that it carries, else
-/// by what the request lacks, else by the kind of error.
+/// by the property that the request lacks, else by the kind of error.
 fn blame_named(
     error: &Complaint,
     values: &[BadValue],
@@ -224,9 +224,9 @@ pub(super) fn blame_one(refusal: &Refusal) -> Blame {
     if refusal.status == 409 { conflict() } else { by_kind(&refusal.complaint) }
 }
 
-/// What an error says that the request lacks: a property that is required, or the form of a
-/// request.
-pub(super) fn lacking(complaint: &Complaint) -> Option<Blame> {
+/// The blame of a request that lacks something, if an error says so: a property that is required,
+/// or the form of a request.
+pub(super) fn read_lack(complaint: &Complaint) -> Option<Blame> {
     let mut properties = BTreeSet::new();
     let mut is_lacking = false;
     for error in complaint.all() {

@@ -1,5 +1,5 @@
-//! The calls of one run. What did not pass for one will not pass for the rest: after a call that
-//! has to wait for later, no other is sent.
+//! The calls of one run. After a call that has to wait for later no other is sent, because the
+//! reason holds for the rest as well.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -41,12 +41,12 @@ pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
     }
     let mut wanted: BTreeMap<&str, Wanted<'_>> = BTreeMap::new();
     for update in updates.iter().filter(|update| is_guarded(update)) {
-        let wanted = wanted.entry(&update.task.id_property).or_default();
-        wanted.ids.insert(&update.task.id);
+        let Wanted { ids, properties } = wanted.entry(&update.task.id_property).or_default();
+        ids.insert(&update.task.id);
         // The id property comes along, so that results can be told apart.
-        wanted.properties.insert(&update.task.id_property);
-        wanted.properties.extend(update.updated_at_property.as_deref());
-        wanted.properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
+        properties.insert(&update.task.id_property);
+        properties.extend(update.updated_at_property.as_deref());
+        properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
     }
     let mut reads = Vec::new();
     for (id_property, Wanted { ids, properties }) in wanted {
@@ -96,13 +96,13 @@ impl Read {
 impl Tasks {
     /// Adds the tasks of an answer to a read, and those that it says are missing.
     pub(super) fn add(&mut self, read: &Read, answer: &Answer) {
-        let told = account::told(&read.id_property, &read.ids, answer);
-        for (id, record) in read.ids.iter().zip(told.records) {
+        let assigned = account::assign(&read.id_property, &read.ids, answer);
+        for (id, record) in read.ids.iter().zip(assigned.records) {
             if let Some(record) = record {
                 self.known.insert(read.key(id), record.clone());
             }
         }
-        self.missing.extend(told.missing.into_iter().map(|row| read.key(&read.ids[row])));
+        self.missing.extend(assigned.missing.into_iter().map(|row| read.key(&read.ids[row])));
     }
 
     /// Whether the task was read.

@@ -1,4 +1,4 @@
-//! What was refused lately: the next delivery goes on where the time of this one ended.
+//! The memory of refusals: the next delivery goes on where the time of this one ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use crate::update::TaskKey;
 /// The refusals of all runs of this process.
 pub(super) struct Memory<'h>(pub(super) &'h Refusals);
 
-/// What a refusal is remembered by.
+/// A refusal is remembered by a value of a property, or by a whole row.
 #[derive(Hash)]
 enum Key<'r> {
     Value(&'r str, &'r str),
@@ -25,7 +25,7 @@ enum Key<'r> {
 pub(super) struct Sorted {
     /// Rows that were not refused.
     pub(super) free: Vec<Row>,
-    /// Rows that were refused together: nobody knows yet which of them was meant.
+    /// Rows that were refused together, for the sake of one of them at least.
     pub(super) suspects: Vec<Suspects>,
     /// Rows that were refused themselves, for the same reason.
     pub(super) refused: Vec<(Vec<Row>, Blame)>,
@@ -44,31 +44,31 @@ impl Memory<'_> {
     pub(super) fn sort(&self, rows: Vec<Row>) -> Sorted {
         let mut free = Vec::new();
         let mut suspects: BTreeMap<(String, u64), Suspects> = BTreeMap::new();
-        let mut refused: BTreeMap<(String, String, String), (Vec<Row>, Blame)> = BTreeMap::new();
+        let mut refused = Vec::new();
+        let mut by_value: BTreeMap<(String, String), (Vec<Row>, Blame)> = BTreeMap::new();
         for row in rows {
-            let id_property = row.task.id_property.clone();
             match self.recall(&row) {
                 None => free.push(row),
                 Some((Refused::Among(group), property)) => {
-                    let suspects = suspects.entry((id_property, group)).or_default();
-                    suspects.properties.extend(property);
-                    suspects.rows.push(row);
+                    let id_property = row.task.id_property.clone();
+                    let together = suspects.entry((id_property, group)).or_default();
+                    together.properties.extend(property);
+                    together.rows.push(row);
                 }
-                Some((Refused::Itself(reason, detail), property)) => {
-                    let property = property.unwrap_or_default();
-                    let value = row.value(&property).unwrap_or(&row.task.id).to_owned();
-                    let (rows, _) = refused
-                        .entry((id_property, property, value))
+                Some((Refused::Itself(reason, detail), None)) => {
+                    refused.push((vec![row], Blame::new(reason, detail)));
+                }
+                Some((Refused::Itself(reason, detail), Some(property))) => {
+                    let value = row.value(&property).unwrap_or_default().to_owned();
+                    let (alike, _) = by_value
+                        .entry((property, value))
                         .or_insert_with(|| (Vec::new(), Blame::new(reason, detail)));
-                    rows.push(row);
+                    alike.push(row);
                 }
             }
         }
-        Sorted {
-            free,
-            suspects: suspects.into_values().collect(),
-            refused: refused.into_values().collect(),
-        }
+        refused.extend(by_value.into_values());
+        Sorted { free, suspects: suspects.into_values().collect(), refused }
     }
 
     /// How a row was refused lately, and by which property.

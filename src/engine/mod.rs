@@ -3,9 +3,9 @@
 //! Guarded tasks are read, stale updates dropped, owners looked up, the rest merged by task,
 //! grouped by id property, sent in batches of 100, and accounted for.
 //!
-//! Pure files decide: [`guard`] which updates are late, [`plan`] what is merged into which row,
-//! [`schedule`] which rows share the next request, [`account`] what an answer says, [`blame`] whose
-//! fault a refusal is. [`read`], [`owners`] and [`send`] make the calls. [`preview()`] shows the
+//! Pure files decide: [`guard`] drops late updates, [`plan`] merges updates into rows, [`schedule`]
+//! chooses the rows of the next request, [`account`] reads an answer, [`blame`] finds the rows that
+//! a refusal is about. [`read`], [`owners`] and [`send`] make the calls. [`preview()`] shows the
 //! requests that they would send.
 
 mod account;

@@ -12,7 +12,7 @@ use crate::hubspot::Error;
 use crate::outcome::{FailReason, Outcome};
 use crate::update::{self, Unknown, Update};
 
-/// What a look-up found: the owner's id, if there is such an owner.
+/// The result of a look-up: the owner's id, if there is such an owner.
 type LookedUp = Result<Option<String>, Error>;
 
 /// The owners that were looked up, by their addresses in lower case.
@@ -26,8 +26,8 @@ pub(super) async fn resolve<'u>(
     updates: &'u [Update],
     ledger: &mut Ledger,
 ) -> Vec<Resolved<'u>> {
-    let open = updates.iter().enumerate().filter(|(index, _)| ledger.is_open(*index));
-    let open: Vec<_> = open.collect();
+    let mut open: Vec<_> = updates.iter().enumerate().collect();
+    open.retain(|(index, _)| ledger.is_open(*index));
     let mut emails = BTreeMap::new();
     for email in open.iter().flat_map(|(_, update)| addresses(update)) {
         emails.insert(email.to_lowercase(), email);

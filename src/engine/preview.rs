@@ -13,7 +13,7 @@ use crate::update::{OnMissing, Update};
 /// A request in the order of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// What is called, such as `batch/update`.
+    /// The call, such as `batch/update`.
     pub path: &'static str,
     /// The body, with `<id of the owner ADDRESS>` for an owner that has to be looked up.
     pub body: Value,

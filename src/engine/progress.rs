@@ -1,4 +1,5 @@
-//! What became of the parts of a call, and what follows from it.
+//! The ends of parts, and the conclusions from them: rows that are done, that fail, that are sent
+//! again or searched.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ pub(super) enum End {
     Answered(Answer),
     Refused(Box<Refusal>),
     Later(Error),
-    /// The answer was lost: the part's rows, with what their tasks show.
+    /// The answer was lost: the part's rows, with the values of their tasks.
     Lost(Vec<(Row, Seen)>),
 }
 
@@ -69,8 +70,8 @@ impl<'c> Progress<'c> {
         }
     }
 
-    /// Adds rows to send in full batches. Those that were refused lately are kept apart: in halves
-    /// where nobody knows yet which of them was meant, and last where they were refused themselves.
+    /// Adds rows to send in full batches. Rows that were refused lately are kept apart: in halves
+    /// where one of several was meant, and last where they were refused themselves.
     pub(super) fn add(&mut self, rows: Vec<Row>) {
         let keeps_due = self.memory.refuses_empty_due();
         let mut to_send = Vec::with_capacity(rows.len());
@@ -104,7 +105,7 @@ impl<'c> Progress<'c> {
         self.schedule.end(part.rank);
         if let Some(probe) = part.probe {
             let lacking = match &end {
-                End::Refused(refusal) => blame::lacking(&refusal.complaint),
+                End::Refused(refusal) => blame::read_lack(&refusal.complaint),
                 _ => None,
             };
             if let Some((rows, blame)) = self.schedule.end_probe(probe, lacking.as_ref()) {

@@ -15,7 +15,7 @@ use crate::hubspot::{Answer, Error};
 use crate::outcome::{Outcome, RetryReason};
 use crate::update::Update;
 
-/// What a row's task shows after a write of which nobody knows whether it was done.
+/// The values that a row's task shows after a write that may or may not have been done.
 pub(super) enum Seen {
     /// The values that were written; with the record id where HubSpot says it.
     AsWritten(Option<String>),
@@ -34,9 +34,9 @@ pub(super) enum Seen {
 pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Tasks {
     let mut tasks = Tasks::default();
     let mut failed = BTreeMap::new();
-    let reads = guard::reads(updates).into_iter().map(|read| in_parts(calls, read));
-    let mut reads = futures_util::stream::iter(reads).buffer_unordered(AT_ONCE);
-    while let Some(parts) = reads.next().await {
+    let calls_to_make = guard::reads(updates).into_iter().map(|read| in_parts(calls, read));
+    let mut under_way = futures_util::stream::iter(calls_to_make).buffer_unordered(AT_ONCE);
+    while let Some(parts) = under_way.next().await {
         for (read, result) in parts {
             match result {
                 Ok(answer) => tasks.add(&read, &answer),
@@ -70,7 +70,7 @@ async fn in_parts(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<Answer, Er
     while let Some(mut read) = queue.pop_front() {
         match calls.read(&read).await {
             Ok(answer) => {
-                let mixed = account::told(&read.id_property, &read.ids, &answer).mixed;
+                let mixed = account::assign(&read.id_property, &read.ids, &answer).mixed;
                 let again: Vec<_> = mixed.iter().map(|row| read.ids[*row].clone()).collect();
                 if !again.is_empty() {
                     read.ids.retain(|id| !again.contains(id));
@@ -87,7 +87,7 @@ async fn in_parts(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<Answer, Er
     done
 }
 
-/// Whether a part of the ids may be read.
+/// Whether the read may succeed for a part of the ids.
 fn may_pass_in_halves(error: &Error, read: &Read) -> bool {
     if read.ids.len() < 2 {
         return false;
@@ -99,7 +99,8 @@ fn may_pass_in_halves(error: &Error, read: &Read) -> bool {
     }
 }
 
-/// Reads the tasks of rows back after they were written. Returns each row with what its task shows.
+/// Reads the tasks of rows back after they were written. Returns each row with
+/// the values of its task.
 pub(super) async fn back(calls: &Calls<'_>, rows: Vec<Row>) -> Vec<(Row, Seen)> {
     let mut seen = Vec::new();
     for mut rows in plan::batches(rows) {
@@ -119,8 +120,8 @@ pub(super) async fn back(calls: &Calls<'_>, rows: Vec<Row>) -> Vec<(Row, Seen)> 
 
 /// Compares rows with the answer to a read of their tasks.
 fn compare(rows: Vec<Row>, read: &Read, result: &Result<Answer, Error>) -> Vec<(Row, Seen)> {
-    let told = match result {
-        Ok(answer) => account::told(&read.id_property, &read.ids, answer),
+    let assigned = match result {
+        Ok(answer) => account::assign(&read.id_property, &read.ids, answer),
         Err(Error::Refused(_)) => {
             return rows.into_iter().map(|row| (row, Seen::Nothing)).collect();
         }
@@ -132,10 +133,10 @@ fn compare(rows: Vec<Row>, read: &Read, result: &Result<Answer, Error>) -> Vec<(
     let mut seen = Vec::new();
     for row in rows {
         let place: usize = places[&row.task.id];
-        let shown = match told.records[place] {
+        let shown = match assigned.records[place] {
             Some(record) if row.is_written_in(record) => Seen::AsWritten(record_id(record)),
             Some(_) => Seen::Otherwise,
-            None if told.missing.contains(&place) => Seen::Missing,
+            None if assigned.missing.contains(&place) => Seen::Missing,
             None => Seen::Nothing,
         };
         seen.push((row, shown));

@@ -1,4 +1,4 @@
-//! The rows of a request: what is written to one task, merged from one or several updates. Pure.
+//! A row of a request: the values to write to one task, merged from one or several updates. Pure.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::matching::shows;
 /// The property of the due date.
 pub(super) const DUE: &str = "hs_timestamp";
 
-/// What stands before a row's index in its trace id.
+/// The text before a row's index in its trace id.
 const TRACE: &str = "taskhook-";
 
 /// One task to write.

@@ -14,7 +14,7 @@ use super::row::Row;
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) rows: Vec<Row>,
-    /// A part waits until all those of lower ranks are done.
+    /// A part waits until all parts of lower ranks are done.
     pub(super) rank: u32,
     /// Whether an answer to it was lost already.
     pub(super) was_lost: bool,
@@ -32,11 +32,11 @@ pub(super) struct Part {
 struct Probe {
     /// The other rows.
     rest: Vec<Row>,
-    /// What all seem to lack.
+    /// The property that all seem to lack.
     blame: Blame,
     /// How many of the two have no answer yet.
     waiting: usize,
-    /// How many of the two were refused for what all seem to lack.
+    /// How many of the two were refused for the same lack.
     refused: usize,
 }
 
@@ -72,8 +72,8 @@ impl Schedule {
 
     /// Starts the next part: the largest of the lowest rank, if none of a lower one is under way.
     pub(super) fn start(&mut self) -> Option<Part> {
-        let waiting = self.waiting.iter().map(|part| part.rank);
-        let lowest = waiting.chain(self.under_way.keys().copied()).min()?;
+        let ranks = self.waiting.iter().map(|part| part.rank);
+        let lowest = ranks.chain(self.under_way.keys().copied()).min()?;
         let mut largest: Option<usize> = None;
         for (index, part) in self.waiting.iter().enumerate() {
             let is_larger =
@@ -128,8 +128,8 @@ impl Schedule {
                 |(name, value): &(&String, &String)| first.properties.get(*name) != Some(*value);
             row.properties.iter().filter(differs).count()
         };
-        let other = (0..rows.len()).max_by_key(|index| differences(&rows[*index]));
-        let other = other.map(|index| rows.remove(index));
+        let most_different = (0..rows.len()).max_by_key(|index| differences(&rows[*index]));
+        let other = most_different.map(|index| rows.remove(index));
         let waiting = 1 + usize::from(other.is_some());
         self.probes.push(Probe { rest: rows, blame, waiting, refused: 0 });
         for row in std::iter::once(first).chain(other) {
@@ -137,8 +137,9 @@ impl Schedule {
         }
     }
 
-    /// Ends one of a probe's two parts, which was refused for `lacking`, if it was. Where both are
-    /// refused for what all seem to lack, all are: returns those rows. Otherwise the rest is sent.
+    /// Ends one of a probe's two parts; `lacking` is the lack that it was refused for, if it was.
+    /// Where both are refused for the lack of the probe, so are the other rows, which are returned.
+    /// Otherwise those are sent.
     pub(super) fn end_probe(
         &mut self,
         probe: usize,

@@ -99,6 +99,10 @@ async fn send_parts(calls: &Calls<'_>, call: Call, progress: &mut Progress<'_>) 
 async fn send_part(calls: &Calls<'_>, call: Call, mut part: Part) -> (Part, End) {
     let end = match calls.write(call, &part.rows).await {
         Ok(answer) => End::Answered(answer),
+        // The refusal says nothing of the try before.
+        Err(Error::Refused(refusal)) if refusal.is_repeated && !part.was_lost => {
+            End::Lost(read::back(calls, std::mem::take(&mut part.rows)).await)
+        }
         Err(Error::Refused(refusal)) => End::Refused(refusal),
         Err(error @ Error::Later { .. }) => End::Later(error),
         Err(Error::Lost) if part.was_lost => End::Later(calls.give_up()),

@@ -254,7 +254,7 @@ proptest! {
         let message = format!("{named} was not one of the allowed options: [LOW, HIGH, a, b]");
         let inside = json!([{"name": "p", "error": "INVALID_OPTION", "message": message}]).to_string();
         let complaint = serde_json::from_value(json!({"message": format!("Property values were not valid: {inside}")}));
-        let refusal = Refusal { status: 400, complaint: complaint.unwrap() };
+        let refusal = Refusal { status: 400, is_repeated: false, complaint: complaint.unwrap() };
         let mut rows: Vec<_> = values.iter().map(|_| write("ticket", "T")).collect();
         for (row, value) in rows.iter_mut().zip(&values) {
             row.properties.insert("p".to_owned(), (*value).to_owned());
@@ -285,7 +285,7 @@ fn compared(names: usize) -> usize {
     let errors: Vec<_> = (0..names).map(error).collect();
     let body =
         json!({"message": "Bad", "errors": errors, "context": {"propertyNames": vec!["q"; names]}});
-    let refusal = Refusal { status: 400, complaint: serde_json::from_value(body.clone()).unwrap() };
+    let refusal = self::refusal(400, body.clone());
     let answer: Answer = serde_json::from_value(json!({"results": [], "errors": [body]})).unwrap();
     COMPARED.set(0);
     assert!(matches!(blame::guilty(&refusal, &rows), Guilty::Values(_)));
@@ -313,7 +313,7 @@ fn blame_is_linear_in_what_hubspot_says() {
 }
 
 fn refusal(status: u16, body: Json) -> Refusal {
-    Refusal { status, complaint: serde_json::from_value(body).unwrap() }
+    Refusal { status, is_repeated: false, complaint: serde_json::from_value(body).unwrap() }
 }
 
 fn carrying(properties: &[&[(&str, &str)]]) -> Vec<Row> {
@@ -438,7 +438,7 @@ fn a_trace_id_proves_what_no_id_does() {
 fn what_is_left_of_a_read_is_what_is_left_of_the_ids() {
     let read = |ids: &[&str], results: Json| {
         let answer: Answer = serde_json::from_value(json!({"results": results})).unwrap();
-        let told = super::account::told("ticket", ids, &answer);
+        let told = super::account::assign("ticket", ids, &answer);
         (
             told.records
                 .iter()

@@ -1,5 +1,6 @@
-//! What HubSpot says to a batch call: every field is optional to us, since HubSpot's own answers
-//! differ. A field of another shape than the documented one says nothing, and spoils nothing else.
+//! HubSpot's answers to batch calls. Every field is optional to us, because HubSpot's own answers
+//! differ: a field of another shape than the documented one is read as empty, and spoils nothing
+//! else.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +8,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-/// What stands before the list of errors inside of a message.
+/// The text before the list of errors inside of a message.
 const BEFORE_LIST: &str = "Property values were not valid: ";
 
-/// The answer to a batch call that was taken: what was done, and what was not.
+/// The answer to a batch call that was taken: the tasks that were written or read, and the errors.
 ///
 /// `status` says `COMPLETE` also where half of the batch failed: only that HubSpot is not done yet
 /// is read from it. `numErrors` is not read: it counts error objects, not tasks.
@@ -25,7 +26,7 @@ pub struct Answer {
     /// How far HubSpot is.
     #[serde(default, deserialize_with = "text")]
     pub status: String,
-    /// Whether it is the answer to a repetition of what may have been carried out before.
+    /// Whether an earlier try of the same call may have been carried out.
     #[serde(skip)]
     pub is_repeated: bool,
 }
@@ -46,7 +47,7 @@ pub struct Record {
     /// The trace id of the input that it comes from. Empty where the answer doesn't say it.
     #[serde(rename = "objectWriteTraceId", deserialize_with = "text")]
     pub trace_id: String,
-    /// What HubSpot took with reserve.
+    /// Warnings about values that HubSpot took.
     #[serde(deserialize_with = "list")]
     pub warnings: Vec<Complaint>,
 }
@@ -61,7 +62,7 @@ pub struct Complaint {
     /// A finer kind, such as `INVALID_OPTION`.
     #[serde(deserialize_with = "text")]
     pub code: String,
-    /// What HubSpot says in English.
+    /// HubSpot's sentence in English.
     #[serde(deserialize_with = "text")]
     pub message: String,
     /// Ids, property names, trace ids.
@@ -97,9 +98,8 @@ impl Complaint {
     pub fn all(&self) -> Vec<&Self> {
         let mut all = vec![self];
         let mut next = 0;
-        while let Some(complaint) = all.get(next) {
-            let inside = &complaint.errors;
-            all.extend(inside);
+        while next < all.len() {
+            all.extend(&all[next].errors);
             next += 1;
         }
         all
@@ -156,33 +156,36 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
 }
 
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    Ok(fields(deserializer)?
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, plain(value)?)))
-        .collect())
+    let mut texts = BTreeMap::new();
+    for (name, value) in fields(deserializer)? {
+        if let Some(text) = plain(value) {
+            texts.insert(name, text);
+        }
+    }
+    Ok(texts)
 }
 
 /// Lists of texts; one text is a list of one.
 fn lists<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Vec<String>>, D::Error> {
-    let list = |value| match value {
-        Value::Array(values) => values.into_iter().filter_map(plain).collect(),
-        value => plain(value).into_iter().collect(),
-    };
-    Ok(fields(deserializer)?.into_iter().map(|(name, value)| (name, list(value))).collect())
+    let mut lists = BTreeMap::new();
+    for (name, value) in fields(deserializer)? {
+        let values = match value {
+            Value::Array(values) => values,
+            value => vec![value],
+        };
+        lists.insert(name, values.into_iter().filter_map(plain).collect());
+    }
+    Ok(lists)
 }
 
 /// A list, without the elements that can't be read.
 pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Array(values) => {
-            values.into_iter().filter_map(|value| T::deserialize(value).ok()).collect()
-        }
-        _ => Vec::new(),
-    })
+    let Value::Array(values) = Value::deserialize(deserializer)? else { return Ok(Vec::new()) };
+    Ok(values.into_iter().filter_map(|value| T::deserialize(value).ok()).collect())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub enum Error {
     /// HubSpot refuses the request as it is: sent again it is refused again.
     #[error("HubSpot answered {}: {}", .0.status, .0.complaint.message)]
     Refused(Box<Refusal>),
-    /// The answer was lost, and what was sent may not be sent twice without looking.
+    /// The answer was lost, and the request may not be sent twice without reading the tasks.
     #[error("the connection to HubSpot broke")]
     Lost,
     /// It may succeed later.
@@ -21,7 +21,7 @@ pub enum Error {
         reason: RetryReason,
         /// How long to wait before it is worth another try.
         wait: Option<Duration>,
-        /// What happened, for the log and the summary.
+        /// A sentence for the log and the summary.
         detail: String,
     },
 }
@@ -31,6 +31,8 @@ pub enum Error {
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
+    /// Whether an earlier try of the same call may have been carried out.
+    pub is_repeated: bool,
     /// The body, as far as it is an error in HubSpot's shape.
     pub complaint: Complaint,
 }

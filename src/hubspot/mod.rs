@@ -9,6 +9,7 @@ mod refusals;
 mod retry;
 mod said;
 mod schema;
+mod takes;
 mod token;
 mod transport;
 
@@ -16,7 +17,7 @@ pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
 pub use properties::NewProperty;
 pub use refusals::{Refusals, Refused};
-pub use schema::{Schema, Unfit};
+pub use schema::{NoSchema, Schema, Unfit};
 pub use token::Token;
 
 use serde::Serialize;
@@ -64,7 +65,7 @@ pub struct Input<'a> {
     pub properties: std::collections::BTreeMap<&'a str, &'a str>,
 }
 
-/// Which of the batch calls that write.
+/// A batch call that writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Writes tasks that exist.

@@ -1,12 +1,11 @@
-//! What is known of owners, so that an address is not looked up again by each delivery. It reads no
-//! clock.
+//! The owners that were looked up, so that an address is not looked up again by each delivery. It
+//! reads no clock.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::answer;
@@ -25,33 +24,29 @@ pub(super) struct Found {
 struct Owner {
     #[serde(deserialize_with = "answer::text")]
     id: String,
-    email: Value,
+    #[serde(deserialize_with = "answer::text")]
+    email: String,
 }
 
 impl Found {
     /// The id of the owner with the address: the one that HubSpot shows with it, else the only one
     /// that HubSpot found for it and shows without any.
     pub(super) fn id(self, email: &str) -> Option<String> {
-        let is_it = |owner: &Owner| {
-            owner.email.as_str().is_some_and(|found| found.eq_ignore_ascii_case(email))
+        let has_it = |owner: &&Owner| owner.email.eq_ignore_ascii_case(email);
+        let owner = match (self.results.iter().find(has_it), &self.results[..]) {
+            (Some(owner), _) => owner,
+            (None, [only]) if only.email.is_empty() => only,
+            (None, _) => return None,
         };
-        let owner = match self.results.iter().find(|owner| is_it(owner)) {
-            Some(owner) => owner,
-            None => match &self.results[..] {
-                [only] if only.email.as_str().unwrap_or_default().is_empty() => only,
-                _ => return None,
-            },
-        };
-        Some(owner.id.clone()).filter(|id| !id.is_empty())
+        if owner.id.is_empty() { None } else { Some(owner.id.clone()) }
     }
 }
 
-/// Owners by their addresses, for as long as the process lives. Failed look-ups are none of its
-/// business.
+/// Owners by their addresses, for as long as the process lives. A failed look-up is not kept.
 #[derive(Default)]
 pub(super) struct Owners(Mutex<BTreeMap<String, Known>>);
 
-/// What is known of an address.
+/// The result of a look-up that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     /// The owner's id; `None` where HubSpot has no owner with the address.
@@ -69,19 +64,22 @@ const MISS: Duration = Duration::from_mins(1);
 const MOST: usize = 10_000;
 
 impl Owners {
-    /// What is known of an address; `None` when it has to be looked up.
+    /// The result that is kept for an address; `None` when it has to be looked up.
     pub(super) fn get(&self, email: &str, now: Instant) -> Option<Known> {
-        self.known().get(email).filter(|known| known.until > now).cloned()
+        let known = self.known().get(email)?.clone();
+        (known.until > now).then_some(known)
     }
 
-    /// Keeps what a look-up found.
+    /// Keeps the result of a look-up.
     pub(super) fn keep(&self, email: String, id: Option<String>, now: Instant) {
         let mut known = self.known();
         if known.len() >= MOST && !known.contains_key(&email) {
             known.retain(|_, known| known.until > now);
-            let oldest =
-                known.iter().min_by_key(|(_, known)| known.until).map(|(email, _)| email.clone());
-            if let Some(oldest) = oldest.filter(|_| known.len() >= MOST) {
+            let oldest = known.iter().min_by_key(|(_, known)| known.until);
+            if let Some((oldest, _)) = oldest
+                && known.len() >= MOST
+            {
+                let oldest = oldest.clone();
                 known.remove(&oldest);
             }
         }

@@ -1,4 +1,4 @@
-//! The definitions of task properties: all that a portal has, and those that it is to get.
+//! The definitions of task properties: reading those of a portal, and creating new ones.
 //! <https://developers.hubspot.com/docs/api-reference/crm-properties-v3>
 
 use serde::Serialize;
@@ -64,8 +64,8 @@ impl Hubspot {
 }
 
 impl NewProperty {
-    /// Text with unique values, in the group of the portal's own task properties. `definitions` are
-    /// what [`Hubspot::properties`] gives.
+    /// Text with unique values, in the group of the portal's own task properties. `definitions`
+    /// come from [`Hubspot::properties`].
     #[must_use]
     pub fn unique_text(name: &str, definitions: &Value) -> Self {
         Self { has_unique_value: true, ..Self::new(name, "string", "text", definitions) }
@@ -78,12 +78,20 @@ impl NewProperty {
     }
 
     fn new(name: &str, kind: &'static str, field_type: &'static str, definitions: &Value) -> Self {
-        let mut all = definitions["results"].as_array().into_iter().flatten();
-        let subject = all.find(|definition| definition["name"] == "hs_task_subject");
-        let group =
-            subject.and_then(|definition| definition["groupName"].as_str()).unwrap_or("task");
-        let (name, label, group_name) = (name.to_owned(), label(name), group.to_owned());
-        Self { name, label, kind, field_type, group_name, has_unique_value: false }
+        let mut group = "task";
+        for definition in definitions["results"].as_array().into_iter().flatten() {
+            if definition["name"] == "hs_task_subject" {
+                group = definition["groupName"].as_str().unwrap_or(group);
+            }
+        }
+        Self {
+            name: name.to_owned(),
+            label: label(name),
+            kind,
+            field_type,
+            group_name: group.to_owned(),
+            has_unique_value: false,
+        }
     }
 }
 
@@ -101,7 +109,7 @@ fn results(answer: &mut Value) -> Option<&mut Vec<Value>> {
     answer.get_mut("results")?.as_array_mut()
 }
 
-/// What people see: `zendesk_ticket_id` is "Zendesk ticket ID".
+/// A label for people: `zendesk_ticket_id` is "Zendesk ticket ID".
 fn label(name: &str) -> String {
     let word = |word: &str| match word {
         "id" | "url" => word.to_uppercase(),
@@ -110,9 +118,10 @@ fn label(name: &str) -> String {
     let words: Vec<_> = name.split('_').filter(|word| !word.is_empty()).map(word).collect();
     let label = words.join(" ");
     let mut characters = label.chars();
-    characters
-        .next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+    match characters.next() {
+        Some(first) => first.to_uppercase().chain(characters).collect(),
+        None => label,
+    }
 }
 
 #[cfg(test)]

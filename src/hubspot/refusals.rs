@@ -1,5 +1,5 @@
-//! What HubSpot refused without saying why, so that the next delivery goes on where the time of
-//! this one ended. It reads no clock.
+//! The refusals of the last minutes, so that the next delivery goes on where the time of this one
+//! ended. It reads no clock.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -17,8 +17,8 @@ const KEPT: Duration = Duration::from_mins(10);
 /// The most keys that are kept, some megabytes with their reasons.
 const MOST: usize = 10_000;
 
-/// What was refused lately, for as long as the process lives. A key is a value of a property or a
-/// whole row, of which only a hash is kept.
+/// The refusals of the last minutes, for as long as the process lives. A key is a value of a
+/// property or a whole row, of which only a hash is kept.
 #[derive(Default)]
 pub struct Refusals {
     hasher: RandomState,
@@ -31,7 +31,7 @@ struct Known {
     groups: u64,
 }
 
-/// How something was refused.
+/// How a key was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// Together with the others of this number: one of them at least is at fault.
@@ -48,34 +48,34 @@ impl Refusals {
             return None;
         }
         let (refused, until) = known.keys.get(&self.hasher.hash_one(key))?;
-        Some(refused.clone()).filter(|_| *until > now)
+        (*until > now).then(|| refused.clone())
     }
 
-    /// Keeps that one of these is at fault. Those that are known to be refused themselves stay so.
+    /// Remembers that one of these is at fault. Keys that were refused themselves stay so.
     pub fn keep_among<K: Hash>(&self, keys: impl IntoIterator<Item = K>, now: Instant) {
         let mut known = self.known();
         known.groups += 1;
         let group = known.groups;
         for key in keys {
-            let key = self.hasher.hash_one(key);
-            if !matches!(known.keys.get(&key), Some((Refused::Itself(..), until)) if *until > now) {
-                known.keep(key, Refused::Among(group), now);
+            let hash = self.hasher.hash_one(key);
+            match known.keys.get(&hash) {
+                Some((Refused::Itself(..), until)) if *until > now => {}
+                _ => known.keep(hash, Refused::Among(group), now),
             }
         }
     }
 
-    /// Keeps that this was refused itself.
+    /// Remembers that this was refused itself.
     pub fn keep_itself(&self, key: &impl Hash, reason: FailReason, detail: &str, now: Instant) {
-        let key = self.hasher.hash_one(key);
-        self.known().keep(key, Refused::Itself(reason, detail.to_owned()), now);
+        let hash = self.hasher.hash_one(key);
+        self.known().keep(hash, Refused::Itself(reason, detail.to_owned()), now);
     }
 
     /// Forgets a key: HubSpot took it.
     pub fn forget(&self, key: &impl Hash) {
         let mut known = self.known();
         if !known.keys.is_empty() {
-            let key = self.hasher.hash_one(key);
-            known.keys.remove(&key);
+            known.keys.remove(&self.hasher.hash_one(key));
         }
     }
 

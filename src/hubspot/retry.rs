@@ -30,7 +30,7 @@ pub(super) enum Failure {
     TooLarge,
 }
 
-/// What the body of a refusal says about another try.
+/// A hint about another try in the body of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hint {
     /// Nothing.
@@ -56,8 +56,8 @@ impl Failure {
 }
 
 impl Hint {
-    /// Reads the hint in the body of an answer with this status. `policyName` names a limit; where it
-    /// is missing, HubSpot's words do.
+    /// Reads the hint in the body of an answer with this status. `policyName` names a limit; where
+    /// it is missing, HubSpot's words do.
     pub(super) fn read(status: u16, complaint: &Complaint) -> Self {
         match status {
             429 if complaint.policy_name.is_empty() => Self::read_limit(&complaint.message),
@@ -109,7 +109,7 @@ pub(super) fn http_date(value: &str) -> Option<Time> {
     i64::try_from(time.as_millis()).ok().map(Time::from_milliseconds)
 }
 
-/// What to do.
+/// The decision about another try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
     /// Try again at once, on a fresh connection.
@@ -122,7 +122,7 @@ pub(super) enum Decision {
     Refused,
 }
 
-/// The most tries of one call: what doesn't pass within these is an outage.
+/// The most tries of one call: one that doesn't pass within these meets an outage.
 const TRIES: u32 = 6;
 
 /// The most tries of a call that conflicts with another write.
@@ -152,8 +152,8 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// | a success that is too large to be read | refused: for fewer tasks it is smaller |
 /// | anything else | refused |
 ///
-/// What may not be sent twice without looking is asked for after a failure that [may have been
-/// carried out](Failure::may_be_done), not sent again.
+/// A call that may not be repeated doesn't come here after a failure that [may have been carried
+/// out](Failure::may_be_done).
 ///
 /// A wait is lengthened by up to a quarter: `jitter` is from 0 to 1. When it doesn't fit into
 /// `left`, or after [`TRIES`], the call is left for later. `was_fresh` says whether a fresh
@@ -203,11 +203,11 @@ pub(super) fn decide(
             }
         }
     };
-    let wait = wait.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0).min(LONGEST_WAIT);
-    if tries < TRIES && wait < left {
-        Decision::After(wait)
+    let lengthened = wait.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 4.0).min(LONGEST_WAIT);
+    if tries < TRIES && lengthened < left {
+        Decision::After(lengthened)
     } else {
-        Decision::Later(reason, Some(wait))
+        Decision::Later(reason, Some(lengthened))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::text::cut;
 pub(super) struct Said {
     /// The error in HubSpot's shape, as far as it is one.
     pub(super) complaint: Complaint,
-    /// What HubSpot's support asks for; empty where there is none.
+    /// HubSpot's id of the call, which its support asks for; empty where there is none.
     pub(super) correlation_id: String,
     /// The kinds that it names, the outermost first: `MISSING_SCOPES`.
     kinds: Vec<String>,
@@ -110,7 +110,7 @@ impl Said {
         hide(&message, &sent.found)
     }
 
-    /// Why a 403 forbids it, and what to do.
+    /// The reason of a 403, and the remedy.
     pub(super) fn why_forbidden(&self) -> String {
         let scopes = self.required_scopes();
         if !scopes.is_empty() {
@@ -200,9 +200,9 @@ fn title(page: &str) -> &str {
 
 /// A message in one line, up to the list of values that may follow it.
 fn one_line(message: &str) -> String {
-    let message = message.split(['{', '[']).next().unwrap_or_default();
+    let start = message.split(['{', '[']).next().unwrap_or_default();
     let is_between = |c: char| c.is_whitespace() || c.is_control();
-    message.split(is_between).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    start.split(is_between).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The words of a message that a request sent as well.
@@ -210,7 +210,7 @@ fn one_line(message: &str) -> String {
 struct Sent {
     /// The words of the message, in lower case.
     asked: BTreeSet<String>,
-    /// Those of them that were sent.
+    /// The words of the message that were sent.
     found: BTreeSet<String>,
 }
 

@@ -1,15 +1,15 @@
-//! What a portal's task properties take, as `taskhook schema pull` tells it. Pure.
+//! The schema of a portal's task properties, as `taskhook schema pull` prints it. Pure.
 //!
-//! Values are checked and normalised before they are sent, so that a bad one costs no call. What
-//! the definitions don't settle, such as the options of a property that keeps them elsewhere, is
-//! left to HubSpot.
+//! Values are checked and normalised before they are sent, so that a bad one costs no call. HubSpot
+//! is left to judge where the definitions don't, such as the options of a property that keeps them
+//! elsewhere.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+use super::takes::{Choice, Takes, null_is_default};
 use crate::outcome::FailReason;
-use crate::time::Time;
 use crate::update::{RECORD_ID, Unknown, Update, Value};
 
 /// The task properties of a portal.
@@ -20,9 +20,26 @@ pub struct Schema {
     lacks_sensitive: bool,
 }
 
-/// Why the portal doesn't take something, and a sentence that names the property, the value and
-/// what is allowed.
-pub type Unfit = (FailReason, String);
+/// Why the portal doesn't take an update, a property or a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct Unfit {
+    /// The kind of failure.
+    pub reason: FailReason,
+    /// A sentence that names the property, the value and the values that are allowed.
+    pub detail: String,
+}
+
+/// Why a text holds no schema. The rest of a sentence that begins with the file.
+#[derive(Debug, thiserror::Error)]
+pub enum NoSchema {
+    /// It is not JSON of this form.
+    #[error("is not a list of property definitions: {0}")]
+    NotDefinitions(#[from] serde_json::Error),
+    /// With no property every update would fail.
+    #[error("has no properties")]
+    Empty,
+}
 
 #[derive(Debug)]
 struct Property {
@@ -30,21 +47,6 @@ struct Property {
     takes: Takes,
     is_read_only: bool,
     has_unique_value: bool,
-}
-
-/// The values that a property takes.
-#[derive(Debug)]
-enum Takes {
-    Text,
-    Number,
-    Date,
-    DateTime,
-    /// One or several points in time, as milliseconds alone.
-    Milliseconds,
-    Option(Vec<Choice>),
-    Options(Vec<Choice>),
-    /// Options that the definition doesn't list, such as owners.
-    Unlisted,
 }
 
 #[derive(Deserialize)]
@@ -85,44 +87,27 @@ struct ModificationMetadata {
     read_only_value: bool,
 }
 
-/// An allowed value. Hidden ones are not told apart: people don't see them, the API takes them.
-#[derive(Debug, Deserialize)]
-struct Choice {
-    value: String,
-    #[serde(default, deserialize_with = "null_is_default")]
-    label: String,
-}
-
 /// Typed as text by HubSpot, but it takes milliseconds only.
 const REMINDERS: &str = "hs_task_reminders";
 
-const DAY: i64 = 24 * 60 * 60 * 1000;
-
-/// How much of a value a failure shows, in characters: enough to recognise it.
-const SHOWN: usize = 60;
-
-/// How much room a list of options gets in a failure, in bytes; the summary cuts details at 300
-/// characters.
-const LIST: usize = 160;
-
 impl Schema {
-    /// Reads what `taskhook schema pull` and HubSpot's list of properties give, or the list in it.
-    /// The error is the rest of a sentence that begins with the file.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Reads the JSON of `taskhook schema pull`, HubSpot's list of properties, or the list in it.
+    pub fn parse(text: &str) -> Result<Self, NoSchema> {
         // Windows tools put a byte order mark before a file that they save.
         let text = text.trim_start_matches('\u{feff}');
         let answer = if text.trim_start().starts_with('[') {
-            serde_json::from_str(text).map(|results| Answer { results, unseen: Vec::new() })
+            Answer { results: serde_json::from_str(text)?, unseen: Vec::new() }
         } else {
-            serde_json::from_str(text)
+            serde_json::from_str(text)?
         };
-        let answer =
-            answer.map_err(|error| format!("is not a list of property definitions: {error}"))?;
-        let definitions = answer.results.into_iter().filter(|definition| !definition.archived);
-        let properties: BTreeMap<_, _> =
-            definitions.map(|it| (it.name.clone(), Property::from(it))).collect();
+        let mut properties = BTreeMap::new();
+        for definition in answer.results {
+            if !definition.archived {
+                properties.insert(definition.name.clone(), Property::from(definition));
+            }
+        }
         if properties.is_empty() {
-            return Err("has no properties".to_owned());
+            return Err(NoSchema::Empty);
         }
         Ok(Self { properties, lacks_sensitive: !answer.unseen.is_empty() })
     }
@@ -144,40 +129,53 @@ impl Schema {
         let mut unfit = Vec::new();
         // Without properties it is not sent.
         if !update.properties.is_empty() {
-            let id_property = Some(&update.task.id_property).filter(|name| !self.may_have(name));
-            unfit.extend(id_property.and_then(|name| self.check_id_property(name).err()));
-            let updated_at =
-                update.updated_at_property.as_ref().filter(|name| !self.may_have(name));
-            unfit.extend(updated_at.and_then(|name| self.check_updated_at_property(name).err()));
+            let id_property = &update.task.id_property;
+            if !self.may_have(id_property) {
+                unfit.extend(self.check_id_property(id_property).err());
+            }
+            if let Some(name) = &update.updated_at_property
+                && !self.may_have(name)
+            {
+                unfit.extend(self.check_updated_at_property(name).err());
+            }
         }
-        for (name, value) in update.properties.iter_mut().filter(|(name, _)| !self.may_have(name)) {
-            let checked = match value {
-                Value::Text(text) => self.check_value(name, text).map(|fit| *text = fit),
-                Value::Owner { unknown, .. } => self.writable(name).map(|property| {
-                    // It may never be written; if it is and is wrong, HubSpot says so.
-                    if let Unknown::Write(text) = unknown
-                        && let Ok(fit) = property.takes.normalise(text)
-                    {
-                        *text = fit;
-                    }
-                }),
-            };
-            unfit.extend(checked.err());
+        for (name, value) in &mut update.properties {
+            if !self.may_have(name) {
+                unfit.extend(self.normalise(name, value).err());
+            }
         }
-        let Some((reason, _)) = unfit.first() else { return Ok(()) };
-        let details: Vec<_> = unfit.iter().map(|(_, detail)| detail.as_str()).collect();
-        Err((*reason, details.join("; ")))
+        let Some(Unfit { reason, .. }) = unfit.first() else { return Ok(()) };
+        let details: Vec<_> = unfit.iter().map(|unfit| unfit.detail.as_str()).collect();
+        Err(Unfit { reason: *reason, detail: details.join("; ") })
+    }
+
+    /// Puts a value as HubSpot takes it.
+    fn normalise(&self, name: &str, value: &mut Value) -> Result<(), Unfit> {
+        match value {
+            Value::Text(text) => *text = self.check_value(name, text)?,
+            Value::Owner { unknown, .. } => {
+                let property = self.writable(name)?;
+                // It may never be written; if it is and is wrong, HubSpot says so.
+                if let Unknown::Write(text) = unknown
+                    && let Ok(fit) = property.takes.normalise(text)
+                {
+                    *text = fit;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The value of a property as HubSpot takes it.
     pub fn check_value(&self, name: &str, value: &str) -> Result<String, Unfit> {
         let fit = self.writable(name)?.takes.normalise(value);
-        fit.map_err(|why| (FailReason::InvalidValue, format!("{name}: {why}")))
+        fit.map_err(|why| unfit(FailReason::InvalidValue, format!("{name}: {why}")))
     }
 
     /// Whether a property can be written, whatever the value is.
     pub fn check_writable(&self, name: &str) -> Result<(), Unfit> {
-        self.writable(name).map(|_| ())
+        self.writable(name)?;
+        Ok(())
     }
 
     /// Whether tasks can be told apart by a property.
@@ -186,48 +184,50 @@ impl Schema {
             return Ok(());
         }
         let detail = format!("{name} is not a property with unique values; id_property needs one");
-        Err((FailReason::NotUniqueProperty, detail))
+        Err(unfit(FailReason::NotUniqueProperty, detail))
     }
 
     /// Whether a property can keep the newest event time.
     pub fn check_updated_at_property(&self, name: &str) -> Result<(), Unfit> {
-        match self.writable(name)? {
-            Property { takes: Takes::DateTime, .. } => Ok(()),
-            Property { kind, .. } => {
-                let detail = format!(
-                    "{name} is a {kind} property; updated_at_property needs a datetime one"
-                );
-                Err((FailReason::InvalidValue, detail))
-            }
+        let Property { takes, kind, .. } = self.writable(name)?;
+        if matches!(takes, Takes::DateTime) {
+            return Ok(());
         }
+        let detail =
+            format!("{name} is a {kind} property; updated_at_property needs a datetime one");
+        Err(unfit(FailReason::InvalidValue, detail))
     }
 
     /// The property that somebody may have meant who wrote a name that the portal doesn't know.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        let distance = |other: &String| strsim::damerau_levenshtein(name, other);
         // The distance of long names takes long, and none is meant by them.
-        let nearest = self
-            .properties
-            .keys()
-            .filter(|_| name.len() <= 100)
-            .min_by_key(|other| distance(other))?;
-        Some(nearest.as_str()).filter(|_| distance(nearest) <= (name.len() / 4).max(2))
+        if name.len() > 100 {
+            return None;
+        }
+        let distances =
+            self.properties.keys().map(|other| (strsim::damerau_levenshtein(name, other), other));
+        let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
+        (distance <= (name.len() / 4).max(2)).then_some(nearest)
     }
 
     fn property(&self, name: &str) -> Result<&Property, Unfit> {
-        let unknown =
-            || (FailReason::UnknownProperty, format!("{name}: the portal has no such property"));
-        self.properties.get(name).ok_or_else(unknown)
+        self.properties.get(name).ok_or_else(|| {
+            unfit(FailReason::UnknownProperty, format!("{name}: the portal has no such property"))
+        })
     }
 
     fn writable(&self, name: &str) -> Result<&Property, Unfit> {
         let property = self.property(name)?;
         if property.is_read_only {
-            return Err((FailReason::ReadOnlyProperty, format!("{name}: it is read-only")));
+            return Err(unfit(FailReason::ReadOnlyProperty, format!("{name}: it is read-only")));
         }
         Ok(property)
     }
+}
+
+fn unfit(reason: FailReason, detail: String) -> Unfit {
+    Unfit { reason, detail }
 }
 
 impl From<Definition> for Property {
@@ -255,130 +255,10 @@ impl From<Definition> for Property {
     }
 }
 
-impl From<&str> for Choice {
-    fn from(value: &str) -> Self {
-        Self { value: value.to_owned(), label: String::new() }
-    }
-}
-
-impl Takes {
-    /// A value as HubSpot takes it; the error says what is allowed instead. `""` clears, whatever
-    /// the property is, and space around a value says nothing where it is not text.
-    fn normalise(&self, value: &str) -> Result<String, String> {
-        let trimmed = value.trim();
-        if matches!(self, Self::Text) || trimmed.is_empty() {
-            return Ok(if matches!(self, Self::Text) { value.to_owned() } else { String::new() });
-        }
-        let fit = match self {
-            Self::Text | Self::Unlisted => Ok(trimmed.to_owned()),
-            Self::Number => number(trimmed).ok_or("a number; write plain digits, such as 12 or -0.5"),
-            Self::Date => date(trimmed).ok_or("a date; write YYYY-MM-DD (as = \"date\" makes it)"),
-            Self::DateTime => instant(trimmed)
-                .map(|time| time.to_string())
-                .ok_or("a time with an offset; write ISO 8601 with Z (as = \"datetime\" makes it), or milliseconds"),
-            Self::Milliseconds => milliseconds(trimmed).ok_or("a time in milliseconds"),
-            Self::Option(options) => return choose(options, value).map(str::to_owned),
-            Self::Options(options) => return choose_several(options, trimmed),
-        };
-        fit.map_err(|wanted| format!("{} is not {wanted}", shown(trimmed)))
-    }
-}
-
-/// Plain digits, with a sign and a fraction.
-fn number(text: &str) -> Option<String> {
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let is_number = digits.len() > usize::from(digits.contains('.'))
-        && whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.trim_start_matches('+').to_owned())
-}
-
-/// A point in time that doesn't depend on a time zone. HubSpot takes any number for milliseconds.
-fn instant(text: &str) -> Option<Time> {
-    if let Ok(milliseconds) = text.parse() {
-        return Some(Time::from_milliseconds(milliseconds));
-    }
-    // `Z`, `UTC`, `GMT` or an offset, after the date.
-    let has_zone = text.get(10..).is_some_and(|clock| clock.contains(['Z', 'C', 'G', '+', '-']));
-    Time::parse(text).ok().filter(|_| has_zone)
-}
-
-fn date(text: &str) -> Option<String> {
-    let is_date = text.len() == 10 && text.contains('-');
-    let time = if is_date { Time::parse(text).ok() } else { instant(text) };
-    let midnight = time.filter(|time| time.milliseconds() % DAY == 0)?.to_string();
-    midnight.split_once('T').map(|(date, _)| date.to_owned())
-}
-
-fn milliseconds(text: &str) -> Option<String> {
-    let times = text.split(';').map(|part| Some(instant(part.trim())?.milliseconds().to_string()));
-    times.collect::<Option<Vec<_>>>().map(|times| times.join(";"))
-}
-
-/// The option that a text means: by its value, else by its label, else by its value in another
-/// case.
-fn choose<'o>(options: &'o [Choice], text: &str) -> Result<&'o str, String> {
-    let exactly = |text: &str| options.iter().find(|option| option.value == text);
-    let folded = text.trim().to_lowercase();
-    let only = |name: fn(&Choice) -> &str| {
-        let mut alike =
-            options.iter().filter(|option| name(option).trim().to_lowercase() == folded);
-        alike.next().filter(|_| alike.next().is_none())
-    };
-    let option = exactly(text).or_else(|| exactly(text.trim()));
-    let option =
-        option.or_else(|| only(|option| &option.label)).or_else(|| only(|option| &option.value));
-    option.map(|option| option.value.as_str()).ok_or_else(|| not_one_of(options, text))
-}
-
-/// Several options, joined by `;`. A `;` before them adds them to those that the task has.
-fn choose_several(options: &[Choice], text: &str) -> Result<String, String> {
-    let mut chosen = Vec::new();
-    for part in text.split(';').filter(|part| !part.trim().is_empty()) {
-        let option = choose(options, part)?;
-        if !chosen.contains(&option) {
-            chosen.push(option);
-        }
-    }
-    if chosen.is_empty() {
-        return Err(not_one_of(options, text));
-    }
-    Ok(format!("{}{}", if text.starts_with(';') { ";" } else { "" }, chosen.join(";")))
-}
-
-fn not_one_of(options: &[Choice], text: &str) -> String {
-    let mut list = String::new();
-    for (count, option) in options.iter().enumerate() {
-        if count > 0 && list.len() + option.value.len() > LIST {
-            return format!(
-                "{} is not one of {list} and {} more",
-                shown(text.trim()),
-                options.len() - count
-            );
-        }
-        let separator = if count > 0 { ", " } else { "" };
-        list.push_str(separator);
-        list.push_str(&option.value);
-    }
-    format!("{} is not one of {list}", shown(text.trim()))
-}
-
-fn shown(value: &str) -> String {
-    match value.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &value[..end]),
-        None => value.to_owned(),
-    }
-}
-
-fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Time;
     use crate::update::{OnMissing, TaskKey};
 
     /// The properties of a portal, cut down to what matters here.
@@ -417,7 +297,7 @@ mod tests {
     }
 
     fn check(name: &str, value: &str) -> Result<String, String> {
-        schema().check_value(name, value).map_err(|(_, detail)| detail)
+        schema().check_value(name, value).map_err(|unfit| unfit.detail)
     }
 
     #[test]
@@ -546,14 +426,15 @@ mod tests {
     fn properties_that_are_not_there_or_can_not_be_written_are_told() {
         let schema = schema();
         let unknown = |name: &str| {
-            (FailReason::UnknownProperty, format!("{name}: the portal has no such property"))
+            unfit(FailReason::UnknownProperty, format!("{name}: the portal has no such property"))
         };
         for name in ["hs_foo", "old"] {
             assert_eq!(schema.check_value(name, "x"), Err(unknown(name)));
             assert_eq!(schema.check_id_property(name), Err(unknown(name)));
             assert_eq!(schema.check_updated_at_property(name), Err(unknown(name)));
         }
-        let read_only = (FailReason::ReadOnlyProperty, "hs_createdate: it is read-only".to_owned());
+        let read_only =
+            unfit(FailReason::ReadOnlyProperty, "hs_createdate: it is read-only".to_owned());
         assert_eq!(schema.check_value("hs_createdate", ""), Err(read_only.clone()));
         assert_eq!(schema.check_updated_at_property("hs_createdate"), Err(read_only));
         assert_eq!(schema.check_updated_at_property("datetime"), Ok(()));
@@ -561,12 +442,15 @@ mod tests {
             "text is a string property; updated_at_property needs a datetime one".to_owned();
         assert_eq!(
             schema.check_updated_at_property("text"),
-            Err((FailReason::InvalidValue, detail))
+            Err(unfit(FailReason::InvalidValue, detail))
         );
         assert_eq!(schema.check_id_property("ticket"), Ok(()));
         assert_eq!(schema.check_id_property(RECORD_ID), Ok(()));
         let detail = "text is not a property with unique values; id_property needs one".to_owned();
-        assert_eq!(schema.check_id_property("text"), Err((FailReason::NotUniqueProperty, detail)));
+        assert_eq!(
+            schema.check_id_property("text"),
+            Err(unfit(FailReason::NotUniqueProperty, detail))
+        );
     }
 
     fn update(id_property: &str, properties: &[(&str, Value)]) -> Update {
@@ -608,7 +492,8 @@ mod tests {
     fn everything_that_is_wrong_with_an_update_is_told_at_once() {
         let properties =
             [("number", text("x")), ("text", text("fine")), ("hs_createdate", owner(""))];
-        let (reason, detail) = schema().check(&mut update("text", &properties)).unwrap_err();
+        let Unfit { reason, detail } =
+            schema().check(&mut update("text", &properties)).unwrap_err();
         let details: Vec<_> =
             detail.split("; ").map(|part| part.split(' ').next().unwrap()).collect();
         assert_eq!(reason, FailReason::NotUniqueProperty);
@@ -640,14 +525,14 @@ mod tests {
         ] {
             let found = Schema::parse(text).unwrap_err();
             assert_eq!(
-                found,
+                found.to_string(),
                 format!("is not a list of property definitions: {problem}"),
                 "{text}"
             );
         }
         for text in [r#"{"results": []}"#, r#"[{"name": "a", "archived": true}]"#] {
             assert_eq!(
-                Schema::parse(text).unwrap_err(),
+                Schema::parse(text).unwrap_err().to_string(),
                 "has no properties",
                 "every update would fail: {text}"
             );

@@ -171,6 +171,7 @@ impl Transport {
             if !request.repeatable && failure.may_be_done() {
                 return Err(Error::Lost);
             }
+            let is_repeated = tries.may_be_done;
             tries.may_be_done |= failure.may_be_done();
             let left = deadline.saturating_duration_since(Instant::now());
             let decision = decide(tries.count, tries.was_fresh, failure, left, fastrand::f64());
@@ -187,7 +188,7 @@ impl Transport {
                     let wait = self.daily.use_up(wait, Instant::now());
                     return Err(failed.later(reason, Some(wait)));
                 }
-                Decision::Refused => return Err(failed.refused()),
+                Decision::Refused => return Err(failed.refused(is_repeated)),
             }
         }
     }
@@ -359,12 +360,13 @@ impl Failed {
     }
 
     /// The error of a call that is refused as it is.
-    fn refused(self) -> Error {
+    fn refused(self, is_repeated: bool) -> Error {
         let status = match self.failure {
             Failure::Status { status, .. } => status,
             _ => TOO_LARGE,
         };
-        Error::Refused(Box::new(Refusal { status, complaint: self.said.complaint }))
+        let complaint = self.said.complaint;
+        Error::Refused(Box::new(Refusal { status, is_repeated, complaint }))
     }
 
     /// The failure in words that are fit for the sender: no other party's text.

@@ -9,7 +9,7 @@ use super::letters::{self, DeadLetter, DeadLetters};
 use super::summary::{Row, Summary};
 use crate::delivery::{Delivery, Kept};
 use crate::engine::{self, Ended};
-use crate::hubspot::{Hubspot, Schema};
+use crate::hubspot::{Hubspot, Schema, Unfit};
 use crate::outcome::{FailReason, Outcome, RetryReason};
 use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue, letter_of_delivery};
 use crate::secrets::SecretError;
@@ -97,7 +97,7 @@ impl Dispatch {
                     pending.places.push(place);
                     pending.updates.push(update);
                 }
-                Err((reason, detail)) => {
+                Err(Unfit { reason, detail }) => {
                     letters.push(story.failed(&update, place, reason, &detail));
                     summary.rows.push(Row::new(&update.task, Outcome::Failed(reason, detail)));
                 }

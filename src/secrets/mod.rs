@@ -77,8 +77,8 @@ impl Secrets {
         Self { client, ttl, cache: Mutex::default() }
     }
 
-    /// Fetches several secrets together, ahead of their use. What fails is remembered and told when
-    /// it is needed.
+    /// Fetches several secrets together, ahead of their use. A failure is remembered, and returned
+    /// when the secret is needed.
     pub async fn prefetch(&self, secrets: impl IntoIterator<Item = &SecretRef>, deadline: Instant) {
         let mut cache = self.cache.lock().await;
         for secret in secrets {
@@ -153,10 +153,9 @@ impl Secrets {
     ) {
         // Where there are old values to serve on, a refresh may not use up the time of a delivery.
         let has_old = ids.iter().all(|id| cache.get(id).is_some_and(|entry| entry.value.is_some()));
-        let deadline = if has_old { deadline.min(Instant::now() + REFRESH) } else { deadline };
-        let ids: Vec<_> = ids.into_iter().collect();
-        for ids in ids.chunks(BATCH) {
-            match timeout_at(deadline, self.fetch_batch(ids)).await {
+        let until = if has_old { deadline.min(Instant::now() + REFRESH) } else { deadline };
+        for ids in Vec::from_iter(ids).chunks(BATCH) {
+            match timeout_at(until, self.fetch_batch(ids)).await {
                 Ok(fetched) => {
                     for (id, result) in fetched {
                         cache.entry(id).or_default().keep(result);

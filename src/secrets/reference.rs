@@ -1,4 +1,4 @@
-//! Which secret is meant, and what is accepted of its text. Pure.
+//! References to secrets, and the values that are accepted of a secret's text. Pure.
 
 use std::fmt;
 

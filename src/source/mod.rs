@@ -130,7 +130,7 @@ impl Sources {
         let query = verified.query().cloned();
         let scope =
             self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
-        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.is(delivery, &json));
+        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.matches(delivery, &json));
         Ok(map::event(source, &scope, &body, is_no_op, verified))
     }
 }

@@ -57,6 +57,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "hubspot/said.rs",
         "hubspot/answer.rs",
         "hubspot/schema.rs",
+        "hubspot/takes.rs",
         "secrets/reference.rs",
         "queue/message.rs",
         "queue/plan.rs",

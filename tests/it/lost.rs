@@ -99,6 +99,17 @@ async fn a_repeated_write_of_other_values_needs_no_look() {
 }
 
 #[tokio::test]
+async fn a_refusal_after_a_lost_answer_is_not_believed_without_a_look() {
+    let sim = portal(2).await;
+    sim.fault(dropped(Endpoint::Update, Moment::After));
+    sim.fault(Fault { forever: true, on: Endpoint::Update, ..Fault::status(400) });
+    let updates = [0, 1].map(|id| update(id, 3, &[("tags", "a")]));
+    let outcomes = run(&sim, &updates).await;
+    assert!(matches!(outcomes[..], [Outcome::Updated(_), Outcome::Updated(_)]), "{outcomes:?}");
+    assert_eq!(calls(&sim), ["update", "update", "read"]);
+}
+
+#[tokio::test]
 async fn nothing_is_sent_after_the_deadline() {
     let sim = portal(1_000).await;
     let updates: Vec<_> =
