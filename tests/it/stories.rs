@@ -518,8 +518,22 @@ struct Planned {
     /// When the first update of the task came.
     first: usize,
     bad: bool,
+    texts: Texts,
     /// Whether each of the calls that it takes is an upsert.
     calls: Vec<bool>,
+}
+
+/// The rows that share a round, a call and an id property.
+#[derive(Default)]
+struct Rows {
+    good: usize,
+    bad: usize,
+    /// Good rows with a value that a bad one has, too.
+    suspected: usize,
+}
+
+fn owned((name, value): (&String, &String)) -> (String, String) {
+    (name.clone(), value.clone())
 }
 
 /// How many calls a story without faults takes. Rows are known from the outcomes, which were
@@ -580,23 +594,27 @@ fn expected_calls(
             }
             known_missing = false;
             let same = writes.entry((&task.id_property, task.id.to_lowercase())).or_default();
-            same.push(Planned { time: newest.time, first, bad, calls });
+            same.push(Planned { time: newest.time, first, bad, texts, calls });
         }
     }
-    // Rows that are good and bad, by round, call and id property.
-    let mut rows: BTreeMap<(usize, bool, &str), (usize, usize)> = BTreeMap::new();
+    let bad_writes = writes.values().flatten().filter(|planned| planned.bad);
+    let doubtful: BTreeSet<_> = bad_writes.flat_map(|planned| &planned.texts).map(owned).collect();
+    // Rows by round, call and id property.
+    let mut rows: BTreeMap<(usize, bool, &str), Rows> = BTreeMap::new();
     for ((id_property, _), mut writes) in writes {
         writes.sort_by_key(|planned| (planned.time, planned.first));
-        for (round, Planned { bad, calls, .. }) in writes.into_iter().enumerate() {
+        for (round, Planned { bad, texts, calls, .. }) in writes.into_iter().enumerate() {
+            let shares = texts.iter().any(|text| doubtful.contains(&owned(text)));
             for is_upsert in calls {
-                let (good_rows, bad_rows) =
-                    rows.entry((round, is_upsert, id_property)).or_default();
-                if bad { *bad_rows += 1 } else { *good_rows += 1 }
+                let rows = rows.entry((round, is_upsert, id_property)).or_default();
+                rows.good += usize::from(!bad);
+                rows.bad += usize::from(bad);
+                rows.suspected += usize::from(!bad && shares);
             }
         }
     }
     let mut expected = Expected { read: (reads, reads), ..Expected::default() };
-    for ((round, is_upsert, _), (good, bad)) in rows {
+    for ((round, is_upsert, _), Rows { good, bad, suspected }) in rows {
         let calls = (good + bad).div_ceil(100);
         let traced = match story.behaviour.trace_ids {
             TraceIds::Always => true,
@@ -614,8 +632,8 @@ fn expected_calls(
             (0, calls.min(bad))
         };
         // A value that was refused before is known: its rows go out after the others, in a call of
-        // their own.
-        let known = if round > 0 || is_upsert { bad } else { 0 };
+        // their own. Rows with a value that was refused together with it are tried apart.
+        let known = if round > 0 || is_upsert { bad + suspected } else { 0 };
         let sum = if is_upsert { &mut expected.upsert } else { &mut expected.update };
         *sum = (sum.0 + calls + least, sum.1 + calls + most + known);
     }
