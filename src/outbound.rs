@@ -21,7 +21,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// its side open.
 const IDLE: Duration = Duration::from_secs(40);
 
-/// What `localhost` is, whatever the machine's own table of hosts says of it: servers listen on
+/// The addresses of `localhost`, whatever the machine's table of hosts says: servers listen on
 /// either. The port is that of the address that is called.
 /// <https://www.rfc-editor.org/rfc/rfc6761#section-6.3>
 const HERE: [SocketAddr; 2] = [
@@ -113,7 +113,7 @@ fn connector_error(error: reqwest::Error) -> ConnectorError {
     }
 }
 
-/// What an error says, and its causes, for the log. Not its `Debug`, which may hold an answer.
+/// An error and its causes, for the log. Not its `Debug`, which may hold an answer.
 #[must_use]
 pub fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());

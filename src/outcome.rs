@@ -98,7 +98,7 @@ pub enum FailReason {
 }
 
 impl Outcome {
-    /// What kind of outcome it is, whatever remark it carries.
+    /// Its kind, whatever remark it carries.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.without_note() {

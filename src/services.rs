@@ -9,7 +9,8 @@ use crate::secrets::{SecretRef, Secrets};
 use crate::settings::{self, Aws};
 use crate::{aws, outbound};
 
-/// What is reached with the credentials of AWS. All of it shares one HTTP client.
+/// The services behind the credentials of AWS, and HubSpot behind a secret. One HTTP client serves
+/// all.
 pub struct Services {
     http: reqwest::Client,
     aws: Aws,

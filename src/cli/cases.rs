@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::shared;
 use super::{explain, payload};
 use crate::delivery::{NotRead, Tolerance};
-use crate::source::{Source, Sources};
+use crate::source::{Proof, Source, Sources};
 
 /// The samples in a folder, by the names of their sources.
 pub(super) type Cases = BTreeMap<String, Vec<Case>>;
@@ -106,7 +106,7 @@ impl Secrets {
 
     /// The secrets that a source accepts from its sender.
     pub(super) fn of_source(&self, source: &Source) -> Result<Vec<SecretString>> {
-        let Some(secret) = &source.verify.secret else { return Ok(Vec::new()) };
+        let Some(Proof { secret, .. }) = &source.verify.proof else { return Ok(Vec::new()) };
         let file = self.file.display();
         let Some(text) = self.texts.get(secret.id()) else {
             bail!(
@@ -131,15 +131,14 @@ impl Case {
         let bytes =
             std::fs::read(&self.event).map_err(|error| anyhow!("It can't be read: {error}."))?;
         let delivery = payload::from_event(&bytes)?;
-        let scheme = &source.verify.scheme;
-        let verified = match scheme.verify(&delivery, secrets, ANY_AGE) {
+        let verified = match source.verify.verify(&delivery, secrets, ANY_AGE) {
             Ok(verified) => verified,
             Err(why) => return Ok(Given::refused(401, why.to_string())),
         };
         let event = match sources.map(source, &verified, ANY_AGE) {
             Ok(event) => event,
             Err(NotRead::Refused(why)) => return Ok(Given::refused(401, why.to_string())),
-            Err(NotRead::Unreadable(why)) if !scheme.needs_secret() => {
+            Err(NotRead::Unreadable(why)) if source.verify.proof.is_none() => {
                 return Ok(Given::refused(400, why.to_string()));
             }
             Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),

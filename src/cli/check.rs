@@ -89,8 +89,8 @@ const SAMPLES: &str = "events";
 fn list(sources: &[&Source]) -> String {
     let mut rows = Vec::new();
     for source in sources {
-        let secret = match &source.verify.secret {
-            Some(secret) => secret.to_string(),
+        let secret = match &source.verify.proof {
+            Some(proof) => proof.secret.to_string(),
             None => "no secret".to_owned(),
         };
         let name = format!("  {}", source.name);

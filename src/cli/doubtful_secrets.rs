@@ -29,10 +29,11 @@ pub(super) fn doubt(
     secrets: &[SecretString],
     may_be_samples: bool,
 ) -> Option<String> {
+    let proof = source.verify.proof.as_ref()?;
     for secret in secrets {
         let text = secret.expose_secret().trim();
         // Of a user and a password only the password is secret.
-        let hidden = match (&source.verify.scheme, text.split_once(':')) {
+        let hidden = match (&proof.scheme, text.split_once(':')) {
             (Scheme::Basic, Some((_, password))) => password,
             _ => text,
         };

@@ -131,7 +131,7 @@ struct Report {
     stay: usize,
     /// Letters that were written during the run.
     newer: usize,
-    /// What ended the run early, or left sent letters in the queue.
+    /// The error that ended the run early, or left sent letters in the queue.
     problem: Option<Error>,
 }
 

@@ -36,10 +36,10 @@ enum Command {
     },
 }
 
-/// What the portal is to have, and where the source files ask for it.
+/// A property that the portal is to have, and the source files that ask for it.
 type Wanted = BTreeMap<String, Vec<Demand>>;
 
-/// What became of a property.
+/// The state of a property after the command.
 enum State {
     Exists,
     Created,
@@ -154,7 +154,7 @@ async fn create(hubspot: &Hubspot, demands: &[Demand], answer: &Value) -> State 
     }
 }
 
-/// What to do about a refusal, where HubSpot's words don't say it.
+/// The cure of a refusal, where HubSpot's words don't say it.
 fn hint(refusal: &Refusal) -> Option<&'static str> {
     let complaint = &refusal.complaint;
     let words = [&complaint.category, &complaint.code, &complaint.message]

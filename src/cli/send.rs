@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     url: Uri,
 }
 
-/// What belongs to the connection that an event came by, not to the event.
+/// The headers of the connection that an event came by, which are not part of the event.
 const OF_THE_CONNECTION: [header::HeaderName; 6] = [
     header::ACCEPT_ENCODING,
     header::CONNECTION,

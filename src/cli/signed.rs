@@ -37,8 +37,9 @@ impl Signed {
         let sources = payload::sources_with(&self.source)?;
         let source = payload::source(&sources, &self.source)?;
         let mut delivery = payload::delivery(source, &self.payload, &self.headers)?;
-        let secret = self.secret(source)?;
-        source.verify.scheme.sign(&mut delivery, &secret)?;
+        if let Some(proof) = &source.verify.proof {
+            proof.scheme.sign(&mut delivery, &self.secret(source)?)?;
+        }
         Ok(delivery)
     }
 

@@ -1,8 +1,8 @@
 //! A webhook delivery: how ticket systems sign, and how a body is read.
 //!
-//! A [`Delivery`] is a stranger's bytes. Only [`Scheme::verify`] makes a [`Verified`] one of it,
-//! and only a verified delivery can be read: a body is never parsed before its signature is
-//! checked.
+//! A [`Delivery`] is a stranger's bytes. Only [`Scheme::verify`] makes a [`Verified`] one of it, or
+//! [`Verified::without_proof`] for a source that asks for none; and only a verified delivery can be
+//! read: a body is never parsed before its signature is checked.
 
 mod body;
 mod check;
@@ -60,7 +60,8 @@ pub struct Delivery {
 #[derive(Debug)]
 pub struct Verified<'d> {
     delivery: &'d Delivery,
-    scheme: &'d Scheme,
+    /// `None` of a sender who proves nothing.
+    scheme: Option<&'d Scheme>,
 }
 
 impl fmt::Debug for Delivery {
@@ -76,6 +77,12 @@ impl fmt::Debug for Delivery {
 }
 
 impl<'d> Verified<'d> {
+    /// A delivery to a source that verifies nothing: whoever knows the address is believed.
+    #[must_use]
+    pub fn without_proof(delivery: &'d Delivery) -> Self {
+        Self { delivery, scheme: None }
+    }
+
     /// The delivery itself.
     #[must_use]
     pub fn delivery(&self) -> &'d Delivery {
@@ -85,7 +92,7 @@ impl<'d> Verified<'d> {
     /// The sender's id of this delivery, from the header that its scheme names.
     #[must_use]
     pub fn id(&self) -> Option<&'d str> {
-        let name = self.scheme.id_header()?;
+        let name = self.scheme?.id_header()?;
         self.delivery.headers.get(name)?.to_str().ok().filter(|id| !id.is_empty())
     }
 
@@ -116,7 +123,7 @@ impl<'d> Verified<'d> {
     /// Reads the body as JSON, and checks the time of signing where a scheme puts it into the body.
     pub fn read(&self, format: Format, tolerance: Tolerance) -> Result<Json, NotRead> {
         let json = Json::read(self.delivery, format)?;
-        if let Some(field) = self.scheme.timestamp_field() {
+        if let Some(field) = self.scheme.and_then(Scheme::timestamp_field) {
             let written = json.field(field).ok_or_else(|| Refused::Missing(field.to_owned()))?;
             tolerance.check(field, &written, self.delivery.arrived)?;
         }
@@ -133,7 +140,7 @@ impl<'d> Verified<'d> {
 
     fn is_secret(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
-        self.scheme.header() == Some(name)
+        self.scheme.is_some_and(|scheme| scheme.header() == name)
             || presets::signature_headers().any(|header| header == name)
             || names_a_secret(name)
     }

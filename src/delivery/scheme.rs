@@ -33,8 +33,6 @@ pub enum Scheme {
         /// The address that was registered with the sender, which is the token's audience.
         audience: String,
     },
-    /// Nothing is verified: whoever knows the address is believed.
-    None,
 }
 
 impl Scheme {
@@ -61,9 +59,8 @@ impl Scheme {
             Self::Jwt { audience } => {
                 jwt::verify(&delivery.headers, secrets, audience, tolerance, delivery.arrived)?;
             }
-            Self::None => {}
         }
-        Ok(Verified { delivery, scheme: self })
+        Ok(Verified { delivery, scheme: Some(self) })
     }
 
     /// The scheme of a preset; `url` is the registered address for those that sign one.
@@ -87,14 +84,8 @@ impl Scheme {
         match self {
             Self::Hmac(hmac) => hmac.signed.signs_url(),
             Self::Jwt { .. } => true,
-            Self::Token { .. } | Self::Basic | Self::None => false,
+            Self::Token { .. } | Self::Basic => false,
         }
-    }
-
-    /// Whether there is anything to verify.
-    #[must_use]
-    pub fn needs_secret(&self) -> bool {
-        *self != Self::None
     }
 
     /// A sentence about a secret that can't be used with this scheme.
@@ -110,17 +101,16 @@ impl Scheme {
             Self::Basic if !secret.expose_secret().contains(':') => {
                 Some("it is not of the form user:password")
             }
-            Self::Basic | Self::Token { .. } | Self::Jwt { .. } | Self::None => None,
+            Self::Basic | Self::Token { .. } | Self::Jwt { .. } => None,
         }
     }
 
     /// The header with the signature or the secret.
-    pub(super) fn header(&self) -> Option<&str> {
+    pub(super) fn header(&self) -> &str {
         match self {
-            Self::Hmac(hmac) => Some(hmac.header.as_str()),
-            Self::Token { header, .. } => Some(header.as_str()),
-            Self::Basic | Self::Jwt { .. } => Some(AUTHORIZATION.as_str()),
-            Self::None => None,
+            Self::Hmac(hmac) => hmac.header.as_str(),
+            Self::Token { header, .. } => header.as_str(),
+            Self::Basic | Self::Jwt { .. } => AUTHORIZATION.as_str(),
         }
     }
 
@@ -130,7 +120,7 @@ impl Scheme {
         match self {
             Self::Hmac(hmac) => hmac.id_header.as_ref(),
             Self::Token { id_header, .. } => id_header.as_ref(),
-            Self::Basic | Self::Jwt { .. } | Self::None => None,
+            Self::Basic | Self::Jwt { .. } => None,
         }
     }
 

@@ -61,7 +61,6 @@ impl Scheme {
                     .map_err(|error| NotSigned::Token(error.to_string()))?;
                 insert(delivery, &AUTHORIZATION, &token)
             }
-            Self::None => Ok(()),
         }
     }
 }

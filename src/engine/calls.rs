@@ -44,7 +44,7 @@ pub(super) struct Calls<'h> {
 #[derive(Default)]
 struct Forbidden {
     has_passed: bool,
-    /// Those that were forbidden since the last one passed.
+    /// The calls that were forbidden since the last one passed.
     calls: Vec<ForbiddenCall>,
     /// Whether the operator was told of it.
     was_told: bool,

@@ -132,7 +132,7 @@ fn take_apart(rows: &mut [Row]) {
         same.entry(row.task.canonical()).or_default().push(row);
     }
     for mut rows in same.into_values() {
-        // Those of one task are in the order of their times already.
+        // The rows of one task are in the order of their times already.
         rows.sort_by_key(|row| row.time);
         for (round, row) in rows.into_iter().enumerate() {
             row.round = round;

@@ -201,7 +201,7 @@ impl<'c> Progress<'c> {
             Guilty::Lacking(..) | Guilty::Unknown => {
                 let blame = blame::blame_one(refusal);
                 for row in std::mem::take(&mut part.rows) {
-                    // Whatever HubSpot says: without it the rest may get through.
+                    // Without it the rest may get through, whatever HubSpot says.
                     if blame.reason == FailReason::Rejected && row.has_empty_due() {
                         let rows = self.without_due(row).into_iter().collect();
                         self.schedule.add(Part { is_without_due: true, ..part.with_rows(rows) });

@@ -41,7 +41,7 @@ pub(super) struct Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) email: String,
-    /// What to do when HubSpot has no such owner.
+    /// The cure where HubSpot has no such owner.
     pub(super) unknown: Unknown,
 }
 

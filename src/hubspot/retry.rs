@@ -21,7 +21,7 @@ pub(super) enum Failure {
         status: u16,
         /// The header `Retry-After`.
         retry_after: Option<Duration>,
-        /// What the body says about another try.
+        /// The hint of the body about another try.
         hint: Hint,
     },
     /// A success whose body is not what the API promises, such as a proxy's page.

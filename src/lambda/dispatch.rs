@@ -1,5 +1,5 @@
-//! Where the updates of an event go: to HubSpot, or into the queue; and what can't succeed, to the
-//! dead letters.
+//! The way of an event's updates: to HubSpot, or into the queue; and of failures, to the dead
+//! letters.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) enum Destination {
     Queue(Queue),
 }
 
-/// What became of an event.
+/// An event whose updates were sent on their way.
 pub(super) struct Dispatched {
     /// Every update with its outcome.
     pub(super) summary: Summary,

@@ -23,7 +23,7 @@ pub(super) struct DeadLetter {
     pub(super) content: Content,
 }
 
-/// What a dead letter says.
+/// The content of a dead letter.
 pub(super) enum Content {
     /// A letter of our own. What the queue refuses for good is written again in another form.
     Letter(Box<Letter>),

@@ -5,13 +5,13 @@ use tokio::time::Instant;
 
 use crate::delivery::{Answer, Delivery, Kept, NotRead, Refused, Stage, Unreadable, Verified};
 use crate::secrets::{SecretError, Secrets};
-use crate::source::{Event, Found, Source, Sources};
+use crate::source::{Event, Found, Proof, Source, Sources};
 
 /// A delivery that was understood.
 pub(super) enum Received {
     /// An event that was believed, what its source made of it, and what may be kept of it.
     Event(Event, Kept),
-    /// What a sender asks before it sends events.
+    /// The answer to a question of the sender before it sends events.
     Handshake(Answer),
 }
 
@@ -71,7 +71,7 @@ pub(super) async fn receive(
         Ok(event) => event,
         Err(NotRead::Refused(why)) => return Err(Rejected::Refused(why)),
         // Whoever knows no more than the address can't fill the dead letters.
-        Err(NotRead::Unreadable(why)) if !source.verify.scheme.needs_secret() => {
+        Err(NotRead::Unreadable(why)) if source.verify.proof.is_none() => {
             return Err(Rejected::Unreadable(why));
         }
         Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),
@@ -85,35 +85,33 @@ async fn verify<'d>(
     delivery: &'d Delivery,
     deadline: Instant,
 ) -> Result<Verified<'d>, Rejected> {
-    let (scheme, tolerance) = (&source.verify.scheme, source.verify.tolerance);
-    let Some(secret) = &source.verify.secret else {
-        return Ok(scheme.verify(delivery, &[], tolerance)?);
-    };
-    let known = usable(source, secrets.get(secret, deadline).await?)?;
+    let Some(proof) = &source.verify.proof else { return Ok(Verified::without_proof(delivery)) };
+    let Proof { scheme, secret, .. } = proof;
+    let tolerance = source.verify.tolerance;
+    let known = usable(proof, secrets.get(secret, deadline).await?)?;
     match scheme.verify(delivery, &known, tolerance) {
         Err(Refused::Mismatch) => {
             // The secret may have been changed since it was fetched.
             let Some(newer) = secrets.get_again(secret, &known, deadline).await? else {
                 return Err(Rejected::Refused(Refused::mismatch(&known)));
             };
-            Ok(scheme.verify(delivery, &usable(source, newer)?, tolerance)?)
+            Ok(scheme.verify(delivery, &usable(proof, newer)?, tolerance)?)
         }
         verified => Ok(verified?),
     }
 }
 
 /// The secrets, unless one of them protects nothing or cannot be used.
-fn usable(source: &Source, secrets: Vec<SecretString>) -> Result<Vec<SecretString>, SecretError> {
-    let verify = &source.verify;
-    let name = verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
+fn usable(proof: &Proof, secrets: Vec<SecretString>) -> Result<Vec<SecretString>, SecretError> {
+    let name = &proof.secret;
     for secret in &secrets {
-        if verify.published == Some(secret.expose_secret().trim_end()) {
+        if proof.published == Some(secret.expose_secret().trim_end()) {
             return Err(SecretError::SetUp(format!(
                 "the secret {name} is the one that the sender's documentation publishes; store the \
                  webhook's own"
             )));
         }
-        if let Some(why) = verify.scheme.unusable(secret) {
+        if let Some(why) = proof.scheme.unusable(secret) {
             return Err(SecretError::SetUp(format!("the secret {name} can't be used: {why}")));
         }
     }

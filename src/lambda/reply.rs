@@ -1,4 +1,4 @@
-//! What the sender gets: a status that says whether to send the event again, and a terse body.
+//! Replies to the sender: a status that says whether to send the event again, and a terse body.
 
 use std::time::Duration;
 

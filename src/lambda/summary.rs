@@ -1,4 +1,4 @@
-//! The ledger: what became of every update of a delivery.
+//! The ledger of a delivery: every update with its outcome.
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ const SHORT_DETAIL: usize = 60;
 /// The most rows that are logged of one delivery.
 const LOGGED_ROWS: usize = 20;
 
-/// What became of a delivery. One row for each update in the order of the updates.
+/// A delivery with the outcomes of its updates, in their order.
 ///
 /// The counts are taken from the rows when it is written, so that their sum can't be wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) struct Summary {
     pub(super) rows: Vec<Row>,
 }
 
-/// What became of one update.
+/// One update with its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// The value of the unique property; `None` when the event could not be mapped so far.

@@ -23,7 +23,7 @@ use crate::delivery::{Answer, Delivery, Kept};
 use crate::secrets::SecretRef;
 use crate::services::Services;
 use crate::settings::{self, WebhookSettings};
-use crate::source::{Event, Source, Sources};
+use crate::source::{Event, Proof, Source, Sources};
 use crate::time::Time;
 use crate::{deadline, files, telemetry};
 
@@ -80,7 +80,7 @@ impl Function {
             tracing::error!("set-up: {problem}");
         }
         let (settings, schema) = (settings?, schema?);
-        for source in sources.iter().filter(|source| !source.verify.scheme.needs_secret()) {
+        for source in sources.iter().filter(|source| source.verify.proof.is_none()) {
             tracing::warn!(
                 source = source.name,
                 "scheme = \"none\": whoever knows the address is believed"
@@ -109,8 +109,8 @@ impl Function {
     /// processor to the start.
     async fn warm_up(&self) {
         let deadline = Instant::now() + WARM_UP;
-        let sources = self.sources.iter().filter_map(|source| source.verify.secret.as_ref());
-        let secrets = sources.chain(&self.token);
+        let proofs = self.sources.iter().filter_map(|source| source.verify.proof.as_ref());
+        let secrets = proofs.map(|proof| &proof.secret).chain(&self.token);
         let connection = async {
             if let Destination::Hubspot(hubspot) = &self.dispatch.destination {
                 hubspot.warm_up(deadline).await;
@@ -218,9 +218,8 @@ async fn respond(
 /// store it: the one secret that ever is.
 fn shake_hands(source: &Source, answer: Answer) -> Response<String> {
     static TOLD: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
-    let secret = source.verify.secret.as_ref().map(ToString::to_string).unwrap_or_default();
     tracing::info!(source = source.name, "handshake");
-    if let Answer::Secret(value) = &answer {
+    if let (Answer::Secret(value), Some(Proof { secret, .. })) = (&answer, &source.verify.proof) {
         let value = value.expose_secret();
         let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = remember(&mut told, format!("{} {value}", source.name));
@@ -277,7 +276,7 @@ fn refuse(
 ) -> Response<String> {
     let status = problem.status();
     let id = source.and_then(|source| {
-        let header = delivery.headers.get(source.verify.scheme.id_header()?)?;
+        let header = delivery.headers.get(source.verify.proof.as_ref()?.scheme.id_header()?)?;
         header.to_str().ok().filter(|id| !id.is_empty())
     });
     let event = id.map(|id| telemetry::one_line(id, STRANGERS));

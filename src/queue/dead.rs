@@ -1,5 +1,5 @@
-//! What lies in the queue of dead letters: letters, and what SQS moved there by itself; and what of
-//! it lies in the queue of updates, when somebody had it moved there. Pure.
+//! The messages in the queue of dead letters: letters, and updates that SQS moved there; and letters
+//! in the queue of updates, when somebody had them moved there. Pure.
 
 use super::{Content, Letter, Message};
 use crate::time::Time;
@@ -27,7 +27,7 @@ pub enum Arrived {
 }
 
 impl Arrived {
-    /// What a text is.
+    /// Tells from its text what a message is.
     #[must_use]
     pub fn read(text: &str) -> Self {
         let why = match Message::read(text) {
@@ -52,7 +52,7 @@ fn is_letter(text: &str) -> bool {
 }
 
 impl Dead {
-    /// What a text is.
+    /// Tells from its text what a message is.
     #[must_use]
     pub fn read(text: &str) -> Self {
         // A queued update has no reason, and a letter has one, so neither is read as the other.
@@ -99,7 +99,7 @@ impl Dead {
         }
     }
 
-    /// What exactly is wrong, and with which task.
+    /// The mistake in detail, and the task.
     #[must_use]
     pub fn detail(&self) -> String {
         let task = |update: &crate::update::Update| {

@@ -24,7 +24,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_hours(11);
 /// A message that was received, and is invisible to other consumers for a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// What SQS calls it.
+    /// SQS's id of it.
     pub id: String,
     /// The handle by which it is deleted or made visible.
     receipt: String,

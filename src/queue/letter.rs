@@ -1,4 +1,4 @@
-//! Dead letters: what can't succeed as it is, whole, with the reason. Pure.
+//! Dead letters: updates and events that can't succeed as they are, whole, with the reason. Pure.
 //!
 //! They hold what customers wrote. Secrets and signatures they don't hold.
 
@@ -46,14 +46,14 @@ pub struct Letter {
     pub time: Time,
     /// Why: a reason of the summary's, or `unreadable`.
     pub reason: String,
-    /// What exactly is wrong.
+    /// The mistake in detail.
     pub detail: String,
-    /// What could not be done.
+    /// The update, event or message that the letter is about.
     #[serde(flatten)]
     pub content: Content,
 }
 
-/// What a dead letter holds.
+/// The content of a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Content {

@@ -1,4 +1,4 @@
-//! What lies in the queue: one update, with all that the worker needs to know. Pure.
+//! A queued update, with all that the worker needs to know. Pure.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

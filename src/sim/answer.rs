@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// What goes back.
+/// The body of an answer.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -13,11 +13,11 @@ pub(super) struct Answer {
 /// The body of an answer.
 #[derive(Clone, Debug)]
 pub(super) enum Body {
-    /// What HubSpot says.
+    /// HubSpot's JSON.
     Json(Value),
-    /// What a proxy before HubSpot says.
+    /// The page of a proxy before HubSpot.
     Html(String),
-    /// What is for a person's eyes.
+    /// A text for a person.
     Text(String),
     /// Nothing.
     Empty,

@@ -45,6 +45,6 @@ fn rate_limit(policy: Policy) -> Value {
     json!({"status": "error", "message": message, "errorType": "RATE_LIMIT", "policyName": name})
 }
 
-/// What a token needs for everything that Taskhook does.
+/// The scopes that a token needs for everything that Taskhook does.
 const SCOPES: [&str; 3] =
     ["crm.objects.contacts.write", "crm.objects.contacts.read", "crm.objects.owners.read"];

@@ -66,7 +66,7 @@ pub struct Fault {
     pub empty: bool,
     /// Answers 200 with a page of HTML.
     pub html: bool,
-    /// What a batch says of itself, in place of `COMPLETE`.
+    /// The status of a batch, in place of `COMPLETE`.
     pub state: Option<BatchState>,
     /// Every result carries a warning with this message. Version 2026-09 has none.
     pub warning: Option<String>,

@@ -19,7 +19,7 @@ pub(super) struct Batch {
     pub(super) inputs: Vec<Input>,
 }
 
-/// What to write to one task.
+/// The values to write to one task.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Input {

@@ -1,4 +1,4 @@
-//! What a batch came to, and the answer that tells it.
+//! The outcome of a batch, and the answer that tells it.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

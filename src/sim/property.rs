@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub struct Property {
     /// Internal name, the one the API goes by.
     pub name: String,
-    /// What people see; default: the name.
+    /// The name for people; default: the internal name.
     #[serde(default)]
     pub label: String,
     /// `string` (the default), `number`, `bool`, `enumeration`, `date`, `datetime`, `phone_number`.
@@ -26,7 +26,7 @@ pub struct Property {
     /// Whether two tasks may not share a value; only such a property can be an `idProperty`.
     #[serde(default)]
     pub has_unique_value: bool,
-    /// What the API may change.
+    /// The rights of the API.
     #[serde(default)]
     pub modification_metadata: ModificationMetadata,
     /// Everything else that HubSpot says about it.
@@ -39,7 +39,7 @@ pub struct Property {
 pub struct Choice {
     /// The value that the API takes.
     pub value: String,
-    /// What people see; default: the value.
+    /// The name for people; default: the value.
     #[serde(default)]
     pub label: String,
     /// Everything else that HubSpot says about it.
@@ -47,7 +47,7 @@ pub struct Choice {
     pub rest: Map<String, Value>,
 }
 
-/// What the API may change about a property.
+/// The changes to a property that the API may make.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ModificationMetadata {

@@ -97,7 +97,7 @@ pub(super) fn archive(portal: &mut Portal, id: &str) -> Result<Answer, Refusal> 
     Ok(Answer::empty())
 }
 
-/// What is written to one task.
+/// The values that are written to one task.
 #[derive(Deserialize)]
 struct Values {
     properties: BTreeMap<String, String>,

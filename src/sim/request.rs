@@ -11,7 +11,7 @@ pub(super) struct Request {
     pub(super) method: String,
     /// The path, without the query.
     pub(super) path: String,
-    /// What follows the `?`, or nothing.
+    /// The part after the `?`, or nothing.
     pub(super) query: String,
     /// The header `Authorization`.
     pub(super) authorization: Option<String>,

@@ -9,7 +9,7 @@ pub(super) struct Route {
     pub(super) version: Version,
 }
 
-/// What is called.
+/// A call, by its method and path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Batch(Operation),
@@ -24,7 +24,7 @@ pub(super) enum Place {
     Definitions(Definitions),
 }
 
-/// What a batch call does.
+/// The kind of a batch call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
     Archive,
@@ -34,7 +34,7 @@ pub(super) enum Operation {
     Upsert,
 }
 
-/// What is called of the definitions of properties and of their groups.
+/// A call to the definitions of properties and of their groups.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Definitions {
     List,
@@ -68,7 +68,7 @@ impl Route {
         Some(Self { place, version })
     }
 
-    /// What a fault calls it.
+    /// The name of the endpoint in faults.
     pub(super) fn endpoint(&self) -> Endpoint {
         match self.place {
             Place::Batch(Operation::Create) | Place::CreateTask => Endpoint::Create,

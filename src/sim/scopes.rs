@@ -1,4 +1,4 @@
-//! What a token may do.
+//! Scopes: the permissions of a token.
 
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ use super::{
     view,
 };
 
-/// What is looked for. Only `filterGroups` matters to HubSpot; its own examples leave the rest out.
+/// A search. Only `filterGroups` matters to HubSpot; its own examples leave the rest out.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Search {

@@ -1,4 +1,4 @@
-//! What a stand-in starts with.
+//! The seed: the state that a stand-in starts with.
 
 use std::collections::BTreeMap;
 
@@ -42,9 +42,9 @@ pub struct Seed {
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Owner {
-    /// What `hubspot_owner_id` holds.
+    /// The value of `hubspot_owner_id`.
     pub id: String,
-    /// What the look-up goes by; some have none.
+    /// The e-mail address, by which owners are looked up; some have none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub email: String,
     /// The number of the user, which is another one than the owner's; default: any free one.
@@ -102,12 +102,12 @@ pub struct Behaviour {
     pub echo_trace_ids: bool,
     /// Rules about properties.
     pub rules: Vec<Rule>,
-    /// What becomes of `hs_timestamp: ""`.
+    /// The effect of `hs_timestamp: ""`.
     pub empty_due_date: EmptyDueDate,
     /// Record ids of tasks that were merged, and of those that they were merged into, which answer
     /// in their place.
     pub merged: BTreeMap<String, String>,
-    /// What a create or upsert answers whose value another task has already.
+    /// The answer to a create or upsert whose value another task has already.
     pub taken_value: TakenValue,
     /// How many calls are let through.
     pub limits: RateLimits,
@@ -140,7 +140,7 @@ pub enum Order {
     Reversed,
 }
 
-/// What becomes of an empty due date: nobody knows what HubSpot does.
+/// The effect of an empty due date: nobody knows what HubSpot does.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyDueDate {
@@ -153,7 +153,7 @@ pub enum EmptyDueDate {
     Required,
 }
 
-/// What a create or upsert answers whose value must be unique and is another task's.
+/// The answer to a create or upsert whose value must be unique and is another task's.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TakenValue {

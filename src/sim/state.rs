@@ -1,4 +1,4 @@
-//! What a running stand-in keeps between calls.
+//! The state of a running stand-in between calls.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) struct State {
     pub(super) calls: Vec<Call>,
 }
 
-/// What becomes of a call, and when.
+/// The fate of a call, and its time.
 #[derive(Debug)]
 pub(super) struct Reply {
     /// `None`: the connection is closed.

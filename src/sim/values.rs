@@ -1,4 +1,4 @@
-//! Which values HubSpot takes for a property, and how it keeps them.
+//! Values: which ones HubSpot takes for a property, and how it keeps them.
 
 use jiff::{Timestamp, civil::Date};
 

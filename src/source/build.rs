@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::file::{Problems, SourceFile};
 use super::jq::{Code, Expression, Expressions, Mistake};
 use super::spec::{self, Form, PropertySpec, SchemeSpec, Spec, TaskSpec, VerifySpec};
 use super::table::{Placed, Row, value};
 use crate::delivery::{
-    Algorithm, Encoding, Format, Handshake, Hmac, NoOp, Scheme, Template, TimeFormat, Timestamp,
-    Tolerance,
+    Algorithm, Delivery, Encoding, Format, Handshake, Hmac, NoOp, Refused, Scheme, Template,
+    TimeFormat, Timestamp, Tolerance, Verified,
 };
 use crate::secrets::SecretRef;
 use crate::time::{Clock, Zone};
@@ -37,20 +39,41 @@ pub struct Source {
 pub struct Verify {
     /// The name of the scheme in the file.
     pub name: String,
-    /// The scheme.
-    pub scheme: Scheme,
-    /// The secret; `None` with the scheme `none` alone.
-    pub secret: Option<SecretRef>,
+    /// The proof that a sender has to give; `None` with the scheme `none`.
+    pub proof: Option<Proof>,
     /// How far a signed time may be from ours.
     pub tolerance: Tolerance,
-    /// A secret that the sender's documentation publishes, and that is refused therefore.
-    pub published: Option<&'static str>,
     /// How the sender writes bodies.
     pub format: Format,
     /// The sender's request before it sends events, and the answer to it.
     pub handshake: Option<&'static Handshake>,
     /// The sender's events without a meaning, which test the connection.
     pub no_op: Option<&'static NoOp>,
+}
+
+/// How a sender proves that it knows the secret.
+pub struct Proof {
+    /// The scheme of the signature, or the form in which the secret is sent.
+    pub scheme: Scheme,
+    /// The secret.
+    pub secret: SecretRef,
+    /// A secret that the sender's documentation publishes, and that is refused therefore.
+    pub published: Option<&'static str>,
+}
+
+impl Verify {
+    /// Checks a delivery against every secret that is accepted.
+    pub fn verify<'d>(
+        &'d self,
+        delivery: &'d Delivery,
+        secrets: &[SecretString],
+        tolerance: Tolerance,
+    ) -> Result<Verified<'d>, Refused> {
+        match &self.proof {
+            Some(proof) => proof.scheme.verify(delivery, secrets, tolerance),
+            None => Ok(Verified::without_proof(delivery)),
+        }
+    }
 }
 
 /// Which tasks an event updates.
@@ -171,32 +194,39 @@ fn build(name: &str, spec: Spec, intake: &mut Intake<'_>) -> Option<Source> {
 fn build_verify(mut spec: VerifySpec) -> Option<Verify> {
     let preset = spec.preset();
     let kind = spec.scheme?.value;
-    let secret = value(spec.secret.take());
+    let secret = spec.secret.take();
     let tolerance = value(spec.tolerance).unwrap_or(TOLERANCE);
     let format = match preset {
         _ if spec.form => Format::JsonOrForm,
         Some(preset) => preset.format,
         None => Format::Json,
     };
+    let proof = match kind {
+        SchemeSpec::None => None,
+        _ => Some(Proof {
+            scheme: build_scheme(kind, spec)?,
+            secret: secret?.value,
+            published: preset.and_then(|preset| preset.published_secret),
+        }),
+    };
     Some(Verify {
         name: kind.name().to_owned(),
-        scheme: build_scheme(kind, spec)?,
-        secret,
+        proof,
         tolerance: Tolerance(tolerance),
-        published: preset.and_then(|preset| preset.published_secret),
         format,
         handshake: preset.and_then(|preset| preset.handshake.as_ref()),
         no_op: preset.and_then(|preset| preset.no_op.as_ref()),
     })
 }
 
+/// `None` where a key is missing, and for the scheme `none`.
 fn build_scheme(kind: SchemeSpec, spec: VerifySpec) -> Option<Scheme> {
     let url = value(spec.url);
     let prefix = value(spec.prefix).unwrap_or_default();
     Some(match kind {
         SchemeSpec::Named(preset) => Scheme::from_preset(preset, url),
         SchemeSpec::Basic => Scheme::Basic,
-        SchemeSpec::None => Scheme::None,
+        SchemeSpec::None => return None,
         SchemeSpec::Token => Scheme::Token { header: spec.header?.value, prefix, id_header: None },
         SchemeSpec::Hmac => Scheme::Hmac(Box::new(Hmac {
             header: spec.header?.value,

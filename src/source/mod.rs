@@ -26,7 +26,7 @@ mod tests;
 mod verification;
 mod warnings;
 
-pub use build::{Source, Verify};
+pub use build::{Proof, Source, Verify};
 pub use demand::{Asks, Demand, demands};
 pub use file::SourceFile;
 pub use map::{Event, Mapped, NotMapped};

@@ -11,7 +11,7 @@ pub struct Problem {
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
-    /// What is wrong, and what to do.
+    /// The mistake, and the cure.
     pub message: String,
 }
 

@@ -125,6 +125,7 @@ async fn create_tasks(stage: &Stage, token: &str) -> Result<()> {
 
 /// The signed webhooks: the first of each task, then the second of each, and so on.
 fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
+    let proof = source.verify.proof.as_ref().context("the source tickets verifies nothing")?;
     let secrets = secrets.of_source(source)?;
     let secret = secrets.first().context("events/secrets.json has no secret for tickets")?;
     let now = Time::now();
@@ -147,7 +148,7 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
             webhook.body = body.to_string().into();
             payload::insert(&mut webhook.headers, "content-type", "application/json")?;
             payload::insert(&mut webhook.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
-            source.verify.scheme.sign(&mut webhook, secret)?;
+            proof.scheme.sign(&mut webhook, secret)?;
             webhooks.push(webhook);
             at += 1000;
         }

@@ -45,7 +45,7 @@ struct Reply {
 struct Verdict {
     /// Samples of one kind look alike, so only some of them are shown.
     kind: &'static str,
-    /// What happened, in words.
+    /// The story in words.
     words: String,
     /// The mistakes, if there are any.
     wrong: Option<String>,

@@ -113,7 +113,7 @@ pub(super) async fn hubspot_calls(stage: &Stage) -> Result<Vec<Value>> {
     Ok(calls.as_array().cloned().unwrap_or_default())
 }
 
-/// What a call was for, such as `batch/update` or `owners`, whatever the version of the API.
+/// The purpose of a call, such as `batch/update` or `owners`, whatever the version of the API.
 pub(super) fn kind(call: &Value) -> String {
     let path = call["path"].as_str().unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default();

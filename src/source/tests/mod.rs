@@ -79,9 +79,9 @@ impl Stage {
     fn event(&mut self, body: &str) -> Event {
         self.delivery.body = body.to_owned().into();
         let source = self.source();
-        let (scheme, tolerance) = (&source.verify.scheme, source.verify.tolerance);
+        let tolerance = source.verify.tolerance;
         let verified: Verified<'_> =
-            scheme.verify(&self.delivery, &self.secrets, tolerance).unwrap();
+            source.verify.verify(&self.delivery, &self.secrets, tolerance).unwrap();
         self.sources.map(source, &verified, tolerance).unwrap_or_else(|why| match why {
             NotRead::Unreadable(why) => source.unreadable(&verified, &why),
             NotRead::Refused(why) => panic!("{why}"),

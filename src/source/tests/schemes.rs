@@ -6,6 +6,7 @@ use super::{Sources, file, lines, problems};
 use crate::delivery::{
     Algorithm, Encoding, Hmac, Scheme, Template, TimeFormat, Timestamp, preset_names,
 };
+use crate::source::Proof;
 
 const REST: &str = "\n[task]\nid = '.id'\nid_property = \"ticket\"\n[properties]\na = '.a'\n";
 
@@ -14,11 +15,15 @@ fn wrong(verify: &str) -> Vec<String> {
 }
 
 fn right(verify: &str) -> (Scheme, Duration) {
+    let (proof, tolerance) = proof(verify);
+    (proof.unwrap().scheme, tolerance)
+}
+
+fn proof(verify: &str) -> (Option<Proof>, Duration) {
     let sources = Sources::read(&[file("desk", &format!("[verify]\n{verify}{REST}"))]);
     assert_eq!(lines(&sources), [""; 0], "{verify}");
-    let verify = &sources.iter().next().unwrap().verify;
-    assert_eq!(verify.secret.is_some(), verify.scheme != Scheme::None);
-    (verify.scheme.clone(), verify.tolerance.0)
+    let source = sources.by_path.into_values().flatten().next().unwrap();
+    (source.verify.proof, source.verify.tolerance.0)
 }
 
 fn hmac(verify: &str) -> Hmac {
@@ -133,7 +138,8 @@ fn a_token_is_taken_with_and_without_a_space_after_its_prefix_and_signed_as_send
             assert_eq!(stage.gives(r#"{"id": 1}"#), ["1:"], "{prefix:?} {header:?}");
         }
         let mut stage = super::Stage::with(&toml);
-        let (scheme, secret) = (stage.source().verify.scheme.clone(), stage.secrets[0].clone());
+        let scheme = stage.source().verify.proof.as_ref().unwrap().scheme.clone();
+        let secret = stage.secrets[0].clone();
         scheme.sign(&mut stage.delivery, &secret).unwrap();
         assert_eq!(stage.delivery.headers["x-token"], signed, "{prefix:?}");
         for header in
@@ -270,7 +276,7 @@ fn a_token_has_a_header_and_maybe_a_prefix() {
 #[test]
 fn basic_and_none_take_no_header_and_none_takes_no_secret() {
     assert_eq!(right("scheme = \"basic\"\nsecret = \"s\"").0, Scheme::Basic);
-    assert_eq!(right("scheme = \"none\"").0, Scheme::None);
+    assert!(proof("scheme = \"none\"").0.is_none());
     for verify in [
         "scheme = \"basic\"\nsecret = \"s\"\nheader = \"a\"",
         "scheme = \"none\"\nsecret = \"s\"",
