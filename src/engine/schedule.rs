@@ -28,16 +28,19 @@ pub(super) struct Part {
     pub(super) known: Option<Blame>,
 }
 
-/// Two rows that are tried alone for all that seem to lack the same.
+/// The most rows that are tried alone for all that seem to lack the same.
+const PROBED: usize = 4;
+
+/// Some rows that are tried alone for all that seem to lack the same.
 struct Probe {
     /// The other rows.
     rest: Vec<Row>,
     /// The property that all seem to lack.
     blame: Blame,
-    /// How many of the two have no answer yet.
+    /// How many of the tried rows have no answer yet.
     waiting: usize,
-    /// How many of the two were refused for the same lack.
-    refused: usize,
+    /// Whether the tried rows stand for all, and each was refused for the same lack so far.
+    holds: bool,
 }
 
 /// The parts that wait or are under way.
@@ -119,26 +122,30 @@ impl Schedule {
         self.add(part.with_rows(second));
     }
 
-    /// Tries two rows alone that are as different as can be, for all that seem to lack the same.
-    pub(super) fn probe(&mut self, mut rows: Vec<Row>, blame: Blame) {
+    /// Tries a row of each shape alone, for all that seem to lack the same; at least two that are
+    /// as different as can be.
+    pub(super) fn probe(&mut self, rows: Vec<Row>, blame: Blame) {
         let probe = Some(self.probes.len());
-        let first = rows.remove(0);
-        let differences = |row: &Row| {
-            let differs =
-                |(name, value): &(&String, &String)| first.properties.get(*name) != Some(*value);
-            row.properties.iter().filter(differs).count()
-        };
-        let most_different = (0..rows.len()).max_by_key(|index| differences(&rows[*index]));
-        let other = most_different.map(|index| rows.remove(index));
-        let waiting = 1 + usize::from(other.is_some());
-        self.probes.push(Probe { rest: rows, blame, waiting, refused: 0 });
-        for row in std::iter::once(first).chain(other) {
+        let mut shapes = BTreeSet::new();
+        let (mut tried, mut rest) = (Vec::new(), Vec::new());
+        for row in rows {
+            let is_new = shapes.insert(shape(&row));
+            if is_new && tried.len() < PROBED { tried.push(row) } else { rest.push(row) }
+        }
+        if let [first] = &tried[..] {
+            let most_different =
+                (0..rest.len()).max_by_key(|index| differences(first, &rest[*index]));
+            tried.extend(most_different.map(|index| rest.remove(index)));
+        }
+        let holds = shapes.len() <= PROBED;
+        self.probes.push(Probe { rest, blame, waiting: tried.len(), holds });
+        for row in tried {
             self.add(Part { probe, was_probed: true, ..Part::new(vec![row]) });
         }
     }
 
-    /// Ends one of a probe's two parts; `lacking` is the lack that it was refused for, if it was.
-    /// Where both are refused for the lack of the probe, so are the other rows, which are returned.
+    /// Ends one of a probe's parts; `lacking` is the lack that it was refused for, if it was. Where
+    /// all are refused for the lack of the probe, so are the other rows, which are returned.
     /// Otherwise those are sent.
     pub(super) fn end_probe(
         &mut self,
@@ -147,17 +154,30 @@ impl Schedule {
     ) -> Option<(Vec<Row>, Blame)> {
         let probe = &mut self.probes[probe];
         probe.waiting -= 1;
-        probe.refused += usize::from(lacking == Some(&probe.blame));
+        probe.holds &= lacking == Some(&probe.blame);
         if probe.waiting > 0 {
             return None;
         }
         let rest = std::mem::take(&mut probe.rest);
-        if probe.refused == 2 {
+        if probe.holds {
             return Some((rest, probe.blame.clone()));
         }
         self.add(Part { was_probed: true, ..Part::new(rest) });
         None
     }
+}
+
+/// The shape of a row: its properties, and whether it clears them. HubSpot's rules about required
+/// properties go by that first.
+fn shape(row: &Row) -> Vec<(String, bool)> {
+    let properties = row.properties.iter();
+    properties.map(|(name, value)| (name.clone(), value.is_empty())).collect()
+}
+
+/// How many properties of another row have another value.
+fn differences(row: &Row, other: &Row) -> usize {
+    let is_other = |(name, value): &(&String, &String)| row.properties.get(*name) != Some(*value);
+    other.properties.iter().filter(is_other).count()
 }
 
 /// Groups rows that have the same values of these properties; each is alone if there are none.

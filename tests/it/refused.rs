@@ -151,6 +151,22 @@ async fn rows_in_both_halves_that_need_a_scope_keep_the_others_waiting_for_one_d
 }
 
 #[tokio::test]
+async fn no_row_fails_because_rows_of_another_shape_lack_something() {
+    let sim = portal(3).await;
+    let lacking = json!({"message": "Some required properties were not set",
+                         "context": {"properties": ["hs_task_type"]}});
+    sim.fault(refuses(&["\"hs_task_subject\":\"\""], 400, lacking));
+    let updates = [
+        update(0, 3, &[("hs_task_subject", "")]),
+        update(1, 3, &[("hs_task_priority", "HIGH")]),
+        update(2, 3, &[("hs_task_priority", "HIGH"), ("hs_task_subject", "")]),
+    ];
+    let outcomes = run(&sim, &updates).await;
+    let kinds: Vec<_> = outcomes.iter().map(|outcome| outcome.kind().as_str()).collect();
+    assert_eq!(kinds, ["failed", "updated", "failed"], "{outcomes:?}");
+}
+
+#[tokio::test]
 async fn what_all_rows_lack_costs_three_calls_and_is_named() {
     for (body, detail) in [
         (
