@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     }
     let live: Vec<_> = sources.iter().collect();
     if problems.is_empty() || !live.is_empty() {
-        shared::print(&format!("{}{}", list(&live), ready(&path, &sources)))?;
+        shared::print(&format!("{}{}", list(&live), list_available(&path, &sources)))?;
     }
     if problems.is_empty() { Ok(()) } else { Err(shared::join(&problems)) }
 }
@@ -105,7 +105,7 @@ fn list(sources: &[&Source]) -> String {
 
 /// The sources in the folder `available` that can be enabled, as one line, if there is such a
 /// folder.
-fn ready(path: &Path, sources: &Sources) -> String {
+fn list_available(path: &Path, sources: &Sources) -> String {
     let folder = path.join("available");
     let mut names = Vec::new();
     for file in files::read(&folder).unwrap_or_default() {

@@ -80,7 +80,7 @@ impl<'h> Calls<'h> {
         self.check_running()?;
         let inputs: Vec<_> = rows.iter().enumerate().map(|(index, row)| row.input(index)).collect();
         let result = self.hubspot.write(call, &inputs, self.deadline).await;
-        self.note_forbidden(&self.writes, rows.iter().map(|row| row.task.id.as_str()), result)
+        self.stop_after_failure(&self.writes, rows.iter().map(|row| row.task.id.as_str()), result)
     }
 
     /// Reads tasks.
@@ -89,7 +89,7 @@ impl<'h> Calls<'h> {
         let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
         let properties = read.properties.iter().map(String::as_str).collect();
         let result = self.hubspot.read(&read.id_property, &ids, properties, self.deadline).await;
-        self.note_forbidden(&self.reads, ids.into_iter(), result)
+        self.stop_after_failure(&self.reads, ids.into_iter(), result)
     }
 
     /// Looks an owner up; anew where HubSpot refused the id that was known. Where owners can't be
@@ -164,7 +164,7 @@ impl<'h> Calls<'h> {
 
     /// Stops after a call that has to wait for later, unless it is forbidden and that may be the
     /// fault of one of its rows: another part of them may pass.
-    fn note_forbidden<'i, T>(
+    fn stop_after_failure<'i, T>(
         &self,
         forbidden: &Mutex<Forbidden>,
         ids: impl Iterator<Item = &'i str>,

@@ -168,7 +168,7 @@ impl Story<'_> {
         let is_part = places.len() < mapped.len();
         let failed = is_part.then(|| Failed { updates: places.clone(), of: mapped.len() });
         let content = Content::Event(queue::Event {
-            body: queue::Body::of(&self.delivery.body),
+            body: queue::Body::from_bytes(&self.delivery.body),
             headers: kept.headers.into_iter().collect(),
             query: kept.query,
             failed,

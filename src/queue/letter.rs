@@ -112,7 +112,7 @@ pub enum Body {
 impl Body {
     /// The body of a delivery.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         match std::str::from_utf8(bytes) {
             Ok(text) => Self::Text { body: text.to_owned() },
             Err(_) => Self::Bytes { base64: STANDARD.encode(bytes) },
@@ -250,7 +250,7 @@ mod tests {
 
     fn event(body: &str) -> Event {
         Event {
-            body: Body::of(body.as_bytes()),
+            body: Body::from_bytes(body.as_bytes()),
             headers: headers().into(),
             query: vec![("q".into(), "1".into())],
             failed: None,
@@ -269,7 +269,7 @@ mod tests {
         let some = Event { failed: Some(Failed { updates: vec![0, 2], of: 3 }), ..event("{}") };
         let some = letter(Content::Event(some));
         assert_eq!(Letter::read(&some.to_text()), Ok(some));
-        let bytes = Event { body: Body::of(b"{\"a\": \"\xff\"}"), ..event("") };
+        let bytes = Event { body: Body::from_bytes(b"{\"a\": \"\xff\"}"), ..event("") };
         let bytes = letter(Content::Event(bytes));
         assert!(
             bytes.to_text().contains("\"bodyBase64\":\"eyJhIjogIv8ifQ==\""),

@@ -119,7 +119,7 @@ pub(super) fn read(
     let mut missing = Vec::new();
     for Id { id } in batch.inputs.iter().take(kept(batch.inputs.len(), fault)) {
         let found = if archived { Some(id.clone()) } else { draft.find(id_property, id) };
-        match found.and_then(|found| portal.tasks.of(archived).get(&found)) {
+        match found.and_then(|found| portal.tasks.by_archived(archived).get(&found)) {
             Some(task) => {
                 let mut result = view::read(task, &names);
                 result["archived"] = archived.into();

@@ -21,7 +21,7 @@ use super::{
 impl Portal {
     /// Answers one request, which the fault may spoil.
     pub(super) fn answer(&mut self, request: &Request, fault: &Fault, now: Timestamp) -> Answer {
-        let route = Route::of(&request.method, &request.path);
+        let route = Route::parse(&request.method, &request.path);
         let is_search = route.as_ref().is_some_and(|route| route.place == Place::SearchTasks);
         let limits = self.behaviour.limits;
         let mut answer = match (self.used.count(&limits, is_search, now), fault.answer(now)) {
@@ -91,7 +91,7 @@ impl Portal {
             _ => batch::write(self, operation, version, &request.body, fault, now)?,
         };
         let success = if operation == Operation::Create { 201 } else { 200 };
-        Ok(self.told(outcome, success, version, fault, now))
+        Ok(self.batch_answer(outcome, success, version, fault, now))
     }
 
     fn definitions(
@@ -111,11 +111,11 @@ impl Portal {
             Definitions::Archive(name) => definitions::archive(schema, &name),
             Definitions::BatchCreate => {
                 let outcome = definitions::create_batch(schema, body)?;
-                Ok(self.told(outcome, 201, version, fault, now))
+                Ok(self.batch_answer(outcome, 201, version, fault, now))
             }
             Definitions::BatchRead => {
                 let outcome = definitions::read_batch(self, body)?;
-                Ok(self.told(outcome, 200, version, fault, now))
+                Ok(self.batch_answer(outcome, 200, version, fault, now))
             }
             Definitions::BatchArchive => definitions::archive_batch(schema, body),
             Definitions::Groups => Ok(groups::list(schema)),
@@ -127,7 +127,7 @@ impl Portal {
     }
 
     /// The answer to a batch: 207 if something failed, where the version has it.
-    fn told(
+    fn batch_answer(
         &self,
         outcome: Outcome,
         success: u16,

@@ -28,7 +28,7 @@ pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal
             "limit must be between 1 and {MOST_TASKS}, not {limit}"
         )));
     }
-    let tasks = portal.tasks.of(archived);
+    let tasks = portal.tasks.by_archived(archived);
     let mut results = Vec::new();
     for task in tasks.values().skip(after).take(limit) {
         results.push(shown(portal, task, archived, request));
@@ -64,7 +64,7 @@ pub(super) fn read(
     let archived = request.flag("archived")?;
     let found =
         if archived { id.to_owned() } else { find(portal, id, version, request, "read", now)? };
-    match portal.tasks.of(archived).get(&found) {
+    match portal.tasks.by_archived(archived).get(&found) {
         Some(task) => Ok(Answer::json(200, shown(portal, task, archived, request))),
         None => Err(refusal::task_not_found(id)),
     }

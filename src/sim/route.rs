@@ -54,15 +54,15 @@ pub(super) enum Definitions {
 
 impl Route {
     /// Reads the path of a version; all versions go by the same names.
-    pub(super) fn of(method: &str, path: &str) -> Option<Self> {
+    pub(super) fn parse(method: &str, path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-        let (version, room, rest) = Version::of(&segments)?;
+        let (version, room, rest) = Version::parse(&segments)?;
         let place = match (room, rest) {
             ("objects", ["tasks" | TASK_TYPE, rest @ ..]) => Place::of_tasks(method, rest)?,
             ("properties", ["tasks" | TASK_TYPE, rest @ ..]) => {
-                Place::Definitions(Definitions::of(method, rest)?)
+                Place::Definitions(Definitions::parse(method, rest)?)
             }
-            ("owners", rest) => Place::of_owners(method, rest)?,
+            ("owners", rest) => Place::parse_owners(method, rest)?,
             _ => return None,
         };
         Some(Self { place, version })
@@ -102,7 +102,7 @@ impl Place {
         Some(place)
     }
 
-    fn of_owners(method: &str, rest: &[&str]) -> Option<Self> {
+    fn parse_owners(method: &str, rest: &[&str]) -> Option<Self> {
         match (method, rest) {
             ("GET", []) => Some(Self::Owners),
             ("GET", [id]) => Some(Self::Owner((*id).into())),
@@ -112,7 +112,7 @@ impl Place {
 }
 
 impl Definitions {
-    fn of(method: &str, rest: &[&str]) -> Option<Self> {
+    fn parse(method: &str, rest: &[&str]) -> Option<Self> {
         let definitions = match (method, rest) {
             ("GET", []) => Self::List,
             ("POST", []) => Self::Create,

@@ -55,7 +55,7 @@ impl State {
 
     /// Answers one call to HubSpot, with the fault that waits for it, and keeps it.
     pub(super) fn call(&mut self, request: &Request, now: Timestamp) -> Reply {
-        let route = Route::of(&request.method, &request.path);
+        let route = Route::parse(&request.method, &request.path);
         let endpoint = route.map_or(Endpoint::Any, |route| route.endpoint());
         let fault = self.faults.strike(endpoint, request);
         let mut answer = match fault.drop {

@@ -33,7 +33,7 @@ impl Tasks {
     }
 
     /// The tasks that are archived, or those that aren't.
-    pub(super) fn of(&self, archived: bool) -> &BTreeMap<String, Arc<Task>> {
+    pub(super) fn by_archived(&self, archived: bool) -> &BTreeMap<String, Arc<Task>> {
         if archived { &self.archived } else { &self.by_id }
     }
 

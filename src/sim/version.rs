@@ -11,7 +11,7 @@ pub(super) enum Version {
 impl Version {
     /// Reads the version of a path and what follows it: `/crm/v3/<room>/…` or
     /// `/crm/<room>/<version>/…`. Returns the version, the room and the rest.
-    pub(super) fn of<'a, 'p>(segments: &'a [&'p str]) -> Option<(Self, &'p str, &'a [&'p str])> {
+    pub(super) fn parse<'a, 'p>(segments: &'a [&'p str]) -> Option<(Self, &'p str, &'a [&'p str])> {
         match segments {
             ["crm", "v3", room, rest @ ..] => Some((Self::V3, room, rest)),
             ["crm", room, "2026-03", rest @ ..] => Some((Self::March2026, room, rest)),
