@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::hubspot::Schema;
-use crate::settings::Problem;
+use crate::settings::WrongSetting;
 use crate::source::SourceFile;
 
 /// The file beside the sources with the portal's task properties, as `taskhook schema pull` prints
@@ -50,7 +50,7 @@ pub fn path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
 ///
 /// A file that can't be read is reported by its text; the error is a folder that can't be read or
 /// has no files.
-pub fn read(path: &Path) -> Result<Vec<SourceFile>, Problem> {
+pub fn read(path: &Path) -> Result<Vec<SourceFile>, WrongSetting> {
     let paths = list(path)
         .map_err(|error| problem(format!("{} can't be read: {error}", path.display())))?;
     if paths.is_empty() {
@@ -71,7 +71,7 @@ pub fn available(path: &Path) -> PathBuf {
 
 /// Reads the schema beside the sources in `path`, a folder or one file. `None` where there is no
 /// such file.
-pub fn schema(path: &Path) -> Result<Option<Schema>, Problem> {
+pub fn schema(path: &Path) -> Result<Option<Schema>, WrongSetting> {
     let file = folder(path).join(SCHEMA);
     let text = match fs::read_to_string(&file) {
         Ok(text) => text,
@@ -81,15 +81,15 @@ pub fn schema(path: &Path) -> Result<Option<Schema>, Problem> {
     Schema::parse(&text).map(Some).map_err(|why| no_schema(&file, &why))
 }
 
-fn no_schema(file: &Path, why: &impl Display) -> Problem {
+fn no_schema(file: &Path, why: &impl Display) -> WrongSetting {
     problem(format!(
         "{} {why}; save what `taskhook schema pull` prints as this file, or remove it",
         file.display()
     ))
 }
 
-fn problem(message: String) -> Problem {
-    Problem { variable: "TASKHOOK_SOURCES", message }
+fn problem(message: String) -> WrongSetting {
+    WrongSetting { variable: "TASKHOOK_SOURCES", message }
 }
 
 fn folder(path: &Path) -> &Path {

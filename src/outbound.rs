@@ -29,12 +29,12 @@ const HERE: [SocketAddr; 2] = [
     SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
 ];
 
-/// Where HTTP without TLS will do.
+/// Which hosts may be called by HTTP without TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Plain {
-    /// With whoever answers there.
+pub enum PlainHttp {
+    /// Any host.
     Anywhere,
-    /// With this machine alone.
+    /// This machine alone.
     OnThisMachine,
 }
 
@@ -126,17 +126,17 @@ pub fn causes(error: &dyn std::error::Error) -> String {
 /// # Errors
 ///
 /// Where it is no such address: what to do.
-pub fn address(text: &str, plain: Plain) -> Result<String, &'static str> {
+pub fn address(text: &str, plain: PlainHttp) -> Result<String, &'static str> {
     let hint = match plain {
-        Plain::Anywhere => "write an address with https:// or http://",
-        Plain::OnThisMachine => {
+        PlainHttp::Anywhere => "write an address with https:// or http://",
+        PlainHttp::OnThisMachine => {
             "write an https:// address (http:// on this machine alone: a token goes over it)"
         }
     };
     let url = reqwest::Url::parse(text).map_err(|_| hint)?;
     let is_allowed = match (url.scheme(), plain) {
-        ("https", _) | ("http", Plain::Anywhere) => true,
-        ("http", Plain::OnThisMachine) => url.host_str().is_some_and(is_this_machine),
+        ("https", _) | ("http", PlainHttp::Anywhere) => true,
+        ("http", PlainHttp::OnThisMachine) => url.host_str().is_some_and(is_this_machine),
         _ => false,
     };
     if !is_allowed || url.host_str().is_none() {

@@ -27,7 +27,7 @@ pub enum Outcome {
     Noted(Box<Outcome>, String),
 }
 
-/// An outcome without what goes along with it: what is counted, and what the summary calls it.
+/// The kind of an outcome, as it is counted and named in summaries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "they are those of `Outcome`")]

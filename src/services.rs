@@ -9,8 +9,7 @@ use crate::secrets::{SecretRef, Secrets};
 use crate::settings::{self, Aws};
 use crate::{aws, outbound};
 
-/// The services behind the credentials of AWS, and HubSpot behind a secret. One HTTP client serves
-/// all.
+/// Makes the clients of AWS and HubSpot; one HTTP client serves all.
 pub struct Services {
     http: reqwest::Client,
     aws: Aws,

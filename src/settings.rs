@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::outbound::{Plain, address};
+use crate::outbound::{PlainHttp, address};
 use crate::secrets::SecretRef;
 use crate::time::duration;
 
@@ -117,7 +117,7 @@ pub enum ApiVersion {
 /// One variable that is wrong or missing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}: {message}")]
-pub struct Problem {
+pub struct WrongSetting {
     /// The variable.
     pub variable: &'static str,
     /// What is wrong, and what to do.
@@ -127,12 +127,12 @@ pub struct Problem {
 /// Reads variables and collects problems.
 struct Reader<'v> {
     variable: &'v dyn Fn(&str) -> Option<String>,
-    problems: Vec<Problem>,
+    problems: Vec<WrongSetting>,
 }
 
 impl WebhookSettings {
     /// Reads the environment through `variable`, which gives a variable's value if it is set.
-    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<WrongSetting>> {
         let mut reader = Reader::new(variable);
         let destination = if reader.get(QUEUE_URL).is_some() {
             reader.queue_url().map(Destination::Queue)
@@ -159,7 +159,7 @@ impl WebhookSettings {
 
 impl WorkerSettings {
     /// Reads the environment through `variable`, which gives a variable's value if it is set.
-    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<WrongSetting>> {
         let mut reader = Reader::new(variable);
         let hubspot = reader.hubspot();
         let hubspot_token = reader.hubspot_token();
@@ -187,7 +187,7 @@ impl WorkerSettings {
 impl Portal {
     /// Reads what the environment says about the portal: `HUBSPOT_TOKEN`, else the same as for the
     /// functions.
-    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<Problem>> {
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<WrongSetting>> {
         let mut reader = Reader::new(variable);
         let hubspot = reader.hubspot();
         let token = match (reader.get("HUBSPOT_TOKEN"), reader.get(TOKEN_SECRET)) {
@@ -213,7 +213,7 @@ impl Aws {
     /// Reads what the environment says about AWS alone.
     pub fn from_environment(
         variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Vec<WrongSetting>> {
         let mut reader = Reader::new(variable);
         let aws = Self::read(&mut reader);
         reader.finish(aws)
@@ -226,8 +226,8 @@ impl Aws {
         let access_key_id = reader.required("AWS_ACCESS_KEY_ID", why);
         let secret_access_key = reader.required("AWS_SECRET_ACCESS_KEY", why);
         let session_token = reader.get("AWS_SESSION_TOKEN");
-        let everything = reader.url("AWS_ENDPOINT_URL", Plain::Anywhere);
-        let mut of = |name| reader.url(name, Plain::Anywhere).or_else(|| everything.clone());
+        let everything = reader.url("AWS_ENDPOINT_URL", PlainHttp::Anywhere);
+        let mut of = |name| reader.url(name, PlainHttp::Anywhere).or_else(|| everything.clone());
         let (secrets_manager_url, sqs_url) =
             (of("AWS_ENDPOINT_URL_SECRETS_MANAGER"), of("AWS_ENDPOINT_URL_SQS"));
         Some(Self {
@@ -249,7 +249,7 @@ impl fmt::Debug for Aws {
 
 impl ApiVersion {
     /// Reads what the environment says about the version alone.
-    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, Problem> {
+    pub fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Self, WrongSetting> {
         let mut reader = Reader::new(variable);
         let version = reader.hubspot_api_version();
         match reader.problems.pop() {
@@ -287,7 +287,7 @@ impl<'v> Reader<'v> {
     }
 
     /// The settings, unless anything is wrong. Settings that lack something have a problem.
-    fn finish<T>(self, settings: Option<T>) -> Result<T, Vec<Problem>> {
+    fn finish<T>(self, settings: Option<T>) -> Result<T, Vec<WrongSetting>> {
         match settings {
             Some(settings) if self.problems.is_empty() => Ok(settings),
             _ => Err(self.problems),
@@ -302,7 +302,7 @@ impl<'v> Reader<'v> {
     }
 
     fn problem(&mut self, variable: &'static str, message: String) {
-        self.problems.push(Problem { variable, message });
+        self.problems.push(WrongSetting { variable, message });
     }
 
     fn required(&mut self, name: &'static str, why: &str) -> Option<String> {
@@ -325,7 +325,7 @@ impl<'v> Reader<'v> {
     }
 
     fn hubspot(&mut self) -> Option<Hubspot> {
-        let base_url = self.url("HUBSPOT_BASE_URL", Plain::OnThisMachine);
+        let base_url = self.url("HUBSPOT_BASE_URL", PlainHttp::OnThisMachine);
         Some(Hubspot {
             base_url: base_url.unwrap_or_else(|| "https://api.hubapi.com".to_owned()),
             api_version: self.hubspot_api_version()?,
@@ -347,7 +347,7 @@ impl<'v> Reader<'v> {
     }
 
     fn queue_url(&mut self) -> Option<String> {
-        let url = self.url(QUEUE_URL, Plain::Anywhere)?;
+        let url = self.url(QUEUE_URL, PlainHttp::Anywhere)?;
         if url.strip_suffix(".fifo").is_none() {
             let message = "it is not a FIFO queue, whose name ends in .fifo; in another the \
                            updates of a task would overtake each other";
@@ -358,7 +358,7 @@ impl<'v> Reader<'v> {
 
     fn dead_letter_url(&mut self) -> Option<String> {
         const NAME: &str = "TASKHOOK_DEAD_LETTER_URL";
-        let url = self.url(NAME, Plain::Anywhere)?;
+        let url = self.url(NAME, PlainHttp::Anywhere)?;
         if self.get(QUEUE_URL).is_some_and(|queue| queue.trim_end_matches('/') == url) {
             let message = "it is the queue for updates; name another, or dead letters would go \
                            round and round";
@@ -401,7 +401,7 @@ impl<'v> Reader<'v> {
     }
 
     /// An address without a slash at the end: HTTPS, or HTTP where that is allowed.
-    fn url(&mut self, name: &'static str, plain: Plain) -> Option<String> {
+    fn url(&mut self, name: &'static str, plain: PlainHttp) -> Option<String> {
         let text = self.get(name)?;
         let address = address(&text, plain);
         self.parsed(name, address.map_err(|why| format!("it is {}; {why}", shown(&text))))
@@ -431,15 +431,15 @@ mod tests {
         found.map(|(_, value)| (*value).to_owned())
     }
 
-    fn webhook(variables: Variables<'_>) -> Result<WebhookSettings, Vec<Problem>> {
+    fn webhook(variables: Variables<'_>) -> Result<WebhookSettings, Vec<WrongSetting>> {
         WebhookSettings::read(&|name| complete(name, variables))
     }
 
-    fn worker(variables: Variables<'_>) -> Result<WorkerSettings, Vec<Problem>> {
+    fn worker(variables: Variables<'_>) -> Result<WorkerSettings, Vec<WrongSetting>> {
         WorkerSettings::read(&|name| complete(name, variables))
     }
 
-    fn names(problems: &[Problem]) -> Vec<&str> {
+    fn names(problems: &[WrongSetting]) -> Vec<&str> {
         let mut names: Vec<_> = problems.iter().map(|problem| problem.variable).collect();
         names.sort_unstable();
         names

@@ -1,4 +1,5 @@
-//! Logs: what Lambda's own settings ask for, and nothing that a stranger sent.
+//! Logs, as Lambda's own settings ask for them: a JSON object a line. Texts of strangers are cut, and
+//! stay on one line.
 
 use std::any::Any;
 use std::fmt;

@@ -42,9 +42,9 @@ pub struct TaskKey {
 }
 
 impl TaskKey {
-    /// The form of the key that all keys share which HubSpot may take for the same task: whoever
-    /// groups by task, groups by this. Keys of different tasks may share it as well; then those
-    /// tasks are written one after the other.
+    /// The key in canonical form: keys that HubSpot may treat as one task have the same, so whoever
+    /// groups by task groups by it. Keys of different tasks may share it as well; then those tasks
+    /// are written one after the other.
     #[must_use]
     pub fn canonical(&self) -> Self {
         Self { id_property: self.id_property.clone(), id: canonical_id(&self.id) }

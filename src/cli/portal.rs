@@ -26,7 +26,7 @@ pub(super) async fn connect() -> Result<Hubspot> {
     };
     match hubspot.check_token(deadline()).await {
         Ok(()) => Ok(hubspot),
-        Err(error) => bail!("The HubSpot token can't be had: {error}."),
+        Err(error) => bail!("Cannot get the HubSpot token: {error}."),
     }
 }
 

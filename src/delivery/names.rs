@@ -1,7 +1,7 @@
 //! Names of headers and query fields that carry a secret: a sender may sign twice, and a proxy may
 //! add a token.
 
-/// Anywhere in a word, as words may be written together.
+/// Fragments that mark a name as secret wherever they stand, as words may be written together.
 const PARTS: [&str; 22] = [
     "apikey",
     "assertion",
@@ -27,7 +27,7 @@ const PARTS: [&str; 22] = [
     "xsrf",
 ];
 
-/// A word of a name.
+/// Whole words that mark a name as secret.
 const WORDS: [&str; 21] = [
     "auth",
     "checksum",

@@ -160,7 +160,8 @@ impl Part {
             joined.windows(text.len()).position(|window| window == text) != Some(piece.len())
         };
         match next {
-            // A body begins as no time goes on, so that a time may have a fraction or colons.
+            // No time goes on with `{` or `[`, so the text between may stand inside of the time, too,
+            // as in a fraction.
             [Self::Text(_), Self::Body, ..] if *self == Self::Timestamp => false,
             [Self::Text(text), ..] => holds(text.as_bytes()),
             // Without text between, JSON itself shows where it begins.

@@ -59,7 +59,8 @@ pub(super) struct BadValue {
 pub(super) enum About<'v> {
     /// These, with their values.
     Rows(Vec<(usize, &'v str)>),
-    /// One of several with the same value that must be unique is right: these come after the first.
+    /// Rows with the same value of a unique property: the first may be right, and these are the
+    /// others.
     Twins(Vec<usize>),
     /// Nobody says.
     Nobody,

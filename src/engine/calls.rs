@@ -21,7 +21,7 @@ pub(super) const AT_ONCE: usize = 4;
 /// them: the parts are small, there are some hundred of them at most, and good rows wait for it.
 pub(super) const AT_ONCE_IN_SEARCH: usize = 8;
 
-/// The most calls that may be forbidden one after the other for the sake of rows: two bad ones of a
+/// The most calls that may be forbidden one after the other because of rows: two bad ones of a
 /// hundred are found with half as many.
 const MOST_FORBIDDEN: usize = 32;
 
@@ -39,7 +39,7 @@ pub(super) struct Calls<'h> {
     no_owners: Mutex<Option<Error>>,
 }
 
-/// The calls of one kind that HubSpot forbids: for the token's sake, or for that of a row with a
+/// The calls of one kind that HubSpot forbids: because of the token, or of a row with a
 /// property that needs a scope of its own.
 #[derive(Default)]
 struct Forbidden {
@@ -121,7 +121,7 @@ impl<'h> Calls<'h> {
         }
     }
 
-    /// Whether a write passed, so that what is forbidden is forbidden for the sake of a row.
+    /// Whether a write passed, so that a call is forbidden because of a row.
     pub(super) fn has_written(&self) -> bool {
         lock(&self.writes).has_passed
     }
@@ -193,7 +193,7 @@ impl<'h> Calls<'h> {
 }
 
 impl Forbidden {
-    /// Whether a call may be forbidden for the sake of a row. Where two calls without a row in
+    /// Whether a call may be forbidden because of a row. Where two calls without a row in
     /// common are forbidden in the same words, and none has passed, it is the token's fault.
     fn may_be_a_rows(&self, call: &ForbiddenCall) -> bool {
         if self.has_passed {

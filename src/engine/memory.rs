@@ -25,7 +25,7 @@ enum Key<'r> {
 pub(super) struct Sorted {
     /// Rows that were not refused.
     pub(super) free: Vec<Row>,
-    /// Rows that were refused together, for the sake of one of them at least.
+    /// Rows that were refused together, because of one of them at least.
     pub(super) suspects: Vec<Suspects>,
     /// Rows that were refused themselves, for the same reason.
     pub(super) refused: Vec<(Vec<Row>, Blame)>,

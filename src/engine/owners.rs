@@ -20,7 +20,7 @@ type LookedUp = Result<Option<String>, Error>;
 pub(super) struct Owners(BTreeMap<String, LookedUp>);
 
 /// Looks up the owners of all open updates, and puts their ids in place of the addresses. Updates
-/// whose owners can't be had are settled.
+/// whose owners cannot be looked up are settled.
 pub(super) async fn resolve<'u>(
     calls: &Calls<'_>,
     updates: &'u [Update],

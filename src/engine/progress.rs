@@ -1,5 +1,5 @@
-//! The ends of parts, and the conclusions from them: rows that are done, that fail, that are sent
-//! again or searched.
+//! Decides at the end of each part which of its rows are done, fail, are sent again, or are
+//! searched.
 
 use std::collections::BTreeSet;
 

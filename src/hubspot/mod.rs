@@ -174,8 +174,8 @@ impl Hubspot {
         Ok(self.transport.post(&path, &body, true, deadline).await?.answer)
     }
 
-    /// The id of the owner with an e-mail address, if there is one: as it is known, else as HubSpot
-    /// says.
+    /// The id of the owner with an e-mail address, if there is one: from the cache, else from
+    /// HubSpot.
     pub async fn owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
         let key = email.to_lowercase();
         if let Some(known) = self.owners.get(&key, Instant::now()) {
@@ -212,7 +212,7 @@ impl Hubspot {
         let query: String =
             form_urlencoded::Serializer::new(String::new()).append_pair("email", email).finish();
         let path = format!("{}?limit=100&{query}", self.owners_path);
-        let found: owners::Found = self.transport.get(&path, deadline).await?;
+        let found: owners::OwnersAnswer = self.transport.get(&path, deadline).await?;
         Ok(found.id(email))
     }
 }

@@ -13,7 +13,7 @@ use super::answer;
 /// HubSpot's answer to a look-up by an address.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Found {
+pub(super) struct OwnersAnswer {
     #[serde(deserialize_with = "answer::list")]
     results: Vec<Owner>,
 }
@@ -28,7 +28,7 @@ struct Owner {
     email: String,
 }
 
-impl Found {
+impl OwnersAnswer {
     /// The id of the owner with the address: the one that HubSpot shows with it, else the only one
     /// that HubSpot found for it and shows without any.
     pub(super) fn id(self, email: &str) -> Option<String> {
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn an_owner_is_found_with_its_address_and_without_any() {
         let found = |results: serde_json::Value| -> Option<String> {
-            let found: Found =
+            let found: OwnersAnswer =
                 serde_json::from_value(serde_json::json!({"results": results})).unwrap_or_default();
             found.id("ada@acme.example")
         };

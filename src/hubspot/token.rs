@@ -18,7 +18,8 @@ pub enum Token {
 }
 
 impl Token {
-    /// The token as it is known, without the white space that comes along with copying one.
+    /// The token from the cache, else from the secret, without the white space that comes along
+    /// with copying one.
     pub(super) async fn get(&self, deadline: Instant) -> Result<SecretString, SecretError> {
         let values = match self {
             Self::Secret(secrets, secret) => secrets.get(secret, deadline).await?,

@@ -291,7 +291,7 @@ impl From<&reqwest::Error> for Failure {
 fn no_token(error: &SecretError) -> Error {
     let reason =
         if error.is_passing() { RetryReason::Unavailable } else { RetryReason::Unauthorized };
-    tracing::warn!(reason = %error, "the HubSpot token can't be had");
+    tracing::warn!(reason = %error, "cannot get the HubSpot token");
     Error::Later { reason, wait: None, detail: "the HubSpot token can't be read".to_owned() }
 }
 

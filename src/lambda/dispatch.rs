@@ -1,5 +1,4 @@
-//! The way of an event's updates: to HubSpot, or into the queue; and of failures, to the dead
-//! letters.
+//! Sends an event's updates to HubSpot or into the queue, and failures to the dead letters.
 
 use std::time::Duration;
 
@@ -46,8 +45,8 @@ pub(super) struct Dispatched {
     pub(super) unwritten: Option<String>,
 }
 
-/// An event on its way: who sent it, and what a dead letter says about it.
-struct Story<'d> {
+/// Where an event comes from, as its dead letters say it.
+struct Origin<'d> {
     source: &'d str,
     event: &'d str,
     delivery: &'d Delivery,
@@ -78,9 +77,9 @@ impl Dispatch {
         let Mapped::Updates(mapped) = event.mapped else {
             return Ok(Dispatched { summary, wait: None, unwritten: None });
         };
-        let story = Story { source, event: &event.id, delivery };
+        let origin = Origin { source, event: &event.id, delivery };
         let mut letters = Vec::new();
-        letters.extend(story.unmapped(&mapped, kept));
+        letters.extend(origin.letter_about_event(&mapped, kept));
         let mut pending = Pending::default();
         for (place, mapped) in mapped.into_iter().enumerate() {
             let mut update = match mapped {
@@ -98,18 +97,23 @@ impl Dispatch {
                     pending.updates.push(update);
                 }
                 Err(Unfit { reason, detail }) => {
-                    letters.push(story.failed(&update, place, reason, &detail));
+                    letters.push(origin.letter_about_update(&update, place, reason, &detail));
                     summary.rows.push(Row::new(&update.task, Outcome::Failed(reason, detail)));
                 }
             }
         }
 
         let work_until = self.dead_letters.work_until(deadline);
-        let Ended { outcomes, wait } = self.send(&story, &pending.updates, work_until).await?;
+        let Ended { outcomes, wait } = self.send(&origin, &pending.updates, work_until).await?;
         for (index, outcome) in outcomes.into_iter().enumerate() {
             let place = pending.places[index];
             if let Outcome::Failed(reason, detail) = &outcome {
-                letters.push(story.failed(&pending.updates[index], place, *reason, detail));
+                letters.push(origin.letter_about_update(
+                    &pending.updates[index],
+                    place,
+                    *reason,
+                    detail,
+                ));
             }
             summary.rows[place].outcome = outcome;
         }
@@ -121,7 +125,7 @@ impl Dispatch {
     /// One outcome for each update.
     async fn send(
         &self,
-        story: &Story<'_>,
+        origin: &Origin<'_>,
         updates: &[Update],
         deadline: Instant,
     ) -> Result<Ended, SecretError> {
@@ -138,10 +142,10 @@ impl Dispatch {
                 Ok(Ended { outcomes: vec![engine::observed(); updates.len()], wait: None })
             }
             Destination::Queue(queue) => {
-                let body = &story.delivery.body;
+                let body = &origin.delivery.body;
                 let mut entries = Vec::new();
                 for (index, update) in updates.iter().enumerate() {
-                    entries.push(Entry::update(story.source, story.event, body, index, update));
+                    entries.push(Entry::update(origin.source, origin.event, body, index, update));
                 }
                 let sent = queue.send(&entries, deadline).await;
                 Ok(Ended { outcomes: sent.into_iter().map(queued).collect(), wait: None })
@@ -150,9 +154,13 @@ impl Dispatch {
     }
 }
 
-impl Story<'_> {
+impl Origin<'_> {
     /// The letter with the whole event, if it can't be read or anything of it could not be mapped.
-    fn unmapped(&self, mapped: &[Result<Update, NotMapped>], kept: Kept) -> Option<DeadLetter> {
+    fn letter_about_event(
+        &self,
+        mapped: &[Result<Update, NotMapped>],
+        kept: Kept,
+    ) -> Option<DeadLetter> {
         let mut places = Vec::new();
         let mut details = Vec::new();
         let mut first_reason = None;
@@ -177,7 +185,7 @@ impl Story<'_> {
     }
 
     /// The letter about the update at this place of the event.
-    fn failed(
+    fn letter_about_update(
         &self,
         update: &Update,
         place: usize,
@@ -197,7 +205,7 @@ impl Story<'_> {
         let Self { source, event, delivery } = self;
         let letter = Letter::failed(source, event, delivery.arrived, reason, detail, content);
         let id = letter_of_delivery(source, event, &delivery.body, &letter.reason, places);
-        DeadLetter { id, content: letters::Content::Letter(Box::new(letter)) }
+        DeadLetter { id, text: letters::Text::Letter(Box::new(letter)) }
     }
 }
 

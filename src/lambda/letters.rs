@@ -20,11 +20,11 @@ pub(super) struct DeadLetters {
 pub(super) struct DeadLetter {
     /// Within five minutes SQS takes no other letter with this id.
     pub(super) id: String,
-    pub(super) content: Content,
+    pub(super) text: Text,
 }
 
-/// The content of a dead letter.
-pub(super) enum Content {
+/// The text of a dead letter.
+pub(super) enum Text {
     /// A letter of our own. What the queue refuses for good is written again in another form.
     Letter(Box<Letter>),
     /// The text of a letter that was written before: it goes back as it came, because `replay`
@@ -69,7 +69,7 @@ impl DeadLetters {
             let sent = queue.send(&entries, deadline).await;
             let mut refused = Vec::new();
             for (index, result) in open.into_iter().zip(sent) {
-                let has_other_forms = matches!(letters[index].content, Content::Letter(_));
+                let has_other_forms = matches!(letters[index].text, Text::Letter(_));
                 if has_other_forms && result.as_ref().is_err_and(NotSent::is_final) {
                     refused.push(index);
                 }
@@ -86,11 +86,11 @@ impl DeadLetters {
 
 impl DeadLetter {
     fn entry(&self, form: Form) -> Entry {
-        let text = match (&self.content, form) {
-            (Content::AsItCame(text), _) => text.clone(),
-            (Content::Letter(letter), Form::Whole) => letter.to_text(),
-            (Content::Letter(letter), Form::Ascii) => letter.to_ascii(),
-            (Content::Letter(letter), Form::Cut) => {
+        let text = match (&self.text, form) {
+            (Text::AsItCame(text), _) => text.clone(),
+            (Text::Letter(letter), Form::Whole) => letter.to_text(),
+            (Text::Letter(letter), Form::Ascii) => letter.to_ascii(),
+            (Text::Letter(letter), Form::Cut) => {
                 // The beginning is better than nothing.
                 tracing::error!(event = letter.event, "a dead letter is too large, and cut");
                 letter.cut().to_ascii()

@@ -36,7 +36,7 @@ pub(super) enum Rejected {
     Secret(#[from] SecretError),
 }
 
-/// Finds the source of a delivery, whatever comes of it then.
+/// Finds the source of a delivery by its path.
 pub(super) fn find<'s>(sources: &'s Sources, delivery: &Delivery) -> Result<&'s Source, Rejected> {
     match sources.find(&delivery.path) {
         Found::Source(source) => Ok(source),
@@ -70,7 +70,7 @@ pub(super) async fn receive(
     let event = match sources.map(source, &verified, source.verify.tolerance) {
         Ok(event) => event,
         Err(NotRead::Refused(why)) => return Err(Rejected::Refused(why)),
-        // Whoever knows no more than the address can't fill the dead letters.
+        // Without a proof it is not kept: anybody could fill the dead letters.
         Err(NotRead::Unreadable(why)) if source.verify.proof.is_none() => {
             return Err(Rejected::Unreadable(why));
         }

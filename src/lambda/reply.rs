@@ -17,10 +17,10 @@ pub(super) const BODY: usize = 1024 * 1024;
 const ALLOWED: &str = "POST, HEAD";
 
 /// Zendesk tries again only when `Retry-After` is below 60 s.
-const LONGEST_WAIT: u64 = 55;
+const LONGEST_RETRY_AFTER: u64 = 55;
 
 /// A problem in the sense of RFC 9457.
-pub(super) struct Problem {
+pub(super) struct ProblemReply {
     status: StatusCode,
     detail: &'static str,
     /// Headers besides the content type.
@@ -29,7 +29,7 @@ pub(super) struct Problem {
     fields: Map<String, Value>,
 }
 
-impl Problem {
+impl ProblemReply {
     fn new(status: StatusCode, detail: &'static str) -> Self {
         Self { status, detail, headers: Vec::new(), fields: Map::new() }
     }
@@ -78,7 +78,7 @@ impl Problem {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, detail);
         let seconds = wait
             .map_or(5, |wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
-            .clamp(1, LONGEST_WAIT);
+            .clamp(1, LONGEST_RETRY_AFTER);
         problem.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
         problem
     }
@@ -112,21 +112,25 @@ pub(super) fn dispatched(
     request_id: &str,
 ) -> Response<String> {
     let Dispatched { summary, wait, unwritten } = dispatched;
-    let (wait, longest) = (*wait, Duration::from_secs(LONGEST_WAIT));
+    let (wait, longest) = (*wait, Duration::from_secs(LONGEST_RETRY_AFTER));
     let problem = summary.retries().next().map(|(reason, _)| match reason {
-        _ if is_queue => Problem::later("the queue can't be reached now", wait),
+        _ if is_queue => ProblemReply::later("the queue can't be reached now", wait),
         RetryReason::RateLimited => {
-            Problem::later("HubSpot's rate limit is reached", wait.or(Some(longest)))
+            ProblemReply::later("HubSpot's rate limit is reached", wait.or(Some(longest)))
         }
-        RetryReason::Unavailable => Problem::later("HubSpot can't be reached now", wait),
-        RetryReason::Timeout => Problem::later("HubSpot did not answer in time", wait),
-        RetryReason::Unauthorized => Problem::later("HubSpot refuses the token", Some(longest)),
-        RetryReason::Forbidden => Problem::later("the HubSpot token lacks a scope", Some(longest)),
+        RetryReason::Unavailable => ProblemReply::later("HubSpot can't be reached now", wait),
+        RetryReason::Timeout => ProblemReply::later("HubSpot did not answer in time", wait),
+        RetryReason::Unauthorized => {
+            ProblemReply::later("HubSpot refuses the token", Some(longest))
+        }
+        RetryReason::Forbidden => {
+            ProblemReply::later("the HubSpot token lacks a scope", Some(longest))
+        }
     });
     let unwritten =
-        unwritten.as_ref().map(|_| Problem::later("a dead letter can't be written now", wait));
+        unwritten.as_ref().map(|_| ProblemReply::later("a dead letter can't be written now", wait));
     if let Some(problem) = problem.or(unwritten) {
-        Problem { fields: summary.to_json(), ..problem }.reply(request_id)
+        ProblemReply { fields: summary.to_json(), ..problem }.reply(request_id)
     } else {
         let status = if summary.is_queued() { StatusCode::ACCEPTED } else { StatusCode::OK };
         json_response(status, "application/json", &Value::Object(summary.to_json()))

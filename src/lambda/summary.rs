@@ -1,4 +1,4 @@
-//! The ledger of a delivery: every update with its outcome.
+//! The summary of a delivery: every update with its outcome.
 
 use serde_json::{Map, Value, json};
 
@@ -41,7 +41,7 @@ pub(super) struct Row {
 }
 
 impl Summary {
-    /// Whether an update is left that may succeed when the same event is sent again.
+    /// The updates that may succeed when the same event is sent again: reasons and details.
     pub(super) fn retries(&self) -> impl Iterator<Item = (RetryReason, &str)> {
         self.rows.iter().filter_map(|row| match &row.outcome {
             Outcome::Retry(reason, detail) => Some((*reason, detail.as_str())),

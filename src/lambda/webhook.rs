@@ -1,4 +1,4 @@
-//! The function behind a Function URL or an API Gateway HTTP API.
+//! The function that senders call: behind a Function URL, an API Gateway or a load balancer.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -17,7 +17,7 @@ use super::dispatch::{Destination, Dispatch, Dispatched};
 use super::event::{self, NotHttp, Request};
 use super::letters::DeadLetters;
 use super::receive::{self, Received, Rejected};
-use super::reply::{self, BODY, Problem};
+use super::reply::{self, BODY, ProblemReply};
 use super::{log, or_log};
 use crate::delivery::{Answer, Delivery, Kept};
 use crate::secrets::SecretRef;
@@ -135,12 +135,12 @@ impl Function {
         }
         if delivery.method != Method::POST {
             let reason = format!("webhooks are sent by POST, and this is {}", delivery.method);
-            return refuse(Problem::method(), &reason, Some(source), delivery);
+            return refuse(ProblemReply::method(), &reason, Some(source), delivery);
         }
         if delivery.body.len() > BODY {
             let reason =
                 format!("the body has {} bytes, and {BODY} are the most", delivery.body.len());
-            return refuse(Problem::too_large(), &reason, Some(source), delivery);
+            return refuse(ProblemReply::too_large(), &reason, Some(source), delivery);
         }
         match receive::receive(&self.sources, source, self.services.secrets(), delivery, deadline)
             .await
@@ -169,8 +169,8 @@ impl Function {
                 delivery,
             ),
             Err(error) => {
-                let reason = format!("set-up: the HubSpot token can't be had: {error}");
-                refuse(Problem::set_up(), &reason, Some(source), delivery)
+                let reason = format!("set-up: cannot get the HubSpot token: {error}");
+                refuse(ProblemReply::set_up(), &reason, Some(source), delivery)
             }
         }
     }
@@ -184,7 +184,7 @@ async fn handle(
 ) -> Result<Value, NotHttp> {
     let LambdaEvent { payload, context } = event;
     let read = event::read(payload.get(), context.request_id.clone(), Time::now());
-    // The body is there a second time by now.
+    // The body was copied: the event is not needed any more.
     drop(payload);
     let Request { delivery, form } = read.inspect_err(|reason| {
         tracing::error!(%reason, "set-up: an event of another kind");
@@ -200,7 +200,7 @@ async fn respond(
     let left = context.deadline().duration_since(SystemTime::now()).ok();
     let Some(function) = function else {
         let reason = "set-up: the settings or the source files have problems, which were logged at the start";
-        return refuse(Problem::set_up(), reason, None, delivery);
+        return refuse(ProblemReply::set_up(), reason, None, delivery);
     };
     if delivery.path == "/health" && matches!(delivery.method, Method::GET | Method::HEAD) {
         return reply::health();
@@ -210,7 +210,7 @@ async fn respond(
     let answer = AssertUnwindSafe(function.deliver(delivery, deadline)).catch_unwind().await;
     answer.unwrap_or_else(|_| {
         let source = receive::find(&function.sources, delivery).ok();
-        refuse(Problem::internal(), "a panic while the delivery was handled", source, delivery)
+        refuse(ProblemReply::internal(), "a panic while the delivery was handled", source, delivery)
     })
 }
 
@@ -262,14 +262,14 @@ fn finish(dispatched: &Dispatched, is_queue: bool, delivery: &Delivery) -> Respo
 }
 
 fn reject(rejected: &Rejected, source: Option<&Source>, delivery: &Delivery) -> Response<String> {
-    refuse(Problem::rejected(rejected), &rejected.to_string(), source, delivery)
+    refuse(ProblemReply::rejected(rejected), &rejected.to_string(), source, delivery)
 }
 
 /// Answers a delivery that is not taken, and logs why, once. A set-up that costs a delivery is an
 /// error with each that it costs: an alarm that only the start could ring would go out while
 /// everything is lost.
 fn refuse(
-    problem: Problem,
+    problem: ProblemReply,
     reason: &str,
     source: Option<&Source>,
     delivery: &Delivery,

@@ -141,7 +141,7 @@ impl Function {
         if let Err(error) = self.hubspot.check_token(deadline).await
             && !error.is_passing()
         {
-            tracing::error!(reason = %error, "set-up: the HubSpot token can't be had");
+            tracing::error!(reason = %error, "set-up: cannot get the HubSpot token");
             let outcome = Outcome::Retry(RetryReason::Unauthorized, error.to_string());
             return Ended { outcomes: vec![outcome; updates.len()], wait: None };
         }
@@ -175,8 +175,8 @@ impl Function {
         let mut letters = Vec::new();
         let mut buried = Vec::new();
         for item in items.iter_mut().filter(|item| !item.is_retried) {
-            if let Some(content) = item.dead_letter() {
-                letters.push(DeadLetter { id: letter_of_message(&item.id), content });
+            if let Some(text) = item.dead_letter() {
+                letters.push(DeadLetter { id: letter_of_message(&item.id), text });
                 buried.push(item);
             }
         }
@@ -224,7 +224,7 @@ async fn handle(
 ) -> Result<SqsBatchResponse, NoBatch> {
     let LambdaEvent { payload, context } = event;
     let batch: SqsEvent = serde_json::from_str(payload.get()).map_err(NoBatch)?;
-    // The messages are there a second time by now.
+    // The messages were copied: the event is not needed any more.
     drop(payload);
     let left = context.deadline().duration_since(SystemTime::now()).unwrap_or(WITHOUT_DEADLINE);
     let deadline = deadline::before(Instant::now() + left, FOR_ANSWER);
@@ -287,7 +287,7 @@ impl Item {
     }
 
     /// The dead letter about it, if it can't succeed as it is.
-    fn dead_letter(&self) -> Option<letters::Content> {
+    fn dead_letter(&self) -> Option<letters::Text> {
         let now = Time::now();
         let letter = match (&self.arrived, &self.outcome) {
             (Arrived::Unknown(why), _) => {
@@ -300,7 +300,7 @@ impl Item {
                     messageId = self.id,
                     "a dead letter was moved into the queue of updates, and goes back; `taskhook replay` sends it"
                 );
-                return Some(letters::Content::AsItCame(self.text.clone()));
+                return Some(letters::Text::AsItCame(self.text.clone()));
             }
             (Arrived::Update(message), Some(Outcome::Failed(reason, detail))) => {
                 let Message { source, event, update, .. } = message;
@@ -309,7 +309,7 @@ impl Item {
             }
             (Arrived::Update(_), _) => return None,
         };
-        Some(letters::Content::Letter(Box::new(letter)))
+        Some(letters::Text::Letter(Box::new(letter)))
     }
 }
 

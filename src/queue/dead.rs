@@ -1,5 +1,4 @@
-//! The messages in the queue of dead letters: letters, and updates that SQS moved there; and letters
-//! in the queue of updates, when somebody had them moved there. Pure.
+//! Tells what a message in either queue is: an update, a dead letter, or neither. Pure.
 
 use super::{Content, Letter, Message};
 use crate::time::Time;

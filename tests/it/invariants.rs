@@ -62,6 +62,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "queue/message.rs",
         "queue/plan.rs",
         "queue/letter.rs",
+        "queue/dead.rs",
     ];
     let impure = [
         "tokio",
@@ -258,6 +259,7 @@ fn every_outcome_and_every_reason_is_in_the_page_about_replies() {
         words.map(snake_case).collect()
     };
     has_all("docs/replies.md", variants("FailReason"));
+    has_all("docs/replies.md", variants("FilterReason"));
     has_all("docs/replies.md", variants("RetryReason").into_iter().chain(variants("FailReason")));
     for kind in Kind::ALL {
         assert!(

@@ -180,7 +180,7 @@ async fn a_secret_that_cannot_be_used_is_a_set_up_error() {
 async fn a_hubspot_token_that_is_missing_is_a_set_up_error() {
     let world = world().without_secret("hubspot").start().await;
     world.send(&one("/shop", SECRET)).await.is_problem(500);
-    world.function.logs("the HubSpot token can't be had").await;
+    world.function.logs("cannot get the HubSpot token").await;
 }
 
 #[tokio::test]

@@ -207,7 +207,7 @@ async fn the_token_may_lie_in_secrets_manager_as_for_the_functions() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     variables[1].1 = "schema-nowhere";
     let output = taskhook_with(&variables, Path::new("nowhere"), &["schema", "pull"]).await;
-    let problem = "The HubSpot token can't be had: there is no secret schema-nowhere in this region, or it has no value yet; create it, or";
+    let problem = "Cannot get the HubSpot token: there is no secret schema-nowhere in this region, or it has no value yet; create it, or";
     assert!(
         output.status.code() == Some(1) && text(&output.stderr).starts_with(problem),
         "{}",
