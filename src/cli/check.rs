@@ -6,47 +6,68 @@ use anyhow::Result;
 
 use super::cases::Secrets;
 use super::check_portal::Portal;
+use super::findings::{Findings, Format};
 use super::judge::judge;
 use super::terminal::table;
 use super::{doubtful_secrets, own_properties, payload, shared};
 use crate::files;
-use crate::source::{Problem, Source, SourceFile, Sources, Warning, shared_secrets};
+use crate::source::{Source, SourceFile, Sources, Warning, shared_secrets};
 
 /// Read every source file and compile every expression
 ///
 /// All problems are reported at once, each with file, line and column, what is wrong and what to
-/// do; so are warnings about what is allowed and most likely not meant, which are no failure.
+/// do; so are warnings about what is allowed and most likely not meant, which are no failure unless
+/// --strict says so.
 /// Without a portal, names and values are held against HubSpot's own task properties. The sources
 /// that work are listed with their path, scheme and secret, beside those with problems too. The
 /// files are those of `TASKHOOK_SOURCES`, else of the folder `sources`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    /// Names of sources, to check these alone
+    #[arg(value_name = "SOURCE")]
+    only: Vec<String>,
     #[command(flatten)]
     portal: Portal,
+    /// Fail with warnings, too
+    #[arg(long)]
+    strict: bool,
+    /// How problems and warnings are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let path = payload::path();
-    let files = files::read(&path)?;
+    let files = payload::only(files::read(&path)?, &arguments.only)?;
     let sources = Sources::read(&files);
-    warn(&files, &sources, arguments.portal.is_named())?;
-    let mut problems: Vec<_> = sources.problems().iter().map(Problem::to_string).collect();
-    if let Err(unfit) = arguments.portal.check(&path, &files) {
-        problems.push(unfit.to_string());
+    let mut findings = Findings::default();
+    findings.add_problems(sources.problems().iter().cloned());
+    findings.add_warnings(warnings(&files, &sources, arguments.portal.is_named())?);
+    let suits = arguments.portal.check(&path, &files, &mut findings)?;
+    if arguments.format == Format::Text {
+        findings.print_warnings();
+        let live: Vec<_> = sources.iter().collect();
+        if findings.are_without_problems() || !live.is_empty() {
+            shared::print(&format!("{}{}", list(&live), list_available(&path, &sources)))?;
+        }
+        shared::print(suits)?;
+    } else {
+        findings.print(arguments.format)?;
     }
-    let live: Vec<_> = sources.iter().collect();
-    if problems.is_empty() || !live.is_empty() {
-        shared::print(&format!("{}{}", list(&live), list_available(&path, &sources)))?;
-    }
-    if problems.is_empty() { Ok(()) } else { Err(shared::join(&problems)) }
+    findings.into_result(arguments.format, arguments.strict)
 }
 
-/// Prints the warnings about each file, and about the secrets of the samples.
-fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Result<()> {
+/// The warnings about each file, and about the secrets of the samples.
+fn warnings(
+    files: &[SourceFile],
+    sources: &Sources,
+    is_portal_known: bool,
+) -> Result<Vec<Warning>> {
     let own = own_properties::definitions()?;
     let same_secret = shared_secrets(files);
+    let mut all = Vec::new();
     for file in files {
-        let mut found = Vec::new();
+        let mut found = judge(file)?;
         for Warning(problem) in &same_secret {
             if problem.file == file.file {
                 found.push(Warning(problem.clone()));
@@ -55,35 +76,30 @@ fn warn(files: &[SourceFile], sources: &Sources, is_portal_known: bool) -> Resul
         if !is_portal_known {
             found.extend(own_properties::warnings(file, &own));
         }
-        let judged = judge(file);
-        found.extend(judged.iter().flatten().cloned());
         found.sort_by_key(|Warning(problem)| (problem.line, problem.column));
-        for warning in found {
-            eprintln!("{warning}");
-        }
-        if let Err(warning) = judged {
-            eprintln!("{warning}");
-        }
+        all.extend(found);
     }
     let samples = match Secrets::read(Path::new(SAMPLES)) {
         Ok(samples) => samples,
         Err(problem) => {
-            eprintln!("warning: {problem}");
-            return Ok(());
+            all.push(Warning::of_file(SECRETS, &problem));
+            return Ok(all);
         }
     };
     for source in sources.iter() {
         // Samples of some sources need not be there.
         let secrets = samples.of_source(source).unwrap_or_default();
         if let Some(doubt) = doubtful_secrets::doubt(source, &secrets, true) {
-            eprintln!("{SAMPLES}/secrets.json: warning: {doubt}");
+            all.push(Warning::of_file(SECRETS, &doubt));
         }
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The folder of the samples and their secrets.
 const SAMPLES: &str = "events";
+
+const SECRETS: &str = "events/secrets.json";
 
 /// The sources that work, one a line: name, path, scheme, and the name of the secret.
 fn list(sources: &[&Source]) -> String {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use super::demand::Definitions;
+use super::findings::Findings;
 use super::portal;
 use super::shared;
 use crate::files;
@@ -29,10 +30,15 @@ impl Portal {
         self.online || self.schema.is_some()
     }
 
-    /// Holds the source files of `path` against the portal, if one is named. The error has a line
-    /// for each mistake.
-    pub(super) fn check(&self, path: &Path, sources: &[SourceFile]) -> Result<()> {
-        let Some(schema) = self.schema()? else { return Ok(()) };
+    /// Holds the source files of `path` against the portal, if one is named, and adds a problem for
+    /// each mistake. Returns the sentence that says that there is none.
+    pub(super) fn check(
+        &self,
+        path: &Path,
+        sources: &[SourceFile],
+        findings: &mut Findings,
+    ) -> Result<&'static str> {
+        let Some(schema) = self.schema()? else { return Ok("") };
         let portal =
             Definitions { schema, is_deployed: matches!(files::schema(path), Ok(Some(_))) };
         let demands: Vec<_> = sources.iter().flat_map(demands).collect();
@@ -43,18 +49,18 @@ impl Portal {
                     eprintln!("{}", portal.unseen(demand));
                 }
             } else if let Err(Unfit { detail: problem, .. }) = portal.check(demand) {
-                problems.push(demand.problem(problem).to_string());
+                problems.push(demand.problem(problem));
             }
         }
-        if !problems.is_empty() {
-            return Err(shared::join(&problems));
-        }
-        if !told.is_empty() {
-            return shared::print(
-                "the portal has every property that the token may see, and takes every constant\n",
-            );
-        }
-        shared::print("the portal has every property, and takes every constant\n")
+        let sentence = match (problems.is_empty(), told.is_empty()) {
+            (false, _) => "",
+            (true, true) => "the portal has every property, and takes every constant\n",
+            (true, false) => {
+                "the portal has every property that the token may see, and takes every constant\n"
+            }
+        };
+        findings.add_problems(problems);
+        Ok(sentence)
     }
 
     fn schema(&self) -> Result<Option<Schema>> {

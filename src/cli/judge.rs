@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 
 use super::shared;
 use crate::source::{Problem, SourceFile, Warning, warnings};
@@ -41,25 +41,25 @@ pub(super) fn run(_: &Arguments) -> Result<()> {
     shared::print(&serde_json::json!(told).to_string())
 }
 
-/// The warnings about a file. The error is a warning about the file as a whole, because its
-/// expressions could not be run to their end.
+/// The warnings about a file: one about the file as a whole, if its expressions could not be run to
+/// their end.
 pub(super) fn judge(file: &SourceFile) -> Result<Vec<Warning>> {
     let Ok(text) = &file.text else { return Ok(Vec::new()) };
     let name = &file.file;
-    let mut child = start()
-        .map_err(|error| anyhow!("{name}: warning: its expressions can't be tried: {error}"))?;
+    let mut child =
+        start().map_err(|error| anyhow!("{name}: its expressions can't be tried: {error}"))?;
     let answer = answer(&mut child, text);
     // The process is of no further use, whatever it answered.
     let _ = child.kill();
     let _ = child.wait();
     let Some(json) = answer else {
-        bail!("{name}: warning: an expression of this file doesn't end on an event without fields");
+        let message = "an expression of this file doesn't end on an event without fields";
+        return Ok(vec![Warning::of_file(name, &message)]);
     };
     let Ok(told) = serde_json::from_str::<Told>(&json) else {
-        bail!(
-            "{name}: warning: an expression of this file takes all stack or memory on an event \
-             without fields, which would end the function; bound what it builds"
-        );
+        let message = "an expression of this file takes all stack or memory on an event without \
+                       fields, which would end the function; bound what it builds";
+        return Ok(vec![Warning::of_file(name, &message)]);
     };
     let mut warnings = Vec::new();
     for (line, column, message) in told {

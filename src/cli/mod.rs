@@ -9,6 +9,7 @@ mod demo;
 mod doubtful_secrets;
 mod event;
 mod explain;
+mod findings;
 mod judge;
 mod own_properties;
 mod payload;

@@ -27,6 +27,18 @@ pub(super) fn files() -> Result<Vec<SourceFile>> {
     files::read(&path()).map_err(Error::msg)
 }
 
+/// The source files of these names; all, if there are none.
+pub(super) fn only(mut files: Vec<SourceFile>, names: &[String]) -> Result<Vec<SourceFile>> {
+    for name in names {
+        if !files.iter().any(|file| file.name == *name) {
+            let known: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+            bail!("There is no source {name:?}; there are: {}.", known.join(", "));
+        }
+    }
+    files.retain(|file| names.is_empty() || names.contains(&file.name));
+    Ok(files)
+}
+
 /// The source files, or every problem that they have.
 pub(super) fn sources() -> Result<Sources> {
     read_sources(&path())

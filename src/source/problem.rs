@@ -32,6 +32,14 @@ impl Problem {
     }
 }
 
+impl Warning {
+    /// A warning about a file as a whole.
+    #[must_use]
+    pub fn of_file(file: &str, message: &impl ToString) -> Self {
+        Self(Problem::of_file(file, message.to_string()))
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
@@ -44,6 +52,9 @@ impl fmt::Display for Problem {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Problem { file, line, column, message } = &self.0;
-        write!(f, "{file}:{line}:{column}: warning: {message}")
+        match line {
+            0 => write!(f, "{file}: warning: {message}"),
+            line => write!(f, "{file}:{line}:{column}: warning: {message}"),
+        }
     }
 }

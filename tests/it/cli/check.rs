@@ -229,3 +229,56 @@ async fn hubspots_own_properties_are_known_without_a_portal() {
         assert!(!said.contains(&format!("warning: {name}: ")), "{name} is in:\n{said}");
     }
 }
+
+/// A source file with a warning, and with a problem if its expression is one.
+fn doubtful(expression: &str) -> String {
+    format!(
+        "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"ticket\"\n\
+         [properties]\nhs_task_subject = '{expression}'\n"
+    )
+}
+
+#[tokio::test]
+async fn a_machine_reads_problems_and_warnings_with_their_places() {
+    let sim = portal().await;
+    let (sources, _) = files("check-formats", &sim, &doubtful(".subject | frobnicate")).await;
+    let json = taskhook(&sources, &["check", "--format", "json"]).await;
+    assert_eq!(json.status.code(), Some(1));
+    let findings: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let desk = sources.join("desk.toml").display().to_string();
+    assert_eq!(
+        findings[0],
+        json!({"level": "error", "file": desk, "line": 7, "column": 31, "message": "there is no function frobnicate"})
+    );
+    assert_eq!((&findings[1]["level"], &findings[1]["line"]), (&json!("warning"), &json!(2)));
+
+    let github = taskhook(&sources, &["check", "--format", "github"]).await;
+    let lines = text(&github.stdout);
+    let first = format!("::error file={desk},line=7,col=31::there is no function frobnicate\n");
+    assert!(lines.starts_with(&first), "{lines}");
+    assert!(lines.contains("::warning file="), "{lines}");
+    assert_eq!(text(&github.stderr), "1 problem and 1 warning\n");
+}
+
+#[tokio::test]
+async fn a_warning_is_a_failure_where_check_is_strict() {
+    let sim = portal().await;
+    let (sources, _) = files("check-strict", &sim, &doubtful(".subject")).await;
+    assert!(taskhook(&sources, &["check"]).await.status.success());
+    let strict = taskhook(&sources, &["check", "--strict"]).await;
+    assert_eq!(strict.status.code(), Some(1));
+    let told = text(&strict.stderr);
+    assert!(told.contains("desk.toml:2:10: warning: "), "{told}");
+    assert!(told.ends_with("0 problems and 1 warning\n"), "{told}");
+}
+
+#[tokio::test]
+async fn some_sources_are_checked_alone() {
+    let sim = portal().await;
+    let (sources, _) = files("check-some", &sim, &doubtful(".subject")).await;
+    std::fs::write(sources.join("broken.toml"), "[verify]\n").unwrap();
+    assert!(!taskhook(&sources, &["check"]).await.status.success());
+    assert!(taskhook(&sources, &["check", "desk"]).await.status.success());
+    let unknown = taskhook(&sources, &["check", "dusk"]).await;
+    assert_eq!(text(&unknown.stderr), "There is no source \"dusk\"; there are: broken, desk.\n");
+}
