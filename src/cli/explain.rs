@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Result, anyhow};
 use serde_json::{Map, Value, json};
 
-use super::payload;
+use super::payload::{self, Payload};
 use super::shared;
 use super::terminal::table;
 use crate::engine::{self, Request};
@@ -14,36 +15,104 @@ use crate::settings::ApiVersion;
 use crate::source::{Event, Mapped, NotMapped};
 use crate::update::{self, TaskKey, Unknown, Update};
 
-/// Show how one payload is read: delivery id, time, filter, updates, and what HubSpot would be sent
+/// Show how payloads are read: delivery id, time, filter, updates, and the requests to HubSpot
 ///
-/// Nothing is sent, and no signature is needed.
+/// Nothing is sent, and no signature is needed. Of several payloads each is a line.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// File with the body, or with a complete Lambda event; - is standard input
-    payload: PathBuf,
+    /// Files with the body, or with a complete Lambda event; - is standard input, and a file that
+    /// ends in .jsonl or .ndjson has a payload in each line
+    #[arg(value_name = "PAYLOAD", required = true)]
+    payloads: Vec<PathBuf>,
     /// A header that the sender sets, such as "X-GitHub-Event: issues"
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// Print JSON
+    /// A field of the query, such as "kind=ticket"
+    #[arg(long = "query", value_name = "NAME=VALUE")]
+    query: Vec<String>,
+    /// Print JSON; of several payloads one in each line
     #[arg(long)]
     json: bool,
 }
 
 /// Fails when something of the payload can't be mapped.
-pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let sources = payload::sources_with(&arguments.source)?;
     let source = payload::source(&sources, &arguments.source)?;
-    let delivery = payload::delivery(source, &arguments.payload, &arguments.headers)?;
-    let event = payload::map(&sources, source, delivery)?;
-    if arguments.json {
-        shared::print(&format!("{:#}\n", to_json(&event)))?;
-    } else {
-        shared::print(&format!("{}{}", to_text(&event), requests(&event)?))?;
+    let payloads = payload::read_all(&arguments.payloads)?;
+    let read = |payload: &Payload| {
+        let delivery = payload::deliver(source, payload, &arguments.headers, &arguments.query)?;
+        payload::map(&sources, source, delivery)
+    };
+    if let [payload] = &payloads[..] {
+        return explain(&read(payload)?, arguments.json);
     }
-    let problems = problems(&event);
+    let events = payloads.iter().map(|payload| (payload.name.as_str(), read(payload)));
+    explain_all(events.collect(), arguments.json)
+}
+
+/// Shows a single event in full.
+fn explain(event: &Event, as_json: bool) -> Result<()> {
+    if as_json {
+        shared::print(&format!("{:#}\n", with_failures(event)))?;
+    } else {
+        shared::print(&format!("{}{}", to_text(event), requests(event)?))?;
+    }
+    let problems = problems(event);
     if problems.is_empty() { Ok(()) } else { Err(shared::join(&problems)) }
+}
+
+/// Shows a line for each event, and their sum.
+fn explain_all(events: Vec<(&str, Result<Event>)>, as_json: bool) -> Result<()> {
+    let (count, mut filtered, mut failed) = (events.len(), 0, 0);
+    let mut lines = Vec::new();
+    let mut rows = Vec::new();
+    for (name, event) in events {
+        let event = match event {
+            Ok(event) => event,
+            Err(why) => {
+                failed += 1;
+                lines.push(format!("{}\n", json!({"payload": name, "error": why.to_string()})));
+                rows.push([name.to_owned(), "failed".to_owned(), why.to_string()]);
+                continue;
+            }
+        };
+        let mut value = with_failures(&event);
+        value["payload"] = json!(name);
+        lines.push(format!("{value}\n"));
+        let problems = problems(&event);
+        let is_filtered = matches!(event.mapped, Mapped::Filtered);
+        filtered += usize::from(is_filtered);
+        failed += usize::from(!problems.is_empty());
+        let (word, detail) = match () {
+            () if is_filtered => ("filtered", String::new()),
+            () if problems.is_empty() => ("maps", list_tasks(&event)),
+            () => ("failed", problems.join("; ")),
+        };
+        rows.push([name.to_owned(), word.to_owned(), detail]);
+    }
+    let maps = count - filtered - failed;
+    let sum = format!("{count} payloads: {maps} map, {filtered} filtered, {failed} failed");
+    shared::print(&if as_json { lines.concat() } else { format!("{}\n{sum}\n", table(&rows)) })?;
+    if failed == 0 { Ok(()) } else { Err(anyhow!("{failed} of {count} payloads failed.")) }
+}
+
+/// The tasks that an event updates, such as `ticket 1, ticket 2`.
+fn list_tasks(event: &Event) -> String {
+    let mut tasks = Vec::new();
+    for Update { task, .. } in results(event).iter().flatten() {
+        tasks.push(format!("{} {}", task.id_property, task.id));
+    }
+    tasks.join(", ")
+}
+
+/// The event as JSON, with a sentence for each update that can't be mapped.
+fn with_failures(event: &Event) -> Value {
+    let mut value = to_json(event);
+    value["failed"] = json!(problems(event));
+    value
 }
 
 fn results(event: &Event) -> &[Result<Update, NotMapped>] {
@@ -140,7 +209,7 @@ fn value_text(value: &update::Value) -> String {
 
 /// The requests to HubSpot with their bodies. An update that doesn't fit the portal's schema, where
 /// that is known, is not sent.
-fn requests(event: &Event) -> anyhow::Result<String> {
+fn requests(event: &Event) -> Result<String> {
     let schema = files::schema(&payload::path())?;
     let version = ApiVersion::read(&shared::variable)?;
     let mut parts = Vec::new();

@@ -1,6 +1,7 @@
 //! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a
 //! complete Lambda event.
 
+use std::ffi::OsStr;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -74,16 +75,61 @@ pub(super) fn source<'s>(sources: &'s Sources, name: &str) -> Result<&'s Source>
     bail!("There is no source {name:?}; there are: {}.", names.join(", "))
 }
 
+/// The bytes of a payload, and its name.
+pub(super) struct Payload {
+    pub(super) name: String,
+    bytes: Vec<u8>,
+}
+
+/// Reads payload files (`-` is standard input). A file that ends in `.jsonl` or `.ndjson` has a
+/// payload in each line.
+pub(super) fn read_all(files: &[PathBuf]) -> Result<Vec<Payload>> {
+    let mut payloads = Vec::new();
+    for file in files {
+        let name = file.display().to_string();
+        let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
+        let ending = file.extension().and_then(OsStr::to_str).unwrap_or_default();
+        if !["jsonl", "ndjson"].contains(&ending.to_ascii_lowercase().as_str()) {
+            payloads.push(Payload { name, bytes });
+            continue;
+        }
+        for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+            if !line.trim_ascii().is_empty() {
+                let name = format!("{name}:{}", index + 1);
+                payloads.push(Payload { name, bytes: line.to_vec() });
+            }
+        }
+    }
+    Ok(payloads)
+}
+
 /// Reads a payload file (`-` is standard input) as a delivery to a source, with additional headers
 /// of the form `Name: value`.
 pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery> {
-    let bytes =
-        read(file).map_err(|error| anyhow!("{} can't be read: {error}.", file.display()))?;
+    let name = file.display().to_string();
+    let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
+    deliver(source, &Payload { name, bytes }, headers, &[])
+}
+
+/// A payload as a delivery to a source, with additional headers of the form `Name: value` and
+/// fields of the query of the form `name=value`.
+pub(super) fn deliver(
+    source: &Source,
+    payload: &Payload,
+    headers: &[String],
+    query: &[String],
+) -> Result<Delivery> {
     let mut delivery = post(source.path.clone(), Time::now());
     insert(&mut delivery.headers, "content-type", "application/json")?;
-    match lambda_event(&bytes) {
+    match lambda_event(&payload.bytes) {
         Some(event) => fill(&mut delivery, &event)?,
-        None => delivery.body = bytes.into(),
+        None => delivery.body = payload.bytes.clone().into(),
+    }
+    for field in query {
+        let Some((name, value)) = field.split_once('=') else {
+            bail!("{field:?} is not a field of a query: write name=value.");
+        };
+        delivery.query.push((name.to_owned(), value.to_owned()));
     }
     for header in headers {
         let Some((name, value)) = header.split_once(':') else {

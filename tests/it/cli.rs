@@ -320,7 +320,10 @@ async fn explain_says_of_a_sample_what_stands_beside_it() {
             value["time"] = Value::Null;
             value
         };
-        assert_eq!(timeless(said), timeless(value(path)), "{event}");
+        let mut expected = value(path);
+        // A sample names its failures only where it has some.
+        expected["failed"] = json!([]);
+        assert_eq!(timeless(said), timeless(expected), "{event}");
     }
 }
 

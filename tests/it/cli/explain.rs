@@ -129,3 +129,37 @@ async fn a_body_that_can_not_be_read_is_told_in_words() {
         assert!(!said.contains("Unreadable") && !said.contains("NotJson"), "{said}");
     }
 }
+
+#[tokio::test]
+async fn what_can_not_be_mapped_is_in_the_json() {
+    let (sources, payload) = files("explain-failed", SOURCE, &json!({"id": {}}));
+    let output = taskhook(&sources, &["explain", "shop", &payload, "--json"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failed = shown["failed"][0].as_str().unwrap();
+    assert!(failed.contains("[task] id: it gives an object"), "{failed}");
+}
+
+#[tokio::test]
+async fn of_several_payloads_each_is_a_line() {
+    let (sources, payload) = files("explain-several", SOURCE, &tickets());
+    let lines = sources.parent().unwrap().join("export.jsonl");
+    std::fs::write(&lines, "{\"id\": \"7\"}\n\n{\"kind\": \"noise\"}\nnot JSON\n").unwrap();
+    let lines = lines.to_str().unwrap();
+    let output = taskhook(&sources, &["explain", "shop", &payload, lines]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stdout);
+    let rows: Vec<Vec<&str>> =
+        shown.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0][1..], ["maps", "ticket", "1,", "ticket", "new,", "ticket", "1"], "{shown}");
+    assert_eq!(rows[1], [&format!("{lines}:1"), "maps", "ticket", "7"]);
+    assert_eq!(rows[2], [&format!("{lines}:3"), "filtered"]);
+    assert_eq!(rows[3][..2], [&format!("{lines}:4"), "failed"]);
+    assert_eq!(shown.lines().last(), Some("4 payloads: 2 map, 1 filtered, 1 failed"));
+
+    let output = taskhook(&sources, &["explain", "shop", &payload, lines, "--json"]).await;
+    let values = text(&output.stdout);
+    let values: Vec<Value> =
+        values.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((values.len(), &values[2]["filtered"]), (4, &json!(true)));
+}
