@@ -11,6 +11,7 @@ mod event;
 mod explain;
 mod findings;
 mod judge;
+mod junit;
 mod own_properties;
 mod payload;
 mod portal;

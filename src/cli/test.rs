@@ -8,6 +8,7 @@ use serde_json::Value;
 use similar::TextDiff;
 
 use super::cases::{self, Case, Given, Secrets};
+use super::junit::{CaseResult, Suite, to_xml};
 use super::payload;
 use super::shared;
 use super::terminal::table;
@@ -27,8 +28,21 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FOLDER", default_value = "events")]
     events: PathBuf,
     /// Write down what the events give now as what they must give
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     bless: bool,
+    /// How the results are printed
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// The form in which results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// A table for a person, after the differences
+    #[default]
+    Text,
+    /// The XML of `JUnit`
+    Junit,
 }
 
 /// Every source that is tested: the live ones, which share a program, and some that lie ready.
@@ -50,6 +64,7 @@ struct Tally {
     failed: usize,
     /// Remarks on single cases, in lines.
     remarks: Vec<String>,
+    results: Vec<CaseResult>,
 }
 
 /// Fails when a case doesn't have the expected result.
@@ -68,14 +83,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let mut remarks = String::new();
     let mut rows = vec![HEAD.map(str::to_owned)];
     let mut total = Tally::default();
+    let mut suites = Vec::new();
     for (name, cases) in &cases {
         let tally = test(name, cases, &shelf, &secrets, arguments.bless);
         remarks += &tally.remarks.concat();
         rows.push(tally.row(name));
         total.cases += tally.cases;
         total.failed += tally.failed;
+        suites.push(Suite { name: name.clone(), cases: tally.results });
     }
-    shared::print(&format!("{remarks}{}", table(&rows)))?;
+    match arguments.format {
+        Format::Text => shared::print(&format!("{remarks}{}", table(&rows)))?,
+        Format::Junit => shared::print(&to_xml(&suites))?,
+    }
     let Tally { cases, failed, .. } = total;
     if failed == 0 {
         return Ok(());
@@ -87,6 +107,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         "{failed} of {cases} cases failed. Where the new outcome is right, `taskhook test \
          --bless` writes it down."
     )
+}
+
+impl CaseResult {
+    fn new(case: &Case, failure: Option<String>) -> Self {
+        let name = case.event.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Self { name, failure }
+    }
 }
 
 impl Shelf {
@@ -131,6 +158,9 @@ fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: boo
         Err(problem) => {
             tally.remarks.push(format!("{name}: {problem}\n\n"));
             tally.failed = tally.cases;
+            for case in cases {
+                tally.results.push(CaseResult::new(case, Some(problem.to_string())));
+            }
             return tally;
         }
     };
@@ -140,10 +170,14 @@ fn test(name: &str, cases: &[Case], shelf: &Shelf, secrets: &Secrets, bless: boo
             if bless { write(case, &given) } else { compare(case, &given).map(|()| None) }
         });
         match result {
-            Ok(remark) => tally.remarks.extend(remark),
+            Ok(remark) => {
+                tally.remarks.extend(remark);
+                tally.results.push(CaseResult::new(case, None));
+            }
             Err(problem) => {
                 tally.remarks.push(format!("{}: {problem}\n\n", case.event.display()));
                 tally.failed += 1;
+                tally.results.push(CaseResult::new(case, Some(problem.to_string())));
             }
         }
     }

@@ -253,3 +253,21 @@ async fn what_can_not_be_mapped_is_part_of_what_is_expected() {
     assert!(expected["failed"][0].as_str().unwrap().starts_with(problem), "{expected}");
     assert_eq!(expected["time"], json!(AT), "it arrives when it says");
 }
+
+#[tokio::test]
+async fn continuous_integration_reads_junits_xml() {
+    let desk = Desk::with_samples("junit");
+    let output = desk.test(&["shop", "--format", "junit"]).await;
+    assert!(output.status.success());
+    let xml = text(&output.stdout);
+    assert!(xml.contains("tests=\"3\" failures=\"0\">"), "{xml}");
+    assert!(xml.contains("<testcase classname=\"shop\" name=\"done\"></testcase>"), "{xml}");
+    desk.change("events/shop/done.expected.json", |text| {
+        text.replace("\"COMPLETED\"", "\"WAITING\"")
+    });
+    let output = desk.test(&["shop", "--format", "junit"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let xml = text(&output.stdout);
+    assert!(xml.contains("tests=\"3\" failures=\"1\">"), "{xml}");
+    assert!(xml.contains("<failure message=\"not as expected.\">"), "{xml}");
+}
