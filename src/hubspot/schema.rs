@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::takes::{Choice, Takes, null_is_default};
+use super::takes::{Choice, NotTaken, Takes, null_is_default};
 use crate::outcome::FailReason;
 use crate::update::{RECORD_ID, Unknown, Update, Value};
 
@@ -28,6 +28,8 @@ pub struct Unfit {
     pub reason: FailReason,
     /// A sentence that names the property, the value and the values that are allowed.
     pub detail: String,
+    /// Whether the detail lists the options that the property takes.
+    pub lists_options: bool,
 }
 
 /// Why a text holds no schema. The rest of a sentence that begins with the file.
@@ -144,9 +146,9 @@ impl Schema {
                 unfit.extend(self.normalise(name, value).err());
             }
         }
-        let Some(Unfit { reason, .. }) = unfit.first() else { return Ok(()) };
+        let Some(first) = unfit.first() else { return Ok(()) };
         let details: Vec<_> = unfit.iter().map(|unfit| unfit.detail.as_str()).collect();
-        Err(Unfit { reason: *reason, detail: details.join("; ") })
+        Err(Unfit { detail: details.join("; "), ..*first })
     }
 
     /// Puts a value as HubSpot takes it.
@@ -169,7 +171,11 @@ impl Schema {
     /// The value of a property as HubSpot takes it.
     pub fn check_value(&self, name: &str, value: &str) -> Result<String, Unfit> {
         let fit = self.writable(name)?.takes.normalise(value);
-        fit.map_err(|why| unfit(FailReason::InvalidValue, format!("{name}: {why}")))
+        fit.map_err(|why| Unfit {
+            reason: FailReason::InvalidValue,
+            detail: format!("{name}: {why}"),
+            lists_options: matches!(why, NotTaken::NotAnOption(..)),
+        })
     }
 
     /// Whether a property can be written, whatever the value is.
@@ -227,7 +233,7 @@ impl Schema {
 }
 
 fn unfit(reason: FailReason, detail: String) -> Unfit {
-    Unfit { reason, detail }
+    Unfit { reason, detail, lists_options: false }
 }
 
 impl From<Definition> for Property {
@@ -492,7 +498,7 @@ mod tests {
     fn everything_that_is_wrong_with_an_update_is_told_at_once() {
         let properties =
             [("number", text("x")), ("text", text("fine")), ("hs_createdate", owner(""))];
-        let Unfit { reason, detail } =
+        let Unfit { reason, detail, .. } =
             schema().check(&mut update("text", &properties)).unwrap_err();
         let details: Vec<_> =
             detail.split("; ").map(|part| part.split(' ').next().unwrap()).collect();

@@ -97,7 +97,7 @@ impl Dispatch {
                     pending.places.push(place);
                     pending.updates.push(update);
                 }
-                Err(Unfit { reason, detail }) => {
+                Err(Unfit { reason, detail, .. }) => {
                     letters.push(story.failed(&update, place, reason, &detail));
                     summary.rows.push(Row::new(&update.task, Outcome::Failed(reason, detail)));
                 }
