@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::daily::Daily;
 use super::error::{Error, Refusal};
 use super::retry::{Decision, Failure, Hint, decide, http_date, retry_after};
-use super::said::Said;
+use super::said::{Forbidden, Said};
 use super::token::Token;
 use crate::outbound;
 use crate::outcome::RetryReason;
@@ -292,7 +292,8 @@ fn no_token(error: &SecretError) -> Error {
     let reason =
         if error.is_passing() { RetryReason::Unavailable } else { RetryReason::Unauthorized };
     tracing::warn!(reason = %error, "the HubSpot token can't be had");
-    Error::Later { reason, wait: None, detail: "the HubSpot token can't be read".to_owned() }
+    let detail = "the HubSpot token can't be read".to_owned();
+    Error::Later { reason, wait: None, detail, names_scopes: false }
 }
 
 /// Logs an answer that is no success, and the decision about it. Of a connection that failed,
@@ -356,7 +357,10 @@ impl Failed {
 
     /// The error of a call that may succeed later.
     fn later(&self, reason: RetryReason, wait: Option<Duration>) -> Error {
-        Error::Later { reason, wait, detail: self.describe() }
+        let is_forbidden = matches!(self.failure, Failure::Status { status: 403, .. });
+        let names_scopes =
+            is_forbidden && matches!(self.said.why_forbidden(), Forbidden::LacksScopes(_));
+        Error::Later { reason, wait, detail: self.describe(), names_scopes }
     }
 
     /// The error of a call that is refused as it is.
@@ -382,7 +386,7 @@ impl Failed {
             Failure::Unreadable => "HubSpot's answer can't be read",
             Failure::TooLarge => "HubSpot's answer is over 4 MiB",
             Failure::Status { status: 401, .. } => "HubSpot refuses the token",
-            Failure::Status { status: 403, .. } => return self.said.why_forbidden(),
+            Failure::Status { status: 403, .. } => return self.said.why_forbidden().to_string(),
             Failure::Status { status: 429, hint, .. } => {
                 let limit = match hint {
                     Hint::Daily => "DAILY",
