@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Level;
 
 use super::daily::Daily;
 use super::error::{Error, Refusal};
@@ -312,17 +313,24 @@ fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
     };
     // A batch may be forbidden because of one of its rows: who sent it finds out, and tells once.
     let is_forbidden_batch = status == 403 && request.method == Method::POST;
-    let what = match decision {
-        Decision::AtOnce | Decision::After(_) => "a call to HubSpot is tried again".to_owned(),
-        Decision::Refused => "HubSpot refuses a request".to_owned(),
-        Decision::Later(..) if is_forbidden_batch => "HubSpot forbids a call".to_owned(),
+    let (level, what) = match decision {
+        Decision::AtOnce | Decision::After(_) => {
+            (Level::INFO, "a call to HubSpot is tried again".to_owned())
+        }
+        Decision::Refused => (Level::WARN, "HubSpot refuses a request".to_owned()),
+        Decision::Later(..) if is_forbidden_batch => {
+            (Level::INFO, "HubSpot forbids a call".to_owned())
+        }
         Decision::Later(..) => match status {
-            401 | 403 => format!("set-up: {}", failed.describe()),
-            404 | 405 | 410 => format!(
-                "set-up: HubSpot answered {status}: nothing takes this call at this address; look \
-                 at HUBSPOT_API_VERSION and HUBSPOT_BASE_URL"
-            ),
-            _ => failed.describe(),
+            401 | 403 => (Level::ERROR, format!("set-up: {}", failed.describe())),
+            404 | 405 | 410 => {
+                let why = format!(
+                    "set-up: HubSpot answered {status}: nothing takes this call at this address; \
+                     look at HUBSPOT_API_VERSION and HUBSPOT_BASE_URL"
+                );
+                (Level::ERROR, why)
+            }
+            _ => (Level::WARN, failed.describe()),
         },
     };
     let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
@@ -341,11 +349,10 @@ fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
             )
         };
     }
-    match decision {
-        Decision::AtOnce | Decision::After(_) => line!(info),
-        Decision::Later(..) if is_forbidden_batch => line!(info),
-        Decision::Later(..) if what.starts_with("set-up") => line!(error),
-        Decision::Later(..) | Decision::Refused => line!(warn),
+    match level {
+        Level::ERROR => line!(error),
+        Level::WARN => line!(warn),
+        _ => line!(info),
     }
 }
 
