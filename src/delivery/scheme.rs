@@ -35,6 +35,20 @@ pub enum Scheme {
     },
 }
 
+/// Why a secret can't be used with a scheme. A sentence about the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableSecret {
+    /// The scheme decodes its secrets.
+    #[error("it is not base64, as this scheme's secrets are")]
+    NotBase64,
+    /// Everybody knows the empty key.
+    #[error("it is empty")]
+    Empty,
+    /// Basic authentication needs a user and a password.
+    #[error("it is not of the form user:password")]
+    NotUserAndPassword,
+}
+
 impl Scheme {
     /// Checks a delivery against every secret that is accepted.
     pub fn verify<'d>(
@@ -88,20 +102,18 @@ impl Scheme {
         }
     }
 
-    /// A sentence about a secret that can't be used with this scheme.
-    #[must_use]
-    pub fn unusable(&self, secret: &SecretString) -> Option<&'static str> {
+    /// Whether a secret can be used with this scheme.
+    pub fn check_secret(&self, secret: &SecretString) -> Result<(), UnusableSecret> {
         match self {
             Self::Hmac(hmac) => match readings(secret).find_map(|text| hmac.key(text)) {
-                None => Some("it is not base64, as this scheme's secrets are"),
-                // Everybody knows the empty key.
-                Some(key) if key.is_empty() => Some("it is empty"),
-                Some(_) => None,
+                None => Err(UnusableSecret::NotBase64),
+                Some(key) if key.is_empty() => Err(UnusableSecret::Empty),
+                Some(_) => Ok(()),
             },
             Self::Basic if !secret.expose_secret().contains(':') => {
-                Some("it is not of the form user:password")
+                Err(UnusableSecret::NotUserAndPassword)
             }
-            Self::Basic | Self::Token { .. } | Self::Jwt { .. } => None,
+            Self::Basic | Self::Token { .. } | Self::Jwt { .. } => Ok(()),
         }
     }
 

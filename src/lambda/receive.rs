@@ -111,7 +111,7 @@ fn usable(proof: &Proof, secrets: Vec<SecretString>) -> Result<Vec<SecretString>
                  webhook's own"
             )));
         }
-        if let Some(why) = proof.scheme.unusable(secret) {
+        if let Err(why) = proof.scheme.check_secret(secret) {
             return Err(SecretError::SetUp(format!("the secret {name} can't be used: {why}")));
         }
     }
