@@ -43,7 +43,7 @@ pub(super) struct Dispatched {
     /// How long HubSpot wants to be left alone, if it said so.
     pub(super) wait: Option<Duration>,
     /// Why a dead letter that has to be kept was not written, if so.
-    pub(super) unwritten: Option<String>,
+    pub(super) unwritten: Option<NotSent>,
 }
 
 /// An event on its way: who sent it, and what a dead letter says about it.
@@ -114,7 +114,7 @@ impl Dispatch {
             summary.rows[place].outcome = outcome;
         }
         let written = self.dead_letters.write(&letters, deadline).await;
-        let unwritten = written.into_iter().find_map(Result::err).map(|why| why.to_string());
+        let unwritten = written.into_iter().find_map(Result::err);
         Ok(Dispatched { summary, wait, unwritten })
     }
 
