@@ -40,7 +40,7 @@ pub(super) fn rows(
             }
         }
     }
-    take_apart(&mut rows);
+    assign_rounds(&mut rows);
     rows
 }
 
@@ -126,7 +126,7 @@ fn merge(updates: Vec<Resolved<'_>>) -> Option<Row> {
 /// Lets rows of tasks that HubSpot may take for the same follow each other as if they were one
 /// task's: in one request nobody could tell their results apart, and the order of their events has
 /// to stay.
-fn take_apart(rows: &mut [Row]) {
+fn assign_rounds(rows: &mut [Row]) {
     let mut same: BTreeMap<TaskKey, Vec<&mut Row>> = BTreeMap::new();
     for row in rows {
         same.entry(row.task.canonical()).or_default().push(row);
