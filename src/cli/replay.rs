@@ -292,7 +292,7 @@ fn messages(
     let mut messages = item.messages(sources)?;
     if let Some(schema) = schema {
         for message in &mut messages {
-            schema.check(&mut message.update)?;
+            schema.fit(&mut message.update)?;
         }
     }
     Ok(messages)

@@ -16,7 +16,7 @@ mod transport;
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
 pub use properties::NewProperty;
-pub use refusals::{Refusals, Refused};
+pub use refusals::{PastRefusal, Refusals};
 pub use schema::{NoSchema, Schema, Unfit};
 pub use token::Token;
 

@@ -122,12 +122,12 @@ impl Schema {
         self.lacks_sensitive && !is_hubspots && !self.properties.contains_key(name)
     }
 
-    /// Checks an update, and puts its values as HubSpot takes them. Everything that is wrong with
+    /// Checks an update and rewrites its values in HubSpot's form. Everything that is wrong with
     /// it is told together. A property that the portal [may have](Self::may_have) is left to
     /// HubSpot.
     ///
     /// The id of an owner is HubSpot's own and needs no check.
-    pub fn check(&self, update: &mut Update) -> Result<(), Unfit> {
+    pub fn fit(&self, update: &mut Update) -> Result<(), Unfit> {
         let mut unfit = Vec::new();
         // Without properties it is not sent.
         if !update.properties.is_empty() {
@@ -490,7 +490,7 @@ mod tests {
         let after =
             [("number", text("1")), ("hs_task_priority", owner("LOW")), ("tag", owner("nobody"))];
         let mut found = update("ticket", &before);
-        assert_eq!(schema().check(&mut found), Ok(()));
+        assert_eq!(schema().fit(&mut found), Ok(()));
         assert_eq!(found, update("ticket", &after));
     }
 
@@ -499,12 +499,12 @@ mod tests {
         let properties =
             [("number", text("x")), ("text", text("fine")), ("hs_createdate", owner(""))];
         let Unfit { reason, detail, .. } =
-            schema().check(&mut update("text", &properties)).unwrap_err();
+            schema().fit(&mut update("text", &properties)).unwrap_err();
         let details: Vec<_> =
             detail.split("; ").map(|part| part.split(' ').next().unwrap()).collect();
         assert_eq!(reason, FailReason::NotUniqueProperty);
         assert_eq!(details, ["text", "id_property", "number:", "write", "hs_createdate:"]);
-        assert_eq!(schema().check(&mut update("text", &[])), Ok(()), "it is not sent");
+        assert_eq!(schema().fit(&mut update("text", &[])), Ok(()), "it is not sent");
     }
 
     #[test]

@@ -91,7 +91,7 @@ impl Dispatch {
                     continue;
                 }
             };
-            match self.schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
+            match self.schema.as_ref().map_or(Ok(()), |schema| schema.fit(&mut update)) {
                 Ok(()) => {
                     summary.rows.push(Row::new(&update.task, not_sent_yet()));
                     pending.places.push(place);
