@@ -4,7 +4,7 @@ use http::HeaderName;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::check::{Refused, Tolerance, matches_one, readings, single};
+use super::check::{Refused, Tolerance, accepted_texts, header_once, matches_one};
 use super::encoding::Encoding;
 use super::jwt;
 use super::presets::{Kind, Preset};
@@ -60,7 +60,7 @@ impl Scheme {
         match self {
             Self::Hmac(hmac) => hmac.verify(delivery, secrets, tolerance)?,
             Self::Token { header, prefix, .. } => {
-                let value = single(&delivery.headers, header)?;
+                let value = header_once(&delivery.headers, header)?;
                 // `Bearer` and `Bearer ` mean the same.
                 let prefix = prefix.trim_end();
                 let (start, token) = value.split_at_checked(prefix.len()).unwrap_or(("", value));
@@ -105,7 +105,7 @@ impl Scheme {
     /// Whether a secret can be used with this scheme.
     pub fn check_secret(&self, secret: &SecretString) -> Result<(), UnusableSecret> {
         match self {
-            Self::Hmac(hmac) => match readings(secret).find_map(|text| hmac.key(text)) {
+            Self::Hmac(hmac) => match accepted_texts(secret).find_map(|text| hmac.key(text)) {
                 None => Err(UnusableSecret::NotBase64),
                 Some(key) if key.is_empty() => Err(UnusableSecret::Empty),
                 Some(_) => Ok(()),
@@ -151,7 +151,7 @@ impl Scheme {
 /// The user and the password of HTTP basic authentication, with a colon between.
 fn basic_credentials(delivery: &Delivery) -> Result<Vec<u8>, Refused> {
     let malformed = || Refused::Malformed(AUTHORIZATION.to_string());
-    let value = single(&delivery.headers, &AUTHORIZATION)?;
+    let value = header_once(&delivery.headers, &AUTHORIZATION)?;
     let (start, encoded) = value.split_at_checked("basic ".len()).ok_or_else(malformed)?;
     if !start.eq_ignore_ascii_case("basic ") {
         return Err(malformed());
