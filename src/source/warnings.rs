@@ -117,11 +117,11 @@ fn find_tasks_without_subject(spec: &Spec, trial: &Trial<'_>) -> Option<Remark> 
     Some(Remark::about(on_missing, WITHOUT_SUBJECT))
 }
 
-const WITHOUT_SUBJECT: &str = "whichever event comes first makes the task, and if it carries only what \
-     changed, the task has no subject: the event that has it is older, and dropped as `stale`; \
-     if this sender's events don't always carry the whole ticket, leave `updated_at_property` \
-     out, or let `when` pass only those that do (`hs_task_subject = '.title | strings // \
-     error(\"no title\")'` refuses the others)";
+const WITHOUT_SUBJECT: &str = "whichever event comes first makes the task, and if it carries only \
+     what changed, the task has no subject: the event that has it is older, and dropped as \
+     `stale`; if this sender's events don't always carry the whole ticket, leave \
+     `updated_at_property` out, or let `when` pass only those that do (`hs_task_subject = '.title \
+     | strings // error(\"no title\")'` refuses the others)";
 
 /// `when`, and the expressions that are evaluated after it, if they fail on an event without body,
 /// headers and query.
