@@ -13,7 +13,7 @@ use crate::hubspot::{Hubspot, Schema};
 use crate::outcome::Outcome;
 use crate::queue::{Entry, Message, Queue, Received, group};
 use crate::services::Services;
-use crate::settings::Aws;
+use crate::settings::{Aws, is_fifo};
 use crate::source::Sources;
 use crate::time::Time;
 use crate::{engine, files};
@@ -71,7 +71,7 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     let dead_letters = services.queue(&arguments.queue);
     let target = match &arguments.to {
         _ if arguments.dry_run || arguments.show => None,
-        Some(url) if url.strip_suffix(".fifo").is_none() || *url == arguments.queue => {
+        Some(url) if !is_fifo(url) || *url == arguments.queue => {
             bail!("--to has to be the FIFO queue for updates, whose name ends in .fifo.")
         }
         Some(url) => Some(Target::Queue(services.queue(url))),

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::refusal::{Kind, NotSent, Refusal};
 use super::{Entry, Queue, plan};
+use crate::settings::is_fifo;
 
 /// How often an entry is sent at most; the SDK repeats a call that got no answer once more by
 /// itself.
@@ -94,7 +95,7 @@ impl Queue {
             let Entry { body, group, deduplication } = &entries[*index];
             let message =
                 SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
-            let message = if self.is_fifo() {
+            let message = if is_fifo(&self.url) {
                 message
                     .set_message_group_id(group.clone())
                     .set_message_deduplication_id(deduplication.clone())
