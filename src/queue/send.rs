@@ -35,7 +35,7 @@ impl Queue {
         }
         // One in a call, once SQS has refused a whole call for what is in it: the others shall not
         // pay for one.
-        let mut most_in_call = plan::ENTRIES;
+        let mut most_in_call = plan::MOST_IN_CALL;
         // Logged at the end, once: what was repeated with success is no error.
         let mut given_up = None;
         loop {
