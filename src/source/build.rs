@@ -62,7 +62,7 @@ pub struct Proof {
 }
 
 impl Verify {
-    /// Checks a delivery against every secret that is accepted.
+    /// Checks a delivery against every secret that is accepted; none is needed without a proof.
     pub fn verify<'d>(
         &'d self,
         delivery: &'d Delivery,
