@@ -170,8 +170,8 @@ impl<'c> Progress<'c> {
                 }
                 self.schedule.add(part.with_rows(rest));
             }
-            Guilty::Separately(later) => {
-                let (later, first) = split(&mut part, |index, _| later.contains(&index));
+            Guilty::Separately(twins) => {
+                let (later, first) = split(&mut part, |index, _| twins.contains(&index));
                 self.schedule.add(part.with_rows(first));
                 self.schedule.add(Part { rank: part.rank + 1, ..part.with_rows(later) });
             }
