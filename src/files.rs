@@ -13,21 +13,6 @@ use crate::source::SourceFile;
 /// them.
 const SCHEMA: &str = "hubspot-schema.json";
 
-/// The largest source file, in bytes; the largest shipped one has 7 KB. A larger file would hold up
-/// the start.
-const LARGEST: usize = 256 * 1024;
-
-/// Why a source file has no text.
-#[derive(Debug, thiserror::Error)]
-enum NoText {
-    #[error("can't be read: {0}")]
-    Unreadable(#[from] io::Error),
-    #[error("has {0} bytes, and a source file has at most {max}; is it one?", max = LARGEST)]
-    TooLarge(usize),
-    #[error("is not UTF-8 text")]
-    NotUtf8(#[from] std::string::FromUtf8Error),
-}
-
 /// Where the source files are: `TASKHOOK_SOURCES`, else `sources` beside the binary, else in the
 /// working folder.
 #[must_use]
@@ -115,17 +100,6 @@ fn list(path: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn source_file(path: &Path) -> SourceFile {
-    SourceFile {
-        file: path.display().to_string(),
-        name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        text: read_text(path).map_err(|why| why.to_string()),
-    }
-}
-
-fn read_text(path: &Path) -> Result<String, NoText> {
-    let bytes = fs::read(path)?;
-    if bytes.len() > LARGEST {
-        return Err(NoText::TooLarge(bytes.len()));
-    }
-    Ok(String::from_utf8(bytes)?)
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    SourceFile::from_bytes(&path.display().to_string(), &name, fs::read(path))
 }

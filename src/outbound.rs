@@ -38,6 +38,23 @@ pub enum PlainHttp {
     OnThisMachine,
 }
 
+/// Why a text is no address to which paths are added: what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAnAddress {
+    /// It is no address of HTTP.
+    #[error("write an address with https:// or http://")]
+    NotHttp,
+    /// It is no address of HTTPS, nor one of HTTP on this machine.
+    #[error("write an https:// address (http:// on this machine alone: a token goes over it)")]
+    NotHttps,
+    /// It has a user or a password.
+    #[error("leave out the part before the @: no user and no password are sent")]
+    HasUser,
+    /// It has a query or a fragment.
+    #[error("leave out what follows the ? or #: paths are added to the address")]
+    HasQuery,
+}
+
 /// Makes the client. `keep` says whether connections are kept for the next request.
 ///
 /// # Panics
@@ -122,31 +139,25 @@ pub fn causes(error: &dyn std::error::Error) -> String {
 
 /// Reads an address to which paths are added, and gives it as the client writes it. The client's
 /// own parser judges it, because two parsers can find two hosts in one text.
-///
-/// # Errors
-///
-/// Where it is no such address: what to do.
-pub fn address(text: &str, plain: PlainHttp) -> Result<String, &'static str> {
-    let hint = match plain {
-        PlainHttp::Anywhere => "write an address with https:// or http://",
-        PlainHttp::OnThisMachine => {
-            "write an https:// address (http:// on this machine alone: a token goes over it)"
-        }
+pub fn address(text: &str, plain: PlainHttp) -> Result<String, NotAnAddress> {
+    let wrong_kind = match plain {
+        PlainHttp::Anywhere => NotAnAddress::NotHttp,
+        PlainHttp::OnThisMachine => NotAnAddress::NotHttps,
     };
-    let url = reqwest::Url::parse(text).map_err(|_| hint)?;
+    let url = reqwest::Url::parse(text).map_err(|_| wrong_kind)?;
     let is_allowed = match (url.scheme(), plain) {
         ("https", _) | ("http", PlainHttp::Anywhere) => true,
         ("http", PlainHttp::OnThisMachine) => url.host_str().is_some_and(is_this_machine),
         _ => false,
     };
     if !is_allowed || url.host_str().is_none() {
-        return Err(hint);
+        return Err(wrong_kind);
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("leave out the part before the @: no user and no password are sent");
+        return Err(NotAnAddress::HasUser);
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err("leave out what follows the ? or #: paths are added to the address");
+        return Err(NotAnAddress::HasQuery);
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }

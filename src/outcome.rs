@@ -1,7 +1,5 @@
 //! How an update ends, and why: what the engine says and every other room repeats.
 
-use serde::Serialize;
-
 /// How an update ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -28,8 +26,7 @@ pub enum Outcome {
 }
 
 /// The kind of an outcome, as it is counted and named in summaries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "they are those of `Outcome`")]
 pub enum Kind {
     Updated,
@@ -44,8 +41,7 @@ pub enum Kind {
 }
 
 /// Why an update was not meant to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilterReason {
     /// No task has the id, and the source says `on_missing = "skip"`.
     NotFound,
@@ -54,8 +50,7 @@ pub enum FilterReason {
 }
 
 /// Why an update may succeed later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryReason {
     /// HubSpot's rate limit.
     RateLimited,
@@ -70,8 +65,7 @@ pub enum RetryReason {
 }
 
 /// Why an update can't succeed as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailReason {
     /// The payload doesn't fit the source file.
     Mapping,
@@ -158,7 +152,50 @@ impl Kind {
     }
 }
 
+impl FilterReason {
+    /// The name in summaries.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::Observed => "observed",
+        }
+    }
+}
+
+impl RetryReason {
+    /// The name in summaries.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RateLimited => "rate_limited",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+        }
+    }
+}
+
 impl FailReason {
+    /// The name in summaries and dead letters.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mapping => "mapping",
+            Self::Unreadable => "unreadable",
+            Self::NotFound => "not_found",
+            Self::UnknownProperty => "unknown_property",
+            Self::ReadOnlyProperty => "read_only_property",
+            Self::InvalidValue => "invalid_value",
+            Self::NotUniqueProperty => "not_unique_property",
+            Self::OwnerNotFound => "owner_not_found",
+            Self::Conflict => "conflict",
+            Self::Unaccounted => "unaccounted",
+            Self::Rejected => "rejected",
+        }
+    }
+
     /// Whether a detail may quote a value. The others speak of the id, the form of the body, or
     /// nothing of the event's.
     pub(crate) fn may_quote(self) -> bool {

@@ -348,7 +348,7 @@ impl<'v> Reader<'v> {
 
     fn queue_url(&mut self) -> Option<String> {
         let url = self.url(QUEUE_URL, PlainHttp::Anywhere)?;
-        if url.strip_suffix(".fifo").is_none() {
+        if !is_fifo(&url) {
             let message = "it is not a FIFO queue, whose name ends in .fifo; in another the \
                            updates of a task would overtake each other";
             self.problem(QUEUE_URL, message.to_owned());
@@ -406,6 +406,13 @@ impl<'v> Reader<'v> {
         let address = address(&text, plain);
         self.parsed(name, address.map_err(|why| format!("it is {}; {why}", shown(&text))))
     }
+}
+
+/// Whether a queue keeps the order of each message group; SQS says so by the name, at the end of
+/// the queue's address.
+#[must_use]
+pub fn is_fifo(url: &str) -> bool {
+    url.strip_suffix(".fifo").is_some()
 }
 
 /// A wrong address as it may be logged: it can hold a password before the `@`.

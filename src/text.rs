@@ -21,7 +21,7 @@ pub fn shorten(text: &str, length: usize) -> Cow<'_, str> {
 /// A value as a text of at most `length` characters: a longer one ends with `…`. The rest, which
 /// may be very long, is not even written.
 #[must_use]
-pub fn shorten_shown(value: &impl fmt::Display, length: usize) -> String {
+pub fn shorten_display(value: &impl fmt::Display, length: usize) -> String {
     let mut beginning = Beginning { text: String::new(), room: length };
     match write!(beginning, "{value}") {
         Ok(()) => beginning.text,
@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(shorten("äöü", 3), "äöü");
         assert_eq!(shorten("äöüß", 3), "äö…");
         assert_eq!(shorten("", 0), "");
-        assert_eq!(shorten_shown(&"äöü", 3), "äöü");
-        assert_eq!(shorten_shown(&"äöüß", 3), "äö…");
+        assert_eq!(shorten_display(&"äöü", 3), "äöü");
+        assert_eq!(shorten_display(&"äöüß", 3), "äö…");
     }
 }

@@ -120,9 +120,12 @@ fn list(sources: &[&Source]) -> String {
 }
 
 /// The sources in the folder `available` that can be enabled, as one line, if there is such a
-/// folder.
+/// folder. Whoever names one file doesn't ask for others.
 fn list_available(path: &Path, sources: &Sources) -> String {
-    let folder = path.join("available");
+    if !path.is_dir() {
+        return String::new();
+    }
+    let folder = files::available(path);
     let mut names = Vec::new();
     for file in files::read(&folder).unwrap_or_default() {
         if !sources.iter().any(|source| source.name == file.name) {

@@ -27,9 +27,9 @@ impl Definitions {
             Asks::DateTime => return self.check_time(name, "datetime", DATETIME),
             Asks::Date => return self.check_time(name, "date", DATE),
         };
-        checked.map_err(|Unfit { reason, detail }| {
-            let detail = format!("{detail}; {}", self.advice(demand, reason));
-            Unfit { reason, detail }
+        checked.map_err(|unfit| {
+            let advice = self.advice(demand, unfit.reason);
+            Unfit { detail: format!("{unfit}; {advice}"), ..unfit }
         })
     }
 
@@ -52,22 +52,19 @@ impl Definitions {
             Ok(fit) => Err(Unfit {
                 reason: FailReason::InvalidValue,
                 detail: format!("{name}: HubSpot takes {text:?} as {fit:?} only; write that"),
+                lists_options: false,
             }),
-            Err(Unfit { reason: FailReason::InvalidValue, detail })
-                if detail.contains(" is not one of ") =>
-            {
-                let detail = format!("{detail}; write one of these");
-                Err(Unfit { reason: FailReason::InvalidValue, detail })
+            Err(unfit) if unfit.lists_options => {
+                Err(Unfit { detail: format!("{unfit}; write one of these"), ..unfit })
             }
             unfit => of_the_value(unfit),
         }
     }
 
     fn check_time(&self, name: &str, form: &str, written: &str) -> Result<(), Unfit> {
-        if let Err(Unfit { reason, detail }) = of_the_value(self.schema.check_value(name, written))
-        {
-            let detail = format!("what as = {form:?} writes doesn't fit {detail}");
-            return Err(Unfit { reason, detail });
+        if let Err(unfit) = of_the_value(self.schema.check_value(name, written)) {
+            let detail = format!("what as = {form:?} writes doesn't fit {unfit}");
+            return Err(Unfit { detail, ..unfit });
         }
         self.check_text(name, written)
     }

@@ -78,8 +78,7 @@ mod tests {
     fn short_and_published_secrets_are_doubted_and_those_of_samples_where_they_protect_something() {
         let text = "[verify]\nscheme = \"github\"\nsecret = \"taskhook/desk\"\n[task]\nid = '.id'\nid_property = \"desk_id\"\n\
                     [properties]\nhs_task_subject = '.x'\n";
-        let file =
-            SourceFile { file: String::new(), name: "desk".to_owned(), text: Ok(text.to_owned()) };
+        let file = SourceFile::from_text("", "desk", text);
         let sources = Sources::read(&[file]);
         let source = sources.iter().next().unwrap_or_else(|| panic!("{:?}", sources.problems()));
         let doubt = |secret: &str, may_be_samples| {

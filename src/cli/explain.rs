@@ -217,7 +217,7 @@ fn requests(event: &Event) -> Result<String> {
     for update in results(event).iter().flatten() {
         let mut update = update.clone();
         if let Some(schema) = &schema
-            && let Err(why) = schema.check(&mut update)
+            && let Err(why) = schema.fit(&mut update)
         {
             let TaskKey { id_property, id } = &update.task;
             parts.push(format!("\nnot sent: {id_property} {id}: {why}\n"));

@@ -33,7 +33,7 @@ pub(super) fn run(_: &Arguments) -> Result<()> {
     std::io::stdin()
         .read_to_string(&mut text)
         .map_err(|error| anyhow!("It can't be read: {error}."))?;
-    let file = SourceFile { file: String::new(), name: String::new(), text: Ok(text) };
+    let file = SourceFile::from_text("", "", text);
     let mut told: Told = Vec::new();
     for Warning(problem) in warnings(&[file]) {
         told.push((problem.line, problem.column, problem.message));

@@ -144,7 +144,7 @@ mod tests {
             let text = format!(
                 "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"desk_id\"\n[properties]\n{property} = '.x'\n"
             );
-            let file = SourceFile { file: String::new(), name: "desk".to_owned(), text: Ok(text) };
+            let file = SourceFile::from_text("", "desk", text);
             let found: Vec<_> =
                 demands(&file).iter().filter_map(|demand| remark(demand, &own)).collect();
             found.into_iter().find(|remark| remark.starts_with(property))

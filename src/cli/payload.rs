@@ -166,7 +166,7 @@ pub(super) fn map(sources: &Sources, source: &Source, mut delivery: Delivery) ->
     // secrets.
     let mut secret = SecretString::from("dGFza2hvb2s6ZXhwbGFpbg==");
     if let Some(Proof { scheme, .. }) = &source.verify.proof {
-        if scheme.unusable(&secret).is_some() {
+        if scheme.check_secret(&secret).is_err() {
             secret = SecretString::from("a:b");
         }
         scheme.sign(&mut delivery, &secret)?;

@@ -65,9 +65,7 @@ pub(super) fn sentence(error: &Error) -> String {
     let what_to_do = match error {
         // HubSpot says itself what is wrong with the request.
         Error::Refused(_) => return format!("{error}"),
-        Error::Later { reason: RetryReason::Forbidden, detail, .. }
-            if !detail.contains("lacks a scope: ") =>
-        {
+        Error::Later { reason: RetryReason::Forbidden, names_scopes: false, .. } => {
             return format!("{error}.");
         }
         Error::Later { reason, .. } => match reason {

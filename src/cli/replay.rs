@@ -13,7 +13,7 @@ use crate::hubspot::{Hubspot, Schema};
 use crate::outcome::Outcome;
 use crate::queue::{Entry, Message, Queue, Received, group};
 use crate::services::Services;
-use crate::settings::Aws;
+use crate::settings::{Aws, is_fifo};
 use crate::source::Sources;
 use crate::time::Time;
 use crate::{engine, files};
@@ -71,7 +71,7 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     let dead_letters = services.queue(&arguments.queue);
     let target = match &arguments.to {
         _ if arguments.dry_run || arguments.show => None,
-        Some(url) if url.strip_suffix(".fifo").is_none() || *url == arguments.queue => {
+        Some(url) if !is_fifo(url) || *url == arguments.queue => {
             bail!("--to has to be the FIFO queue for updates, whose name ends in .fifo.")
         }
         Some(url) => Some(Target::Queue(services.queue(url))),
@@ -292,7 +292,7 @@ fn messages(
     let mut messages = item.messages(sources)?;
     if let Some(schema) = schema {
         for message in &mut messages {
-            schema.check(&mut message.update)?;
+            schema.fit(&mut message.update)?;
         }
     }
     Ok(messages)
@@ -314,52 +314,56 @@ impl Target {
         let mut fates = Vec::new();
         for job in jobs {
             fates.push(match &job.messages {
-                Ok(messages) => fate(results.by_ref().take(messages.len())),
+                Ok(messages) => together(results.by_ref().take(messages.len()).collect()),
                 Err(why) => Fate::Stays(format!("{why:#}")),
             });
         }
         fates
     }
 
-    /// Sends messages. Returns a word about each of them, or the reason why it was not accepted.
-    async fn send_messages(&self, messages: Vec<Message>) -> Vec<Result<String, String>> {
+    /// Sends messages. Returns the fate of each of them.
+    async fn send_messages(&self, messages: Vec<Message>) -> Vec<Fate> {
         let deadline = Instant::now() + PATIENCE;
         match self {
             Self::Hubspot(hubspot) => {
                 let updates: Vec<_> = messages.into_iter().map(|message| message.update).collect();
                 let run = engine::run(hubspot, &updates, deadline, false).await;
-                run.outcomes.iter().map(word).collect()
+                run.outcomes.iter().map(fate).collect()
             }
             Self::Queue(queue) => {
                 let entries: Vec<_> = messages.iter().map(Entry::again).collect();
-                let mut words = Vec::new();
+                let mut fates = Vec::new();
                 for sent in queue.send(&entries, deadline).await {
-                    words.push(match sent {
-                        Ok(()) => Ok("queued".to_owned()),
-                        Err(why) => Err(why.to_string()),
+                    fates.push(match sent {
+                        Ok(()) => Fate::Gone("queued".to_owned()),
+                        Err(why) => Fate::Stays(why.to_string()),
                     });
                 }
-                words
+                fates
             }
         }
     }
 }
 
-/// A letter is gone when all of its messages were accepted. The first reason is told.
-fn fate(results: impl Iterator<Item = Result<String, String>>) -> Fate {
-    let results: Vec<_> = results.collect();
-    if results.is_empty() {
+/// The fate of a letter by those of its messages: it is gone when all of them were accepted. The
+/// first reason is told.
+fn together(fates: Vec<Fate>) -> Fate {
+    if fates.is_empty() {
         return Fate::Gone("filtered".to_owned());
     }
-    match results.into_iter().collect::<Result<Vec<_>, _>>() {
-        Ok(words) => Fate::Gone(words.join(", ")),
-        Err(why) => Fate::Stays(why),
+    let mut words = Vec::new();
+    for fate in fates {
+        match fate {
+            Fate::Gone(word) => words.push(word),
+            stays @ Fate::Stays(_) => return stays,
+        }
     }
+    Fate::Gone(words.join(", "))
 }
 
-fn word(outcome: &Outcome) -> Result<String, String> {
+fn fate(outcome: &Outcome) -> Fate {
     match outcome {
-        Outcome::Failed(_, detail) | Outcome::Retry(_, detail) => Err(detail.clone()),
-        good => Ok(good.kind().as_str().to_owned()),
+        Outcome::Failed(_, detail) | Outcome::Retry(_, detail) => Fate::Stays(detail.clone()),
+        good => Fate::Gone(good.kind().as_str().to_owned()),
     }
 }

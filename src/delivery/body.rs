@@ -276,18 +276,19 @@ impl fmt::Display for Place {
 }
 
 impl Unreadable {
-    /// A sentence for the sender, without a word of the body.
+    /// A sentence for the sender, without a word of the text that was read. `text` says which text
+    /// that is: `"body"`.
     #[must_use]
-    pub fn summary(&self) -> &'static str {
+    pub fn summary(&self, text: &str) -> String {
         match self {
-            Self::Empty => "the body is empty",
-            Self::NotUtf8 => "the body is not UTF-8",
-            Self::NotJson(_) => "the body is not JSON",
-            Self::TooDeep => "the body is nested more than 128 deep",
-            Self::NameTwice(_) => "an object in the body has a name twice",
-            Self::LongNumber(_) => "a number in the body has more than 1,000 digits",
-            Self::FieldTwice => "the form in the body has a field twice",
-            Self::TooManyValues => "the body has more values than are read",
+            Self::Empty => format!("the {text} is empty"),
+            Self::NotUtf8 => format!("the {text} is not UTF-8"),
+            Self::NotJson(_) => format!("the {text} is not JSON"),
+            Self::TooDeep => format!("the {text} is nested more than 128 deep"),
+            Self::NameTwice(_) => format!("an object in the {text} has a name twice"),
+            Self::LongNumber(_) => format!("a number in the {text} has more than 1,000 digits"),
+            Self::FieldTwice => format!("the form in the {text} has a field twice"),
+            Self::TooManyValues => format!("the {text} has more values than are read"),
         }
     }
 }
@@ -296,12 +297,11 @@ impl std::error::Error for Unreadable {}
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.summary("body"))?;
         match self {
-            Self::NotJson(why) => write!(f, "{}: {why}", self.summary()),
-            Self::NameTwice(place) | Self::LongNumber(place) => {
-                write!(f, "{} at {place}", self.summary())
-            }
-            other => f.write_str(other.summary()),
+            Self::NotJson(why) => write!(f, ": {why}"),
+            Self::NameTwice(place) | Self::LongNumber(place) => write!(f, " at {place}"),
+            _ => Ok(()),
         }
     }
 }

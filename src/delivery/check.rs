@@ -78,7 +78,10 @@ impl Tolerance {
 }
 
 /// The value of a header that must stand exactly once.
-pub(super) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, Refused> {
+pub(super) fn header_once<'h>(
+    headers: &'h HeaderMap,
+    name: &HeaderName,
+) -> Result<&'h str, Refused> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Err(Refused::Missing(name.to_string())) };
     if values.next().is_some() {
@@ -98,7 +101,7 @@ pub(super) fn without_line_break(secret: &SecretString) -> &str {
 }
 
 /// The texts that a secret may mean: as it is stored, and without a line break at its end.
-pub(super) fn readings(secret: &SecretString) -> impl Iterator<Item = &str> {
+pub(super) fn accepted_texts(secret: &SecretString) -> impl Iterator<Item = &str> {
     let text = secret.expose_secret();
     let line = without_line_break(secret);
     std::iter::once(text).chain((line != text).then_some(line))
@@ -109,7 +112,7 @@ pub(super) fn readings(secret: &SecretString) -> impl Iterator<Item = &str> {
 pub(super) fn matches_one(given: &[u8], secrets: &[SecretString]) -> Result<(), Refused> {
     let digest = Sha256::digest(given);
     let mut is_right = false;
-    for text in secrets.iter().flat_map(readings) {
+    for text in secrets.iter().flat_map(accepted_texts) {
         is_right |= bool::from(digest.ct_eq(&Sha256::digest(text.as_bytes())));
     }
     if is_right { Ok(()) } else { Err(Refused::Mismatch) }

@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
-use super::check::{Refused, Tolerance, readings, single};
+use super::check::{Refused, Tolerance, accepted_texts, header_once};
 use super::encoding;
 use crate::time::Time;
 
@@ -28,8 +28,8 @@ pub(super) fn verify(
     tolerance: Tolerance,
     arrived: Time,
 ) -> Result<(), Refused> {
-    provide();
-    let written = single(headers, &AUTHORIZATION)?;
+    install_crypto();
+    let written = header_once(headers, &AUTHORIZATION)?;
     let token = match written.split_at_checked("bearer ".len()) {
         Some((start, token)) if start.eq_ignore_ascii_case("bearer ") => token.trim(),
         _ => written.trim(),
@@ -40,7 +40,7 @@ pub(super) fn verify(
     // Against the time of arrival, below: the library asks the clock.
     validation.validate_exp = false;
     let mut claims = Err(Refused::Mismatch);
-    for secret in secrets.iter().flat_map(readings) {
+    for secret in secrets.iter().flat_map(accepted_texts) {
         let key = DecodingKey::from_secret(secret.as_bytes());
         match decode::<Map<String, Value>>(token, &key, &validation) {
             Ok(data) => claims = Ok(data.claims),
@@ -60,7 +60,7 @@ pub(super) fn verify(
 
 /// A token as the sender makes it.
 pub(super) fn sign(secret: &str, audience: &str, now: Time) -> errors::Result<String> {
-    provide();
+    install_crypto();
     let claims = json!({"aud": audience, "exp": now.milliseconds() / 1000 + LIFE});
     let key = EncodingKey::from_secret(secret.as_bytes());
     encode(&Header::new(Algorithm::HS256), &claims, &key)
@@ -76,7 +76,7 @@ fn refused(error: &errors::Error) -> Refused {
 
 /// Gives the library the one HMAC that the other schemes use. (Its own choices bring RSA and
 /// elliptic curves along.)
-fn provide() {
+fn install_crypto() {
     static PROVIDER: CryptoProvider = CryptoProvider {
         signer_factory: |algorithm, key| Ok(Box::new(Hs256::new(*algorithm, key.as_bytes())?)),
         verifier_factory: |algorithm, key| {

@@ -23,7 +23,7 @@ pub use check::{Refused, Tolerance};
 pub use encoding::{Algorithm, Encoding, TimeFormat};
 pub use handshake::{Answer, Handshake, NoOp, Stage};
 pub use presets::{Preset, preset, preset_names};
-pub use scheme::Scheme;
+pub use scheme::{Scheme, UnusableSecret};
 pub use sign::NotSigned;
 pub use signature::{Hmac, Timestamp};
 pub use template::{NoTemplate, Template};

@@ -4,7 +4,7 @@ use http::HeaderName;
 use http::header::AUTHORIZATION;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::check::{Refused, Tolerance, matches_one, readings, single};
+use super::check::{Refused, Tolerance, accepted_texts, header_once, matches_one};
 use super::encoding::Encoding;
 use super::jwt;
 use super::presets::{Kind, Preset};
@@ -35,6 +35,20 @@ pub enum Scheme {
     },
 }
 
+/// Why a secret can't be used with a scheme. A sentence about the secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnusableSecret {
+    /// The scheme decodes its secrets.
+    #[error("it is not base64, as this scheme's secrets are")]
+    NotBase64,
+    /// Everybody knows the empty key.
+    #[error("it is empty")]
+    Empty,
+    /// Basic authentication needs a user and a password.
+    #[error("it is not of the form user:password")]
+    NotUserAndPassword,
+}
+
 impl Scheme {
     /// Checks a delivery against every secret that is accepted.
     pub fn verify<'d>(
@@ -46,7 +60,7 @@ impl Scheme {
         match self {
             Self::Hmac(hmac) => hmac.verify(delivery, secrets, tolerance)?,
             Self::Token { header, prefix, .. } => {
-                let value = single(&delivery.headers, header)?;
+                let value = header_once(&delivery.headers, header)?;
                 // `Bearer` and `Bearer ` mean the same.
                 let prefix = prefix.trim_end();
                 let (start, token) = value.split_at_checked(prefix.len()).unwrap_or(("", value));
@@ -88,20 +102,18 @@ impl Scheme {
         }
     }
 
-    /// A sentence about a secret that can't be used with this scheme.
-    #[must_use]
-    pub fn unusable(&self, secret: &SecretString) -> Option<&'static str> {
+    /// Whether a secret can be used with this scheme.
+    pub fn check_secret(&self, secret: &SecretString) -> Result<(), UnusableSecret> {
         match self {
-            Self::Hmac(hmac) => match readings(secret).find_map(|text| hmac.key(text)) {
-                None => Some("it is not base64, as this scheme's secrets are"),
-                // Everybody knows the empty key.
-                Some(key) if key.is_empty() => Some("it is empty"),
-                Some(_) => None,
+            Self::Hmac(hmac) => match accepted_texts(secret).find_map(|text| hmac.key(text)) {
+                None => Err(UnusableSecret::NotBase64),
+                Some(key) if key.is_empty() => Err(UnusableSecret::Empty),
+                Some(_) => Ok(()),
             },
             Self::Basic if !secret.expose_secret().contains(':') => {
-                Some("it is not of the form user:password")
+                Err(UnusableSecret::NotUserAndPassword)
             }
-            Self::Basic | Self::Token { .. } | Self::Jwt { .. } => None,
+            Self::Basic | Self::Token { .. } | Self::Jwt { .. } => Ok(()),
         }
     }
 
@@ -139,7 +151,7 @@ impl Scheme {
 /// The user and the password of HTTP basic authentication, with a colon between.
 fn basic_credentials(delivery: &Delivery) -> Result<Vec<u8>, Refused> {
     let malformed = || Refused::Malformed(AUTHORIZATION.to_string());
-    let value = single(&delivery.headers, &AUTHORIZATION)?;
+    let value = header_once(&delivery.headers, &AUTHORIZATION)?;
     let (start, encoded) = value.split_at_checked("basic ".len()).ok_or_else(malformed)?;
     if !start.eq_ignore_ascii_case("basic ") {
         return Err(malformed());

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use subtle::ConstantTimeEq as _;
 
 use super::Delivery;
-use super::check::{Refused, Tolerance, readings, single};
+use super::check::{Refused, Tolerance, accepted_texts, header_once};
 use super::encoding::{Algorithm, Encoding, TimeFormat};
 use super::template::{Template, Values};
 
@@ -59,10 +59,10 @@ impl Hmac {
         tolerance: Tolerance,
     ) -> Result<(), Refused> {
         let headers = &delivery.headers;
-        let written = single(headers, &self.header)?;
+        let written = header_once(headers, &self.header)?;
         let timestamp = self.timestamp(headers, written)?;
         let id = match &self.id_header {
-            Some(name) if self.signed.signs_id() => Some(single(headers, name)?),
+            Some(name) if self.signed.signs_id() => Some(header_once(headers, name)?),
             _ => None,
         };
         let values = Values { timestamp, id, url: self.url.as_deref() };
@@ -72,7 +72,7 @@ impl Hmac {
             return Err(Refused::Malformed(self.header.to_string()));
         }
         let mut is_right = false;
-        for secret in secrets.iter().flat_map(readings) {
+        for secret in secrets.iter().flat_map(accepted_texts) {
             let Some(key) = self.key(secret) else { continue };
             let expected = self.algorithm.sign(&key, &pieces);
             // Every pair is compared, so that the time taken says nothing about which one was
@@ -100,7 +100,7 @@ impl Hmac {
         written: &'h str,
     ) -> Result<Option<&'h str>, Refused> {
         match &self.timestamp {
-            Some(Timestamp::Header(name, _)) => single(headers, name).map(Some),
+            Some(Timestamp::Header(name, _)) => header_once(headers, name).map(Some),
             Some(Timestamp::Part(prefix, _)) => {
                 let place = || format!("{prefix} of {}", self.header);
                 let mut times = self.parts_after(prefix, written);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Delivery;
-use super::check::{Refused, single};
+use super::check::{Refused, header_once};
 
 /// The bytes that are signed: text, and parts of the delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Part {
             Self::Timestamp => values.timestamp,
             Self::Id => values.id,
             Self::Url => values.url,
-            Self::Header(name) => Some(single(&delivery.headers, name)?),
+            Self::Header(name) => Some(header_once(&delivery.headers, name)?),
         };
         text.map(str::as_bytes).ok_or_else(|| Refused::Missing(self.to_string()))
     }

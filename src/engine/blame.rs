@@ -14,7 +14,7 @@ pub(super) enum Guilty {
     /// These, by their index; the others did nothing wrong.
     Rows(BTreeMap<usize, Blame>),
     /// These stand in the way of others in the same request, and may be taken alone.
-    Later(BTreeSet<usize>),
+    Separately(BTreeSet<usize>),
     /// Some of those that carry one of these properties, by a value that HubSpot doesn't name.
     Values(BTreeSet<String>),
     /// These, as it seems: they all lack something.
@@ -53,7 +53,7 @@ pub(super) fn guilty(refusal: &Refusal, rows: &[Row]) -> Guilty {
         return Guilty::Rows(guilty);
     }
     if !doubts.twins.is_empty() {
-        return Guilty::Later(doubts.twins);
+        return Guilty::Separately(doubts.twins);
     }
     match lacking {
         Some(blame) => lacking_rows(blame, rows, all),
@@ -67,7 +67,7 @@ fn lacking_rows(blame: Blame, rows: &[Row], all: BTreeSet<usize>) -> Guilty {
     if blame.is_about(DUE) {
         let mut empty = BTreeMap::new();
         for (index, row) in rows.iter().enumerate() {
-            if row.has_empty_due() {
+            if row.clears_due_date() {
                 empty.insert(index, blame.clone());
             }
         }

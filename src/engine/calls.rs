@@ -143,7 +143,8 @@ impl<'h> Calls<'h> {
     /// that are to be tried again. Returns the error of those rows.
     pub(super) fn give_up(&self) -> Error {
         let detail = Error::Lost.to_string();
-        let error = Error::Later { reason: RetryReason::Unavailable, wait: None, detail };
+        let reason = RetryReason::Unavailable;
+        let error = Error::Later { reason, wait: None, detail, names_scopes: false };
         lock(&self.stopped).get_or_insert(error).clone()
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::account;
 use super::ledger::Ledger;
-use super::matching::is_same_value;
+use super::matching::matches_strictly;
 use super::row::Row;
 use crate::hubspot::{Answer, BATCH, Record};
 use crate::outcome::Outcome;
@@ -51,7 +51,7 @@ pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
     let mut reads = Vec::new();
     for (id_property, Wanted { ids, properties }) in wanted {
         let properties: Vec<_> = properties.into_iter().map(str::to_owned).collect();
-        for ids in apart(ids) {
+        for ids in part_look_alikes(ids) {
             for ids in ids.chunks(BATCH) {
                 reads.push(Read {
                     id_property: id_property.to_owned(),
@@ -66,7 +66,7 @@ pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
 
 /// The ids in lists of which none has two that HubSpot may take for the same, so that each result
 /// belongs to one row.
-fn apart(ids: BTreeSet<&str>) -> Vec<Vec<&str>> {
+fn part_look_alikes(ids: BTreeSet<&str>) -> Vec<Vec<&str>> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut lists: Vec<Vec<&str>> = Vec::new();
     for id in ids {
@@ -157,7 +157,7 @@ fn is_stale(update: &Update, tasks: &Tasks) -> bool {
 /// event is always written, if only to move the time: otherwise a late event in between would pass.
 pub(super) fn is_unchanged(row: &Row, tasks: &Tasks) -> bool {
     let has = |(name, value): (&String, &String)| {
-        is_same_value(tasks.value(&row.task, name).unwrap_or_default(), value)
+        matches_strictly(tasks.value(&row.task, name).unwrap_or_default(), value)
     };
     row.is_guarded && row.properties.iter().all(has)
 }

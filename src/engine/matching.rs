@@ -49,8 +49,8 @@ pub(super) fn record_id(record: &Record) -> Option<String> {
 /// Whether HubSpot shows a value that was written, be it without the space around it, as another
 /// form of the same number, or as cleaned HTML. For values that were written a moment ago: any
 /// other may have been different before.
-pub(super) fn shows(current: &str, written: &str) -> bool {
-    is_same_value(current, written)
+pub(super) fn matches_leniently(current: &str, written: &str) -> bool {
+    matches_strictly(current, written)
         || current.trim() == written.trim()
         || is_same_number(current, written)
         || (written.contains(['<', '&']) && words(current) == words(written))
@@ -58,7 +58,7 @@ pub(super) fn shows(current: &str, written: &str) -> bool {
 
 /// Whether HubSpot shows a value that was written: it writes times in its own format, and adds a
 /// value that begins with `;` to those that several checkboxes have.
-pub(super) fn is_same_value(current: &str, written: &str) -> bool {
+pub(super) fn matches_strictly(current: &str, written: &str) -> bool {
     current == written || is_same_time(current, written) || is_added(current, written)
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::bad_value::Blame;
 use super::row::{DUE, Row};
-use crate::hubspot::{Refusals, Refused};
+use crate::hubspot::{PastRefusal, Refusals};
 use crate::outcome::FailReason;
 use crate::update::TaskKey;
 
@@ -49,16 +49,16 @@ impl Memory<'_> {
         for row in rows {
             match self.recall(&row) {
                 None => free.push(row),
-                Some((Refused::Among(group), property)) => {
+                Some((PastRefusal::Among(group), property)) => {
                     let id_property = row.task.id_property.clone();
                     let together = suspects.entry((id_property, group)).or_default();
                     together.properties.extend(property);
                     together.rows.push(row);
                 }
-                Some((Refused::Itself(reason, detail), None)) => {
+                Some((PastRefusal::Itself(reason, detail), None)) => {
                     refused.push((vec![row], Blame::new(reason, detail)));
                 }
-                Some((Refused::Itself(reason, detail), Some(property))) => {
+                Some((PastRefusal::Itself(reason, detail), Some(property))) => {
                     let value = row.value(&property).unwrap_or_default().to_owned();
                     let (alike, _) = by_value
                         .entry((property, value))
@@ -72,10 +72,10 @@ impl Memory<'_> {
     }
 
     /// How a row was refused lately, and by which property.
-    fn recall(&self, row: &Row) -> Option<(Refused, Option<String>)> {
+    fn recall(&self, row: &Row) -> Option<(PastRefusal, Option<String>)> {
         let mut found = self.get(&Key::row(row)).map(|refused| (refused, None));
         for (name, value) in row.values() {
-            if matches!(found, Some((Refused::Itself(..), _))) {
+            if matches!(found, Some((PastRefusal::Itself(..), _))) {
                 break;
             }
             if let Some(refused) = self.get(&Key::Value(name, value)) {
@@ -87,10 +87,10 @@ impl Memory<'_> {
 
     /// Whether HubSpot refused lately to remove a due date.
     pub(super) fn refuses_empty_due(&self) -> bool {
-        matches!(self.get(&Key::Value(DUE, "")), Some(Refused::Itself(..)))
+        matches!(self.get(&Key::Value(DUE, "")), Some(PastRefusal::Itself(..)))
     }
 
-    fn get(&self, key: &Key<'_>) -> Option<Refused> {
+    fn get(&self, key: &Key<'_>) -> Option<PastRefusal> {
         self.0.get(key, Instant::now())
     }
 

@@ -8,7 +8,7 @@ use super::blame::failed_call;
 use super::calls::{AT_ONCE, Calls};
 use super::ledger::Ledger;
 use super::row::{Owner, Resolved, Row, Value};
-use crate::hubspot::Error;
+use crate::hubspot::{Error, fold_email};
 use crate::outcome::{FailReason, Outcome};
 use crate::update::{self, Unknown, Update};
 
@@ -30,7 +30,7 @@ pub(super) async fn resolve<'u>(
     open.retain(|(index, _)| ledger.is_open(*index));
     let mut emails = BTreeMap::new();
     for email in open.iter().flat_map(|(_, update)| addresses(update)) {
-        emails.insert(email.to_lowercase(), email);
+        emails.insert(fold_email(email), email);
     }
     let look_ups =
         emails.into_iter().map(|(key, email)| async move { (key, calls.owner(email, None).await) });
@@ -101,7 +101,7 @@ fn text(
 impl Owners {
     /// Adds an owner with this id.
     pub(super) fn add(&mut self, email: &str, id: String) {
-        self.0.insert(email.to_lowercase(), Ok(Some(id)));
+        self.0.insert(fold_email(email), Ok(Some(id)));
     }
 
     /// The values of an update, with the owners' ids. The error is its outcome where an owner can't
@@ -116,7 +116,7 @@ impl Owners {
                 }
                 update::Value::Owner { email, unknown } => {
                     let owner = Owner { email: email.clone(), unknown: unknown.clone() };
-                    let found = self.0.get(&email.to_lowercase());
+                    let found = self.0.get(&fold_email(email));
                     let id_property = &update.task.id_property;
                     if let Some(text) = text(&property, &owner, found, id_property)? {
                         values.push(Value { property, text, owner: Some(owner) });

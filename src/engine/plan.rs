@@ -40,25 +40,34 @@ pub(super) fn rows(
             }
         }
     }
-    take_apart(&mut rows);
+    assign_rounds(&mut rows);
     rows
 }
 
 /// Groups updates by task, the task that arrived first at the beginning. Updates without a value
 /// are settled.
 fn by_task<'u>(updates: Vec<Resolved<'u>>, ledger: &mut Ledger) -> Vec<Vec<Resolved<'u>>> {
-    let mut places: BTreeMap<&TaskKey, usize> = BTreeMap::new();
-    let mut groups: Vec<Vec<Resolved<'u>>> = Vec::new();
+    let mut written = Vec::new();
     for update in updates {
         if update.values.is_empty() {
             ledger.settle(update.index, Outcome::Unchanged);
-            continue;
+        } else {
+            written.push(update);
         }
-        let place = *places.entry(&update.update.task).or_insert(groups.len());
+    }
+    group_by(written, |update| &update.update.task)
+}
+
+/// Groups items by a key, the group of the first item at the beginning. Items keep their order.
+pub(super) fn group_by<T, K: Ord>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<Vec<T>> {
+    let mut places: BTreeMap<K, usize> = BTreeMap::new();
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    for item in items {
+        let place = *places.entry(key(&item)).or_insert(groups.len());
         if place == groups.len() {
             groups.push(Vec::new());
         }
-        groups[place].push(update);
+        groups[place].push(item);
     }
     groups
 }
@@ -126,7 +135,7 @@ fn merge(updates: Vec<Resolved<'_>>) -> Option<Row> {
 /// Lets rows of tasks that HubSpot may take for the same follow each other as if they were one
 /// task's: in one request nobody could tell their results apart, and the order of their events has
 /// to stay.
-fn take_apart(rows: &mut [Row]) {
+fn assign_rounds(rows: &mut [Row]) {
     let mut same: BTreeMap<TaskKey, Vec<&mut Row>> = BTreeMap::new();
     for row in rows {
         same.entry(row.task.canonical()).or_default().push(row);

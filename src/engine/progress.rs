@@ -76,7 +76,7 @@ impl<'c> Progress<'c> {
         let keeps_due = self.memory.refuses_empty_due();
         let mut to_send = Vec::with_capacity(rows.len());
         for row in rows {
-            if keeps_due && row.has_empty_due() {
+            if keeps_due && row.clears_due_date() {
                 to_send.extend(self.without_due(row));
             } else {
                 to_send.push(row);
@@ -144,7 +144,7 @@ impl<'c> Progress<'c> {
                     }
                     self.finish(row, record_id, is_new);
                 }
-                Verdict::Refused(blame) => again.extend(self.blame(row, blame)),
+                Verdict::Refused(blame) => again.extend(self.fail_or_amend(row, blame)),
                 Verdict::Missing => self.missing.push(row),
                 Verdict::Silent => {
                     if answer.is_pending() {
@@ -164,14 +164,14 @@ impl<'c> Progress<'c> {
                 let mut rest = Vec::new();
                 for (index, row) in part.rows.drain(..).enumerate() {
                     match guilty.remove(&index) {
-                        Some(blame) => rest.extend(self.blame(row, blame)),
+                        Some(blame) => rest.extend(self.fail_or_amend(row, blame)),
                         None => rest.push(row),
                     }
                 }
                 self.schedule.add(part.with_rows(rest));
             }
-            Guilty::Later(later) => {
-                let (later, first) = split(&mut part, |index, _| later.contains(&index));
+            Guilty::Separately(twins) => {
+                let (later, first) = split(&mut part, |index, _| twins.contains(&index));
                 self.schedule.add(part.with_rows(first));
                 self.schedule.add(Part { rank: part.rank + 1, ..part.with_rows(later) });
             }
@@ -185,7 +185,7 @@ impl<'c> Progress<'c> {
             }
             Guilty::Lacking(_, blame) if part.rows.len() == 1 => {
                 for row in std::mem::take(&mut part.rows) {
-                    let again = self.blame(row, blame.clone());
+                    let again = self.fail_or_amend(row, blame.clone());
                     self.schedule.add(part.with_rows(again.into_iter().collect()));
                 }
             }
@@ -202,7 +202,7 @@ impl<'c> Progress<'c> {
                 let blame = blame::blame_one(refusal);
                 for row in std::mem::take(&mut part.rows) {
                     // Without it the rest may get through, whatever HubSpot says.
-                    if blame.reason == FailReason::Rejected && row.has_empty_due() {
+                    if blame.reason == FailReason::Rejected && row.clears_due_date() {
                         let rows = self.without_due(row).into_iter().collect();
                         self.schedule.add(Part { is_without_due: true, ..part.with_rows(rows) });
                     } else {
@@ -250,8 +250,8 @@ impl<'c> Progress<'c> {
 
     /// Fails a row that is refused itself. Returns it where it is to be sent again without the
     /// value that is refused.
-    fn blame(&mut self, row: Row, blame: Blame) -> Option<Row> {
-        if blame.is_about(DUE) && row.has_empty_due() {
+    fn fail_or_amend(&mut self, row: Row, blame: Blame) -> Option<Row> {
+        if blame.is_about(DUE) && row.clears_due_date() {
             self.memory.refuse_empty_due();
             return self.without_due(row);
         }
@@ -288,7 +288,7 @@ impl<'c> Progress<'c> {
 
     /// The row without its empty due date; it is settled if there is nothing else to write.
     fn without_due(&mut self, mut row: Row) -> Option<Row> {
-        row.remove_due();
+        row.leave_due_date_alone();
         if row.properties.is_empty() {
             self.settled.push((row, Outcome::Unchanged));
             return None;

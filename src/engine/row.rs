@@ -6,7 +6,7 @@ use crate::hubspot::{Input, Record, id_property_field};
 use crate::time::Time;
 use crate::update::{OnMissing, RECORD_ID, TaskKey, Unknown, Update};
 
-use super::matching::shows;
+use super::matching::matches_leniently;
 
 /// The property of the due date.
 pub(super) const DUE: &str = "hs_timestamp";
@@ -99,16 +99,16 @@ impl Row {
     pub(super) fn is_written_in(&self, record: &Record) -> bool {
         self.properties
             .iter()
-            .all(|(name, value)| shows(record.text(name).unwrap_or_default(), value))
+            .all(|(name, value)| matches_leniently(record.text(name).unwrap_or_default(), value))
     }
 
     /// Whether it removes the due date.
-    pub(super) fn has_empty_due(&self) -> bool {
+    pub(super) fn clears_due_date(&self) -> bool {
         self.properties.get(DUE).is_some_and(String::is_empty)
     }
 
     /// Leaves the due date as it is, which the outcome remarks.
-    pub(super) fn remove_due(&mut self) {
+    pub(super) fn leave_due_date_alone(&mut self) {
         self.properties.remove(DUE);
         self.note =
             Some(format!("{DUE}: HubSpot doesn't let the due date be removed; it stays as it was"));

@@ -185,15 +185,8 @@ fn by_values(rows: Vec<Row>, properties: &BTreeSet<String>) -> Vec<Vec<Row>> {
     if properties.is_empty() {
         return rows.into_iter().map(|row| vec![row]).collect();
     }
-    let mut places: BTreeMap<Vec<Option<String>>, usize> = BTreeMap::new();
-    let mut groups: Vec<Vec<Row>> = Vec::new();
-    for row in rows {
-        let values = properties.iter().map(|name| row.value(name).map(str::to_owned)).collect();
-        let place = *places.entry(values).or_insert(groups.len());
-        if place == groups.len() {
-            groups.push(Vec::new());
-        }
-        groups[place].push(row);
-    }
-    groups
+    plan::group_by(rows, |row| {
+        let values = properties.iter().map(|name| row.value(name).map(str::to_owned));
+        values.collect::<Vec<_>>()
+    })
 }

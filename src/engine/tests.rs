@@ -466,7 +466,7 @@ fn what_is_left_of_a_read_is_what_is_left_of_the_ids() {
 
 #[test]
 fn a_value_in_another_form_is_as_it_was_written() {
-    use super::matching::shows;
+    use super::matching::matches_leniently;
     for (current, written) in [
         ("7", "007"),
         ("1.5", " 1.50"),
@@ -474,12 +474,12 @@ fn a_value_in_another_form_is_as_it_was_written() {
         ("<p>Hello &amp; <b>you</b></p>", "<p>Hello &#38; <b onclick=\"x\">you</b><br></p>"),
         ("2026-03-02T00:00:00Z", "2026-03-02T00:00:00.000Z"),
     ] {
-        assert!(shows(current, written), "{current:?} {written:?}");
+        assert!(matches_leniently(current, written), "{current:?} {written:?}");
     }
     for (current, written) in
         [("7", "8"), ("", "0"), ("<p>a</p>", "<p>b</p>"), ("a b", "ab"), ("nan", "NaN")]
     {
-        assert!(!shows(current, written), "{current:?} {written:?}");
+        assert!(!matches_leniently(current, written), "{current:?} {written:?}");
     }
 }
 

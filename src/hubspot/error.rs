@@ -23,6 +23,8 @@ pub enum Error {
         wait: Option<Duration>,
         /// A sentence for the log and the summary.
         detail: String,
+        /// Whether the detail names the scopes that the token lacks.
+        names_scopes: bool,
     },
 }
 

@@ -15,8 +15,9 @@ mod transport;
 
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
+pub use owners::fold_email;
 pub use properties::NewProperty;
-pub use refusals::{Refusals, Refused};
+pub use refusals::{PastRefusal, Refusals};
 pub use schema::{NoSchema, Schema, Unfit};
 pub use token::Token;
 
@@ -177,7 +178,7 @@ impl Hubspot {
     /// The id of the owner with an e-mail address, if there is one: from the cache, else from
     /// HubSpot.
     pub async fn owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {
-        let key = email.to_lowercase();
+        let key = fold_email(email);
         if let Some(known) = self.owners.get(&key, Instant::now()) {
             return Ok(known.id);
         }
@@ -198,7 +199,7 @@ impl Hubspot {
         refused: &str,
         deadline: Instant,
     ) -> Result<Option<String>, Error> {
-        self.owners.forget(&email.to_lowercase(), refused);
+        self.owners.forget(&fold_email(email), refused);
         self.owner(email, deadline).await
     }
 

@@ -42,6 +42,12 @@ impl OwnersAnswer {
     }
 }
 
+/// An e-mail address as owners are known by it: its case makes no difference.
+#[must_use]
+pub fn fold_email(email: &str) -> String {
+    email.to_lowercase()
+}
+
 /// Owners by their addresses, for as long as the process lives. A failed look-up is not kept.
 #[derive(Default)]
 pub(super) struct Owners(Mutex<BTreeMap<String, Known>>);

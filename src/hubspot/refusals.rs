@@ -27,13 +27,13 @@ pub struct Refusals {
 
 #[derive(Default)]
 struct Known {
-    keys: HashMap<u64, (Refused, Instant)>,
+    keys: HashMap<u64, (PastRefusal, Instant)>,
     groups: u64,
 }
 
 /// How a key was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum PastRefusal {
     /// Together with the others of this number: one of them at least is at fault.
     Among(u64),
     /// Itself, with the reason and the detail.
@@ -42,7 +42,7 @@ pub enum Refused {
 
 impl Refusals {
     /// How a key was refused, if it was.
-    pub fn get(&self, key: &impl Hash, now: Instant) -> Option<Refused> {
+    pub fn get(&self, key: &impl Hash, now: Instant) -> Option<PastRefusal> {
         let known = self.known();
         if known.keys.is_empty() {
             return None;
@@ -59,8 +59,8 @@ impl Refusals {
         for key in keys {
             let hash = self.hasher.hash_one(key);
             match known.keys.get(&hash) {
-                Some((Refused::Itself(..), until)) if *until > now => {}
-                _ => known.keep(hash, Refused::Among(group), now),
+                Some((PastRefusal::Itself(..), until)) if *until > now => {}
+                _ => known.keep(hash, PastRefusal::Among(group), now),
             }
         }
     }
@@ -68,7 +68,7 @@ impl Refusals {
     /// Remembers that this was refused itself.
     pub fn keep_itself(&self, key: &impl Hash, reason: FailReason, detail: &str, now: Instant) {
         let hash = self.hasher.hash_one(key);
-        self.known().keep(hash, Refused::Itself(reason, detail.to_owned()), now);
+        self.known().keep(hash, PastRefusal::Itself(reason, detail.to_owned()), now);
     }
 
     /// Forgets a key: HubSpot took it.
@@ -85,7 +85,7 @@ impl Refusals {
 }
 
 impl Known {
-    fn keep(&mut self, key: u64, refused: Refused, now: Instant) {
+    fn keep(&mut self, key: u64, refused: PastRefusal, now: Instant) {
         if self.keys.len() >= MOST && !self.keys.contains_key(&key) {
             self.keys.retain(|_, (_, until)| *until > now);
             // So many within minutes are no search that will end: it starts anew.
@@ -104,13 +104,13 @@ mod tests {
     #[test]
     fn a_refusal_is_known_for_ten_minutes_or_until_it_passes() {
         let (refusals, now) = (Refusals::default(), Instant::now());
-        let itself = Refused::Itself(FailReason::InvalidValue, "no".to_owned());
+        let itself = PastRefusal::Itself(FailReason::InvalidValue, "no".to_owned());
         refusals.keep_among([("status", "a"), ("status", "b")], now);
         refusals.keep_itself(&("status", "b"), FailReason::InvalidValue, "no", now);
         refusals.keep_among([("status", "b"), ("status", "c")], now);
-        assert_eq!(refusals.get(&("status", "a"), now), Some(Refused::Among(1)));
+        assert_eq!(refusals.get(&("status", "a"), now), Some(PastRefusal::Among(1)));
         assert_eq!(refusals.get(&("status", "b"), now), Some(itself));
-        assert_eq!(refusals.get(&("status", "c"), now), Some(Refused::Among(2)));
+        assert_eq!(refusals.get(&("status", "c"), now), Some(PastRefusal::Among(2)));
         assert_eq!(refusals.get(&("status", "d"), now), None);
         assert_eq!(refusals.get(&("status", "a"), now + KEPT), None);
         refusals.forget(&("status", "a"));
@@ -122,6 +122,6 @@ mod tests {
         let (refusals, now) = (Refusals::default(), Instant::now());
         refusals.keep_among(0..=MOST, now);
         assert!(refusals.known().keys.len() <= MOST);
-        assert_eq!(refusals.get(&MOST, now), Some(Refused::Among(1)));
+        assert_eq!(refusals.get(&MOST, now), Some(PastRefusal::Among(1)));
     }
 }

@@ -46,6 +46,36 @@ const HARMLESS: &str = "a access account allowed already an and another any api 
     reached record request required scope scopes set some status task tasks than that the there these this time to token \
     trailing unable unique unknown update upsert user valid value values was were whitespace with write you your";
 
+/// Why HubSpot forbids a call, and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Forbidden {
+    /// With the scopes.
+    #[error("the HubSpot token lacks a scope: {0}")]
+    LacksScopes(String),
+    #[error(
+        "the HubSpot token lacks a scope, and HubSpot doesn't say which: compare its scopes with \
+         those that docs/deploy.md asks for"
+    )]
+    LacksSomeScope,
+    #[error("whoever made the HubSpot token has left, or lost the permission: rotate the token")]
+    UserLacksPermission,
+    #[error(
+        "a web page forbids it in HubSpot's place: a firewall (Cloudflare) or a proxy blocks this \
+         network; if it stays so, ask HubSpot's support"
+    )]
+    WebPage,
+    #[error(
+        "the HubSpot account is suspended or closed: an administrator has to settle that with \
+         HubSpot"
+    )]
+    AccountClosed,
+    /// With HubSpot's kind of error, in parentheses after a space; empty where it names none.
+    #[error(
+        "HubSpot forbids it{0}: look at the token's scopes, its user and the account in HubSpot"
+    )]
+    Other(String),
+}
+
 impl Said {
     /// Reads a body. `header` is `X-HubSpot-Correlation-Id`.
     pub(super) fn read(body: &[u8], header: Option<&str>) -> Self {
@@ -110,43 +140,32 @@ impl Said {
         hide(&message, &sent.found)
     }
 
-    /// The reason of a 403, and the remedy.
-    pub(super) fn why_forbidden(&self) -> String {
+    /// The reason of a 403.
+    pub(super) fn why_forbidden(&self) -> Forbidden {
         let scopes = self.required_scopes();
         if !scopes.is_empty() {
-            return format!("the HubSpot token lacks a scope: {}", scopes.join(", "));
+            return Forbidden::LacksScopes(scopes.join(", "));
         }
         if self.is_kind("USER_DOES_NOT_HAVE_PERMISSIONS") {
-            return "whoever made the HubSpot token has left, or lost the permission: rotate the token"
-                .to_owned();
+            return Forbidden::UserLacksPermission;
         }
         if self.is_page() {
-            return "a web page forbids it in HubSpot's place: a firewall (Cloudflare) or a proxy \
-                    blocks this network; if it stays so, ask HubSpot's support"
-                .to_owned();
+            return Forbidden::WebPage;
         }
         let message = self.complaint.message.to_lowercase();
         let kinds = self.kinds.join(" ").to_lowercase();
         for word in ["suspended", "deactivated", "disabled"] {
             if message.contains(word) || kinds.contains(word) {
-                return "the HubSpot account is suspended or closed: an administrator has to settle \
-                        that with HubSpot"
-                    .to_owned();
+                return Forbidden::AccountClosed;
             }
         }
         if self.is_kind("MISSING_SCOPES") || message.contains("scope") {
-            return "the HubSpot token lacks a scope, and HubSpot doesn't say which: compare its \
-                    scopes with those that docs/deploy.md asks for"
-                .to_owned();
+            return Forbidden::LacksSomeScope;
         }
-        let kind = match self.category() {
+        Forbidden::Other(match self.category() {
             "" => String::new(),
             kind => format!(" ({kind})"),
-        };
-        format!(
-            "HubSpot forbids it{kind}: look at the token's scopes, its user and the account in \
-             HubSpot"
-        )
+        })
     }
 
     fn required_scopes(&self) -> Vec<&str> {
@@ -411,10 +430,12 @@ mod tests {
             ),
             (json!({}), "HubSpot forbids it: look at the token's scopes"),
         ] {
-            let why = said(&body).why_forbidden();
+            let why = said(&body).why_forbidden().to_string();
             assert!(why.contains(expected) && !why.contains("unnamed"), "{body}: {why}");
         }
-        let page = Said::read(b"<!DOCTYPE html><title>Access denied</title>", None).why_forbidden();
+        let page = Said::read(b"<!DOCTYPE html><title>Access denied</title>", None)
+            .why_forbidden()
+            .to_string();
         assert!(
             page.starts_with("a web page forbids it in HubSpot's place: a firewall (Cloudflare)"),
             "{page}"

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::takes::{Choice, Takes, null_is_default};
+use super::takes::{Choice, NotTaken, Takes, null_is_default};
 use crate::outcome::FailReason;
 use crate::update::{RECORD_ID, Unknown, Update, Value};
 
@@ -28,6 +28,8 @@ pub struct Unfit {
     pub reason: FailReason,
     /// A sentence that names the property, the value and the values that are allowed.
     pub detail: String,
+    /// Whether the detail lists the options that the property takes.
+    pub lists_options: bool,
 }
 
 /// Why a text holds no schema. The rest of a sentence that begins with the file.
@@ -120,12 +122,12 @@ impl Schema {
         self.lacks_sensitive && !is_hubspots && !self.properties.contains_key(name)
     }
 
-    /// Checks an update, and puts its values as HubSpot takes them. Everything that is wrong with
+    /// Checks an update and rewrites its values in HubSpot's form. Everything that is wrong with
     /// it is told together. A property that the portal [may have](Self::may_have) is left to
     /// HubSpot.
     ///
     /// The id of an owner is HubSpot's own and needs no check.
-    pub fn check(&self, update: &mut Update) -> Result<(), Unfit> {
+    pub fn fit(&self, update: &mut Update) -> Result<(), Unfit> {
         let mut unfit = Vec::new();
         // Without properties it is not sent.
         if !update.properties.is_empty() {
@@ -144,9 +146,9 @@ impl Schema {
                 unfit.extend(self.normalise(name, value).err());
             }
         }
-        let Some(Unfit { reason, .. }) = unfit.first() else { return Ok(()) };
+        let Some(first) = unfit.first() else { return Ok(()) };
         let details: Vec<_> = unfit.iter().map(|unfit| unfit.detail.as_str()).collect();
-        Err(Unfit { reason: *reason, detail: details.join("; ") })
+        Err(Unfit { detail: details.join("; "), ..*first })
     }
 
     /// Puts a value as HubSpot takes it.
@@ -169,7 +171,11 @@ impl Schema {
     /// The value of a property as HubSpot takes it.
     pub fn check_value(&self, name: &str, value: &str) -> Result<String, Unfit> {
         let fit = self.writable(name)?.takes.normalise(value);
-        fit.map_err(|why| unfit(FailReason::InvalidValue, format!("{name}: {why}")))
+        fit.map_err(|why| Unfit {
+            reason: FailReason::InvalidValue,
+            detail: format!("{name}: {why}"),
+            lists_options: matches!(why, NotTaken::NotAnOption(..)),
+        })
     }
 
     /// Whether a property can be written, whatever the value is.
@@ -227,7 +233,7 @@ impl Schema {
 }
 
 fn unfit(reason: FailReason, detail: String) -> Unfit {
-    Unfit { reason, detail }
+    Unfit { reason, detail, lists_options: false }
 }
 
 impl From<Definition> for Property {
@@ -484,7 +490,7 @@ mod tests {
         let after =
             [("number", text("1")), ("hs_task_priority", owner("LOW")), ("tag", owner("nobody"))];
         let mut found = update("ticket", &before);
-        assert_eq!(schema().check(&mut found), Ok(()));
+        assert_eq!(schema().fit(&mut found), Ok(()));
         assert_eq!(found, update("ticket", &after));
     }
 
@@ -492,13 +498,13 @@ mod tests {
     fn everything_that_is_wrong_with_an_update_is_told_at_once() {
         let properties =
             [("number", text("x")), ("text", text("fine")), ("hs_createdate", owner(""))];
-        let Unfit { reason, detail } =
-            schema().check(&mut update("text", &properties)).unwrap_err();
+        let Unfit { reason, detail, .. } =
+            schema().fit(&mut update("text", &properties)).unwrap_err();
         let details: Vec<_> =
             detail.split("; ").map(|part| part.split(' ').next().unwrap()).collect();
         assert_eq!(reason, FailReason::NotUniqueProperty);
         assert_eq!(details, ["text", "id_property", "number:", "write", "hs_createdate:"]);
-        assert_eq!(schema().check(&mut update("text", &[])), Ok(()), "it is not sent");
+        assert_eq!(schema().fit(&mut update("text", &[])), Ok(()), "it is not sent");
     }
 
     #[test]

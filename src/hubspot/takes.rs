@@ -28,6 +28,17 @@ pub(super) struct Choice {
     label: String,
 }
 
+/// Why a property doesn't take a value. The rest of a sentence that begins with the property.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotTaken {
+    /// With the value and the options, both shortened.
+    #[error("{0} is not one of {1}")]
+    NotAnOption(String, String),
+    /// With the value, shortened, and the form that is wanted.
+    #[error("{0} is not {1}")]
+    WrongForm(String, &'static str),
+}
+
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// How much of a value a failure shows, in characters: enough to recognise it.
@@ -40,7 +51,7 @@ const LIST: usize = 160;
 impl Takes {
     /// A value as HubSpot takes it; the error says what is allowed instead. `""` clears, whatever
     /// the property is, and space around a value says nothing where it is not text.
-    pub(super) fn normalise(&self, value: &str) -> Result<String, String> {
+    pub(super) fn normalise(&self, value: &str) -> Result<String, NotTaken> {
         let trimmed = value.trim();
         let (fit, wanted) = match self {
             Self::Text => return Ok(value.to_owned()),
@@ -57,7 +68,7 @@ impl Takes {
             ),
             Self::Milliseconds => (milliseconds(trimmed), "a time in milliseconds"),
         };
-        fit.ok_or_else(|| format!("{} is not {wanted}", shorten(trimmed, SHOWN)))
+        fit.ok_or_else(|| NotTaken::WrongForm(shorten(trimmed, SHOWN).into_owned(), wanted))
     }
 }
 
@@ -111,7 +122,7 @@ fn milliseconds(text: &str) -> Option<String> {
 
 /// The option that a text means: by its value, else by its label, else by its value in another
 /// case.
-fn choose<'o>(options: &'o [Choice], text: &str) -> Result<&'o str, String> {
+fn choose<'o>(options: &'o [Choice], text: &str) -> Result<&'o str, NotTaken> {
     for exactly in [text, text.trim()] {
         if let Some(option) = options.iter().find(|option| option.value == exactly) {
             return Ok(&option.value);
@@ -130,7 +141,7 @@ fn choose<'o>(options: &'o [Choice], text: &str) -> Result<&'o str, String> {
 }
 
 /// Several options, joined by `;`. A `;` before them adds them to those that the task has.
-fn choose_several(options: &[Choice], text: &str) -> Result<String, String> {
+fn choose_several(options: &[Choice], text: &str) -> Result<String, NotTaken> {
     let mut chosen = Vec::new();
     for part in text.split(';') {
         if part.trim().is_empty() {
@@ -148,20 +159,24 @@ fn choose_several(options: &[Choice], text: &str) -> Result<String, String> {
     Ok(format!("{before}{}", chosen.join(";")))
 }
 
-fn not_one_of(options: &[Choice], text: &str) -> String {
-    let shown = shorten(text.trim(), SHOWN);
+fn not_one_of(options: &[Choice], text: &str) -> NotTaken {
+    NotTaken::NotAnOption(shorten(text.trim(), SHOWN).into_owned(), list(options))
+}
+
+/// The values of options, as many as there is room for.
+fn list(options: &[Choice]) -> String {
     let mut list = String::new();
     for (count, option) in options.iter().enumerate() {
         if count > 0 {
             if list.len() + option.value.len() > LIST {
                 let more = options.len() - count;
-                return format!("{shown} is not one of {list} and {more} more");
+                return format!("{list} and {more} more");
             }
             list.push_str(", ");
         }
         list.push_str(&option.value);
     }
-    format!("{shown} is not one of {list}")
+    list
 }
 
 /// Reads `null` as the default of a type.

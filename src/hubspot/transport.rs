@@ -9,11 +9,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Level;
 
 use super::daily::Daily;
 use super::error::{Error, Refusal};
 use super::retry::{Decision, Failure, Hint, decide, http_date, retry_after};
-use super::said::Said;
+use super::said::{Forbidden, Said};
 use super::token::Token;
 use crate::outbound;
 use crate::outcome::RetryReason;
@@ -292,7 +293,8 @@ fn no_token(error: &SecretError) -> Error {
     let reason =
         if error.is_passing() { RetryReason::Unavailable } else { RetryReason::Unauthorized };
     tracing::warn!(reason = %error, "cannot get the HubSpot token");
-    Error::Later { reason, wait: None, detail: "the HubSpot token can't be read".to_owned() }
+    let detail = "the HubSpot token can't be read".to_owned();
+    Error::Later { reason, wait: None, detail, names_scopes: false }
 }
 
 /// Logs an answer that is no success, and the decision about it. Of a connection that failed,
@@ -311,17 +313,24 @@ fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
     };
     // A batch may be forbidden because of one of its rows: who sent it finds out, and tells once.
     let is_forbidden_batch = status == 403 && request.method == Method::POST;
-    let what = match decision {
-        Decision::AtOnce | Decision::After(_) => "a call to HubSpot is tried again".to_owned(),
-        Decision::Refused => "HubSpot refuses a request".to_owned(),
-        Decision::Later(..) if is_forbidden_batch => "HubSpot forbids a call".to_owned(),
+    let (level, what) = match decision {
+        Decision::AtOnce | Decision::After(_) => {
+            (Level::INFO, "a call to HubSpot is tried again".to_owned())
+        }
+        Decision::Refused => (Level::WARN, "HubSpot refuses a request".to_owned()),
+        Decision::Later(..) if is_forbidden_batch => {
+            (Level::INFO, "HubSpot forbids a call".to_owned())
+        }
         Decision::Later(..) => match status {
-            401 | 403 => format!("set-up: {}", failed.describe()),
-            404 | 405 | 410 => format!(
-                "set-up: HubSpot answered {status}: nothing takes this call at this address; look \
-                 at HUBSPOT_API_VERSION and HUBSPOT_BASE_URL"
-            ),
-            _ => failed.describe(),
+            401 | 403 => (Level::ERROR, format!("set-up: {}", failed.describe())),
+            404 | 405 | 410 => {
+                let why = format!(
+                    "set-up: HubSpot answered {status}: nothing takes this call at this address; \
+                     look at HUBSPOT_API_VERSION and HUBSPOT_BASE_URL"
+                );
+                (Level::ERROR, why)
+            }
+            _ => (Level::WARN, failed.describe()),
         },
     };
     let (path, query) = request.path.split_once('?').unwrap_or((request.path, ""));
@@ -340,11 +349,10 @@ fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
             )
         };
     }
-    match decision {
-        Decision::AtOnce | Decision::After(_) => line!(info),
-        Decision::Later(..) if is_forbidden_batch => line!(info),
-        Decision::Later(..) if what.starts_with("set-up") => line!(error),
-        Decision::Later(..) | Decision::Refused => line!(warn),
+    match level {
+        Level::ERROR => line!(error),
+        Level::WARN => line!(warn),
+        _ => line!(info),
     }
 }
 
@@ -356,7 +364,10 @@ impl Failed {
 
     /// The error of a call that may succeed later.
     fn later(&self, reason: RetryReason, wait: Option<Duration>) -> Error {
-        Error::Later { reason, wait, detail: self.describe() }
+        let is_forbidden = matches!(self.failure, Failure::Status { status: 403, .. });
+        let names_scopes =
+            is_forbidden && matches!(self.said.why_forbidden(), Forbidden::LacksScopes(_));
+        Error::Later { reason, wait, detail: self.describe(), names_scopes }
     }
 
     /// The error of a call that is refused as it is.
@@ -382,7 +393,7 @@ impl Failed {
             Failure::Unreadable => "HubSpot's answer can't be read",
             Failure::TooLarge => "HubSpot's answer is over 4 MiB",
             Failure::Status { status: 401, .. } => "HubSpot refuses the token",
-            Failure::Status { status: 403, .. } => return self.said.why_forbidden(),
+            Failure::Status { status: 403, .. } => return self.said.why_forbidden().to_string(),
             Failure::Status { status: 429, hint, .. } => {
                 let limit = match hint {
                     Hint::Daily => "DAILY",

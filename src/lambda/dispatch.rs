@@ -42,7 +42,7 @@ pub(super) struct Dispatched {
     /// How long HubSpot wants to be left alone, if it said so.
     pub(super) wait: Option<Duration>,
     /// Why a dead letter that has to be kept was not written, if so.
-    pub(super) unwritten: Option<String>,
+    pub(super) unwritten: Option<NotSent>,
 }
 
 /// Where an event comes from, as its dead letters say it.
@@ -90,13 +90,13 @@ impl Dispatch {
                     continue;
                 }
             };
-            match self.schema.as_ref().map_or(Ok(()), |schema| schema.check(&mut update)) {
+            match self.schema.as_ref().map_or(Ok(()), |schema| schema.fit(&mut update)) {
                 Ok(()) => {
                     summary.rows.push(Row::new(&update.task, not_sent_yet()));
                     pending.places.push(place);
                     pending.updates.push(update);
                 }
-                Err(Unfit { reason, detail }) => {
+                Err(Unfit { reason, detail, .. }) => {
                     letters.push(origin.letter_about_update(&update, place, reason, &detail));
                     summary.rows.push(Row::new(&update.task, Outcome::Failed(reason, detail)));
                 }
@@ -118,7 +118,7 @@ impl Dispatch {
             summary.rows[place].outcome = outcome;
         }
         let written = self.dead_letters.write(&letters, deadline).await;
-        let unwritten = written.into_iter().find_map(Result::err).map(|why| why.to_string());
+        let unwritten = written.into_iter().find_map(Result::err);
         Ok(Dispatched { summary, wait, unwritten })
     }
 

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::delivery::{Answer, Delivery, Kept, NotRead, Refused, Stage, Unreadable, Verified};
 use crate::secrets::{SecretError, Secrets};
-use crate::source::{Event, Found, Proof, Source, Sources};
+use crate::source::{Event, Found, Proof, Source, Sources, Verify};
 
 /// A delivery that was understood.
 pub(super) enum Received {
@@ -85,17 +85,17 @@ async fn verify<'d>(
     delivery: &'d Delivery,
     deadline: Instant,
 ) -> Result<Verified<'d>, Rejected> {
-    let Some(proof) = &source.verify.proof else { return Ok(Verified::without_proof(delivery)) };
-    let Proof { scheme, secret, .. } = proof;
-    let tolerance = source.verify.tolerance;
+    let Verify { proof, tolerance, .. } = &source.verify;
+    let Some(proof) = proof else { return Ok(source.verify.verify(delivery, &[], *tolerance)?) };
+    let secret = &proof.secret;
     let known = usable(proof, secrets.get(secret, deadline).await?)?;
-    match scheme.verify(delivery, &known, tolerance) {
+    match source.verify.verify(delivery, &known, *tolerance) {
         Err(Refused::Mismatch) => {
             // The secret may have been changed since it was fetched.
             let Some(newer) = secrets.get_again(secret, &known, deadline).await? else {
                 return Err(Rejected::Refused(Refused::mismatch(&known)));
             };
-            Ok(scheme.verify(delivery, &usable(proof, newer)?, tolerance)?)
+            Ok(source.verify.verify(delivery, &usable(proof, newer)?, *tolerance)?)
         }
         verified => Ok(verified?),
     }
@@ -111,7 +111,7 @@ fn usable(proof: &Proof, secrets: Vec<SecretString>) -> Result<Vec<SecretString>
                  webhook's own"
             )));
         }
-        if let Some(why) = proof.scheme.unusable(secret) {
+        if let Err(why) = proof.scheme.check_secret(secret) {
             return Err(SecretError::SetUp(format!("the secret {name} can't be used: {why}")));
         }
     }

@@ -1,5 +1,6 @@
 //! Replies to the sender: a status that says whether to send the event again, and a terse body.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::{HeaderValue, Response, StatusCode, header};
@@ -22,7 +23,7 @@ const LONGEST_RETRY_AFTER: u64 = 55;
 /// A problem in the sense of RFC 9457.
 pub(super) struct ProblemReply {
     status: StatusCode,
-    detail: &'static str,
+    detail: Cow<'static, str>,
     /// Headers besides the content type.
     headers: Vec<(header::HeaderName, HeaderValue)>,
     /// More fields of the body.
@@ -30,8 +31,8 @@ pub(super) struct ProblemReply {
 }
 
 impl ProblemReply {
-    fn new(status: StatusCode, detail: &'static str) -> Self {
-        Self { status, detail, headers: Vec::new(), fields: Map::new() }
+    fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, detail: detail.into(), headers: Vec::new(), fields: Map::new() }
     }
 
     /// The function is not set up right; what exactly is in the log.
@@ -65,7 +66,7 @@ impl ProblemReply {
                 StatusCode::UNAUTHORIZED,
                 "the signature or token is missing, wrong or out of date",
             ),
-            Rejected::Unreadable(why) => Self::new(StatusCode::BAD_REQUEST, why.summary()),
+            Rejected::Unreadable(why) => Self::new(StatusCode::BAD_REQUEST, why.summary("body")),
             Rejected::Secret(error) if error.is_passing() => {
                 Self::later("a secret can't be read now", None)
             }

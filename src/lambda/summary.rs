@@ -129,15 +129,15 @@ impl Row {
         let mut row = Map::new();
         row.insert("id".to_owned(), json!(self.id));
         row.insert("idProperty".to_owned(), json!(self.id_property));
-        row.insert("outcome".to_owned(), json!(self.outcome.kind()));
+        row.insert("outcome".to_owned(), json!(self.outcome.kind().as_str()));
         let outcome = self.outcome.without_note();
         if let Outcome::Updated(Some(id)) | Outcome::Created(Some(id)) = outcome {
             row.insert("recordId".to_owned(), json!(id));
         }
         let reason_and_detail = match outcome {
-            Outcome::Filtered(reason, detail) => Some((json!(reason), detail)),
-            Outcome::Retry(reason, detail) => Some((json!(reason), detail)),
-            Outcome::Failed(reason, detail) => Some((json!(reason), detail)),
+            Outcome::Filtered(reason, detail) => Some((reason.as_str(), detail)),
+            Outcome::Retry(reason, detail) => Some((reason.as_str(), detail)),
+            Outcome::Failed(reason, detail) => Some((reason.as_str(), detail)),
             _ => None,
         };
         let mut told = "";
@@ -145,7 +145,7 @@ impl Row {
             told = note;
         }
         if let Some((reason, detail)) = reason_and_detail {
-            row.insert("reason".to_owned(), reason);
+            row.insert("reason".to_owned(), json!(reason));
             told = detail;
         }
         if !told.is_empty() {

@@ -254,8 +254,8 @@ fn finish(dispatched: &Dispatched, is_queue: bool, delivery: &Delivery) -> Respo
     let Dispatched { summary, unwritten, .. } = dispatched;
     let response = reply::dispatched(dispatched, is_queue, &delivery.request_id);
     let status = response.status().as_u16();
-    if let Some(reason) = unwritten {
-        tracing::error!(reason, "a dead letter could not be written");
+    if let Some(why) = unwritten {
+        tracing::error!(reason = why.to_string(), "a dead letter could not be written");
     }
     log(summary, Some(status));
     response

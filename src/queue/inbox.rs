@@ -10,11 +10,9 @@ use aws_sdk_sqs::types::{
 };
 use tokio::time::{Instant, timeout_at};
 
+use super::plan::MOST_IN_CALL;
 use super::{CallFailed, Queue};
 use crate::time::Time;
-
-/// The most messages of one call.
-const BATCH: usize = 10;
 
 /// The longest visibility timeout that is set: SQS hides a message for twelve hours at most,
 /// counted from when it was received.
@@ -58,12 +56,13 @@ impl Queue {
         all: &mut Vec<Received>,
     ) -> Result<(), CallFailed> {
         let seconds = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
+        let most = i32::try_from(MOST_IN_CALL).unwrap_or(i32::MAX);
         loop {
             let call = self
                 .client
                 .receive_message()
                 .queue_url(&self.url)
-                .max_number_of_messages(10)
+                .max_number_of_messages(most)
                 .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
                 .visibility_timeout(seconds)
                 // A long poll asks all of SQS's servers; a short one may miss messages.
@@ -115,7 +114,7 @@ impl Queue {
     /// deleted.
     pub async fn delete(&self, messages: &[&Received]) -> Result<(), CallFailed> {
         let mut result = Ok(());
-        for batch in messages.chunks(BATCH) {
+        for batch in messages.chunks(MOST_IN_CALL) {
             let mut entries = Vec::new();
             for (index, message) in batch.iter().enumerate() {
                 let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
@@ -148,7 +147,7 @@ impl Queue {
     /// Sets the visibility timeouts of messages, given by their receipts. Where that fails, the
     /// timeout of the queue goes on.
     pub async fn set_visibility(&self, messages: &[(String, Duration)], deadline: Instant) {
-        for batch in messages.chunks(BATCH) {
+        for batch in messages.chunks(MOST_IN_CALL) {
             let mut entries = Vec::new();
             for (index, (receipt, timeout)) in batch.iter().enumerate() {
                 let seconds = i32::try_from(timeout.min(&LONGEST_TIMEOUT).as_secs());

@@ -154,7 +154,7 @@ impl Letter {
             source: Some(source.to_owned()),
             event: Some(event.to_owned()),
             time,
-            reason: serde_json::json!(reason).as_str().unwrap_or_default().to_owned(),
+            reason: reason.as_str().to_owned(),
             detail: cut(detail, DETAIL).to_owned(),
             content,
         }

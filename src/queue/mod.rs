@@ -36,9 +36,4 @@ impl Queue {
     pub fn new(client: Client, url: &str) -> Self {
         Self { client, url: url.to_owned() }
     }
-
-    /// Whether it keeps the order of each message group; SQS says so by the name.
-    fn is_fifo(&self) -> bool {
-        self.url.strip_suffix(".fifo").is_some()
-    }
 }

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::entry::Entry;
 use super::message::BYTES;
 
-/// The most entries of one call.
+/// The most messages of one call, whether it sends, receives, hides or deletes.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-pub(super) const ENTRIES: usize = 10;
+pub(super) const MOST_IN_CALL: usize = 10;
 
 /// How many calls are under way at once.
 const AT_ONCE: usize = 8;
@@ -62,11 +62,11 @@ mod tests {
             let entries: Vec<_> = entries.iter().map(entry).collect();
             let mut pending: Vec<_> = entries.iter().collect();
             while !pending.is_empty() {
-                let calls = calls(&pending, ENTRIES);
+                let calls = calls(&pending, MOST_IN_CALL);
                 prop_assert!(!calls.is_empty() && calls.len() <= AT_ONCE);
                 let mut groups = HashSet::new();
                 for call in &calls {
-                    prop_assert!(!call.is_empty() && call.len() <= ENTRIES);
+                    prop_assert!(!call.is_empty() && call.len() <= MOST_IN_CALL);
                     prop_assert!(call.iter().map(|index| pending[*index].body.len()).sum::<usize>() <= BYTES);
                     for index in call {
                         prop_assert!(groups.insert(&pending[*index].group));
@@ -90,9 +90,9 @@ mod tests {
             deduplication: None,
         };
         let tasks: Vec<_> = (0..100).map(entry).collect();
-        assert_eq!(calls(&tasks.iter().collect::<Vec<_>>(), ENTRIES).len(), AT_ONCE);
+        assert_eq!(calls(&tasks.iter().collect::<Vec<_>>(), MOST_IN_CALL).len(), AT_ONCE);
         let same: Vec<_> = [entry(1), entry(1), entry(2)].into();
-        assert_eq!(calls(&same.iter().collect::<Vec<_>>(), ENTRIES), [[0, 2]]);
+        assert_eq!(calls(&same.iter().collect::<Vec<_>>(), MOST_IN_CALL), [[0, 2]]);
         assert_eq!(calls(&same.iter().collect::<Vec<_>>(), 1), [[0], [2]]);
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::refusal::{Kind, NotSent, Refusal};
 use super::{Entry, Queue, plan};
+use crate::settings::is_fifo;
 
 /// How often an entry is sent at most; the SDK repeats a call that got no answer once more by
 /// itself.
@@ -34,7 +35,7 @@ impl Queue {
         }
         // One in a call, once SQS has refused a whole call for what is in it: the others shall not
         // pay for one.
-        let mut most_in_call = plan::ENTRIES;
+        let mut most_in_call = plan::MOST_IN_CALL;
         // Logged at the end, once: what was repeated with success is no error.
         let mut given_up = None;
         loop {
@@ -94,7 +95,7 @@ impl Queue {
             let Entry { body, group, deduplication } = &entries[*index];
             let message =
                 SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
-            let message = if self.is_fifo() {
+            let message = if is_fifo(&self.url) {
                 message
                     .set_message_group_id(group.clone())
                     .set_message_deduplication_id(deduplication.clone())

@@ -73,10 +73,10 @@ pub(super) fn write(
         }
         outcome.results.push(result);
     }
-    outcome.missing(&missing);
+    outcome.add_missing(&missing);
     for (input, failure) in failures {
         let trace_id = input.object_write_trace_id.as_slice();
-        outcome.refuse(refuse([failure], behaviour).context("objectWriteTraceId", trace_id));
+        outcome.add_error(refuse([failure], behaviour).context("objectWriteTraceId", trace_id));
     }
     portal.tasks = draft.finish();
     Ok(outcome)
@@ -131,7 +131,7 @@ pub(super) fn read(
             None => missing.push(id.clone()),
         }
     }
-    outcome.missing(&missing);
+    outcome.add_missing(&missing);
     Ok(outcome)
 }
 

@@ -88,7 +88,7 @@ pub(super) fn create_batch(schema: &mut Schema, body: &[u8]) -> Result<Outcome, 
     for fields in &batch.inputs {
         match create_one(schema, fields) {
             Ok(shown) => outcome.results.push(shown),
-            Err(refusal) => outcome.refuse(refusal),
+            Err(refusal) => outcome.add_error(refusal),
         }
     }
     Ok(outcome)
@@ -104,7 +104,7 @@ pub(super) fn read_batch(portal: &Portal, body: &[u8]) -> Result<Outcome, Refusa
             Some(property) if property.sensitivity() == sensitivity => {
                 outcome.results.push(json!(property));
             }
-            _ => outcome.refuse(refusal::no_such_property(name)),
+            _ => outcome.add_error(refusal::no_such_property(name)),
         }
     }
     Ok(outcome)

@@ -19,14 +19,14 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// Adds the one error that names every id that was not found.
-    pub(super) fn missing(&mut self, ids: &[String]) {
+    pub(super) fn add_missing(&mut self, ids: &[String]) {
         if !ids.is_empty() {
-            self.refuse(refusal::tasks_not_found(ids));
+            self.add_error(refusal::tasks_not_found(ids));
         }
     }
 
     /// Adds an error, with the fields that an error of a batch has to have.
-    pub(super) fn refuse(&mut self, refusal: Refusal) {
+    pub(super) fn add_error(&mut self, refusal: Refusal) {
         let mut error = refusal.error;
         for (name, nothing) in [("context", json!({})), ("errors", json!([])), ("links", json!({}))]
         {

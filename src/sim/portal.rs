@@ -62,7 +62,7 @@ impl Portal {
         let mut unique = BTreeSet::new();
         for (task, position) in seed.tasks.into_iter().zip(1..) {
             portal
-                .plant(task, &mut unique, now)
+                .add_seed_task(task, &mut unique, now)
                 .map_err(|problem| WrongTask { position, problem })?;
         }
         Ok(portal)
@@ -113,7 +113,7 @@ impl Portal {
 
     /// Puts a task of the seed into the portal. Its values must be right, but may be those of
     /// read-only properties. `unique` are the values of properties that must be unique.
-    fn plant(
+    fn add_seed_task(
         &mut self,
         task: SeedTask,
         unique: &mut BTreeSet<(String, String)>,

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::file::{Problems, SourceFile};
 use super::jq::{Code, Expression, Expressions, Mistake};
 use super::spec::{self, Form, PropertySpec, SchemeSpec, Spec, TaskSpec, VerifySpec};
-use super::table::{Placed, Row, value};
+use super::table::{Placed, Row, unplaced};
 use crate::delivery::{
     Algorithm, Delivery, Encoding, Format, Handshake, Hmac, NoOp, Refused, Scheme, Template,
     TimeFormat, Timestamp, Tolerance, Verified,
@@ -62,7 +62,7 @@ pub struct Proof {
 }
 
 impl Verify {
-    /// Checks a delivery against every secret that is accepted.
+    /// Checks a delivery against every secret that is accepted; none is needed without a proof.
     pub fn verify<'d>(
         &'d self,
         delivery: &'d Delivery,
@@ -182,7 +182,7 @@ fn build(name: &str, spec: Spec, intake: &mut Intake<'_>) -> Option<Source> {
         name: name.to_owned(),
         path: spec.path.value,
         verify: build_verify(spec.verify)?,
-        zone: value(spec.zone).unwrap_or_else(Zone::utc),
+        zone: unplaced(spec.zone).unwrap_or_else(Zone::utc),
         when,
         id,
         time,
@@ -195,7 +195,7 @@ fn build_verify(mut spec: VerifySpec) -> Option<Verify> {
     let preset = spec.preset();
     let kind = spec.scheme?.value;
     let secret = spec.secret.take();
-    let tolerance = value(spec.tolerance).unwrap_or(TOLERANCE);
+    let tolerance = unplaced(spec.tolerance).unwrap_or(TOLERANCE);
     let format = match preset {
         _ if spec.form => Format::JsonOrForm,
         Some(preset) => preset.format,
@@ -221,8 +221,8 @@ fn build_verify(mut spec: VerifySpec) -> Option<Verify> {
 
 /// `None` where a key is missing, and for the scheme `none`.
 fn build_scheme(kind: SchemeSpec, spec: VerifySpec) -> Option<Scheme> {
-    let url = value(spec.url);
-    let prefix = value(spec.prefix).unwrap_or_default();
+    let url = unplaced(spec.url);
+    let prefix = unplaced(spec.prefix).unwrap_or_default();
     Some(match kind {
         SchemeSpec::Named(preset) => Scheme::from_preset(preset, url),
         SchemeSpec::Basic => Scheme::Basic,
@@ -230,16 +230,16 @@ fn build_scheme(kind: SchemeSpec, spec: VerifySpec) -> Option<Scheme> {
         SchemeSpec::Token => Scheme::Token { header: spec.header?.value, prefix, id_header: None },
         SchemeSpec::Hmac => Scheme::Hmac(Box::new(Hmac {
             header: spec.header?.value,
-            algorithm: value(spec.algorithm).unwrap_or(Algorithm::Sha256),
-            encoding: value(spec.encoding).unwrap_or(Encoding::Hex),
+            algorithm: unplaced(spec.algorithm).unwrap_or(Algorithm::Sha256),
+            encoding: unplaced(spec.encoding).unwrap_or(Encoding::Hex),
             prefix,
-            separator: value(spec.separator).filter(|separator| !separator.is_empty()),
+            separator: unplaced(spec.separator).filter(|separator| !separator.is_empty()),
             signed: spec.signed.map_or_else(Template::body, |signed| signed.value.template),
-            timestamp: value(spec.timestamp_header)
+            timestamp: unplaced(spec.timestamp_header)
                 .map(|name| Timestamp::Header(name, TimeFormat::Seconds)),
-            id_header: value(spec.id_header),
+            id_header: unplaced(spec.id_header),
             url,
-            secret_encoding: value(spec.secret_encoding).unwrap_or(Encoding::Raw),
+            secret_encoding: unplaced(spec.secret_encoding).unwrap_or(Encoding::Raw),
             secret_prefix: String::new(),
         })),
     })
@@ -254,21 +254,21 @@ fn build_task(spec: TaskSpec, intake: &mut Intake<'_>) -> Option<TaskRules> {
         id: id?,
         time,
         id_property: spec.id_property?.value,
-        on_missing: value(spec.on_missing).unwrap_or(OnMissing::Fail),
-        updated_at_property: value(spec.updated_at_property),
+        on_missing: unplaced(spec.on_missing).unwrap_or(OnMissing::Fail),
+        updated_at_property: unplaced(spec.updated_at_property),
     })
 }
 
 fn build_property(spec: PropertySpec, intake: &mut Intake<'_>) -> Option<Property> {
-    let input = match value(spec.form) {
+    let input = match unplaced(spec.form) {
         _ if spec.owner.is_some() => Input::Owner,
-        Some(Form::DateTime) => Input::DateTime(value(spec.at).unwrap_or_else(Clock::midnight)),
+        Some(Form::DateTime) => Input::DateTime(unplaced(spec.at).unwrap_or_else(Clock::midnight)),
         Some(Form::Date) => Input::Date,
         None => Input::Text,
     };
     let expression = intake.add(spec.owner.or(spec.from))?;
-    let otherwise = value(spec.otherwise);
-    let unknown = match (value(spec.unmapped), &otherwise) {
+    let otherwise = unplaced(spec.otherwise);
+    let unknown = match (unplaced(spec.unmapped), &otherwise) {
         (Some(unknown), _) => unknown,
         (None, Some(text)) => Unknown::Write(text.clone()),
         (None, None) => Unknown::Fail,

@@ -1,11 +1,16 @@
 //! A source file as text: its places, and its problems.
 
 use std::cell::RefCell;
+use std::io;
 
 use super::problem::Problem;
 
 /// How many problems of one file are told.
 const PROBLEMS: usize = 100;
+
+/// The largest source file, in bytes; the largest shipped one has 7 KB. A larger file would hold up
+/// the start.
+const LARGEST: usize = 256 * 1024;
 
 /// A file as it was read.
 pub struct SourceFile {
@@ -14,7 +19,43 @@ pub struct SourceFile {
     /// The source's name: the file's name without its ending.
     pub name: String,
     /// The text, or why it can't be read.
-    pub text: Result<String, String>,
+    pub text: Result<String, NoText>,
+}
+
+/// Why a source file has no text. The rest of a sentence that begins with the file.
+#[derive(Debug, thiserror::Error)]
+pub enum NoText {
+    /// The file can't be read.
+    #[error("can't be read: {0}")]
+    Unreadable(#[from] io::Error),
+    /// With its size in bytes.
+    #[error("has {0} bytes, and a source file has at most {max}; is it one?", max = LARGEST)]
+    TooLarge(usize),
+    /// Its bytes are no text.
+    #[error("is not UTF-8 text")]
+    NotUtf8(#[from] std::string::FromUtf8Error),
+}
+
+impl SourceFile {
+    /// A file by its bytes, or by the error of reading them.
+    #[must_use]
+    pub fn from_bytes(file: &str, name: &str, bytes: io::Result<Vec<u8>>) -> Self {
+        Self { file: file.to_owned(), name: name.to_owned(), text: text(bytes) }
+    }
+
+    /// A file by its text.
+    #[must_use]
+    pub fn from_text(file: &str, name: &str, text: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), name: name.to_owned(), text: Ok(text.into()) }
+    }
+}
+
+fn text(bytes: io::Result<Vec<u8>>) -> Result<String, NoText> {
+    let bytes = bytes?;
+    if bytes.len() > LARGEST {
+        return Err(NoText::TooLarge(bytes.len()));
+    }
+    Ok(String::from_utf8(bytes)?)
 }
 
 /// The problems of a file, collected while it is read.

@@ -28,7 +28,7 @@ mod warnings;
 
 pub use build::{Proof, Source, Verify};
 pub use demand::{Asks, Demand, demands};
-pub use file::SourceFile;
+pub use file::{NoText, SourceFile};
 pub use map::{Event, Mapped, NotMapped};
 pub use problem::{Problem, Warning};
 pub use verification::shared_secrets;
@@ -70,7 +70,7 @@ impl Sources {
         let mut drafts = Vec::new();
         for file in files {
             if let Err(why) = &file.text {
-                problems.push(Problem::of_file(&file.file, why.as_str()));
+                problems.push(Problem::of_file(&file.file, why.to_string()));
             }
             drafts.extend(Draft::read(file, &mut expressions));
         }

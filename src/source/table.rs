@@ -19,7 +19,7 @@ pub(super) struct Placed<T> {
 }
 
 /// The value without its place, if there is one.
-pub(super) fn value<T>(placed: Option<Placed<T>>) -> Option<T> {
+pub(super) fn unplaced<T>(placed: Option<Placed<T>>) -> Option<T> {
     placed.map(|placed| placed.value)
 }
 

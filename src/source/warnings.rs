@@ -36,19 +36,19 @@ fn of_file(file: &SourceFile) -> Vec<Warning> {
 fn find_remarks(spec: &Spec) -> Vec<Remark> {
     let trial = try_all(spec);
     let mut remarks = verification::remarks(&spec.verify);
-    remarks.extend(stale(spec).or_else(|| hollow(spec, &trial)));
-    remarks.extend(failing(spec, &trial));
+    remarks.extend(find_dropped_changes(spec).or_else(|| find_tasks_without_subject(spec, &trial)));
+    remarks.extend(find_failures(spec, &trial));
     if let Some(id) = &spec.task.id {
-        remarks.extend(doubtful_id(id, &trial));
+        remarks.extend(find_doubtful_id(id, &trial));
     }
     for code in spec.task.codes() {
-        remarks.extend(needless(code, &trial));
+        remarks.extend(find_needless_default(code, &trial));
     }
     for property in &spec.properties {
         let Some(code) = property.code() else { continue };
-        match clearing(code, &trial) {
+        match find_clearing(code, &trial) {
             Some(remark) => remarks.push(remark),
-            None => remarks.extend(made_of_nothing(property, code, &trial)),
+            None => remarks.extend(find_text_of_nothing(property, code, &trial)),
         }
     }
     remarks
@@ -73,7 +73,7 @@ fn try_all(spec: &Spec) -> Trial<'_> {
 }
 
 /// `updated_at_property` for a sender whose events carry only the changed fields.
-fn stale(spec: &Spec) -> Option<Remark> {
+fn find_dropped_changes(spec: &Spec) -> Option<Remark> {
     let property = spec.task.updated_at_property.as_ref()?;
     let preset = spec.verify.preset()?;
     if !preset.partial_events {
@@ -92,7 +92,7 @@ fn stale(spec: &Spec) -> Option<Remark> {
 ///
 /// Whether an event can make a task without a subject is found by trying: a subject that fails
 /// where the event lacks it keeps such a task from being made.
-fn hollow(spec: &Spec, trial: &Trial<'_>) -> Option<Remark> {
+fn find_tasks_without_subject(spec: &Spec, trial: &Trial<'_>) -> Option<Remark> {
     let on_missing = spec.task.on_missing.as_ref()?;
     spec.task.updated_at_property.as_ref()?;
     if on_missing.value != OnMissing::Create {
@@ -114,34 +114,34 @@ fn hollow(spec: &Spec, trial: &Trial<'_>) -> Option<Remark> {
     if sends_whole_tickets && !is_partial {
         return None;
     }
-    Some(Remark::about(on_missing, HOLLOW))
+    Some(Remark::about(on_missing, WITHOUT_SUBJECT))
 }
 
-const HOLLOW: &str = "whichever event comes first makes the task, and if it carries only what \
-     changed, the task has no subject: the event that has it is older, and dropped as `stale`; \
-     if this sender's events don't always carry the whole ticket, leave `updated_at_property` \
-     out, or let `when` pass only those that do (`hs_task_subject = '.title | strings // \
-     error(\"no title\")'` refuses the others)";
+const WITHOUT_SUBJECT: &str = "whichever event comes first makes the task, and if it carries only \
+     what changed, the task has no subject: the event that has it is older, and dropped as \
+     `stale`; if this sender's events don't always carry the whole ticket, leave \
+     `updated_at_property` out, or let `when` pass only those that do (`hs_task_subject = '.title \
+     | strings // error(\"no title\")'` refuses the others)";
 
 /// `when`, and the expressions that are evaluated after it, if they fail on an event without body,
 /// headers and query.
-fn failing(spec: &Spec, trial: &Trial<'_>) -> Vec<Remark> {
+fn find_failures(spec: &Spec, trial: &Trial<'_>) -> Vec<Remark> {
     if let Some(when) = &spec.event.when {
-        if let Some(failed) = fails(when, FAILED_WHEN, trial) {
+        if let Some(failed) = find_failure(when, FAILED_WHEN, trial) {
             return vec![failed];
         }
         if !trial.passes(when.value.as_str()) {
             return Vec::new();
         }
     }
-    let mut failing = Vec::new();
+    let mut failures = Vec::new();
     for code in [&spec.event.id, &spec.event.time, &spec.task.each].into_iter().flatten() {
-        failing.extend(fails(code, FAILED_LATER, trial));
+        failures.extend(find_failure(code, FAILED_LATER, trial));
     }
-    failing
+    failures
 }
 
-fn fails(code: &Placed<Code>, consequence: &str, trial: &Trial<'_>) -> Option<Remark> {
+fn find_failure(code: &Placed<Code>, consequence: &str, trial: &Trial<'_>) -> Option<Remark> {
     let failure = trial.fails(code.value.as_str())?;
     let message = format!(
         "an event that lacks the field or header fails here ({failure}), so it is \
@@ -161,7 +161,7 @@ const FAILED_LATER: &str = "a failed update; write a `when` that filters such ev
 ///
 /// Each value that is put into text is judged by itself, because another one may keep the id from
 /// being made. One that uses a variable or a function of the expression can't be.
-fn doubtful_id(id: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
+fn find_doubtful_id(id: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
     let parts = syntax::interpolated(id.value.as_str());
     let text_of = |expression: &str| string_or_number(&trial.gives(expression)?);
     let is_doubtful = |part: &str| match trial.gives(part) {
@@ -202,7 +202,7 @@ fn is_hollow(given: &str, parts: &[&str]) -> bool {
 ///
 /// Whole expressions are tried; and each value in a text, unless the expression decides by itself
 /// when it is made.
-fn made_of_nothing(
+fn find_text_of_nothing(
     property: &PropertySpec,
     code: &Placed<Code>,
     trial: &Trial<'_>,
@@ -246,7 +246,7 @@ fn text_given(expression: &str, trial: &Trial<'_>) -> Option<String> {
 }
 
 /// `// ""` in an expression of `[task]` that gives empty text by it.
-fn needless(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
+fn find_needless_default(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
     let expression = code.value.as_str();
     let offset = syntax::empty_alternative(expression)?;
     let given = string_or_number(&trial.gives(expression)?)?;
@@ -260,7 +260,7 @@ const FAILS: &str = "`// \"\"` only hides that the event lacks the field: empty 
 ///
 /// One in a branch that such an event doesn't take, as in `if .a then .b // "" else .c end`, is not
 /// found.
-fn clearing(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
+fn find_clearing(code: &Placed<Code>, trial: &Trial<'_>) -> Option<Remark> {
     let expression = code.value.as_str();
     let is_constant = matches!(expression.trim(), "\"\"" | "[]");
     if is_constant || !text_given(expression, trial)?.is_empty() {

@@ -62,8 +62,7 @@ fn the_pattern_of_the_documentation_costs_what_its_text_does() {
         [properties]
         hs_task_subject = '.body | gsub("\\s+"; " ") | cut(100)'
     "#;
-    let file =
-        SourceFile { file: "desk".to_owned(), name: "desk".to_owned(), text: Ok(text.to_owned()) };
+    let file = SourceFile::from_text("desk", "desk", text);
     let sources = Sources::read(&[file]);
     let Found::Source(source) = sources.find("/desk") else { panic!("{:?}", sources.problems()) };
     let of = |words: usize| {

@@ -123,14 +123,13 @@ fn side_by_side(calls: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 fn told(outcome: &Outcome) -> (String, &str) {
-    let reason = |reason: Value| reason.as_str().unwrap_or_default().to_owned();
     match outcome {
         Outcome::Updated(_) => ("updated".to_owned(), ""),
         Outcome::Created(_) => ("created".to_owned(), ""),
         Outcome::Merged => ("merged".to_owned(), ""),
-        Outcome::Filtered(why, detail) => (format!("filtered {}", reason(json!(why))), detail),
-        Outcome::Retry(why, detail) => (format!("retry {}", reason(json!(why))), detail),
-        Outcome::Failed(why, detail) => (format!("failed {}", reason(json!(why))), detail),
+        Outcome::Filtered(why, detail) => (format!("filtered {}", why.as_str()), detail),
+        Outcome::Retry(why, detail) => (format!("retry {}", why.as_str()), detail),
+        Outcome::Failed(why, detail) => (format!("failed {}", why.as_str()), detail),
         other => (format!("{other:?}").to_lowercase(), ""),
     }
 }

@@ -191,11 +191,7 @@ fn every_fault_of_the_durable_mode_has_a_test_that_shows_it() {
 fn the_complete_source_file_of_the_reference_is_sound() {
     let page = read(&root().join("docs/source-files.md"));
     let text = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let file = SourceFile {
-        file: "example".to_owned(),
-        name: "github".to_owned(),
-        text: Ok(text.to_owned()),
-    };
+    let file = SourceFile::from_text("example", "github", text);
     assert_eq!(Sources::read(std::slice::from_ref(&file)).problems(), []);
     assert_eq!(warnings(&[file]), []);
 }

@@ -128,7 +128,7 @@ fn from_json(value: &Val) -> Result<Val, Error<Val>> {
         return Err(Error::typ(value.clone(), "string"));
     };
     let read = Json::parse(&String::from_utf8_lossy(bytes)).and_then(|json| json::read(&json));
-    read.map_err(|why| Error::str(why.summary().replace("body", "text")))
+    read.map_err(|why| Error::str(why.summary("text")))
 }
 
 /// `plain`: HTML or Atlassian rich text as text; another value passes unchanged.

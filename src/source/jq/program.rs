@@ -13,7 +13,7 @@ use super::code::{Code, NOTE};
 use super::data::{Data, Kind, Shared};
 use super::mistake::Mistake;
 use super::{functions, regex};
-use crate::text::shorten_shown;
+use crate::text::shorten_display;
 use crate::time::Time;
 
 /// The longest message of a failed expression that is passed on, in characters: jaq quotes the
@@ -195,7 +195,7 @@ impl Scope<'_> {
         outputs.into_iter().flatten().map(|output| match output {
             Ok(value) => Ok(value),
             Err(exception) => Err(match exception.get_err() {
-                Ok(error) => Failure::Error(shorten_shown(&error, LONGEST_MESSAGE)),
+                Ok(error) => Failure::Error(shorten_display(&error, LONGEST_MESSAGE)),
                 Err(_) => Failure::Halted,
             }),
         })

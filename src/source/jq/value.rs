@@ -7,7 +7,7 @@ use jaq_json::Num;
 use jaq_json::Val;
 
 use super::html::{LONGEST, utf16_units};
-use crate::text::shorten_shown;
+use crate::text::shorten_display;
 
 /// The most digits that a number has beyond those in the payload: `1e999999` is no reason to write
 /// a million zeros.
@@ -119,7 +119,7 @@ fn part(value: &Val) -> Result<Option<Cow<'_, str>>, NotText> {
         Val::Bool(false) => Ok(Some("false".into())),
         Val::Num(number) => match decimal(number) {
             Some(text) => Ok(Some(text.into())),
-            None => Err(NotText::LongNumber(shorten_shown(value, SHOWN))),
+            None => Err(NotText::LongNumber(shorten_display(value, SHOWN))),
         },
         Val::TStr(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Some(text.into())),

@@ -76,6 +76,6 @@ fn what_can_be_read_of_a_broken_file_is_asked_all_the_same() {
     let toml = "[task]\nid_property = \"hs_object_id\"\n[properties]\nBad = '.a'\na = { from = '.a |', otherwise = 1 }\nb = 7\n";
     assert_eq!(asked(&file("desk", toml)), ["5:1 a Writing", "6:1 b Writing"]);
     assert_eq!(asked(&file("desk", "not TOML")), [""; 0]);
-    let unreadable = SourceFile { text: Err("is not UTF-8 text".to_owned()), ..file("desk", "") };
+    let unreadable = SourceFile::from_bytes("desk", "desk", Ok(b"\xff".to_vec()));
     assert_eq!(asked(&unreadable), [""; 0]);
 }

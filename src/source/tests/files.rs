@@ -112,11 +112,8 @@ fn a_broken_file_leaves_the_others_working_and_unknown_paths_broken() {
         ),
         Err("permission denied"),
     ] {
-        let broken = SourceFile {
-            file: "sources/broken.toml".to_owned(),
-            name: "broken".to_owned(),
-            text: broken.map(str::to_owned).map_err(str::to_owned),
-        };
+        let bytes = broken.map(|text| text.as_bytes().to_vec()).map_err(std::io::Error::other);
+        let broken = SourceFile::from_bytes("sources/broken.toml", "broken", bytes);
         let sources = Sources::read(&[broken, file("desk", RIGHT)]);
         assert!(!sources.problems().is_empty());
         assert!(
@@ -134,9 +131,8 @@ fn a_broken_file_leaves_the_others_working_and_unknown_paths_broken() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_reported_as_a_whole() {
-    let text = Err("can't be read: denied".to_owned());
-    let sources =
-        Sources::read(&[SourceFile { file: "sources/x.toml".into(), name: "x".into(), text }]);
+    let denied = Err(std::io::Error::other("denied"));
+    let sources = Sources::read(&[SourceFile::from_bytes("sources/x.toml", "x", denied)]);
     assert_eq!(lines(&sources), ["sources/x.toml: can't be read: denied"]);
 }
 

@@ -125,11 +125,7 @@ fn property(p: &str, body: &str) -> String {
 }
 
 fn file(name: &str, toml: &str) -> SourceFile {
-    SourceFile {
-        file: format!("sources/{name}.toml"),
-        name: name.to_owned(),
-        text: Ok(toml.to_owned()),
-    }
+    SourceFile::from_text(&format!("sources/{name}.toml"), name, toml)
 }
 
 /// The warnings about a file but the one that it verifies nothing, as most of these do.

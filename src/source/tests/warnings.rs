@@ -489,8 +489,7 @@ fn the_address_of_the_samples_is_not_the_one_that_was_registered() {
 #[test]
 fn files_with_problems_have_the_warnings_that_can_be_told() {
     let broken = "[task]\nid = '.a |'\n[properties]\na = '.a // \"\"'\nb = 7\nc = '.c )'\n";
-    let unreadable = Err("can't be read: denied".to_owned());
-    let unreadable = SourceFile { file: "x".to_owned(), name: "x".to_owned(), text: unreadable };
+    let unreadable = SourceFile::from_bytes("x", "x", Err(std::io::Error::other("denied")));
     let found =
         warnings(&[file("broken", broken), file("no", "not TOML"), unreadable, file("empty", "")]);
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();
