@@ -23,6 +23,7 @@ mod signed;
 mod sim;
 mod terminal;
 mod test;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ enum Command {
     Test(test::Arguments),
     Event(event::Arguments),
     Send(send::Arguments),
+    Verify(verify::Arguments),
     Schema(schema::Arguments),
     Replay(replay::Arguments),
     Sim(sim::Arguments),
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),

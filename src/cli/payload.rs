@@ -111,6 +111,18 @@ pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Resu
     deliver(source, &Payload { name, bytes }, headers, &[])
 }
 
+/// Reads a delivery as it was received: of a complete Lambda event with its own time of arrival.
+pub(super) fn received(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery> {
+    let name = file.display().to_string();
+    let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
+    let mut delivery = deliver(source, &Payload { name, bytes: bytes.clone() }, headers, &[])?;
+    if let Ok(event) = from_event(&bytes) {
+        delivery.arrived = event.arrived;
+        delivery.method = event.method;
+    }
+    Ok(delivery)
+}
+
 /// A payload as a delivery to a source, with additional headers of the form `Name: value` and
 /// fields of the query of the form `name=value`.
 pub(super) fn deliver(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use secrecy::SecretString;
 
 use super::cases::Secrets;
@@ -19,6 +19,16 @@ pub(super) struct Signed {
     /// File with the body, or with a complete Lambda event, which is signed anew; - is standard
     /// input
     payload: PathBuf,
+    #[command(flatten)]
+    secret: SecretChoice,
+    /// A header that the sender sets, such as "X-GitHub-Event: issues"
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+}
+
+/// The arguments that say the webhook's secret.
+#[derive(Debug, clap::Args)]
+pub(super) struct SecretChoice {
     /// The webhook's secret. Without this and --secret-file it is the source's in
     /// events/secrets.json
     #[arg(long, conflicts_with = "secret_file")]
@@ -26,9 +36,6 @@ pub(super) struct Signed {
     /// File with the webhook's secret, which keeps it out of the shell's history
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
-    /// A header that the sender sets, such as "X-GitHub-Event: issues"
-    #[arg(long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
 }
 
 impl Signed {
@@ -38,13 +45,17 @@ impl Signed {
         let source = payload::source(&sources, &self.source)?;
         let mut delivery = payload::delivery(source, &self.payload, &self.headers)?;
         if let Some(proof) = &source.verify.proof {
-            proof.scheme.sign(&mut delivery, &self.secret(source)?)?;
+            let secrets = self.secret.of_source(source)?;
+            let secret = secrets.first().context("the source has no secret to sign with")?;
+            proof.scheme.sign(&mut delivery, secret)?;
         }
         Ok(delivery)
     }
+}
 
-    /// The secret to sign with. A doubtful one is a warning.
-    fn secret(&self, source: &Source) -> Result<SecretString> {
+impl SecretChoice {
+    /// The secrets that a source accepts. A doubtful one is a warning.
+    pub(super) fn of_source(&self, source: &Source) -> Result<Vec<SecretString>> {
         let secrets = match (&self.secret, &self.secret_file) {
             (Some(secret), _) => vec![secret.clone()],
             (None, Some(file)) => vec![read(file)?],
@@ -54,8 +65,7 @@ impl Signed {
         if let Some(doubt) = doubtful_secrets::doubt(source, &secrets, may_be_samples) {
             eprintln!("warning: {doubt}");
         }
-        // A scheme without a secret has none.
-        Ok(secrets.into_iter().next().unwrap_or_default())
+        Ok(secrets)
     }
 }
 

@@ -37,6 +37,7 @@ use crate::time::Time;
 use names::names_a_secret;
 
 /// A request as it came, not yet trusted in any way.
+#[derive(Clone)]
 pub struct Delivery {
     /// The HTTP method, which some schemes sign.
     pub method: Method,

@@ -5,6 +5,7 @@ mod check;
 mod explain;
 mod schema;
 mod send;
+mod verify;
 
 use std::path::Path;
 use std::process::Output;
