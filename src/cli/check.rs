@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     } else {
         findings.print(arguments.format)?;
     }
-    findings.into_result(arguments.format, arguments.strict)
+    findings.into_result(&files, arguments.format, arguments.strict)
 }
 
 /// The warnings about each file, and about the secrets of the samples.

@@ -5,7 +5,11 @@ use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use super::shared;
-use crate::source::{Problem, Warning};
+use crate::source::{Problem, SourceFile, Warning};
+use crate::text::shorten;
+
+/// The longest line that is shown, in characters.
+const WIDTH: usize = 120;
 
 /// The form in which findings are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -64,17 +68,42 @@ impl Findings {
         }
     }
 
-    /// Fails with problems, and if `strict` with warnings.
-    pub(super) fn into_result(self, format: Format, strict: bool) -> Result<()> {
+    /// Fails with problems, each with its line of the files, and if `strict` with warnings.
+    pub(super) fn into_result(
+        self,
+        files: &[SourceFile],
+        format: Format,
+        strict: bool,
+    ) -> Result<()> {
         let (problems, warnings) = (self.problems.len(), self.warnings.len());
         if problems == 0 && !(strict && warnings > 0) {
             return Ok(());
         }
         match format {
-            Format::Text if problems > 0 => Err(shared::join(&self.problems)),
+            Format::Text if problems > 0 => {
+                let with_line = |problem: &Problem| format!("{problem}{}", excerpt(problem, files));
+                Err(shared::join(&self.problems.iter().map(with_line).collect::<Vec<_>>()))
+            }
             _ => Err(anyhow!("{} and {}", count(problems, "problem"), count(warnings, "warning"))),
         }
     }
+}
+
+/// The line of a problem, with a caret below its column; nothing where that is too far to the
+/// right, or the file as a whole is meant.
+fn excerpt(problem: &Problem, files: &[SourceFile]) -> String {
+    let file = files.iter().find(|file| file.file == problem.file);
+    let Some(Ok(text)) = file.map(|file| &file.text) else { return String::new() };
+    let Some(line) = problem.line.checked_sub(1).and_then(|index| text.lines().nth(index)) else {
+        return String::new();
+    };
+    if problem.column > WIDTH {
+        return String::new();
+    }
+    // A tab stays one, so that the caret stands below its character.
+    let before = line.chars().take(problem.column - 1);
+    let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    format!("\n    {}\n    {indent}^", shorten(line, WIDTH))
 }
 
 fn count(number: usize, thing: &str) -> String {

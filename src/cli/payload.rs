@@ -33,7 +33,7 @@ pub(super) fn only(mut files: Vec<SourceFile>, names: &[String]) -> Result<Vec<S
     for name in names {
         if !files.iter().any(|file| file.name == *name) {
             let known: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-            bail!("There is no source {name:?}; there are: {}.", known.join(", "));
+            return Err(no_source(name, &known));
         }
     }
     files.retain(|file| names.is_empty() || names.contains(&file.name));
@@ -72,7 +72,17 @@ pub(super) fn source<'s>(sources: &'s Sources, name: &str) -> Result<&'s Source>
         return Ok(source);
     }
     let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
-    bail!("There is no source {name:?}; there are: {}.", names.join(", "))
+    Err(no_source(name, &names))
+}
+
+fn no_source(name: &str, known: &[&str]) -> Error {
+    let nearest = known.iter().min_by_key(|other| strsim::damerau_levenshtein(name, other));
+    match nearest {
+        Some(nearest) if strsim::damerau_levenshtein(name, nearest) <= 2 => {
+            anyhow!("There is no source {name:?}; did you mean {nearest:?}?")
+        }
+        _ => anyhow!("There is no source {name:?}; there are: {}.", known.join(", ")),
+    }
 }
 
 /// The bytes of a payload, and its name.

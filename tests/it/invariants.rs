@@ -208,6 +208,27 @@ fn has_all(page: &str, names: impl IntoIterator<Item = String>) {
 }
 
 #[test]
+fn every_command_is_in_the_page_about_the_tool() {
+    let code = read(&root().join("src/cli/mod.rs"));
+    let commands = code.split("enum Command {").nth(1).unwrap().split('}').next().unwrap();
+    let page = read(&root().join("docs/cli.md"));
+    let mut count = 0;
+    for variant in commands.lines().filter_map(|line| line.trim().split_once('(')) {
+        let name = variant.0.to_lowercase();
+        // Help doesn't show these two: `check` and `make` run them.
+        if !["judge", "demo"].contains(&name.as_str()) {
+            assert!(
+                page.contains(&format!("| `taskhook {name} "))
+                    || page.contains(&format!("| `taskhook {name}`")),
+                "{name}"
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 7, "{count} commands");
+}
+
+#[test]
 fn every_setting_is_in_the_page_about_deploying() {
     let settings = code("settings.rs").remove(0).1 + &code("files.rs").remove(0).1;
     let is_setting = |word: &&str| word.starts_with("TASKHOOK_") || word.starts_with("HUBSPOT_");

@@ -88,7 +88,9 @@ async fn everything_that_the_portal_does_not_take_is_told_with_its_place() {
     let expected: Vec<_> =
         expected.iter().map(|line| format!("{}:{line}\n", file.display())).collect();
     let said = text(&output.stderr);
-    let problems = said.lines().filter(|line| !line.contains(": warning: "));
+    // Without the lines of the file that are shown below each.
+    let is_problem = |line: &&str| !line.starts_with("    ") && !line.contains(": warning: ");
+    let problems = said.lines().filter(is_problem);
     assert_eq!(problems.collect::<Vec<_>>(), expected.concat().lines().collect::<Vec<_>>());
 }
 
@@ -280,5 +282,19 @@ async fn some_sources_are_checked_alone() {
     assert!(!taskhook(&sources, &["check"]).await.status.success());
     assert!(taskhook(&sources, &["check", "desk"]).await.status.success());
     let unknown = taskhook(&sources, &["check", "dusk"]).await;
-    assert_eq!(text(&unknown.stderr), "There is no source \"dusk\"; there are: broken, desk.\n");
+    assert_eq!(text(&unknown.stderr), "There is no source \"dusk\"; did you mean \"desk\"?\n");
+    let unknown = taskhook(&sources, &["check", "github"]).await;
+    assert_eq!(text(&unknown.stderr), "There is no source \"github\"; there are: broken, desk.\n");
+}
+
+#[tokio::test]
+async fn a_problem_is_shown_in_its_line() {
+    let sim = portal().await;
+    let (sources, _) = files("check-caret", &sim, &doubtful("\"ä\t\" | frobnicate")).await;
+    let told = text(&taskhook(&sources, &["check"]).await.stderr);
+    let line = "hs_task_subject = '\"ä\t\" | frobnicate'";
+    let indent = format!("{}\t{}", " ".repeat(21), " ".repeat(4));
+    let expected =
+        format!("desk.toml:7:27: there is no function frobnicate\n    {line}\n    {indent}^\n");
+    assert!(told.ends_with(&expected), "{told}");
 }
