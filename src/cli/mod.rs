@@ -3,6 +3,7 @@
 mod cases;
 mod check;
 mod check_portal;
+mod completions;
 mod dead_letters;
 mod demand;
 mod demo;
@@ -27,7 +28,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Turns webhooks of ticket systems into updates of HubSpot tasks.
 #[derive(Debug, Parser)]
@@ -49,6 +50,7 @@ enum Command {
     Schema(schema::Arguments),
     Replay(replay::Arguments),
     Sim(sim::Arguments),
+    Completions(completions::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments, &mut Arguments::command()),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     match result {

@@ -384,3 +384,16 @@ fn a_reader_that_has_had_enough_is_no_problem() {
     let output = output.unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
 }
+
+#[tokio::test]
+async fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = taskhook(Path::new("sources"), &["completions", shell]).await;
+        assert!(output.status.success(), "{shell}: {}", text(&output.stderr));
+        let script = text(&output.stdout);
+        for command in ["check", "explain", "verify", "replay"] {
+            assert!(script.contains(command), "{command} is not in the script for {shell}");
+        }
+        assert!(!script.contains("judge"), "{shell} completes what help hides");
+    }
+}
