@@ -69,7 +69,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments, &mut Arguments::command()),
+        Command::Completions(arguments) => completions::run(&arguments, &Arguments::command()),
         Command::Demo(arguments) => demo::run(&arguments),
     };
     match result {
