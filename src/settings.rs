@@ -359,7 +359,9 @@ impl<'v> Reader<'v> {
     fn dead_letter_url(&mut self) -> Option<String> {
         const NAME: &str = "TASKHOOK_DEAD_LETTER_URL";
         let url = self.url(NAME, PlainHttp::Anywhere)?;
-        if self.get(QUEUE_URL).is_some_and(|queue| queue.trim_end_matches('/') == url) {
+        // A wrong queue address is reported where it is read.
+        let queue = self.get(QUEUE_URL).and_then(|text| address(&text, PlainHttp::Anywhere).ok());
+        if queue.as_ref() == Some(&url) {
             let message = "it is the queue for updates; name another, or dead letters would go \
                            round and round";
             self.problem(NAME, message.to_owned());
@@ -570,6 +572,19 @@ mod tests {
                     "{name} {bad}: {problems:?}"
                 );
                 assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn dead_letters_never_go_into_the_queue_of_updates_however_its_address_is_written() {
+        let queue = "https://sqs.eu-central-1.amazonaws.com/1/updates.fifo";
+        for same in [queue, "https://SQS.eu-central-1.amazonaws.com:443/1/updates.fifo"] {
+            let variables = [(QUEUE_URL, queue), ("TASKHOOK_DEAD_LETTER_URL", same)];
+            let variables_turned = [(QUEUE_URL, same), ("TASKHOOK_DEAD_LETTER_URL", queue)];
+            for variables in [variables, variables_turned] {
+                let problems = worker(&variables).unwrap_err();
+                assert_eq!(names(&problems), ["TASKHOOK_DEAD_LETTER_URL"], "{variables:?}");
             }
         }
     }

@@ -193,6 +193,18 @@ impl<'h> Calls<'h> {
     }
 }
 
+impl Calls<'_> {
+    /// Reports calls that were forbidden, if the time ended before it was known because of what.
+    pub(super) fn report_forbidden(&self) {
+        for forbidden in [&self.reads, &self.writes] {
+            let forbidden = lock(forbidden);
+            if let (Some(call), false) = (forbidden.calls.first(), forbidden.was_told) {
+                tracing::error!("set-up: {}", call.detail);
+            }
+        }
+    }
+}
+
 impl Forbidden {
     /// Whether a call may be forbidden because of a row. Where two calls without a row in
     /// common are forbidden in the same words, and none has passed, it is the token's fault.

@@ -63,6 +63,7 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant, obser
     } else {
         send::all(&calls, rows, &mut ledger).await;
     }
+    calls.report_forbidden();
     Ended { outcomes: ledger.finish(), wait: calls.wait() }
 }
 

@@ -10,8 +10,8 @@ use super::ledger::Ledger;
 use super::progress::{End, Progress};
 use super::row::Row;
 use super::schedule::Part;
-use super::{account, owners, plan, read};
-use crate::hubspot::{Call, Error};
+use super::{account, blame, owners, plan, read};
+use crate::hubspot::{Call, Error, Refusal};
 use crate::outcome::Outcome;
 use crate::update::{OnMissing, TaskKey};
 
@@ -99,8 +99,10 @@ async fn send_parts(calls: &Calls<'_>, call: Call, progress: &mut Progress<'_>) 
 async fn send_part(calls: &Calls<'_>, call: Call, mut part: Part) -> (Part, End) {
     let end = match calls.write(call, &part.rows).await {
         Ok(answer) => End::Answered(answer),
-        // The refusal says nothing of the try before.
-        Err(Error::Refused(refusal)) if refusal.is_repeated && !part.was_lost => {
+        // The refusal says nothing of the try before, unless no request of this kind can pass.
+        Err(Error::Refused(refusal))
+            if refusal.is_repeated && !part.was_lost && !is_about_all(&refusal, &part) =>
+        {
             End::Lost(read::back(calls, std::mem::take(&mut part.rows)).await)
         }
         Err(Error::Refused(refusal)) => End::Refused(refusal),
@@ -109,6 +111,12 @@ async fn send_part(calls: &Calls<'_>, call: Call, mut part: Part) -> (Part, End)
         Err(Error::Lost) => End::Lost(read::back(calls, std::mem::take(&mut part.rows)).await),
     };
     (part, end)
+}
+
+/// Whether a refusal of a part would meet any other part as well.
+fn is_about_all(refusal: &Refusal, part: &Part) -> bool {
+    let id_property = part.rows.first().map_or("", |row| row.task.id_property.as_str());
+    blame::is_about_all(refusal, id_property)
 }
 
 /// Looks refused owners up anew. Returns the rows that are to be sent again.

@@ -312,7 +312,7 @@ fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
         Failure::NoConnection | Failure::Broken | Failure::TimedOut => return,
     };
     // A batch may be forbidden because of one of its rows: who sent it finds out, and tells once.
-    let is_forbidden_batch = status == 403 && request.method == Method::POST;
+    let is_forbidden_batch = status == 403 && request.path.contains("/batch/");
     let (level, what) = match decision {
         Decision::AtOnce | Decision::After(_) => {
             (Level::INFO, "a call to HubSpot is tried again".to_owned())

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use taskhook::outcome::{Outcome, RetryReason};
+use taskhook::outcome::{FailReason, Outcome, RetryReason};
 use taskhook::sim::{Endpoint, Fault, Moment, Policy, Sim};
 use taskhook::update::{OnMissing, Update};
 
@@ -87,6 +87,20 @@ async fn an_answer_that_is_lost_twice_is_for_later_and_nothing_of_the_task_overt
     let outcomes = run(&sim, &[added(), update(0, 4, &[("tags", ";c")])]).await;
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Outcome::Updated(_))), "{outcomes:?}");
     assert_eq!(tags(&sim, "T-0").as_deref(), Some("b;c"));
+}
+
+#[tokio::test]
+async fn a_refusal_of_every_such_request_is_told_whatever_came_before() {
+    let sim = portal(1).await;
+    sim.fault(Fault { on: Endpoint::Update, ..Fault::status(502) });
+    let mut nowhere = update(0, 3, &[("hs_task_subject", "after")]);
+    nowhere.task.id_property = "nowhere".to_owned();
+    let outcomes = run(&sim, &[nowhere]).await;
+    assert!(
+        matches!(&outcomes[..], [Outcome::Failed(FailReason::UnknownProperty, _)]),
+        "{outcomes:?}"
+    );
+    assert_eq!(calls(&sim), ["update", "update"]);
 }
 
 #[tokio::test]
