@@ -292,6 +292,19 @@ async fn what_the_token_may_not_do_is_one_error_however_many_calls_find_it_out()
     }
 }
 
+#[tokio::test]
+async fn a_forbidden_call_is_an_error_although_the_time_ends_before_the_search() {
+    let tickets: Vec<_> = (1..=8).map(|id| json!({"id": id.to_string(), "subject": "a"})).collect();
+    let world = logging().variable("TASKHOOK_REPLY_WITHIN", "2s").start().await;
+    world.hubspot.fault(Fault { forever: false, ..forbidden() });
+    world.hubspot.fault(Fault { forever: true, delay_ms: 60_000, ..Fault::default() });
+    world.deliver(json!({"tickets": tickets})).await.is(503, "retry 8");
+    let lines = lines_since(&world.function, 0, "delivery", 1).await;
+    let errors = at(&lines, "ERROR");
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0]["message"].as_str().unwrap().contains("lacks a scope"));
+}
+
 /// HubSpot forbids every write of tasks.
 fn forbidden() -> Fault {
     Fault { on: Endpoint::Update, forever: true, ..Fault::status(403) }
