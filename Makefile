@@ -46,7 +46,7 @@ setup: .venv/.ready .local/node/.ready ## install the tools into .venv, and what
 	.venv/bin/python -m pip install --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-# HubSpot's client for Node, which only the tests run.
+# HubSpot's client for Node, and taplo, which only the tests run.
 .local/node/.ready: tests/package.json tests/package-lock.json
 	@node -e 'process.exit(Number(parseInt(process.versions.node) < 18))' && npm --version > /dev/null || \
 		{ echo "Node 18 or newer, with npm, is needed: the tests run HubSpot's own client for Node (https://nodejs.org)" >&2; exit 1; }

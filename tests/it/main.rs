@@ -16,6 +16,7 @@ mod cli;
 mod clients;
 mod cost;
 mod durable;
+mod editors;
 mod emulator;
 mod engine;
 mod handshakes;

@@ -1,0 +1,126 @@
+//! The schema by which editors complete and check source files, held against the reader itself: the
+//! reader says which keys and words it knows when it meets one that it doesn't.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use taskhook::source::{SourceFile, Sources};
+
+fn schema() -> Value {
+    serde_json::from_str(include_str!("../../schema/source.schema.json")).unwrap()
+}
+
+/// The problems of a source file with these lines in its tables.
+fn problems(verify: &str, event: &str, task: &str, properties: &str) -> String {
+    let text = format!(
+        "[verify]\n{verify}\n[event]\n{event}\n[task]\nid = '.id'\nid_property = \"ticket\"\n{task}\n\
+         [properties]\n{properties}\n"
+    );
+    let sources = Sources::read(&[SourceFile::from_text("sources/desk.toml", "desk", text)]);
+    told(&sources)
+}
+
+fn told(sources: &Sources) -> String {
+    let lines: Vec<_> = sources.problems().iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+/// The words in a list that ends a message, such as `known here: `.
+fn listed(problems: &str, before: &str) -> BTreeSet<String> {
+    let list = problems.split(before).nth(1).unwrap_or_else(|| panic!("no {before} in {problems}"));
+    let words = list.lines().next().unwrap().split(", ");
+    words.map(|word| word.trim_matches(['`', '"']).to_owned()).collect()
+}
+
+fn keys(schema: &Value) -> BTreeSet<String> {
+    schema["properties"].as_object().unwrap().keys().cloned().collect()
+}
+
+fn words(schema: &Value) -> BTreeSet<String> {
+    let words = schema["enum"].as_array().unwrap().iter();
+    words.map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+const NONE: &str = "scheme = \"none\"";
+const HMAC: &str = "scheme = \"hmac\"\nsecret = \"s\"\nheader = \"x-signature\"";
+const UNKNOWN: &str = "zzzzzzzz = 1";
+
+#[test]
+fn the_schema_for_editors_has_the_keys_that_the_reader_knows() {
+    let schema = schema();
+    let known = |problems: &str| listed(problems, "known here: ");
+    let tables = &schema["properties"];
+    let event = known(&problems(NONE, UNKNOWN, "", "a = '.a'"));
+    assert_eq!(keys(&tables["event"]), event);
+    assert_eq!(keys(&tables["task"]), known(&problems(NONE, "", UNKNOWN, "a = '.a'")));
+    let step = format!("a = {{ from = '.a', {UNKNOWN} }}");
+    let of_a_property = &tables["properties"]["additionalProperties"]["oneOf"][1];
+    assert_eq!(keys(of_a_property), known(&problems(NONE, "", "", &step)));
+    let root = Sources::read(&[SourceFile::from_text("desk.toml", "desk", UNKNOWN)]);
+    assert_eq!(keys(&schema), known(&told(&root)));
+
+    // Each scheme has keys of its own; the schema has those of all.
+    let mut of_verify = BTreeSet::new();
+    let named = "scheme = \"trello\"\nsecret = \"s\"\nurl = \"https://a.example\"";
+    let token = "scheme = \"token\"\nsecret = \"s\"\nheader = \"x-token\"";
+    for verify in [NONE, HMAC, named, token] {
+        of_verify.extend(known(&problems(&format!("{verify}\n{UNKNOWN}"), "", "", "a = '.a'")));
+    }
+    assert_eq!(keys(&tables["verify"]), of_verify);
+}
+
+#[test]
+fn the_schema_for_editors_has_the_words_that_the_reader_takes() {
+    let schema = schema();
+    let tables = &schema["properties"];
+    let verify = &tables["verify"]["properties"];
+    let schemes = problems("scheme = \"zzz\"\nsecret = \"s\"", "", "", "a = '.a'");
+    assert_eq!(words(&verify["scheme"]), listed(&schemes, "known: "));
+    for key in ["algorithm", "encoding", "secret_encoding"] {
+        let told = problems(&format!("{HMAC}\n{key} = \"zzz\""), "", "", "a = '.a'");
+        assert_eq!(words(&verify[key]), listed(&told, "write one of "), "{key}");
+    }
+    let told = problems(NONE, "", "on_missing = \"zzz\"", "a = '.a'");
+    let on_missing = &tables["task"]["properties"]["on_missing"];
+    assert_eq!(words(on_missing), listed(&told, "write one of "));
+    let steps = &tables["properties"]["additionalProperties"]["oneOf"][1]["properties"];
+    for key in ["as", "unmapped"] {
+        let told = problems(NONE, "", "", &format!("a = {{ from = '.a', {key} = \"zzz\" }}"));
+        assert_eq!(words(&steps[key]), listed(&told, "write one of "), "{key}");
+    }
+}
+
+/// Runs taplo in a folder, as an editor does: by its `.taplo.toml`. Returns whether the files there
+/// are right, and what it says.
+fn taplo(folder: &Path) -> (bool, String) {
+    let program = root().join(".local/node/node_modules/.bin/taplo");
+    let command =
+        Command::new(program).args(["check", "--colors", "never"]).current_dir(folder).output();
+    let output = command.unwrap_or_else(|error| panic!("`make setup` first: {error}"));
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn editors_find_every_shipped_file_right_and_a_misspelt_key_wrong() {
+    let (is_right, said) = taplo(root());
+    assert!(is_right && !said.contains("total=0"), "{said}");
+
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("editors");
+    for folder in ["sources", "schema"] {
+        std::fs::create_dir_all(copy.join(folder)).unwrap();
+    }
+    for file in [".taplo.toml", "schema/source.schema.json"] {
+        std::fs::copy(root().join(file), copy.join(file)).unwrap();
+    }
+    let text = std::fs::read_to_string(root().join("sources/tickets.toml")).unwrap();
+    let misspelt = text.replacen("on_missing ", "on_mising ", 1);
+    std::fs::write(copy.join("sources/tickets.toml"), misspelt).unwrap();
+    let (is_right, said) = taplo(&copy);
+    assert!(!is_right && said.contains("on_mising"), "{said}");
+}
