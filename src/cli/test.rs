@@ -199,24 +199,31 @@ fn compare(case: &Case, given: &Given) -> Result<()> {
         Some(why) => format!(" It is refused: {why}."),
         None => String::new(),
     };
-    let (before, now) = (text(&expected), text(&given.value));
-    let diff = TextDiff::from_lines(&before, &now);
-    let lines = diff.unified_diff().header(&name.to_string(), "what it gives").to_string();
+    let lines = diff(&name.to_string(), &text(&expected), &text(&given.value));
     bail!("not as expected.{why}\n{}", lines.trim_end())
 }
 
-/// Writes the result down as the expected one. Returns a remark if that changed the file.
+/// Writes the result down as the expected one. Returns a remark with the difference if that changed
+/// the file.
 fn write(case: &Case, given: &Given) -> Result<Option<String>> {
-    let (file, text) = (&case.expected, text(&given.value));
-    if std::fs::read_to_string(file).is_ok_and(|old| old == text) {
+    let (file, now) = (&case.expected, text(&given.value));
+    let before = std::fs::read_to_string(file).unwrap_or_default();
+    if before == now {
         return Ok(None);
     }
-    let name = file.display();
-    std::fs::write(file, text).map_err(|error| anyhow!("{name} can't be written: {error}."))?;
+    let name = file.display().to_string();
+    std::fs::write(file, &now).map_err(|error| anyhow!("{name} can't be written: {error}."))?;
+    let lines = if before.is_empty() { String::new() } else { diff(&name, &before, &now) };
     Ok(Some(match &given.refused {
-        Some(why) => format!("wrote {name}: refused, {why}\n"),
-        None => format!("wrote {name}\n"),
+        Some(why) => format!("wrote {name}: refused, {why}\n{lines}"),
+        None => format!("wrote {name}\n{lines}"),
     }))
+}
+
+/// The changed lines from one text to another.
+fn diff(name: &str, before: &str, now: &str) -> String {
+    let diff = TextDiff::from_lines(before, now);
+    diff.unified_diff().header(name, "what it gives").to_string()
 }
 
 fn text(value: &Value) -> String {

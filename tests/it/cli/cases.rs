@@ -180,7 +180,9 @@ async fn a_difference_is_shown_line_by_line_and_can_be_blessed() {
         )
     );
     let blessed = desk.test(&["--bless"]).await;
-    assert!(blessed.status.success() && text(&blessed.stdout).contains("done.expected.json"));
+    let said = text(&blessed.stdout);
+    assert!(blessed.status.success() && said.contains("done.expected.json"), "{said}");
+    assert!(said.contains("\n-        \"hs_task_status\": \"WAITING\""), "{said}");
     assert_eq!(desk.read("events/desk/done.expected.json"), expected);
     assert!(desk.test(&[]).await.status.success());
 }
