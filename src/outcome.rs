@@ -95,7 +95,7 @@ impl Outcome {
     /// Its kind, whatever remark it carries.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match self.without_note() {
+        match self {
             Self::Updated(_) => Kind::Updated,
             Self::Created(_) => Kind::Created,
             Self::Unchanged => Kind::Unchanged,
@@ -104,7 +104,8 @@ impl Outcome {
             Self::Filtered(..) => Kind::Filtered,
             Self::Queued => Kind::Queued,
             Self::Retry(..) => Kind::Retry,
-            Self::Failed(..) | Self::Noted(..) => Kind::Failed,
+            Self::Failed(..) => Kind::Failed,
+            Self::Noted(outcome, _) => outcome.kind(),
         }
     }
 

@@ -43,7 +43,8 @@ pub(super) struct Secrets {
     texts: BTreeMap<String, SecretString>,
 }
 
-const ANY_AGE: Tolerance = Tolerance(Duration::MAX);
+/// For events that were signed some time ago.
+pub(super) const ANY_AGE: Tolerance = Tolerance(Duration::MAX);
 
 const EXPECTED: &str = ".expected.json";
 

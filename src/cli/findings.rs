@@ -101,7 +101,7 @@ fn excerpt(problem: &Problem, files: &[SourceFile]) -> String {
         return String::new();
     }
     // A tab stays one, so that the caret stands below its character.
-    let before = line.chars().take(problem.column - 1);
+    let before = line.chars().take(problem.column.saturating_sub(1));
     let indent: String = before.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
     format!("\n    {}\n    {indent}^", shorten(line, WIDTH))
 }

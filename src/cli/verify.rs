@@ -1,17 +1,15 @@
 //! `taskhook verify`: whether a delivery is signed right, and what would make it right.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::cases::ANY_AGE;
 use super::signed::SecretChoice;
 use super::{payload, shared};
 use crate::delivery::{Algorithm, Delivery, Encoding, Hmac, Scheme, Tolerance};
 use crate::source::Proof;
-
-const ANY_AGE: Tolerance = Tolerance(Duration::MAX);
 
 /// Say whether a delivery's signature is right, and if not what would make it right
 ///

@@ -1,7 +1,8 @@
 //! The two functions, from Lambda's event to Lambda's answer.
 //!
 //! [`receive`] verifies and maps a delivery, [`dispatch`] sends its updates on their way, [`letters`]
-//! keeps what can't succeed; [`event`] and [`reply`] alone know requests and status codes.
+//! keeps what can't succeed. Requests and status codes are known in [`webhook`], [`event`] and
+//! [`reply`] alone.
 
 mod dispatch;
 mod event;
@@ -16,6 +17,9 @@ use std::fmt::Display;
 
 use crate::outcome::Kind;
 use summary::Summary;
+
+/// The longest reason in the log, in characters.
+const REASON: usize = 1000;
 
 /// Logs what became of a delivery, or of its updates in a batch of the queue. `retry` and `failed`
 /// are what alarms watch.

@@ -18,7 +18,7 @@ use super::event::{self, NotHttp, Request};
 use super::letters::DeadLetters;
 use super::receive::{self, Received, Rejected};
 use super::reply::{self, BODY, ProblemReply};
-use super::{log, or_log};
+use super::{REASON, log, or_log};
 use crate::delivery::{Answer, Delivery, Kept};
 use crate::secrets::SecretRef;
 use crate::services::Services;
@@ -37,9 +37,6 @@ const HANDSHAKES: usize = 100;
 
 /// The longest text of a stranger in the log, such as a path, in characters.
 const STRANGERS: usize = 200;
-
-/// The longest reason in the log, in characters.
-const REASON: usize = 1000;
 
 /// The time that is kept free for writing the reply.
 const MARGIN: Duration = Duration::from_millis(200);

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::letters::{self, DeadLetter, DeadLetters};
 use super::summary::{Row, Summary};
-use super::{log, or_log};
+use super::{REASON, log, or_log};
 use crate::engine::{self, Ended};
 use crate::hubspot::Hubspot;
 use crate::outcome::{Outcome, RetryReason};
@@ -47,9 +47,6 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(5);
 /// The longest backoff, unless HubSpot wants a longer one: so long after an outage everything goes
 /// on, and 1,000 receives, which is as many as SQS counts, last for more than a day.
 const LONGEST_BACKOFF: Duration = Duration::from_mins(2);
-
-/// The longest reason in the log, in characters.
-const REASON: usize = 1000;
 
 /// The function, set up.
 struct Function {
