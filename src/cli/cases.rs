@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::shared;
-use super::{explain, payload};
+use super::{payload, story};
 use crate::delivery::{NotRead, Tolerance};
 use crate::source::{Proof, Source, Sources};
 
@@ -144,8 +144,8 @@ impl Case {
             }
             Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),
         };
-        let mut value = explain::to_json(&event);
-        let problems = explain::problems(&event);
+        let mut value = story::to_json(&event);
+        let problems = story::problems(&event);
         if !problems.is_empty() {
             value["failed"] = json!(problems);
         }

@@ -22,6 +22,7 @@ mod send;
 mod shared;
 mod signed;
 mod sim;
+mod story;
 mod terminal;
 mod test;
 mod verify;

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::shared;
+use super::story::Explained;
 use crate::delivery::{Delivery, Json};
 use crate::files;
 use crate::source::{Event, Proof, Source, SourceFile, Sources};
@@ -53,8 +54,8 @@ pub(super) fn read_sources(path: &Path) -> Result<Sources> {
 
 /// The source files, of which the one of this name has to work. Problems of other files are
 /// warnings here.
-pub(super) fn sources_with(name: &str) -> Result<Sources> {
-    let sources = Sources::read(&files()?);
+pub(super) fn sources_with(files: &[SourceFile], name: &str) -> Result<Sources> {
+    let sources = Sources::read(files);
     let is_there = sources.iter().any(|source| source.name == name);
     // The file of this name may be one of those with problems.
     if !is_there && !sources.problems().is_empty() {
@@ -183,18 +184,43 @@ pub(super) fn from_event(bytes: &[u8]) -> Result<Delivery> {
 
 /// Maps a delivery that need not be signed.
 pub(super) fn map(sources: &Sources, source: &Source, mut delivery: Delivery) -> Result<Event> {
+    let secret = sign_here(source, &mut delivery)?;
     let tolerance = source.verify.tolerance;
-    // Only a verified delivery can be read, so it is signed here. Every scheme accepts one of these
-    // secrets.
+    let verified = source.verify.verify(&delivery, &[secret], tolerance)?;
+    sources.map(source, &verified, tolerance).map_err(|why| anyhow!("It can't be read: {why}."))
+}
+
+/// Explains a delivery that need not be signed. `file` is the one of the source; `announce` is told
+/// the key and the line of each expression before it runs.
+pub(super) fn explain(
+    sources: &Sources,
+    file: &SourceFile,
+    source: &Source,
+    mut delivery: Delivery,
+    announce: &dyn Fn(&str, usize),
+) -> Result<Explained> {
+    let secret = sign_here(source, &mut delivery)?;
+    let tolerance = source.verify.tolerance;
+    let verified = source.verify.verify(&delivery, &[secret], tolerance)?;
+    let (event, trace) = sources
+        .trace(source, file, &verified, tolerance, announce)
+        .map_err(|why| anyhow!("It can't be read: {why}."))?;
+    let id_header = source.verify.proof.as_ref().and_then(|proof| proof.scheme.id_header());
+    let id_header = id_header.filter(|name| delivery.headers.contains_key(*name));
+    Ok(Explained { event, trace, id_header: id_header.map(ToString::to_string) })
+}
+
+/// Signs a delivery, since only a verified one can be read. Returns the secret: every scheme
+/// accepts one of these.
+fn sign_here(source: &Source, delivery: &mut Delivery) -> Result<SecretString> {
     let mut secret = SecretString::from("dGFza2hvb2s6ZXhwbGFpbg==");
     if let Some(Proof { scheme, .. }) = &source.verify.proof {
         if scheme.check_secret(&secret).is_err() {
             secret = SecretString::from("a:b");
         }
-        scheme.sign(&mut delivery, &secret)?;
+        scheme.sign(delivery, &secret)?;
     }
-    let verified = source.verify.verify(&delivery, &[secret], tolerance)?;
-    sources.map(source, &verified, tolerance).map_err(|why| anyhow!("It can't be read: {why}."))
+    Ok(secret)
 }
 
 /// A delivery by POST, without headers and body.

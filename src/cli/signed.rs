@@ -41,7 +41,7 @@ pub(super) struct SecretChoice {
 impl Signed {
     /// The delivery, to the path of its source.
     pub(super) fn delivery(&self) -> Result<Delivery> {
-        let sources = payload::sources_with(&self.source)?;
+        let sources = payload::sources_with(&payload::files()?, &self.source)?;
         let source = payload::source(&sources, &self.source)?;
         let mut delivery = payload::delivery(source, &self.payload, &self.headers)?;
         if let Some(proof) = &source.verify.proof {

@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 
 /// Fails where the signature is not right.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let sources = payload::sources_with(&arguments.source)?;
+    let sources = payload::sources_with(&payload::files()?, &arguments.source)?;
     let source = payload::source(&sources, &arguments.source)?;
     let delivery = payload::received(source, &arguments.delivery, &arguments.headers)?;
     let Some(proof) = &source.verify.proof else {

@@ -2,6 +2,8 @@
 
 use std::panic::AssertUnwindSafe;
 
+use serde::{Deserialize, Serialize};
+
 use super::build::{Input, MapRow, Property, Source};
 use super::jq::value::{self, NotText, bounded, kind, scalar, text};
 use super::jq::{Expression, Failure, Scope, Val};
@@ -19,7 +21,7 @@ const UPDATES: usize = 10_000;
 const SHOWN: usize = 60;
 
 /// A delivery, mapped.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// The sender's id of the delivery, or the id of our request.
     pub id: String,
@@ -31,7 +33,7 @@ pub struct Event {
 }
 
 /// The updates of an event.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Mapped {
     /// Filtered out by `when`, or without any output of `each`.
     Filtered,
@@ -40,7 +42,7 @@ pub enum Mapped {
 }
 
 /// An update that the payload doesn't give.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotMapped {
     /// The value of the unique property, if that much is known.
     pub id: Option<String>,
@@ -229,7 +231,7 @@ impl Mapper<'_> {
     }
 
     /// Whether any output is neither false nor null.
-    fn passes(&self, when: Expression, body: &Val) -> Result<bool, KeyError> {
+    pub(super) fn passes(&self, when: Expression, body: &Val) -> Result<bool, KeyError> {
         for output in self.scope.run(when, body.clone()) {
             if !matches!(output?, Val::Null | Val::Bool(false)) {
                 return Ok(true);

@@ -130,21 +130,22 @@ impl Sources {
         Ok(map::event(source, &body.scope, &body.value, body.is_no_op, verified))
     }
 
-    /// The same, with what each expression gave. `file` is the one of the source.
+    /// The same, with what each expression gave. `file` is the one of the source; `announce` is told
+    /// the key of each expression, and its line, before it runs.
     pub fn trace(
         &self,
         source: &Source,
         file: &SourceFile,
         verified: &Verified<'_>,
         tolerance: Tolerance,
+        announce: &dyn Fn(&str, usize),
     ) -> Result<(Event, Trace), NotRead> {
         let Body { value, scope, is_no_op } = self.read_body(source, verified, tolerance)?;
-        let event = map::event(source, &scope, &value, is_no_op, verified);
         let mapper = map::Mapper { source, scope: &scope, arrived: verified.delivery().arrived };
-        let is_filtered = matches!(event.mapped, Mapped::Filtered);
-        let tracer = Tracer::new(source, file, &scope, mapper);
-        let trace = tracer.map(|tracer| tracer.trace(&value, is_no_op, is_filtered));
-        Ok((event, trace.unwrap_or_default()))
+        let tracer = Tracer::new(file, mapper, announce);
+        let trace = tracer.map(|tracer| tracer.trace(&value, is_no_op)).unwrap_or_default();
+        let event = map::event(source, &scope, &value, is_no_op, verified);
+        Ok((event, trace))
     }
 
     fn read_body(

@@ -8,10 +8,9 @@ use std::panic::AssertUnwindSafe;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::Source;
 use super::file::{Problems, SourceFile};
 use super::jq::value::text;
-use super::jq::{Code, Expression, Failure, Scope, Val};
+use super::jq::{Code, Expression, Failure, Val};
 use super::map::{Mapper, Reading, look_up};
 use super::spec::{self, PropertySpec, Spec};
 use super::table::Placed;
@@ -95,45 +94,48 @@ pub enum PropertyEnd {
 
 /// Makes traces of one event.
 pub(super) struct Tracer<'t> {
-    source: &'t Source,
-    scope: &'t Scope<'t>,
     mapper: Mapper<'t>,
     problems: Problems<'t>,
     spec: Spec,
+    /// Is told the key of each expression, and its line, before it runs.
+    announce: &'t dyn Fn(&str, usize),
 }
 
 impl<'t> Tracer<'t> {
-    /// `file` is the one that the source was built from; `None` of a file with problems.
+    /// `file` is the one that the source was built from; `None` of a file that isn't TOML.
     pub(super) fn new(
-        source: &'t Source,
         file: &'t SourceFile,
-        scope: &'t Scope<'t>,
         mapper: Mapper<'t>,
+        announce: &'t dyn Fn(&str, usize),
     ) -> Option<Self> {
         let (problems, spec) = spec::read(file)?;
-        Some(Self { source, scope, mapper, problems, spec: spec? })
+        Some(Self { mapper, problems, spec: spec?, announce })
     }
 
-    /// The trace of a body. `is_filtered` is what the mapping made of it.
-    pub(super) fn trace(&self, body: &Val, is_no_op: bool, is_filtered: bool) -> Trace {
+    /// The trace of a body. What comes after a filter that stops the event is not run.
+    pub(super) fn trace(&self, body: &Val, is_no_op: bool) -> Trace {
+        let source = self.mapper.source;
         let (event, task) = (&self.spec.event, &self.spec.task);
-        let mut trace = Trace {
-            is_no_op,
-            when: self.step(self.source.when, event.when.as_ref(), body),
-            id: self.step(self.source.id, event.id.as_ref(), body),
-            time: self.step(self.source.time, event.time.as_ref(), body),
-            each: self.step(self.source.task.each, task.each.as_ref(), body),
-            tasks: Vec::new(),
-        };
-        if is_filtered {
+        let mut trace = Trace { is_no_op, ..Trace::default() };
+        if !is_no_op {
+            trace.when = self.step("[event] when", source.when, event.when.as_ref(), body);
+        }
+        trace.id = self.step("[event] id", source.id, event.id.as_ref(), body);
+        let passes = catch_panic(|| match source.when {
+            Some(when) => self.mapper.passes(when, body).unwrap_or(false),
+            None => true,
+        });
+        if is_no_op || passes != Some(true) {
             return trace;
         }
-        let Some(each) = self.source.task.each else {
+        trace.time = self.step("[event] time", source.time, event.time.as_ref(), body);
+        trace.each = self.step("[task] each", source.task.each, task.each.as_ref(), body);
+        let Some(each) = source.task.each else {
             trace.tasks.extend(self.task(body));
             return trace;
         };
         let items = catch_panic(|| {
-            let outputs = self.scope.run(each, body.clone()).map_while(Result::ok);
+            let outputs = self.mapper.scope.run(each, body.clone()).map_while(Result::ok);
             outputs.filter(|item| *item != Val::Null).take(TASKS).collect::<Vec<_>>()
         });
         for item in items.unwrap_or_default() {
@@ -143,21 +145,21 @@ impl<'t> Tracer<'t> {
     }
 
     fn task(&self, item: &Val) -> Option<TaskTrace> {
-        let (rules, spec) = (&self.source.task, &self.spec.task);
+        let (rules, spec) = (&self.mapper.source.task, &self.spec.task);
         let mut properties = Vec::new();
         for (index, spec) in self.spec.properties.iter().enumerate() {
             properties.extend(self.property(index, spec, item));
         }
         Some(TaskTrace {
-            id: self.step(Some(rules.id), spec.id.as_ref(), item)?,
-            time: self.step(rules.time, spec.time.as_ref(), item),
+            id: self.step("[task] id", Some(rules.id), spec.id.as_ref(), item)?,
+            time: self.step("[task] time", rules.time, spec.time.as_ref(), item),
             properties,
         })
     }
 
     fn property(&self, index: usize, spec: &PropertySpec, item: &Val) -> Option<PropertyTrace> {
-        let property = self.source.properties.get(index)?;
-        let step = self.step(Some(property.expression), spec.code(), item)?;
+        let property = self.mapper.source.properties.get(index)?;
+        let step = self.step(&property.name, Some(property.expression), spec.code(), item)?;
         let reading = catch_panic(|| self.mapper.reading(property, item));
         let end = match reading {
             Some(Ok(Reading::Value(Value::Text(text)))) => PropertyEnd::Written(text),
@@ -167,7 +169,7 @@ impl<'t> Tracer<'t> {
             None => PropertyEnd::Wrong("jq failed in itself".to_owned()),
         };
         let map_line = catch_panic(|| {
-            let output = self.scope.run_single(property.expression, item.clone()).ok()??;
+            let output = self.mapper.scope.run_single(property.expression, item.clone()).ok()??;
             let given = text(&output).ok()??;
             let row = look_up(property.map.as_deref()?, &given)?;
             Some(self.line(spec.map.as_ref()?.get(row)?.text.start))
@@ -179,14 +181,17 @@ impl<'t> Tracer<'t> {
     /// `None` where the file has no such expression.
     fn step(
         &self,
+        key: &str,
         expression: Option<Expression>,
         code: Option<&Placed<Code>>,
         input: &Val,
     ) -> Option<Step> {
         let (expression, code) = (expression?, code?);
+        let line = self.line(code.start);
+        (self.announce)(key, line);
         let gives = catch_panic(|| self.outputs(expression, input));
         Some(Step {
-            line: self.line(code.start),
+            line,
             expression: code.value.as_str().trim().to_owned(),
             gives: match gives {
                 Some(outputs) => outputs.map_err(|failure| failure.to_string()),
@@ -198,7 +203,7 @@ impl<'t> Tracer<'t> {
     /// The first outputs of an expression: text in quotes.
     fn outputs(&self, expression: Expression, input: &Val) -> Result<String, Failure> {
         let mut outputs = Vec::new();
-        for output in self.scope.run(expression, input.clone()) {
+        for output in self.mapper.scope.run(expression, input.clone()) {
             if outputs.len() == OUTPUTS {
                 outputs.push("…".to_owned());
                 break;
