@@ -22,8 +22,8 @@ use crate::update::{self, TaskKey, Unknown, Update};
 pub(super) struct Arguments {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// Files with the body, or with a complete Lambda event; - is standard input, and a file that
-    /// ends in .jsonl or .ndjson has a payload in each line
+    /// Files with the body, a complete Lambda event, or a raw HTTP request; - is standard input, and
+    /// a file that ends in .jsonl or .ndjson has a payload in each line
     #[arg(value_name = "PAYLOAD", required = true)]
     payloads: Vec<PathBuf>,
     /// A header that the sender sets, such as "X-GitHub-Event: issues"
@@ -43,7 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     let source = payload::source(&sources, &arguments.source)?;
     let payloads = payload::read_all(&arguments.payloads)?;
     let read = |payload: &Payload| {
-        let delivery = payload::deliver(source, payload, &arguments.headers, &arguments.query)?;
+        let delivery =
+            payload::deliver(&source.path, payload, &arguments.headers, &arguments.query)?;
         payload::map(&sources, source, delivery)
     };
     if let [payload] = &payloads[..] {
