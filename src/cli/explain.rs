@@ -28,8 +28,8 @@ const SHOWN: usize = 300;
 pub(super) struct Arguments {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// Files with the body, or with a complete Lambda event; - is standard input, and a file that
-    /// ends in .jsonl or .ndjson has a payload in each line
+    /// Files with the body, a complete Lambda event, or a raw HTTP request; - is standard input, and
+    /// a file that ends in .jsonl or .ndjson has a payload in each line
     #[arg(value_name = "PAYLOAD", required = true)]
     payloads: Vec<PathBuf>,
     /// A header that the sender sets, such as "X-GitHub-Event: issues"
@@ -72,7 +72,7 @@ impl Reader<'_> {
     fn read(&self, payload: &Payload) -> Result<Explained> {
         let Arguments { source, headers, query, .. } = self.arguments;
         let source = payload::source(self.sources, source)?;
-        let delivery = payload::deliver(source, payload, headers, query)?;
+        let delivery = payload::deliver(&source.path, payload, headers, query)?;
         let file = self.files.iter().find(|file| file.name == source.name);
         let file = file.context("the source has no file")?;
         payload::explain(self.sources, file, source, delivery, &|_, _| {})

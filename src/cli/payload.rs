@@ -1,5 +1,5 @@
-//! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a
-//! complete Lambda event.
+//! A payload on a developer's desk becomes a delivery: a file with the body alone, with a complete
+//! Lambda event, or with a raw HTTP request.
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::shared;
+use super::headers::insert;
 use super::story::Explained;
+use super::{raw_request, shared};
 use crate::delivery::{Delivery, Json};
 use crate::files;
 use crate::source::{Event, Proof, Source, SourceFile, Sources};
@@ -119,34 +120,42 @@ pub(super) fn read_all(files: &[PathBuf]) -> Result<Vec<Payload>> {
 pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery> {
     let name = file.display().to_string();
     let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
-    deliver(source, &Payload { name, bytes }, headers, &[])
+    deliver(&source.path, &Payload { name, bytes }, headers, &[])
 }
 
 /// Reads a delivery as it was received: of a complete Lambda event with its own time of arrival.
 pub(super) fn received(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery> {
     let name = file.display().to_string();
     let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
-    let mut delivery = deliver(source, &Payload { name, bytes: bytes.clone() }, headers, &[])?;
+    let mut delivery =
+        deliver(&source.path, &Payload { name, bytes: bytes.clone() }, headers, &[])?;
     if let Ok(event) = from_event(&bytes) {
         delivery.arrived = event.arrived;
         delivery.method = event.method;
+    } else if let Some(request) = raw_request::parse(&bytes)? {
+        delivery.method = request.method;
     }
     Ok(delivery)
 }
 
-/// A payload as a delivery to a source, with additional headers of the form `Name: value` and
-/// fields of the query of the form `name=value`.
+/// A payload as a delivery to a path, with additional headers of the form `Name: value` and fields
+/// of the query of the form `name=value`.
 pub(super) fn deliver(
-    source: &Source,
+    path: &str,
     payload: &Payload,
     headers: &[String],
     query: &[String],
 ) -> Result<Delivery> {
-    let mut delivery = post(source.path.clone(), Time::now());
+    let mut delivery = post(path.to_owned(), Time::now());
     insert(&mut delivery.headers, "content-type", "application/json")?;
-    match lambda_event(&payload.bytes) {
-        Some(event) => fill(&mut delivery, &event)?,
-        None => delivery.body = payload.bytes.clone().into(),
+    if let Some(event) = lambda_event(&payload.bytes) {
+        fill(&mut delivery, &event)?;
+    } else if let Some(request) = raw_request::parse(&payload.bytes)? {
+        delivery.headers.extend(request.headers);
+        delivery.query = request.query;
+        delivery.body = request.body;
+    } else {
+        delivery.body = payload.bytes.clone().into();
     }
     for field in query {
         let Some((name, value)) = field.split_once('=') else {
@@ -268,15 +277,4 @@ fn fill(delivery: &mut Delivery, event: &Value) -> Result<()> {
     let query = event["rawQueryString"].as_str().unwrap_or_default();
     delivery.query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     Ok(())
-}
-
-/// Sets a header.
-pub(super) fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
-    match (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-        (Ok(name), Ok(value)) => {
-            headers.insert(name, value);
-            Ok(())
-        }
-        _ => bail!("{name}: {value} is not a header."),
-    }
 }

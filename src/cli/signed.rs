@@ -16,8 +16,8 @@ use crate::source::Source;
 pub(super) struct Signed {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// File with the body, or with a complete Lambda event, which is signed anew; - is standard
-    /// input
+    /// File with the body, a complete Lambda event, or a raw HTTP request, which is signed anew; -
+    /// is standard input
     payload: PathBuf,
     #[command(flatten)]
     secret: SecretChoice,

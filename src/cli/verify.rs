@@ -13,13 +13,13 @@ use crate::source::Proof;
 
 /// Say whether a delivery's signature is right, and if not what would make it right
 ///
-/// The delivery is a Lambda event as the function got it, or a body with the sender's headers given
-/// by --header. Nothing is sent.
+/// The delivery is a Lambda event as the function got it, a raw HTTP request, or a body with the
+/// sender's headers given by --header. Nothing is sent.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// File with a complete Lambda event, or with the body; - is standard input
+    /// File with a complete Lambda event, a raw HTTP request, or the body; - is standard input
     delivery: PathBuf,
     #[command(flatten)]
     secret: SecretChoice,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{taskhook, taskhook_with, text};
+use crate::support::shipped::{self, root};
 use crate::support::{SOURCE, world};
 
 /// A folder with the source `shop` and a payload.
@@ -160,4 +161,27 @@ async fn of_several_payloads_each_is_a_line() {
     let values: Vec<Value> =
         values.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((values.len(), &values[2]["filtered"]), (4, &json!(true)));
+}
+
+#[tokio::test]
+async fn a_raw_request_is_read_as_the_event_that_lambda_makes_of_it() {
+    let sources = shipped::sources()["github"].clone();
+    let event = root().join("events/github/closed.json");
+    let value: Value = serde_json::from_slice(&std::fs::read(&event).unwrap()).unwrap();
+    let mut request = "POST /anywhere?team=blue HTTP/1.1\r\n".to_owned();
+    for (name, header) in value["headers"].as_object().unwrap() {
+        request.push_str(&format!("{name}: {}\r\n", header.as_str().unwrap()));
+    }
+    request.push_str(&format!("\r\n{}\n", value["body"].as_str().unwrap()));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let file = folder.join("closed.http");
+    std::fs::write(&file, request).unwrap();
+    let said = async |path: &Path| {
+        let path = path.to_str().unwrap();
+        let explained = taskhook(&sources, &["explain", "github", path]).await;
+        let verified = taskhook(&sources, &["verify", "github", path]).await;
+        assert!(verified.status.success(), "{}", text(&verified.stderr));
+        text(&explained.stdout)
+    };
+    assert_eq!(said(&file).await, said(&event).await);
 }
