@@ -1,7 +1,17 @@
 //! Headers as a person or a file writes them.
 
 use anyhow::{Result, bail};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// The headers of the connection that an event came by, which are not part of the event.
+pub(super) const OF_THE_CONNECTION: [HeaderName; 6] = [
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::TE,
+    header::TRANSFER_ENCODING,
+];
 
 /// Sets a header.
 pub(super) fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {

@@ -7,6 +7,7 @@ mod completions;
 mod dead_letters;
 mod demand;
 mod demo;
+mod dev;
 mod doubtful_secrets;
 mod event;
 mod explain;
@@ -52,6 +53,8 @@ enum Command {
     Verify(verify::Arguments),
     Schema(schema::Arguments),
     Replay(replay::Arguments),
+    Dev(dev::Arguments),
+    Draft(dev::draft::Arguments),
     Sim(sim::Arguments),
     Completions(completions::Arguments),
     Demo(demo::Arguments),
@@ -71,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Draft(arguments) => dev::draft::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, &Arguments::command()),
         Command::Demo(arguments) => demo::run(&arguments),

@@ -90,7 +90,20 @@ fn no_source(name: &str, known: &[&str]) -> Error {
 /// The bytes of a payload, and its name.
 pub(super) struct Payload {
     pub(super) name: String,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Payload {
+    /// The form that it has: `event`, `request` or `body`.
+    pub(super) fn kind(&self) -> &'static str {
+        if lambda_event(&self.bytes).is_some() {
+            "event"
+        } else if matches!(raw_request::parse(&self.bytes), Ok(Some(_))) {
+            "request"
+        } else {
+            "body"
+        }
+    }
 }
 
 /// Reads payload files (`-` is standard input). A file that ends in `.jsonl` or `.ndjson` has a

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if attempt.verify(ANY_AGE).is_ok() {
         bail!("The signature is right, but {why}: the delivery is old, or a clock is wrong.");
     }
-    let cures: Vec<_> = cures(&attempt, proof);
+    let cures = attempt.cures(proof);
     if cures.is_empty() {
         bail!(
             "The signature is not right: {why}. It would not be with a usual change of the body, \
@@ -75,34 +75,42 @@ impl Attempt {
     }
 }
 
-/// The usual mistakes that this is one of: each as what would make the signature right.
-fn cures(attempt: &Attempt, proof: &Proof) -> Vec<String> {
-    let mut cures = Vec::new();
-    for (cure, change) in BODIES {
-        let changed = change(&attempt.delivery.body);
-        if attempt.is_right_with(|attempt| attempt.delivery.body = changed.into()) {
-            cures.push(cure.to_owned());
-        }
-    }
-    let name = &proof.secret;
-    for (cure, change) in SECRETS {
-        let change_all = |attempt: &mut Attempt| {
-            for secret in &mut attempt.secrets {
-                *secret = SecretString::from(change(secret.expose_secret()));
-            }
-        };
-        if attempt.is_right_with(change_all) {
-            cures.push(format!("with the secret {name} stored {cure}"));
-        }
-    }
-    if let Scheme::Hmac(hmac) = &attempt.scheme {
-        for (cure, other) in others(hmac) {
-            if attempt.is_right_with(|attempt| attempt.scheme = Scheme::Hmac(Box::new(other))) {
-                cures.push(format!("with {cure} in [verify]"));
+/// The usual mistakes that a wrong signature is one of: each as what would make it right.
+pub(super) fn cures(delivery: &Delivery, secrets: &[SecretString], proof: &Proof) -> Vec<String> {
+    let (delivery, secrets) = (delivery.clone(), secrets.to_vec());
+    Attempt { scheme: proof.scheme.clone(), delivery, secrets }.cures(proof)
+}
+
+impl Attempt {
+    fn cures(&self, proof: &Proof) -> Vec<String> {
+        let attempt = self;
+        let mut cures = Vec::new();
+        for (cure, change) in BODIES {
+            let changed = change(&attempt.delivery.body);
+            if attempt.is_right_with(|attempt| attempt.delivery.body = changed.into()) {
+                cures.push(cure.to_owned());
             }
         }
+        let name = &proof.secret;
+        for (cure, change) in SECRETS {
+            let change_all = |attempt: &mut Attempt| {
+                for secret in &mut attempt.secrets {
+                    *secret = SecretString::from(change(secret.expose_secret()));
+                }
+            };
+            if attempt.is_right_with(change_all) {
+                cures.push(format!("with the secret {name} stored {cure}"));
+            }
+        }
+        if let Scheme::Hmac(hmac) = &attempt.scheme {
+            for (cure, other) in others(hmac) {
+                if attempt.is_right_with(|attempt| attempt.scheme = Scheme::Hmac(Box::new(other))) {
+                    cures.push(format!("with {cure} in [verify]"));
+                }
+            }
+        }
+        cures
     }
-    cures
 }
 
 type ChangeBody = fn(&[u8]) -> Vec<u8>;

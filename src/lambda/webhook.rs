@@ -126,6 +126,12 @@ impl Function {
         Self { reply_within: settings::REPLY_WITHIN, sources, secrets, token: None, dispatch }
     }
 
+    /// The sources.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole
     /// processor to the start.
     async fn warm_up(&self) {

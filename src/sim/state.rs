@@ -33,6 +33,10 @@ pub struct Call {
 /// A call with its answer, for whoever watches.
 #[derive(Clone, Debug)]
 pub struct Watched {
+    /// When it came, in milliseconds since 1970.
+    pub time: i64,
+    /// How long its answer waits.
+    pub delay: Duration,
     /// The call.
     pub call: Call,
     /// The body of the answer: JSON, or a string if it wasn't, or null if there was none.
@@ -89,13 +93,14 @@ impl State {
             status: answer.as_ref().map_or(0, |answer| answer.status),
             authorization_present: request.authorization.is_some(),
         };
+        let delay = Duration::from_millis(self.portal.behaviour.latency_ms + fault.delay_ms);
         if let Some(watcher) = &self.watcher {
             let answer = answer.as_ref().map_or(Value::Null, Answer::to_value);
+            let time = now.as_millisecond();
             // Nobody may watch any more.
-            _ = watcher.send(Watched { call: call.clone(), answer });
+            _ = watcher.send(Watched { time, delay, call: call.clone(), answer });
         }
         self.calls.push(call);
-        let delay = Duration::from_millis(self.portal.behaviour.latency_ms + fault.delay_ms);
         Reply { answer, delay, half: fault.half_body }
     }
 }

@@ -8,7 +8,7 @@ mod verdict;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-pub(super) use facts::Fact;
+pub(super) use facts::{Fact, FactState, Note};
 pub(super) use task::{RowState, TaskState, TaskStory};
 pub(super) use verdict::{Tone, Verdict};
 
@@ -135,6 +135,23 @@ pub(super) fn tell(
 }
 
 impl Story {
+    /// The story of a delivery that was not read.
+    pub(super) fn unread(source: &str, verdict: Verdict, facts: Vec<Fact>) -> Self {
+        Self {
+            source: source.to_owned(),
+            event: None,
+            time: None,
+            filtered: false,
+            updates: json!([]),
+            failed: Vec::new(),
+            verdict,
+            facts,
+            tasks: Vec::new(),
+            requests: Vec::new(),
+            answers: Vec::new(),
+        }
+    }
+
     /// The verdict again, after outcomes were put into the tasks: of what was done, no longer of
     /// what would be.
     pub(super) fn judge_done(&mut self) {
