@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sim::{Endpoint, Fault, Moment, Sim};
+use crate::sim::{Endpoint, Fault, Moment, Policy, Sim};
 
 /// A fault by its name.
 struct Kind {
@@ -25,7 +25,7 @@ const KINDS: [Kind; 5] = [
         name: "rate_limited",
         title: "Too many requests",
         what: "429 with Retry-After: waits, tries again, else 503",
-        fault: || Fault::status(429),
+        fault: || Fault { policy: Policy::Secondly, ..Fault::status(429) },
     },
     Kind {
         name: "down",

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::task::Row;
 use super::{RowState, TaskState, TaskStory};
 
 /// The verdict.
@@ -110,6 +111,9 @@ fn detail(task: &TaskStory) -> String {
     let counts = count_rows(task);
     let told = task.detail.clone().unwrap_or_default();
     match task.state {
+        TaskState::Updates if task.rows.iter().all(is_at_rest) => {
+            "No property changes; the time of the newest event is written.".to_owned()
+        }
         TaskState::Updates | TaskState::Unknown => counts,
         TaskState::Creates => format!("No task has this id yet. {counts}"),
         TaskState::Unchanged if task.rows.iter().all(|row| row.state == RowState::Alone) => {
@@ -125,6 +129,11 @@ fn detail(task: &TaskStory) -> String {
             format!("{told}. Nothing of this update is written; in AWS it becomes a dead letter.")
         }
     }
+}
+
+/// Whether a row is known to change nothing.
+fn is_at_rest(row: &Row) -> bool {
+    matches!(row.state, RowState::Same | RowState::Alone)
 }
 
 /// Such as `4 of 7 properties change, 2 stay, 1 is left alone.`
