@@ -15,6 +15,7 @@ mod bad_input;
 mod cli;
 mod clients;
 mod cost;
+mod dev;
 mod durable;
 mod editors;
 mod emulator;
