@@ -192,7 +192,7 @@ fn to_text(story: &Story) -> String {
 
 fn task_text(task: &TaskStory) -> String {
     let id = task.id.as_deref().unwrap_or("not known");
-    let mut text = format!("\nthe task whose {} is {id}\n", task.id_property);
+    let mut parts = vec![format!("\nthe task whose {} is {id}\n", task.id_property)];
     let mut rows = Vec::new();
     for row in &task.rows {
         let after = value_text(row.after.as_deref());
@@ -205,15 +205,15 @@ fn task_text(task: &TaskStory) -> String {
         };
         rows.push([format!("{mark} {}", row.name), format!("line {}", row.line), value]);
     }
-    text += &table(&rows);
+    parts.push(table(&rows));
     if let Some((name, time)) = &task.keeps {
-        text += &format!("  {name} keeps {time}\n");
+        parts.push(format!("  {name} keeps {time}\n"));
     }
     let is_marked = task.rows.iter().any(|row| row.state == RowState::Wrong);
     if let Some(detail) = task.detail.as_ref().filter(|_| !is_marked) {
-        text += &format!("  {detail}\n");
+        parts.push(format!("  {detail}\n"));
     }
-    text
+    parts.concat()
 }
 
 fn reason(reason: Option<&String>) -> String {

@@ -93,58 +93,59 @@ impl From<anyhow::Error> for Failed {
 /// Answers a request of the page.
 pub(super) async fn answer(desk: &Desk, asked: Asked) -> Result<Given, Failed> {
     let segments: Vec<&str> = asked.path.split('/').collect();
-    match (asked.method.as_str(), &segments[..]) {
-        ("GET", ["state"]) => ok(desk.state()),
-        ("GET", ["sources", name]) => ok(desk.shelf().view(name).map_err(missing)?),
-        ("PUT", ["sources", name]) => save(desk, name, &asked),
-        ("POST", ["sources"]) => create(desk, &asked),
-        ("POST", ["payloads"]) => add_payload(desk, &asked),
+    let body = match (asked.method.as_str(), &segments[..]) {
+        ("GET", ["state"]) => desk.state(),
+        ("GET", ["sources", name]) => found(desk.files().view(name))?,
+        ("PUT", ["sources", name]) => save(desk, name, &asked)?,
+        ("POST", ["sources"]) => {
+            let body = create(desk, &asked)?;
+            return Ok(Given { status: StatusCode::CREATED, body });
+        }
+        ("POST", ["payloads"]) => add_payload(desk, &asked)?,
         ("GET", ["payloads", id]) => {
             let from = asked.parameter("from").and_then(|from| from.parse().ok()).unwrap_or(0);
             let is_secret = |name: &str| desk.is_secret_header(name);
-            ok(desk.payloads().view(id, from, is_secret).map_err(missing)?)
+            found(desk.payloads().view(id, from, is_secret))?
         }
-        ("POST", ["explain"]) => explain(desk, &asked).await,
-        ("POST", ["send"]) => send(desk, &asked).await,
+        ("POST", ["explain"]) => explain(desk, &asked).await?,
+        ("POST", ["send"]) => send(desk, &asked).await?,
         ("GET", ["deliveries"]) => {
             let rows = desk.deliveries();
             let rows: Vec<_> = rows.iter().map(|delivered| delivered.row.clone()).collect();
-            ok(json!({"deliveries": rows}))
+            json!({"deliveries": rows})
         }
         ("GET", ["deliveries", id]) => {
             let id = id.parse().unwrap_or_default();
-            let delivered = desk.delivery(id).map_err(missing)?;
+            let delivered = found(desk.delivery(id))?;
             let calls = desk.calls(Some(id));
-            ok(json!({"delivery": delivered.row, "story": delivered.story, "calls": calls}))
+            json!({"delivery": delivered.row, "story": delivered.story, "calls": calls})
         }
-        ("GET", ["calls"]) => ok(json!({"calls": desk.calls(None)})),
-        ("GET", ["tasks"]) => ok(json!({"tasks": desk.tasks()})),
-        ("GET", ["faults"]) => ok(json!({"faults": desk.portal.sim().map(faults::list)})),
-        ("PUT", ["faults"]) => set_faults(desk, &asked),
-        _ => Err(Failed::new(StatusCode::NOT_FOUND, "The desk has no such path.")),
-    }
-}
-
-fn ok(body: Value) -> Result<Given, Failed> {
+        ("GET", ["calls"]) => json!({"calls": desk.calls(None)}),
+        ("GET", ["tasks"]) => json!({"tasks": desk.tasks()}),
+        ("GET", ["faults"]) => json!({"faults": desk.portal.sim().map(faults::list)}),
+        ("PUT", ["faults"]) => set_faults(desk, &asked)?,
+        _ => return Err(Failed::new(StatusCode::NOT_FOUND, "The desk has no such path.")),
+    };
     Ok(Given { status: StatusCode::OK, body })
 }
 
-fn missing(error: anyhow::Error) -> Failed {
-    Failed::new(StatusCode::NOT_FOUND, error.to_string())
+/// The thing that was asked for, or 404.
+fn found<T>(result: Result<T>) -> Result<T, Failed> {
+    result.map_err(|error| Failed::new(StatusCode::NOT_FOUND, error.to_string()))
 }
 
-fn save(desk: &Desk, name: &str, asked: &Asked) -> Result<Given, Failed> {
+fn save(desk: &Desk, name: &str, asked: &Asked) -> Result<Value, Failed> {
     let Ok(text) = std::str::from_utf8(&asked.body) else {
         return Err(Failed::new(StatusCode::BAD_REQUEST, "A source file is UTF-8 text."));
     };
     let Some(tag) = &asked.if_match else {
         return Err(Failed::new(StatusCode::PRECONDITION_REQUIRED, "If-Match is missing."));
     };
-    let is_saved = desk.shelf().save(name, tag, text)?;
+    let is_saved = desk.files().save(name, tag, text)?;
     desk.refresh()?;
-    let view = desk.shelf().view(name).map_err(missing)?;
+    let view = found(desk.files().view(name))?;
     if is_saved {
-        return ok(view);
+        return Ok(view);
     }
     let message = "The file was changed on disk meanwhile.";
     let mut failed = Failed::new(StatusCode::PRECONDITION_FAILED, message);
@@ -152,31 +153,31 @@ fn save(desk: &Desk, name: &str, asked: &Asked) -> Result<Given, Failed> {
     Err(failed)
 }
 
-fn create(desk: &Desk, asked: &Asked) -> Result<Given, Failed> {
+fn create(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     let NewSource { name, payload, ready } = asked.json()?;
     let (text, notes) = if ready {
-        let text = desk.shelf().ready_text(&name);
+        let text = desk.files().ready_text(&name);
         let none = format!("No source {name:?} lies ready.");
         (text.ok_or_else(|| Failed::new(StatusCode::NOT_FOUND, none))?, Vec::new())
     } else {
         let payload = payload.unwrap_or_default();
-        let kept = desk.payloads().get(&payload).map_err(missing)?.clone();
+        let kept = found(desk.payloads().get(&payload))?.clone();
         super::new_source(&name, &kept.delivery)?
     };
-    if !desk.shelf().create(&name, &text)? {
+    if !desk.files().create(&name, &text)? {
         let message = format!("There is a source {name} already; choose another name.");
         return Err(Failed::new(StatusCode::CONFLICT, message));
     }
     desk.refresh()?;
-    let mut view = desk.shelf().view(&name).map_err(missing)?;
+    let mut view = found(desk.files().view(&name))?;
     view["notes"] = json!(notes);
-    Ok(Given { status: StatusCode::CREATED, body: view })
+    Ok(view)
 }
 
-fn add_payload(desk: &Desk, asked: &Asked) -> Result<Given, Failed> {
+fn add_payload(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     let sample = asked.parameter("sample");
     let bytes = match sample {
-        Some(sample) => desk.sample(sample).map_err(missing)?,
+        Some(sample) => found(desk.sample(sample))?,
         None => asked.body.to_vec(),
     };
     let kept = Kept::read(&bytes)?;
@@ -190,19 +191,19 @@ fn add_payload(desk: &Desk, asked: &Asked) -> Result<Given, Failed> {
     };
     let mut payloads = desk.payloads();
     let id = payloads.add(kept);
-    ok(payloads.brief(&id, source.as_deref())?)
+    Ok(payloads.brief(&id, source.as_deref())?)
 }
 
 /// Tries a file, saved or not, on a payload.
-async fn explain(desk: &Desk, asked: &Asked) -> Result<Given, Failed> {
+async fn explain(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     let Explain { source: name, toml, payload } = asked.json()?;
     let started = std::time::Instant::now();
     let (file, saved) = {
-        let shelf = desk.shelf();
+        let shelf = desk.files();
         (shelf.file(&name), shelf.text(&name).map(str::to_owned))
     };
     let toml = toml.or(saved).unwrap_or_default();
-    let delivery = desk.payloads().get(&payload).map_err(missing)?.to("/");
+    let delivery = found(desk.payloads().get(&payload))?.to("/");
     let event = event(&delivery).to_string();
     let draft = Draft { name: name.clone(), file: file.clone(), toml: toml.clone(), event };
     let mut body = match draft.run()? {
@@ -233,7 +234,7 @@ async fn explain(desk: &Desk, asked: &Asked) -> Result<Given, Failed> {
         body["problems"] = json!([]);
     }
     body["took"] = json!(started.elapsed().as_millis());
-    ok(body)
+    Ok(body)
 }
 
 /// How a payload will be signed when it is sent.
@@ -252,17 +253,17 @@ fn sign_fact(desk: &Desk, source: &crate::source::Source) -> Fact {
     }
 }
 
-async fn send(desk: &Desk, asked: &Asked) -> Result<Given, Failed> {
+async fn send(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     let Send { source, payload } = asked.json()?;
     let serving = desk.serving();
     let source = payload::source(serving.sources(), &source)?;
-    let kept = desk.payloads().get(&payload).map_err(missing)?.clone();
+    let kept = found(desk.payloads().get(&payload))?.clone();
     let answered = deliver(desk, signed(desk, source, &kept)?).await?;
     super::tell::delivery(&answered.delivered);
-    ok(json!({"delivery": answered.delivered.id}))
+    Ok(json!({"delivery": answered.delivered.id}))
 }
 
-fn set_faults(desk: &Desk, asked: &Asked) -> Result<Given, Failed> {
+fn set_faults(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     let Some(sim) = desk.portal.sim() else {
         return Err(Failed::new(StatusCode::NOT_FOUND, "The real HubSpot has no faults to set."));
     };
@@ -270,5 +271,5 @@ fn set_faults(desk: &Desk, asked: &Asked) -> Result<Given, Failed> {
     faults::set(sim, &wanted)?;
     let list = faults::list(sim);
     desk.events.add("faults", &json!({"faults": list}));
-    ok(json!({"faults": list}))
+    Ok(json!({"faults": list}))
 }

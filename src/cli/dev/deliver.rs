@@ -155,7 +155,7 @@ async fn foresee(desk: &Desk, serving: &Serving, source: &Source, delivery: &Del
 
 /// The story of what was read, beside the tasks as they are.
 pub(super) async fn tell(desk: &Desk, source: &Source, explained: &Explained) -> Story {
-    let schema = crate::files::schema(desk.shelf().folder()).ok().flatten();
+    let schema = crate::files::schema(desk.files().folder()).ok().flatten();
     let fitted: Vec<Fitted> = story::fit(&explained.event, schema.as_ref());
     let updates = story::sent(&fitted);
     let comparisons: Vec<Comparison> =

@@ -43,7 +43,7 @@ pub(super) struct Desk {
     pub(super) events: Events,
     pub(super) saver: Option<Saver>,
     samples: PathBuf,
-    shelf: Mutex<Shelf>,
+    files: Mutex<Shelf>,
     serving: Mutex<Arc<Serving>>,
     payloads: Mutex<Payloads>,
     deliveries: Mutex<VecDeque<Arc<Delivered>>>,
@@ -110,7 +110,7 @@ impl Desk {
             events: Events::new(),
             saver,
             samples,
-            shelf: Mutex::new(shelf),
+            files: Mutex::new(shelf),
             serving: Mutex::new(Arc::new(serving)),
             payloads: Mutex::default(),
             deliveries: Mutex::default(),
@@ -122,13 +122,13 @@ impl Desk {
 
     /// Reads the source files again, and serves by them where they are sound.
     pub(super) fn refresh(&self) -> Result<Vec<Noticed>> {
-        let mut shelf = self.shelf();
-        let noticed = shelf.refresh(Time::now())?;
+        let mut files = self.files();
+        let noticed = files.refresh(Time::now())?;
         if noticed.is_empty() {
             return Ok(noticed);
         }
-        let serving = serve(&shelf, &self.secrets, &self.portal)?;
-        drop(shelf);
+        let serving = serve(&files, &self.secrets, &self.portal)?;
+        drop(files);
         *lock(&self.serving) = Arc::new(serving);
         self.events.add("source", &json!({"sources": self.sources()}));
         Ok(noticed)
@@ -139,8 +139,8 @@ impl Desk {
         Arc::clone(&lock(&self.serving))
     }
 
-    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
-        lock(&self.shelf)
+    pub(super) fn files(&self) -> MutexGuard<'_, Shelf> {
+        lock(&self.files)
     }
 
     pub(super) fn payloads(&self) -> MutexGuard<'_, Payloads> {
@@ -255,10 +255,10 @@ impl Desk {
     /// Everything that a page begins with.
     pub(super) fn state(&self) -> Value {
         let faults = self.portal.sim().map_or(json!([]), faults::list);
-        let shelf = self.shelf();
-        let folder = shelf.folder().display().to_string();
-        let ready = shelf.ready();
-        drop(shelf);
+        let files = self.files();
+        let folder = files.folder().display().to_string();
+        let ready = files.ready();
+        drop(files);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "address": self.address,
@@ -275,9 +275,9 @@ impl Desk {
     /// The sources with their states.
     pub(super) fn sources(&self) -> Value {
         let serving = self.serving();
-        let shelf = self.shelf();
+        let files = self.files();
         let mut list = Vec::new();
-        for (name, file, problem, has_good) in shelf.list() {
+        for (name, file, problem, has_good) in files.list() {
             let source = serving.function.sources().iter().find(|source| source.name == name);
             let place = match problem {
                 Some(problem) if problem.line > 0 => format!("line {}", problem.line),

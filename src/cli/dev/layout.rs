@@ -24,7 +24,7 @@ pub(super) fn spread(text: &str) -> String {
                 }
             }
             '{' | '[' => {
-                while characters.next_if(|c| c.is_ascii_whitespace()).is_some() {}
+                while characters.next_if(char::is_ascii_whitespace).is_some() {}
                 spread.push(character);
                 if let Some(end) = characters.next_if(|c| matches!(c, '}' | ']')) {
                     spread.push(end);

@@ -22,7 +22,7 @@ pub(super) enum Portal {
     /// The stand-in, with the calls that nobody fetched yet.
     StandIn(Box<StandIn>),
     /// The real one.
-    Online(settings::Portal),
+    Online(Box<settings::Portal>),
 }
 
 /// The stand-in and how it is called.
@@ -52,7 +52,7 @@ impl Portal {
     pub(super) fn online() -> Result<Self> {
         let settings = settings::Portal::read(&shared::variable)
             .map_err(|problems| shared::join(&problems))?;
-        Ok(Self::Online(settings))
+        Ok(Self::Online(Box::new(settings)))
     }
 
     /// A client, as the function has one.

@@ -65,14 +65,15 @@ impl Saver {
         let folder = self.folder.join(&source.name);
         fs::create_dir_all(&folder)?;
         let name = slug(what);
-        let case = (1..)
-            .map(|number| match number {
-                1 => folder.join(format!("{name}.json")),
-                number => folder.join(format!("{name}-{number}.json")),
-            })
-            .find(|path| !path.exists())
-            .map(|event| Case { expected: event.with_extension("expected.json"), event })
-            .context("there are too many samples")?;
+        let mut event_file = folder.join(format!("{name}.json"));
+        for number in 2.. {
+            if !event_file.exists() {
+                break;
+            }
+            event_file = folder.join(format!("{name}-{number}.json"));
+        }
+        let expected = event_file.with_extension("expected.json");
+        let case = Case { event: event_file, expected };
         fs::write(&case.event, format!("{:#}\n", event(&sample)))?;
         let given = case.run(serving.sources(), source, &secrets)?;
         fs::write(&case.expected, format!("{:#}\n", given.value))?;

@@ -86,9 +86,10 @@ impl Shelf {
             };
             if changed.contains(&file.name) {
                 let name = file.name.clone();
-                noticed.push(match problems.is_empty() {
-                    true => Noticed::Good(name),
-                    false => Noticed::Broken(problems.clone()),
+                noticed.push(if problems.is_empty() {
+                    Noticed::Good(name)
+                } else {
+                    Noticed::Broken(problems.clone())
                 });
             }
             self.files.insert(file.name, Shelved { file: file.file, text, problems, good });
