@@ -18,6 +18,7 @@ use super::{raw_request, shared};
 use crate::delivery::{Delivery, Json};
 use crate::files;
 use crate::source::{Event, Proof, Source, SourceFile, Sources};
+use crate::text::nearest;
 use crate::time::Time;
 
 /// The folder of the source files.
@@ -78,12 +79,9 @@ pub(super) fn source<'s>(sources: &'s Sources, name: &str) -> Result<&'s Source>
 }
 
 fn no_source(name: &str, known: &[&str]) -> Error {
-    let nearest = known.iter().min_by_key(|other| strsim::damerau_levenshtein(name, other));
-    match nearest {
-        Some(nearest) if strsim::damerau_levenshtein(name, nearest) <= 2 => {
-            anyhow!("There is no source {name:?}; did you mean {nearest:?}?")
-        }
-        _ => anyhow!("There is no source {name:?}; there are: {}.", known.join(", ")),
+    match nearest(name, known.iter().copied()) {
+        Some(nearest) => anyhow!("There is no source {name:?}; did you mean {nearest:?}?"),
+        None => anyhow!("There is no source {name:?}; there are: {}.", known.join(", ")),
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::takes::{Choice, NotTaken, Takes, null_is_default};
 use crate::outcome::FailReason;
+use crate::text::nearest;
 use crate::update::{RECORD_ID, Unknown, Update, Value};
 
 /// The task properties of a portal.
@@ -207,14 +208,7 @@ impl Schema {
     /// The property that somebody may have meant who wrote a name that the portal doesn't know.
     #[must_use]
     pub fn nearest(&self, name: &str) -> Option<&str> {
-        // The distance of long names takes long, and none is meant by them.
-        if name.len() > 100 {
-            return None;
-        }
-        let distances =
-            self.properties.keys().map(|other| (strsim::damerau_levenshtein(name, other), other));
-        let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
-        (distance <= (name.len() / 4).max(2)).then_some(nearest)
+        nearest(name, self.properties.keys().map(String::as_str))
     }
 
     fn property(&self, name: &str) -> Result<&Property, Unfit> {

@@ -7,9 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::Problems;
 use super::jq::Code;
-
-/// The longest key for which one is looked for that may have been meant, in bytes.
-const LONGEST_KEY: usize = 100;
+use crate::text::nearest;
 
 /// A value of the file with the byte at which it stands there.
 #[derive(Clone, Copy, Debug)]
@@ -209,7 +207,7 @@ impl<'t> Table<'t> {
         let place =
             if self.name.is_empty() { "here".to_owned() } else { format!("in {}", self.name) };
         for Entry { key, .. } in &self.entries {
-            let hint = if let Some(known) = self.nearest(key.value) {
+            let hint = if let Some(known) = nearest(key.value, self.known.iter().copied()) {
                 format!("did you mean `{known}`?")
             } else {
                 let known: Vec<_> = self.known.iter().map(|key| format!("`{key}`")).collect();
@@ -218,17 +216,6 @@ impl<'t> Table<'t> {
             let message = format!("there is no key `{}` {place}; {hint}", key.value);
             self.problems.add(key.start, message);
         }
-    }
-
-    /// The known key that may have been meant.
-    fn nearest(&self, key: &str) -> Option<&'static str> {
-        if key.len() > LONGEST_KEY {
-            return None;
-        }
-        let distances =
-            self.known.iter().map(|known| (strsim::damerau_levenshtein(known, key), *known));
-        let (distance, nearest) = distances.min()?;
-        (distance <= 2).then_some(nearest)
     }
 
     /// Takes the value of a key out, and notes that the key is known.

@@ -27,7 +27,7 @@ impl House {
                 let is_tests = name == "tests" || path == root.join("bin");
                 if path.is_dir() && !is_tests {
                     folders.push(path);
-                } else if path.is_file() && !is_tests {
+                } else if path.extension().is_some_and(|end| end == "rs") && !is_tests {
                     let inside = path.strip_prefix(&root).unwrap().with_extension("");
                     let mut module: Module =
                         inside.iter().map(|part| part.to_str().unwrap().to_owned()).collect();

@@ -3,6 +3,8 @@
 //! They are one program because compiling jq's standard library costs more than compiling an
 //! expression.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jaq_core::compile::TermId;
 use jaq_core::load::{Arena, File, Loader};
 use jaq_core::native::Fun;
@@ -13,7 +15,7 @@ use super::code::{Code, NOTE};
 use super::data::{Data, Kind, Shared};
 use super::mistake::Mistake;
 use super::{functions, regex};
-use crate::text::shorten_display;
+use crate::text::{nearest, shorten_display};
 use crate::time::Time;
 
 /// The longest message of a failed expression that is passed on, in characters: jaq quotes the
@@ -104,11 +106,7 @@ impl Expressions {
         let mut starts = Vec::new();
         self.write(0..self.0.len(), &mut text, &mut starts);
         let arena = Arena::default();
-        let is_wanted = |def: &load::parse::Def<&str>| {
-            !ABSENT.contains(&def.name) && !regex::REPLACED.contains(&(def.name, def.args.len()))
-        };
-        let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
-        let loader = Loader::new(definitions.filter(is_wanted));
+        let loader = Loader::new(definitions());
         let Ok(modules) = loader.load(&arena, File { code: text.as_str(), path: () }) else {
             // Each expression was parsed alone and stands in parentheses of its own.
             return Err(Vec::new());
@@ -216,6 +214,14 @@ impl Scope<'_> {
     }
 }
 
+/// The functions of jq's standard library that are written in jq, and that expressions may call.
+fn definitions() -> impl Iterator<Item = load::parse::Def<&'static str>> {
+    let all = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
+    all.filter(|def| {
+        !ABSENT.contains(&def.name) && !regex::REPLACED.contains(&(def.name, def.args.len()))
+    })
+}
+
 /// The native functions that expressions may call.
 fn functions() -> impl Iterator<Item = Fun<Kind>> {
     let standard = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
@@ -248,16 +254,45 @@ fn locate(
         ) => {
             format!("{name} is not available here: an expression sees the event and nothing else")
         }
-        (compile::Undefined::Filter(0), _) => format!("there is no function {name}"),
-        (compile::Undefined::Filter(1), _) => {
-            format!("there is no function {name} with 1 argument")
-        }
-        (compile::Undefined::Filter(arity), _) => {
-            format!("there is no function {name} with {arity} arguments")
-        }
+        (compile::Undefined::Filter(arity), _) => no_function(name, *arity),
         (what, _) => format!("there is no {} {name}", what.as_str()),
     };
     (Expression(index), Mistake { offset, message })
+}
+
+/// The mistake of a function that isn't there, or not with so many arguments.
+fn no_function(name: &str, arity: usize) -> String {
+    let with = match arity {
+        0 => String::new(),
+        1 => " with 1 argument".to_owned(),
+        arity => format!(" with {arity} arguments"),
+    };
+    let mut arities = BTreeMap::<String, BTreeSet<usize>>::new();
+    for (known, arity) in known_functions() {
+        arities.entry(known).or_default().insert(arity);
+    }
+    if let Some(own) = arities.get(name) {
+        let own: Vec<_> = own.iter().map(ToString::to_string).collect();
+        return format!("there is no function {name}{with}; it takes {}", own.join(" or "));
+    }
+    match nearest(name, arities.keys().map(String::as_str)) {
+        Some(meant) => format!("there is no function {name}{with}; did you mean {meant}?"),
+        None => format!("there is no function {name}{with}"),
+    }
+}
+
+/// The names of all functions that expressions may call, and how many arguments they take.
+fn known_functions() -> Vec<(String, usize)> {
+    let mut known = Vec::new();
+    for (name, arguments, _) in functions() {
+        known.push((name.to_owned(), arguments.len()));
+    }
+    for definition in definitions() {
+        known.push((definition.name.to_owned(), definition.args.len()));
+    }
+    // Those that begin so are parts of others.
+    known.retain(|(name, _)| !name.starts_with('_'));
+    known
 }
 
 #[cfg(test)]

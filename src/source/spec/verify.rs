@@ -7,6 +7,7 @@ use http::{HeaderName, Uri};
 use crate::delivery::{Algorithm, Encoding, Preset, Scheme, Template, preset, preset_names};
 use crate::secrets::SecretRef;
 use crate::source::table::{Placed, Table};
+use crate::text::nearest;
 use crate::time;
 
 /// `[verify]`. Which keys belong here depends on the scheme.
@@ -134,6 +135,9 @@ fn unknown_scheme(word: &str) -> String {
     let own = OWN_WORDS.iter().map(|(own, _)| *own);
     let mut names: Vec<_> = preset_names().chain(own).collect();
     names.sort_unstable();
+    if let Some(meant) = nearest(word, names.iter().copied()) {
+        return format!("there is no scheme {word:?}; did you mean {meant:?}?");
+    }
     format!("there is no scheme {word:?}; known: {}", names.join(", "))
 }
 

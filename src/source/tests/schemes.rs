@@ -56,9 +56,12 @@ fn every_named_scheme_needs_a_secret_and_nothing_else() {
 #[test]
 fn an_unknown_scheme_is_named_with_those_that_are_known() {
     let problems = wrong("scheme = \"gitbub\"\nsecret = \"s\"");
+    let expected = "2:10: there is no scheme \"gitbub\"; did you mean \"github\"?";
+    assert_eq!(problems, [expected]);
+    let problems = wrong("scheme = \"signed\"\nsecret = \"s\"");
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(
-        problems[0].starts_with("2:10: there is no scheme \"gitbub\"; known: "),
+        problems[0].starts_with("2:10: there is no scheme \"signed\"; known: "),
         "{problems:?}"
     );
     for name in preset_names().chain(["hmac", "token", "basic", "none"]) {
