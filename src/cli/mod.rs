@@ -14,6 +14,7 @@ mod findings;
 mod headers;
 mod judge;
 mod junit;
+mod new;
 mod own_properties;
 mod payload;
 mod portal;
@@ -44,6 +45,7 @@ struct Arguments {
 enum Command {
     Check(check::Arguments),
     Judge(judge::Arguments),
+    New(new::Arguments),
     Explain(explain::Arguments),
     Test(test::Arguments),
     Event(event::Arguments),
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),
