@@ -313,7 +313,7 @@ fn owner(file: &mut File, assignee: &Assignee) {
         "{DECIDE} who is who. The event has no e-mail address of the assignee: match the names \
          with the ids of HubSpot owners by hand, or leave it out."
     ));
-    let row = toml_text(&shorten(assignee.seen.as_deref().unwrap_or("ada"), 80));
+    let row = toml_key(&shorten(assignee.seen.as_deref().unwrap_or("ada"), 80));
     file.line(&format!(
         "# hubspot_owner_id = {{ from = {from}, map = {{ {row} = \"101\" }}, otherwise = \"\", \
          unmapped = \"skip\" }}"

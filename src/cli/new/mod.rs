@@ -11,6 +11,8 @@ mod names;
 mod path;
 mod report;
 mod shipped;
+#[cfg(test)]
+mod tests;
 mod ticket;
 mod tree;
 mod verification;

@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn names_mean_roles() {
-        let means = |role, name: &str| score(role, &words(name)) >= 60;
+        let means = |role, name: &str| score(role, &words(name)) >= 50;
         for (role, name) in [
             (Role::Id, "workItemId"),
             (Role::Id, "sys_id"),

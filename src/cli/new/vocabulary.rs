@@ -134,8 +134,9 @@ const USUAL_STATUSES: [&str; 9] = [
     "duplicate",
 ];
 
-/// Verbs that events have for what becomes of a ticket.
-const USUAL_ACTIONS: [&str; 6] =
+/// Verbs that events have for what becomes of a ticket, and the same as what has been done.
+const USUAL_ACTIONS: [&str; 6] = ["create", "acknowledge", "reopen", "resolve", "close", "delete"];
+const USUAL_DONE_ACTIONS: [&str; 6] =
     ["created", "acknowledged", "reopened", "resolved", "closed", "deleted"];
 
 const USUAL_PRIORITIES: [&str; 5] = ["urgent", "high", "medium", "normal", "low"];
@@ -203,7 +204,8 @@ pub(super) fn usual_statuses(seen: &[String]) -> Vec<Usual> {
 
 /// Actions that may come besides those that were seen, written as these are.
 pub(super) fn usual_actions(seen: &[String]) -> Vec<Usual> {
-    usual(seen, &USUAL_ACTIONS, action)
+    let is_done = seen.iter().all(|value| value.to_lowercase().ends_with('d'));
+    usual(seen, if is_done { &USUAL_DONE_ACTIONS } else { &USUAL_ACTIONS }, action)
 }
 
 /// Priorities that may come besides those that were seen, written as these are.
