@@ -8,20 +8,11 @@ use super::tree::Node;
 use super::view::{View, given, ranked};
 
 /// Fields of a person that have an e-mail address.
-const EMAILS: [&str; 8] = [
-    "email",
-    "mail",
-    "emailAddress",
-    "email_address",
-    "uniqueName",
-    "userEmail",
-    "login",
-    "username",
-];
+const EMAILS: [&str; 7] =
+    ["email", "mail", "emailAddress", "uniqueName", "userEmail", "login", "username"];
 
 /// Fields of a person that name him to his ticket system.
-const LOGINS: [&str; 8] =
-    ["login", "username", "name", "displayName", "summary", "accountId", "id", "gid"];
+const LOGINS: [&str; 7] = ["login", "username", "name", "displayName", "summary", "id", "gid"];
 
 /// The guess about the assignee.
 pub(super) struct Assignee {
@@ -82,8 +73,8 @@ fn read(view: &View<'_, '_>, field: &Node<'_>) -> Option<Assignee> {
         }
     };
     for key in EMAILS {
-        if let Some(email) = person.field(key).filter(|email| email.has(form::is_email)) {
-            return with_email(place(key), seen(email));
+        if let Some(email) = person.like(key).filter(|email| email.has(form::is_email)) {
+            return with_email(place(email.key), seen(email));
         }
     }
     if field.is_null() {
@@ -92,9 +83,9 @@ fn read(view: &View<'_, '_>, field: &Node<'_>) -> Option<Assignee> {
         return Some(Assignee { expression, is_email: true, is_doubtful: true, seen: None });
     }
     for key in LOGINS {
-        if let Some(login) = person.field(key).filter(|login| login.has(form::is_id)) {
+        if let Some(login) = person.like(key).filter(|login| login.has(form::is_id)) {
             let seen = seen(login);
-            let expression = place(key);
+            let expression = place(login.key);
             return Some(Assignee { expression, is_email: false, is_doubtful: false, seen });
         }
     }
@@ -108,12 +99,11 @@ fn read(view: &View<'_, '_>, field: &Node<'_>) -> Option<Assignee> {
 }
 
 /// The field with the e-mail address of another person in the payload.
-fn email_field_of_others(view: &View<'_, '_>) -> Option<&'static str> {
+fn email_field_of_others<'p>(view: &View<'_, 'p>) -> Option<&'p str> {
     for node in view.root.all() {
         for key in EMAILS {
-            let email = node.field(key);
-            if email.is_some_and(|email| email.has(form::is_email)) {
-                return Some(key);
+            if let Some(email) = node.like(key).filter(|email| email.has(form::is_email)) {
+                return Some(email.key);
             }
         }
     }
@@ -126,9 +116,9 @@ fn of_change(view: &View<'_, '_>) -> Option<Assignee> {
     let mut inner = Path::default();
     let mut is_email = change.seen(&inner).iter().any(|seen| form::is_email(&seen.as_str().into()));
     for key in EMAILS {
-        let email = change.new.field(key);
-        if email.is_some_and(|email| email.has(form::is_email)) {
-            inner = inner.field(key);
+        let email = change.new.like(key);
+        if let Some(email) = email.filter(|email| email.has(form::is_email)) {
+            inner = inner.field(email.key);
             is_email = true;
             break;
         }

@@ -8,7 +8,7 @@ use super::tree::Node;
 use super::words::words;
 
 /// Names of the field that says which field changed, the best first.
-const FIELD: [&str; 11] = [
+const FIELD: [&str; 12] = [
     "propertyName",
     "property_name",
     "fieldName",
@@ -20,6 +20,7 @@ const FIELD: [&str; 11] = [
     "attribute",
     "attributeName",
     "columnTitle",
+    "name",
 ];
 
 /// Names of the field with the new value, the best first.
@@ -73,6 +74,11 @@ fn parts<'t, 'p>(record: &'t Node<'p>) -> Option<(&'t Node<'p>, &'t Node<'p>)> {
 }
 
 impl Change<'_, '_> {
+    /// Whether it is one of the ticket's own fields, as in a list of those that a person defined.
+    pub(super) fn is_own_field(&self) -> bool {
+        self.field.key == "name"
+    }
+
     /// The new values of that field that were seen, at `inner` below each.
     pub(super) fn seen(&self, inner: &Path) -> Vec<String> {
         let mut seen = Vec::new();

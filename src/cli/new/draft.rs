@@ -236,7 +236,6 @@ fn properties(file: &mut File, guess: &Guess) {
     file.line("hs_task_type = '\"TODO\"'");
     match &guess.title {
         Some(title) => {
-            seen(file, title.seen.as_deref());
             file.line(&format!("hs_task_subject = {}", expression(&title.expression)));
         }
         None => undecided(file, "where the title is", "hs_task_subject = '.title'"),
@@ -382,7 +381,7 @@ fn undecided(file: &mut File, what: &str, line: &str) {
     file.line(&format!("# {line}"));
 }
 
-/// A comment with a value of the payload.
+/// A comment with a value of the payload: none that a customer wrote.
 fn seen(file: &mut File, seen: Option<&str>) {
     if let Some(seen) = seen {
         file.line(&format!("# Seen: {}", one_line(&shorten(seen, 80))));

@@ -46,7 +46,7 @@ pub(super) fn guess(payloads: &[Value]) -> Guess {
     let id = find_id(&view);
     let (time, is_time_of_item) = find_time(&view);
     let status = mapped::find_status(&view);
-    let title = find_plain(&view, Role::Title, form::is_line);
+    let title = find_title(&view);
     let kind = kind::word(&view);
     let when = kind::condition(&view);
     let presence = kind::presence(&view).or_else(|| Some(id.as_ref()?.expression.clone()));
@@ -81,7 +81,9 @@ pub(super) fn guess(payloads: &[Value]) -> Guess {
 /// Whether the events say what changed, and not what the ticket is like.
 fn is_partial(view: &View<'_, '_>) -> bool {
     let roles = [Role::Status, Role::Title, Role::Priority, Role::Due, Role::Assignee];
-    let is_record = roles.iter().any(|role| change::find(view.root, *role).is_some());
+    let is_record = roles
+        .iter()
+        .any(|role| change::find(view.root, *role).is_some_and(|change| !change.is_own_field()));
     own(view, Role::Status).is_none() && (is_record || own(view, Role::Title).is_none())
 }
 
@@ -180,28 +182,38 @@ fn time_of_change(view: &View<'_, '_>) -> Option<Found> {
     Some(Found { expression, seen: time.texts().into_iter().next(), others: Vec::new() })
 }
 
-fn find_plain(view: &View<'_, '_>, role: Role, suits: fn(&Value) -> bool) -> Option<Found> {
-    for (_, node) in ranked(view, role) {
-        let seen = node.values.iter().find(|value| suits(value)).copied();
-        if let Some(seen) = seen
-            && let Some(expression) = view.expression(&node.path)
-        {
-            let seen = seen.as_str().map(str::to_owned);
-            return Some(Found { expression, seen, others: Vec::new() });
-        }
+fn find_title(view: &View<'_, '_>) -> Option<Found> {
+    let mut titles = ranked(view, Role::Title);
+    titles.retain(|(_, node)| node.has(form::is_line));
+    // Beside a name, a summary is what it is about.
+    if titles.iter().any(|(_, node)| node.key == "name") {
+        titles.retain(|(_, node)| node.key != "summary");
     }
-    let change = change::find(view.root, role)?;
+    if let Some((_, node)) = titles.first() {
+        let expression = view.expression(&node.path)?;
+        let seen = node.texts().into_iter().next();
+        return Some(Found { expression, seen, others: Vec::new() });
+    }
+    let change = change::find(view.root, Role::Title)?;
     let expression = change.expression(&view.base, &Path::default())?;
     let seen = change.seen(&Path::default()).into_iter().next();
     Some(Found { expression, seen, others: Vec::new() })
 }
 
 fn find_text(view: &View<'_, '_>) -> Option<Found> {
-    for (_, node) in ranked(view, Role::Text) {
+    let title = find_title(view).map(|title| title.expression);
+    for (_, field) in ranked(view, Role::Text) {
+        let parts = ["raw", "markdown", "plain", "text", "html"];
+        let part = parts.iter().find_map(|key| field.field(key)).filter(|part| !part.is_null());
+        let is_document = field.has(form::is_rich_text);
+        let node = part.filter(|_| !is_document).unwrap_or(field);
         if !node.is_null() && !node.has(Value::is_string) && !node.has(form::is_rich_text) {
             continue;
         }
         let path = view.expression(&node.path)?;
+        if title.as_ref() == Some(&path) {
+            continue;
+        }
         let plain = if node.has(form::is_rich_text) {
             "if type == \"object\" then plain else . end | "
         } else if node.has(form::is_html) {

@@ -26,6 +26,9 @@ const KINDS: [&str; 14] = [
     "object_type",
 ];
 
+/// Sorts of tickets.
+const SORTS: [&str; 6] = ["bug", "task", "story", "incident", "problem", "request"];
+
 /// Names of fields that say what happened.
 const ACTIONS: [&str; 8] =
     ["action", "event_type", "eventType", "event", "type", "topic", "operation", "webhookEvent"];
@@ -70,8 +73,12 @@ pub(super) fn condition(view: &View<'_, '_>) -> Option<String> {
     if !view.base.0.is_empty() {
         return None;
     }
-    let fields = KINDS.iter().filter_map(|key| view.ticket.field(key));
-    fields.into_iter().find_map(|field| by_kind(field, &view.expression(&field.path)?))
+    let mut fields = KINDS.iter().filter_map(|key| view.ticket.field(key));
+    fields.find_map(|field| {
+        // A ticket's own type is as often what sort of a ticket it is, a bug or a task.
+        let is_sort = field.texts().iter().any(|text| SORTS.contains(&&*text.to_lowercase()));
+        if is_sort { None } else { by_kind(field, &view.expression(&field.path)?) }
+    })
 }
 
 /// The condition that there is a ticket in an event.

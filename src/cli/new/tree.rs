@@ -70,6 +70,12 @@ impl<'p> Node<'p> {
         self.fields.iter().find(|field| field.key == key)
     }
 
+    /// The field of this name, written in any way: `emailAddress` is `email_address` too.
+    pub(super) fn like(&self, name: &str) -> Option<&Node<'p>> {
+        let wanted = words(name).concat();
+        self.fields.iter().find(|field| field.words.concat() == wanted)
+    }
+
     /// The node at a path below this one.
     pub(super) fn at(&self, path: &Path) -> Option<&Node<'p>> {
         let mut node = self;
