@@ -15,6 +15,7 @@ mod findings;
 mod headers;
 mod judge;
 mod junit;
+mod new;
 mod own_properties;
 mod payload;
 mod portal;
@@ -46,6 +47,7 @@ struct Arguments {
 enum Command {
     Check(check::Arguments),
     Judge(judge::Arguments),
+    New(new::Arguments),
     Explain(explain::Arguments),
     Test(test::Arguments),
     Event(event::Arguments),
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Check(arguments) => check::run(&arguments),
         Command::Judge(arguments) => judge::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Event(arguments) => event::run(&arguments),

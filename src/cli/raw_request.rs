@@ -106,7 +106,10 @@ fn chunks(bytes: &[u8]) -> Result<Bytes> {
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Option<(String, Vec<(String, String)>, String)> {
+    /// Method, query and body.
+    type Read = (String, Vec<(String, String)>, String);
+
+    fn read(text: &str) -> Option<Read> {
         let request = parse(text.as_bytes()).unwrap()?;
         let body = String::from_utf8(request.body.to_vec()).unwrap();
         Some((request.method.to_string(), request.query, body))

@@ -3,6 +3,7 @@
 mod cases;
 mod check;
 mod explain;
+mod new;
 mod schema;
 mod send;
 mod verify;

@@ -168,14 +168,14 @@ async fn a_raw_request_is_read_as_the_event_that_lambda_makes_of_it() {
     let sources = shipped::sources()["github"].clone();
     let event = root().join("events/github/closed.json");
     let value: Value = serde_json::from_slice(&std::fs::read(&event).unwrap()).unwrap();
-    let mut request = "POST /anywhere?team=blue HTTP/1.1\r\n".to_owned();
+    let mut lines = vec!["POST /anywhere?team=blue HTTP/1.1".to_owned()];
     for (name, header) in value["headers"].as_object().unwrap() {
-        request.push_str(&format!("{name}: {}\r\n", header.as_str().unwrap()));
+        lines.push(format!("{name}: {}", header.as_str().unwrap()));
     }
-    request.push_str(&format!("\r\n{}\n", value["body"].as_str().unwrap()));
+    lines.extend([String::new(), format!("{}\n", value["body"].as_str().unwrap())]);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = folder.join("closed.http");
-    std::fs::write(&file, request).unwrap();
+    std::fs::write(&file, lines.join("\r\n")).unwrap();
     let said = async |path: &Path| {
         let path = path.to_str().unwrap();
         let explained = taskhook(&sources, &["explain", "github", path]).await;

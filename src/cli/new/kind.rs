@@ -1,0 +1,159 @@
+//! Which events are about tickets, and what they say happened.
+
+use super::form;
+use super::path::text;
+use super::ticket;
+use super::tree::Node;
+use super::view::View;
+use super::vocabulary;
+use super::words::{is_kind, words};
+
+/// Names of fields that say of which kind an event is.
+const KINDS: [&str; 14] = [
+    "webhookEvent",
+    "event_type",
+    "eventType",
+    "event",
+    "type",
+    "topic",
+    "object_kind",
+    "subscriptionType",
+    "kind",
+    "object",
+    "table",
+    "resource_type",
+    "entity_type",
+    "object_type",
+];
+
+/// Sorts of tickets.
+const SORTS: [&str; 6] = ["bug", "task", "story", "incident", "problem", "request"];
+
+/// Names of fields that say what happened.
+const ACTIONS: [&str; 8] =
+    ["action", "event_type", "eventType", "event", "type", "topic", "operation", "webhookEvent"];
+
+/// What the ticket is called, such as `issue`.
+pub(super) fn word(view: &View<'_, '_>) -> String {
+    let mut words = view.ticket.words.clone();
+    if let Some(kind) = ticket::kind(view.ticket) {
+        words.extend(kind.texts().into_iter().map(|text| text.to_lowercase()));
+    }
+    for field in &view.ticket.fields {
+        let is_id = field.words.len() > 1 && field.words.last().is_some_and(|last| last == "id");
+        if is_id {
+            words.push(field.words[0].clone());
+        }
+    }
+    for around in view.around() {
+        for field in KINDS.iter().filter_map(|key| around.field(key)) {
+            let starts = field.texts();
+            let starts = starts.iter().filter_map(|text| start(text));
+            words.extend(starts.filter_map(|start| super::words::words(start).pop()));
+        }
+    }
+    let kind = words.into_iter().find(|word| is_kind(word) && word != "work" && word != "entity");
+    kind.map_or("ticket".to_owned(), |word| word.trim_end_matches('s').to_owned())
+}
+
+/// The condition that an event is about a ticket, by the field that says its kind. It is asked of
+/// the whole payload.
+pub(super) fn condition(view: &View<'_, '_>) -> Option<String> {
+    for around in view.around() {
+        if around.path.has_items() {
+            continue;
+        }
+        let fields = KINDS.iter().filter_map(|key| around.field(key));
+        for field in fields {
+            if let Some(condition) = by_kind(field, &field.path.jq()) {
+                return Some(condition);
+            }
+        }
+    }
+    if !view.base.0.is_empty() {
+        return None;
+    }
+    let mut fields = KINDS.iter().filter_map(|key| view.ticket.field(key));
+    fields.find_map(|field| {
+        // A ticket's own type is as often what sort of a ticket it is, a bug or a task.
+        let is_sort = field.texts().iter().any(|text| SORTS.contains(&&*text.to_lowercase()));
+        if is_sort { None } else { by_kind(field, &view.expression(&field.path)?) }
+    })
+}
+
+/// The condition that there is a ticket in an event.
+pub(super) fn presence(view: &View<'_, '_>) -> Option<String> {
+    let path = &view.ticket.path;
+    if path.0.is_empty() { None } else { Some(path.jq()) }
+}
+
+/// The condition that an element of an array is a ticket.
+pub(super) fn condition_of_item(view: &View<'_, '_>) -> Option<String> {
+    let mut places = view.around();
+    places.push(view.ticket);
+    for place in places {
+        for key in KINDS {
+            let Some(field) = place.field(key) else { continue };
+            if field.path.below(&view.base).is_none() {
+                continue;
+            }
+            let path = view.expression(&field.path)?;
+            if let Some(condition) = by_kind(field, &path) {
+                return Some(condition);
+            }
+        }
+    }
+    None
+}
+
+/// The condition that a field names a ticket: it is the word, or begins with it, as
+/// `ticket.updated` does.
+fn by_kind(field: &Node<'_>, path: &str) -> Option<String> {
+    let mut starts = Vec::new();
+    let mut whole = Vec::new();
+    for value in field.texts() {
+        if is_kind(&value.to_lowercase()) {
+            whole.push(value);
+        } else if let Some(start) = start(&value) {
+            starts.push(start.to_owned());
+        }
+    }
+    whole.dedup();
+    starts.dedup();
+    if let Some(start) = starts.first() {
+        return Some(format!("({path} // \"\") | startswith({})", text(start)));
+    }
+    let value = whole.first()?;
+    Some(format!("{path} == {}", text(value)))
+}
+
+/// A value up to the word for a ticket in it, with the separator behind.
+fn start(value: &str) -> Option<&str> {
+    if value.chars().count() > 80 {
+        return None;
+    }
+    for (index, separator) in value.match_indices(|c: char| !c.is_alphanumeric() && c != ' ') {
+        let last = words(&value[..index]).pop();
+        if last.is_some_and(|last| is_kind(&last)) {
+            return value.get(..index + separator.len());
+        }
+    }
+    None
+}
+
+/// The field that says what happened to the ticket, where that tells a status.
+pub(super) fn action<'t, 'p>(view: &View<'t, 'p>) -> Option<&'t Node<'p>> {
+    let mut places = view.around();
+    places.push(view.ticket);
+    for key in ACTIONS {
+        for place in &places {
+            let Some(field) = place.field(key) else { continue };
+            let is_word = field.has(form::is_word);
+            let is_known = field.texts().iter().any(|text| vocabulary::action(text).is_some());
+            if is_word && is_known && view.expression(&field.path).is_some() {
+                return Some(field);
+            }
+        }
+    }
+    None
+}

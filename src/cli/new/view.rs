@@ -1,0 +1,75 @@
+//! A ticket within its payload, seen from where expressions look at it.
+
+use super::names::{self, Role};
+use super::path::Path;
+use super::ticket;
+use super::tree::Node;
+
+/// A guess.
+pub(super) struct Found {
+    pub(super) expression: String,
+    /// A value that was seen.
+    pub(super) seen: Option<String>,
+    /// Other expressions that may be meant.
+    pub(super) others: Vec<String>,
+}
+
+/// A ticket within its payload, and the place from which expressions look at it.
+pub(super) struct View<'t, 'p> {
+    pub(super) root: &'t Node<'p>,
+    pub(super) ticket: &'t Node<'p>,
+    /// Where `.` is in expressions: the whole payload, or one element of `each`.
+    pub(super) base: Path,
+}
+
+impl<'t, 'p> View<'t, 'p> {
+    pub(super) fn of(root: &'t Node<'p>) -> Self {
+        let ticket = ticket::find(root);
+        let base = ticket.path.last_items().unwrap_or_default();
+        Self { root, ticket, base }
+    }
+
+    /// The expression for a place; `None` for one in another array.
+    pub(super) fn expression(&self, path: &Path) -> Option<String> {
+        match path.below(&self.base) {
+            Some(below) if !below.has_items() => Some(below.jq()),
+            None if !path.has_items() => Some(format!("$event{}", path.jq())),
+            _ => None,
+        }
+    }
+
+    /// The objects around the ticket, the whole payload first.
+    pub(super) fn around(&self) -> Vec<&'t Node<'p>> {
+        let mut around = Vec::new();
+        for length in 0..self.ticket.path.0.len() {
+            around.extend(self.root.at(&Path(self.ticket.path.0[..length].to_vec())));
+        }
+        around
+    }
+}
+
+/// The fields of the ticket that mean a role, the surest first.
+pub(super) fn ranked<'t, 'p>(view: &View<'t, 'p>, role: Role) -> Vec<(i32, &'t Node<'p>)> {
+    let mut ranked = Vec::new();
+    for field in ticket::own_fields(view.ticket) {
+        let score = names::score(role, &field.words);
+        if score >= 30 {
+            ranked.push((score, field));
+        }
+    }
+    ranked.sort_by_key(|(score, _)| -score);
+    ranked
+}
+
+/// The surest field of the ticket that means a role.
+pub(super) fn own<'t, 'p>(view: &View<'t, 'p>, role: Role) -> Option<&'t Node<'p>> {
+    ranked(view, role).first().map(|(_, node)| *node)
+}
+
+/// A path with what it means to lack it.
+pub(super) fn given(path: &str) -> String {
+    match path.strip_prefix("$event") {
+        Some(path) => format!("$event | given({path})"),
+        None => format!("given({path})"),
+    }
+}
