@@ -1,5 +1,7 @@
 //! How an update ends, and why: what the engine says and every other room repeats.
 
+use serde::{Deserialize, Serialize};
+
 /// How an update ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -65,7 +67,8 @@ pub enum RetryReason {
 }
 
 /// Why an update can't succeed as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FailReason {
     /// The payload doesn't fit the source file.
     Mapping,

@@ -30,8 +30,8 @@ impl Services {
 
     /// The secrets, with their cache.
     #[must_use]
-    pub fn secrets(&self) -> &Secrets {
-        &self.secrets
+    pub fn secrets(&self) -> Arc<Secrets> {
+        Arc::clone(&self.secrets)
     }
 
     /// HubSpot, with a token that is fetched from the secrets.

@@ -9,6 +9,10 @@ use crate::outbound::{PlainHttp, address};
 use crate::secrets::SecretRef;
 use crate::time::duration;
 
+/// How long a sender waits at most, unless `TASKHOOK_REPLY_WITHIN` says it: most give up after ten
+/// seconds.
+pub const REPLY_WITHIN: Duration = Duration::from_secs(8);
+
 /// The variable of the queue for updates: with it the durable mode is on.
 const QUEUE_URL: &str = "TASKHOOK_QUEUE_URL";
 
@@ -375,7 +379,7 @@ impl<'v> Reader<'v> {
 
     fn reply_within(&mut self) -> Duration {
         const NAME: &str = "TASKHOOK_REPLY_WITHIN";
-        let limit = self.duration(NAME, Duration::from_secs(8));
+        let limit = self.duration(NAME, REPLY_WITHIN);
         if limit.is_zero() {
             let message = "no sender can be answered within 0 seconds; write 8s, say";
             self.problem(NAME, message.to_owned());

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::shared;
-use super::{explain, payload};
+use super::{payload, story};
 use crate::delivery::{NotRead, Tolerance};
 use crate::source::{Proof, Source, Sources};
 
@@ -57,17 +57,23 @@ pub(super) fn read(events: &Path) -> Result<Cases> {
         if !folder.is_dir() {
             continue;
         }
-        let mut samples = Vec::new();
-        for event in list(&folder)? {
-            let name = event.to_string_lossy();
-            if name.ends_with(".json") && !name.ends_with(EXPECTED) {
-                samples.push(Case { expected: event.with_extension("expected.json"), event });
-            }
-        }
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let samples = of_source(events, &name)?;
         cases.insert(name.into_owned(), samples);
     }
     Ok(cases)
+}
+
+/// The samples of one source.
+pub(super) fn of_source(events: &Path, name: &str) -> Result<Vec<Case>> {
+    let mut samples = Vec::new();
+    for event in list(&events.join(name))? {
+        let name = event.to_string_lossy();
+        if name.ends_with(".json") && !name.ends_with(EXPECTED) {
+            samples.push(Case { expected: event.with_extension("expected.json"), event });
+        }
+    }
+    Ok(samples)
 }
 
 /// The paths in a folder, sorted.
@@ -85,13 +91,19 @@ impl Secrets {
     /// schemes have no secret.
     pub(super) fn read(events: &Path) -> Result<Self> {
         let file = events.join("secrets.json");
-        if !file.exists() {
-            return Ok(Self { file, texts: BTreeMap::new() });
+        let mut secrets = Self { file: file.clone(), texts: BTreeMap::new() };
+        if file.exists() {
+            secrets.add(&file)?;
         }
-        let json: BTreeMap<String, String> = serde_json::from_str(&shared::read_text(&file)?)
+        Ok(secrets)
+    }
+
+    /// Adds the secrets of a file, which take the place of others of the same name.
+    pub(super) fn add(&mut self, file: &Path) -> Result<()> {
+        let json: BTreeMap<String, String> = serde_json::from_str(&shared::read_text(file)?)
             .map_err(|error| anyhow!("{} is no JSON object of texts: {error}.", file.display()))?;
-        let texts = json.into_iter().map(|(name, text)| (name, SecretString::from(text))).collect();
-        Ok(Self { file, texts })
+        self.texts.extend(json.into_iter().map(|(name, text)| (name, SecretString::from(text))));
+        Ok(())
     }
 
     /// Every secret by its name.
@@ -144,8 +156,8 @@ impl Case {
             }
             Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),
         };
-        let mut value = explain::to_json(&event);
-        let problems = explain::problems(&event);
+        let mut value = story::to_json(&event);
+        let problems = story::problems(&event);
         if !problems.is_empty() {
             value["failed"] = json!(problems);
         }

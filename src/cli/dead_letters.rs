@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result, bail};
 
-use super::payload;
 use super::terminal::table;
+use super::{headers, payload};
 use crate::queue::{Content, Dead, Event, Letter, Message, Received};
 use crate::source::{Mapped, Sources};
 use crate::text::cut;
@@ -148,7 +148,7 @@ fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Upd
     delivery.query.clone_from(&event.query);
     delivery.request_id = letter.event.clone().unwrap_or_default();
     for (name, value) in &event.headers {
-        payload::insert(&mut delivery.headers, name, value)?;
+        headers::insert(&mut delivery.headers, name, value)?;
     }
     let Mapped::Updates(updates) = payload::map(sources, source, delivery)?.mapped else {
         return Ok(Vec::new());

@@ -22,7 +22,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>
-fn event(delivery: &Delivery) -> Value {
+pub(super) fn event(delivery: &Delivery) -> Value {
     let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         (name.to_string(), json!(String::from_utf8_lossy(value.as_bytes())))
     };

@@ -2,28 +2,34 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
-use serde_json::{Map, Value, json};
+use anyhow::{Context as _, Result, anyhow};
+use serde_json::json;
 
 use super::payload::{self, Payload};
-use super::shared;
-use super::terminal::table;
-use crate::engine::{self, Request};
+use super::story::{self, Explained, RowState, Story, TaskStory, Tone};
+use super::terminal::{bold, green, red, table};
+use super::{portal, shared};
+use crate::engine::compare;
 use crate::files;
-use crate::hubspot::tasks_path;
+use crate::hubspot::Schema;
 use crate::settings::ApiVersion;
-use crate::source::{Event, Mapped, NotMapped};
-use crate::update::{self, TaskKey, Unknown, Update};
+use crate::source::{Event, Mapped, SourceFile, Sources};
+use crate::text::shorten;
+use crate::update::{TaskKey, Update};
+
+/// The longest value that is printed, in characters.
+const SHOWN: usize = 300;
 
 /// Show how payloads are read: delivery id, time, filter, updates, and the requests to HubSpot
 ///
-/// Nothing is sent, and no signature is needed. Of several payloads each is a line.
+/// Nothing is sent, and no signature is needed. Of several payloads each is a line. With --online
+/// the tasks are read, and the story says what would change.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// Files with the body, or with a complete Lambda event; - is standard input, and a file that
-    /// ends in .jsonl or .ndjson has a payload in each line
+    /// Files with the body, a complete Lambda event, or a raw HTTP request; - is standard input, and
+    /// a file that ends in .jsonl or .ndjson has a payload in each line
     #[arg(value_name = "PAYLOAD", required = true)]
     payloads: Vec<PathBuf>,
     /// A header that the sender sets, such as "X-GitHub-Event: issues"
@@ -32,46 +38,89 @@ pub(super) struct Arguments {
     /// A field of the query, such as "kind=ticket"
     #[arg(long = "query", value_name = "NAME=VALUE")]
     query: Vec<String>,
+    /// Read the tasks from the portal that `HUBSPOT_TOKEN` opens, and say what would change
+    #[arg(long)]
+    online: bool,
     /// Print JSON; of several payloads one in each line
     #[arg(long)]
     json: bool,
 }
 
+/// What a payload is explained by.
+struct Reader<'r> {
+    arguments: &'r Arguments,
+    files: &'r [SourceFile],
+    sources: &'r Sources,
+    schema: Option<Schema>,
+}
+
 /// Fails when something of the payload can't be mapped.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let sources = payload::sources_with(&arguments.source)?;
-    let source = payload::source(&sources, &arguments.source)?;
+    let files = payload::files()?;
+    let sources = payload::sources_with(&files, &arguments.source)?;
     let payloads = payload::read_all(&arguments.payloads)?;
-    let read = |payload: &Payload| {
-        let delivery = payload::deliver(source, payload, &arguments.headers, &arguments.query)?;
-        payload::map(&sources, source, delivery)
-    };
+    let schema = files::schema(&payload::path())?;
+    let reader = Reader { arguments, files: &files, sources: &sources, schema };
     if let [payload] = &payloads[..] {
-        return explain(&read(payload)?, arguments.json);
+        return explain(&reader, payload);
     }
-    let events = payloads.iter().map(|payload| (payload.name.as_str(), read(payload)));
+    let events = payloads.iter().map(|payload| (payload.name.as_str(), reader.read(payload)));
     explain_all(events.collect(), arguments.json)
 }
 
-/// Shows a single event in full.
-fn explain(event: &Event, as_json: bool) -> Result<()> {
-    if as_json {
-        shared::print(&format!("{:#}\n", with_failures(event)))?;
-    } else {
-        shared::print(&format!("{}{}", to_text(event), requests(event)?))?;
+impl Reader<'_> {
+    fn read(&self, payload: &Payload) -> Result<Explained> {
+        let Arguments { source, headers, query, .. } = self.arguments;
+        let source = payload::source(self.sources, source)?;
+        let delivery = payload::deliver(&source.path, payload, headers, query)?;
+        let file = self.files.iter().find(|file| file.name == source.name);
+        let file = file.context("the source has no file")?;
+        payload::explain(self.sources, file, source, delivery, &|_, _| {})
     }
-    let problems = problems(event);
-    if problems.is_empty() { Ok(()) } else { Err(shared::join(&problems)) }
+
+    /// The story of a payload; the tasks are read if that is asked for.
+    fn tell(&self, explained: &Explained) -> Result<Story> {
+        let source = payload::source(self.sources, &self.arguments.source)?;
+        let version = ApiVersion::read(&shared::variable)?;
+        let fitted = story::fit(&explained.event, self.schema.as_ref());
+        let updates = story::sent(&fitted);
+        let mut comparisons = None;
+        if self.arguments.online {
+            let compared = shared::block_on(async {
+                let hubspot = portal::connect().await?;
+                Ok::<_, anyhow::Error>(compare(&hubspot, &updates, portal::deadline()).await)
+            })??;
+            comparisons = Some(compared);
+        }
+        Ok(story::tell(source, explained, &fitted, comparisons.as_deref(), &version))
+    }
+}
+
+/// Shows a single event in full.
+fn explain(reader: &Reader<'_>, payload: &Payload) -> Result<()> {
+    let explained = reader.read(payload)?;
+    let story = reader.tell(&explained)?;
+    if reader.arguments.json {
+        let mut value = story::to_json(&explained.event);
+        value["failed"] = json!(story.failed);
+        if reader.arguments.online {
+            value["tasks"] = json!(story.tasks);
+        }
+        shared::print(&format!("{value:#}\n"))?;
+    } else {
+        shared::print(&to_text(&story))?;
+    }
+    if story.failed.is_empty() { Ok(()) } else { Err(shared::join(&story.failed)) }
 }
 
 /// Shows a line for each event, and their sum.
-fn explain_all(events: Vec<(&str, Result<Event>)>, as_json: bool) -> Result<()> {
+fn explain_all(events: Vec<(&str, Result<Explained>)>, as_json: bool) -> Result<()> {
     let (count, mut filtered, mut failed) = (events.len(), 0, 0);
     let mut lines = Vec::new();
     let mut rows = Vec::new();
-    for (name, event) in events {
-        let event = match event {
-            Ok(event) => event,
+    for (name, explained) in events {
+        let event = match explained {
+            Ok(explained) => explained.event,
             Err(why) => {
                 failed += 1;
                 lines.push(format!("{}\n", json!({"payload": name, "error": why.to_string()})));
@@ -79,10 +128,11 @@ fn explain_all(events: Vec<(&str, Result<Event>)>, as_json: bool) -> Result<()> 
                 continue;
             }
         };
-        let mut value = with_failures(&event);
+        let problems = story::problems(&event);
+        let mut value = story::to_json(&event);
+        value["failed"] = json!(problems);
         value["payload"] = json!(name);
         lines.push(format!("{value}\n"));
-        let problems = problems(&event);
         let is_filtered = matches!(event.mapped, Mapped::Filtered);
         filtered += usize::from(is_filtered);
         failed += usize::from(!problems.is_empty());
@@ -102,133 +152,78 @@ fn explain_all(events: Vec<(&str, Result<Event>)>, as_json: bool) -> Result<()> 
 /// The tasks that an event updates, such as `ticket 1, ticket 2`.
 fn list_tasks(event: &Event) -> String {
     let mut tasks = Vec::new();
-    for Update { task, .. } in results(event).iter().flatten() {
-        tasks.push(format!("{} {}", task.id_property, task.id));
+    for Update { task: TaskKey { id_property, id }, .. } in story::results(event).iter().flatten() {
+        tasks.push(format!("{id_property} {id}"));
     }
     tasks.join(", ")
 }
 
-/// The event as JSON, with a sentence for each update that can't be mapped.
-fn with_failures(event: &Event) -> Value {
-    let mut value = to_json(event);
-    value["failed"] = json!(problems(event));
-    value
-}
-
-fn results(event: &Event) -> &[Result<Update, NotMapped>] {
-    match &event.mapped {
-        Mapped::Filtered => &[],
-        Mapped::Updates(results) => results,
+/// The story for a person.
+fn to_text(story: &Story) -> String {
+    let verdict = &story.verdict;
+    let title = match verdict.tone {
+        Tone::Ok => green(&verdict.title),
+        Tone::Bad => red(&verdict.title),
+        Tone::Calm => bold(&verdict.title),
+    };
+    let mut parts = vec![format!("{title}\n")];
+    if !verdict.detail.is_empty() {
+        parts.push(format!("{}\n", verdict.detail));
     }
-}
-
-/// A sentence for each update of the event that can't be mapped.
-pub(super) fn problems(event: &Event) -> Vec<String> {
-    let mut problems = Vec::new();
-    for result in results(event) {
-        let Err(NotMapped { id, id_property, detail, .. }) = result else { continue };
-        problems.push(match id {
-            Some(id) => format!("The update of {id_property} {id} can't be mapped: {detail}"),
-            None => format!("The update can't be mapped: {detail}"),
-        });
-    }
-    problems
-}
-
-/// The event in the form of the files in `events/`.
-pub(super) fn to_json(event: &Event) -> Value {
-    let mut updates = Vec::new();
-    for update in results(event).iter().flatten() {
-        let mut properties = Map::new();
-        for (name, value) in &update.properties {
-            properties.insert(name.clone(), value_json(value));
+    let mut facts = Vec::new();
+    for fact in &story.facts {
+        let mut notes = Vec::new();
+        for note in &fact.notes {
+            let line = note.line.map(|line| format!("line {line} ")).unwrap_or_default();
+            notes.push(format!("{line}{}", note.text));
         }
-        updates.push(json!({
-            "id": update.task.id,
-            "idProperty": update.task.id_property,
-            "properties": properties,
-        }));
+        facts.push([fact.name.to_lowercase(), fact.value.clone(), notes.join(", ")]);
     }
-    json!({
-        "event": event.id,
-        "time": event.time.map(|time| time.to_string()),
-        "filtered": matches!(event.mapped, Mapped::Filtered),
-        "updates": updates,
-    })
-}
-
-fn value_json(value: &update::Value) -> Value {
-    match value {
-        update::Value::Text(text) => json!(text),
-        update::Value::Owner { email, .. } => json!({"owner": email}),
+    parts.push(format!("\n{}", table(&facts)));
+    for task in &story.tasks {
+        parts.push(task_text(task));
     }
-}
-
-const FILTERED: &str = "filtered  by [event] when, or because [task] each has no output\n";
-
-/// The event for a person.
-fn to_text(event: &Event) -> String {
-    let time = event.time.map_or("not asked".to_owned(), |time| time.to_string());
-    let mut parts = vec![format!("delivery  {}\ntime      {time}\n", event.id)];
-    if matches!(event.mapped, Mapped::Filtered) {
-        parts.push(FILTERED.to_owned());
-    }
-    for Update { task, properties, updated_at_property, time, .. } in
-        results(event).iter().flatten()
-    {
-        parts.push(format!("\nthe task whose {} is {}\n", task.id_property, task.id));
-        let mut rows = Vec::new();
-        for (name, value) in properties {
-            rows.push([format!("  {name}"), value_text(value)]);
-        }
-        parts.push(table(&rows));
-        if let Some(name) = updated_at_property {
-            parts.push(format!("  {name} keeps {time}\n"));
-        }
-        if properties.is_empty() {
-            parts.push("  nothing to write: unchanged\n".to_owned());
-        }
+    for request in &story.requests {
+        let only = request.only.map_or(String::new(), |only| format!(", {only}"));
+        parts.push(format!("\nPOST {}{only}\n{}\n", request.path, request.body));
     }
     parts.concat()
 }
 
-fn value_text(value: &update::Value) -> String {
-    match value {
-        update::Value::Text(text) if text.is_empty() => "(cleared)".to_owned(),
-        update::Value::Text(text) => format!("{text:?}"),
-        update::Value::Owner { email, unknown } => {
-            let otherwise = match unknown {
-                Unknown::Fail => "or the update fails".to_owned(),
-                Unknown::Skip => "or it is left alone".to_owned(),
-                Unknown::Write(text) => format!("or {text:?}"),
-            };
-            format!("the id of the owner {email}, {otherwise}")
-        }
+fn task_text(task: &TaskStory) -> String {
+    let id = task.id.as_deref().unwrap_or("not known");
+    let mut text = format!("\nthe task whose {} is {id}\n", task.id_property);
+    let mut rows = Vec::new();
+    for row in &task.rows {
+        let after = value_text(row.after.as_deref());
+        let (mark, value) = match row.state {
+            RowState::Set => (" ", after),
+            RowState::Same => ("=", format!("{after}, as it is")),
+            RowState::Change => ("→", format!("{} → {after}", value_text(row.before.as_deref()))),
+            RowState::Alone => ("–", format!("left alone: {}", reason(row.reason.as_ref()))),
+            RowState::Wrong => ("✗", reason(row.reason.as_ref())),
+        };
+        rows.push([format!("{mark} {}", row.name), format!("line {}", row.line), value]);
     }
+    text += &table(&rows);
+    if let Some((name, time)) = &task.keeps {
+        text += &format!("  {name} keeps {time}\n");
+    }
+    let is_marked = task.rows.iter().any(|row| row.state == RowState::Wrong);
+    if let Some(detail) = task.detail.as_ref().filter(|_| !is_marked) {
+        text += &format!("  {detail}\n");
+    }
+    text
 }
 
-/// The requests to HubSpot with their bodies. An update that doesn't fit the portal's schema, where
-/// that is known, is not sent.
-fn requests(event: &Event) -> Result<String> {
-    let schema = files::schema(&payload::path())?;
-    let version = ApiVersion::read(&shared::variable)?;
-    let mut parts = Vec::new();
-    let mut fit = Vec::new();
-    for update in results(event).iter().flatten() {
-        let mut update = update.clone();
-        if let Some(schema) = &schema
-            && let Err(why) = schema.fit(&mut update)
-        {
-            let TaskKey { id_property, id } = &update.task;
-            parts.push(format!("\nnot sent: {id_property} {id}: {why}\n"));
-        } else {
-            fit.push(update);
-        }
+fn reason(reason: Option<&String>) -> String {
+    reason.cloned().unwrap_or_default()
+}
+
+fn value_text(value: Option<&str>) -> String {
+    match value {
+        None => "not known".to_owned(),
+        Some("") => "(nothing)".to_owned(),
+        Some(text) => format!("{:?}", shorten(text, SHOWN)),
     }
-    let tasks = tasks_path(&version);
-    for Request { path, body, only } in engine::preview(&fit) {
-        let only = only.map_or(String::new(), |only| format!(", {only}"));
-        parts.push(format!("\nPOST {tasks}/{path}{only}\n{body:#}\n"));
-    }
-    Ok(parts.concat())
 }

@@ -7,21 +7,25 @@ mod completions;
 mod dead_letters;
 mod demand;
 mod demo;
+mod dev;
 mod doubtful_secrets;
 mod event;
 mod explain;
 mod findings;
+mod headers;
 mod judge;
 mod junit;
 mod own_properties;
 mod payload;
 mod portal;
+mod raw_request;
 mod replay;
 mod schema;
 mod send;
 mod shared;
 mod signed;
 mod sim;
+mod story;
 mod terminal;
 mod test;
 mod verify;
@@ -49,6 +53,8 @@ enum Command {
     Verify(verify::Arguments),
     Schema(schema::Arguments),
     Replay(replay::Arguments),
+    Dev(dev::Arguments),
+    Draft(dev::draft::Arguments),
     Sim(sim::Arguments),
     Completions(completions::Arguments),
     Demo(demo::Arguments),
@@ -68,6 +74,8 @@ pub fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Draft(arguments) => dev::draft::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, &Arguments::command()),
         Command::Demo(arguments) => demo::run(&arguments),

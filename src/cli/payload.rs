@@ -1,5 +1,5 @@
-//! A payload on a developer's desk becomes a delivery: a file with the body alone, or with a
-//! complete Lambda event.
+//! A payload on a developer's desk becomes a delivery: a file with the body alone, with a complete
+//! Lambda event, or with a raw HTTP request.
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Error, Result, anyhow, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::shared;
+use super::headers::insert;
+use super::story::Explained;
+use super::{raw_request, shared};
 use crate::delivery::{Delivery, Json};
 use crate::files;
 use crate::source::{Event, Proof, Source, SourceFile, Sources};
@@ -53,8 +55,8 @@ pub(super) fn read_sources(path: &Path) -> Result<Sources> {
 
 /// The source files, of which the one of this name has to work. Problems of other files are
 /// warnings here.
-pub(super) fn sources_with(name: &str) -> Result<Sources> {
-    let sources = Sources::read(&files()?);
+pub(super) fn sources_with(files: &[SourceFile], name: &str) -> Result<Sources> {
+    let sources = Sources::read(files);
     let is_there = sources.iter().any(|source| source.name == name);
     // The file of this name may be one of those with problems.
     if !is_there && !sources.problems().is_empty() {
@@ -88,7 +90,20 @@ fn no_source(name: &str, known: &[&str]) -> Error {
 /// The bytes of a payload, and its name.
 pub(super) struct Payload {
     pub(super) name: String,
-    bytes: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Payload {
+    /// The form that it has: `event`, `request` or `body`.
+    pub(super) fn kind(&self) -> &'static str {
+        if lambda_event(&self.bytes).is_some() {
+            "event"
+        } else if matches!(raw_request::parse(&self.bytes), Ok(Some(_))) {
+            "request"
+        } else {
+            "body"
+        }
+    }
 }
 
 /// Reads payload files (`-` is standard input). A file that ends in `.jsonl` or `.ndjson` has a
@@ -118,34 +133,42 @@ pub(super) fn read_all(files: &[PathBuf]) -> Result<Vec<Payload>> {
 pub(super) fn delivery(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery> {
     let name = file.display().to_string();
     let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
-    deliver(source, &Payload { name, bytes }, headers, &[])
+    deliver(&source.path, &Payload { name, bytes }, headers, &[])
 }
 
 /// Reads a delivery as it was received: of a complete Lambda event with its own time of arrival.
 pub(super) fn received(source: &Source, file: &Path, headers: &[String]) -> Result<Delivery> {
     let name = file.display().to_string();
     let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
-    let mut delivery = deliver(source, &Payload { name, bytes: bytes.clone() }, headers, &[])?;
+    let mut delivery =
+        deliver(&source.path, &Payload { name, bytes: bytes.clone() }, headers, &[])?;
     if let Ok(event) = from_event(&bytes) {
         delivery.arrived = event.arrived;
         delivery.method = event.method;
+    } else if let Some(request) = raw_request::parse(&bytes)? {
+        delivery.method = request.method;
     }
     Ok(delivery)
 }
 
-/// A payload as a delivery to a source, with additional headers of the form `Name: value` and
-/// fields of the query of the form `name=value`.
+/// A payload as a delivery to a path, with additional headers of the form `Name: value` and fields
+/// of the query of the form `name=value`.
 pub(super) fn deliver(
-    source: &Source,
+    path: &str,
     payload: &Payload,
     headers: &[String],
     query: &[String],
 ) -> Result<Delivery> {
-    let mut delivery = post(source.path.clone(), Time::now());
+    let mut delivery = post(path.to_owned(), Time::now());
     insert(&mut delivery.headers, "content-type", "application/json")?;
-    match lambda_event(&payload.bytes) {
-        Some(event) => fill(&mut delivery, &event)?,
-        None => delivery.body = payload.bytes.clone().into(),
+    if let Some(event) = lambda_event(&payload.bytes) {
+        fill(&mut delivery, &event)?;
+    } else if let Some(request) = raw_request::parse(&payload.bytes)? {
+        delivery.headers.extend(request.headers);
+        delivery.query = request.query;
+        delivery.body = request.body;
+    } else {
+        delivery.body = payload.bytes.clone().into();
     }
     for field in query {
         let Some((name, value)) = field.split_once('=') else {
@@ -183,18 +206,43 @@ pub(super) fn from_event(bytes: &[u8]) -> Result<Delivery> {
 
 /// Maps a delivery that need not be signed.
 pub(super) fn map(sources: &Sources, source: &Source, mut delivery: Delivery) -> Result<Event> {
+    let secret = sign_here(source, &mut delivery)?;
     let tolerance = source.verify.tolerance;
-    // Only a verified delivery can be read, so it is signed here. Every scheme accepts one of these
-    // secrets.
+    let verified = source.verify.verify(&delivery, &[secret], tolerance)?;
+    sources.map(source, &verified, tolerance).map_err(|why| anyhow!("It can't be read: {why}."))
+}
+
+/// Explains a delivery that need not be signed. `file` is the one of the source; `announce` is told
+/// the key and the line of each expression before it runs.
+pub(super) fn explain(
+    sources: &Sources,
+    file: &SourceFile,
+    source: &Source,
+    mut delivery: Delivery,
+    announce: &dyn Fn(&str, usize),
+) -> Result<Explained> {
+    let secret = sign_here(source, &mut delivery)?;
+    let tolerance = source.verify.tolerance;
+    let verified = source.verify.verify(&delivery, &[secret], tolerance)?;
+    let (event, trace) = sources
+        .trace(source, file, &verified, tolerance, announce)
+        .map_err(|why| anyhow!("It can't be read: {why}."))?;
+    let id_header = source.verify.proof.as_ref().and_then(|proof| proof.scheme.id_header());
+    let id_header = id_header.filter(|name| delivery.headers.contains_key(*name));
+    Ok(Explained { event, trace, id_header: id_header.map(ToString::to_string) })
+}
+
+/// Signs a delivery, since only a verified one can be read. Returns the secret: every scheme
+/// accepts one of these.
+fn sign_here(source: &Source, delivery: &mut Delivery) -> Result<SecretString> {
     let mut secret = SecretString::from("dGFza2hvb2s6ZXhwbGFpbg==");
     if let Some(Proof { scheme, .. }) = &source.verify.proof {
         if scheme.check_secret(&secret).is_err() {
             secret = SecretString::from("a:b");
         }
-        scheme.sign(&mut delivery, &secret)?;
+        scheme.sign(delivery, &secret)?;
     }
-    let verified = source.verify.verify(&delivery, &[secret], tolerance)?;
-    sources.map(source, &verified, tolerance).map_err(|why| anyhow!("It can't be read: {why}."))
+    Ok(secret)
 }
 
 /// A delivery by POST, without headers and body.
@@ -242,15 +290,4 @@ fn fill(delivery: &mut Delivery, event: &Value) -> Result<()> {
     let query = event["rawQueryString"].as_str().unwrap_or_default();
     delivery.query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     Ok(())
-}
-
-/// Sets a header.
-pub(super) fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()> {
-    match (name.parse::<HeaderName>(), HeaderValue::from_str(value)) {
-        (Ok(name), Ok(value)) => {
-            headers.insert(name, value);
-            Ok(())
-        }
-        _ => bail!("{name}: {value} is not a header."),
-    }
 }

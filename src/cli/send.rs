@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, Uri};
 use serde_json::Value;
 
+use super::headers::OF_THE_CONNECTION;
 use super::shared;
 use super::signed::Signed;
 use crate::outbound;
@@ -20,16 +21,6 @@ pub(super) struct Arguments {
     #[arg(long)]
     url: Uri,
 }
-
-/// The headers of the connection that an event came by, which are not part of the event.
-const OF_THE_CONNECTION: [header::HeaderName; 6] = [
-    header::ACCEPT_ENCODING,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::HOST,
-    header::TE,
-    header::TRANSFER_ENCODING,
-];
 
 /// A function answers within 8 s unless it is told otherwise; the longest that API Gateway waits
 /// for is 30 s.

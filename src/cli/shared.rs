@@ -13,7 +13,10 @@ pub(super) fn block_on<T>(command: impl Future<Output = T>) -> Result<T> {
         .enable_all()
         .build()
         .map_err(|error| anyhow!("The runtime can't be started: {error}."))?;
-    Ok(runtime.block_on(command))
+    let result = runtime.block_on(command);
+    // A thread that doesn't end, as one with an expression that doesn't, holds nobody up.
+    runtime.shutdown_background();
+    Ok(result)
 }
 
 /// One error with every problem on a line of its own.

@@ -16,8 +16,8 @@ use crate::source::Source;
 pub(super) struct Signed {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// File with the body, or with a complete Lambda event, which is signed anew; - is standard
-    /// input
+    /// File with the body, a complete Lambda event, or a raw HTTP request, which is signed anew; -
+    /// is standard input
     payload: PathBuf,
     #[command(flatten)]
     secret: SecretChoice,
@@ -41,7 +41,7 @@ pub(super) struct SecretChoice {
 impl Signed {
     /// The delivery, to the path of its source.
     pub(super) fn delivery(&self) -> Result<Delivery> {
-        let sources = payload::sources_with(&self.source)?;
+        let sources = payload::sources_with(&payload::files()?, &self.source)?;
         let source = payload::source(&sources, &self.source)?;
         let mut delivery = payload::delivery(source, &self.payload, &self.headers)?;
         if let Some(proof) = &source.verify.proof {

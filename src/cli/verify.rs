@@ -13,13 +13,13 @@ use crate::source::Proof;
 
 /// Say whether a delivery's signature is right, and if not what would make it right
 ///
-/// The delivery is a Lambda event as the function got it, or a body with the sender's headers given
-/// by --header. Nothing is sent.
+/// The delivery is a Lambda event as the function got it, a raw HTTP request, or a body with the
+/// sender's headers given by --header. Nothing is sent.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Name of the source: its file's name without .toml
     source: String,
-    /// File with a complete Lambda event, or with the body; - is standard input
+    /// File with a complete Lambda event, a raw HTTP request, or the body; - is standard input
     delivery: PathBuf,
     #[command(flatten)]
     secret: SecretChoice,
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 
 /// Fails where the signature is not right.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let sources = payload::sources_with(&arguments.source)?;
+    let sources = payload::sources_with(&payload::files()?, &arguments.source)?;
     let source = payload::source(&sources, &arguments.source)?;
     let delivery = payload::received(source, &arguments.delivery, &arguments.headers)?;
     let Some(proof) = &source.verify.proof else {
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if attempt.verify(ANY_AGE).is_ok() {
         bail!("The signature is right, but {why}: the delivery is old, or a clock is wrong.");
     }
-    let cures: Vec<_> = cures(&attempt, proof);
+    let cures = attempt.cures(proof);
     if cures.is_empty() {
         bail!(
             "The signature is not right: {why}. It would not be with a usual change of the body, \
@@ -75,34 +75,42 @@ impl Attempt {
     }
 }
 
-/// The usual mistakes that this is one of: each as what would make the signature right.
-fn cures(attempt: &Attempt, proof: &Proof) -> Vec<String> {
-    let mut cures = Vec::new();
-    for (cure, change) in BODIES {
-        let changed = change(&attempt.delivery.body);
-        if attempt.is_right_with(|attempt| attempt.delivery.body = changed.into()) {
-            cures.push(cure.to_owned());
-        }
-    }
-    let name = &proof.secret;
-    for (cure, change) in SECRETS {
-        let change_all = |attempt: &mut Attempt| {
-            for secret in &mut attempt.secrets {
-                *secret = SecretString::from(change(secret.expose_secret()));
-            }
-        };
-        if attempt.is_right_with(change_all) {
-            cures.push(format!("with the secret {name} stored {cure}"));
-        }
-    }
-    if let Scheme::Hmac(hmac) = &attempt.scheme {
-        for (cure, other) in others(hmac) {
-            if attempt.is_right_with(|attempt| attempt.scheme = Scheme::Hmac(Box::new(other))) {
-                cures.push(format!("with {cure} in [verify]"));
+/// The usual mistakes that a wrong signature is one of: each as what would make it right.
+pub(super) fn cures(delivery: &Delivery, secrets: &[SecretString], proof: &Proof) -> Vec<String> {
+    let (delivery, secrets) = (delivery.clone(), secrets.to_vec());
+    Attempt { scheme: proof.scheme.clone(), delivery, secrets }.cures(proof)
+}
+
+impl Attempt {
+    fn cures(&self, proof: &Proof) -> Vec<String> {
+        let attempt = self;
+        let mut cures = Vec::new();
+        for (cure, change) in BODIES {
+            let changed = change(&attempt.delivery.body);
+            if attempt.is_right_with(|attempt| attempt.delivery.body = changed.into()) {
+                cures.push(cure.to_owned());
             }
         }
+        let name = &proof.secret;
+        for (cure, change) in SECRETS {
+            let change_all = |attempt: &mut Attempt| {
+                for secret in &mut attempt.secrets {
+                    *secret = SecretString::from(change(secret.expose_secret()));
+                }
+            };
+            if attempt.is_right_with(change_all) {
+                cures.push(format!("with the secret {name} stored {cure}"));
+            }
+        }
+        if let Scheme::Hmac(hmac) = &attempt.scheme {
+            for (cure, other) in others(hmac) {
+                if attempt.is_right_with(|attempt| attempt.scheme = Scheme::Hmac(Box::new(other))) {
+                    cures.push(format!("with {cure} in [verify]"));
+                }
+            }
+        }
+        cures
     }
-    cures
 }
 
 type ChangeBody = fn(&[u8]) -> Vec<u8>;

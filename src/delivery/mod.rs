@@ -22,6 +22,7 @@ pub use body::{Format, Json, Unreadable, whole_characters};
 pub use check::{Refused, Tolerance};
 pub use encoding::{Algorithm, Encoding, TimeFormat};
 pub use handshake::{Answer, Handshake, NoOp, Stage};
+pub use names::names_a_secret;
 pub use presets::{Preset, preset, preset_names};
 pub use scheme::{Scheme, UnusableSecret};
 pub use sign::NotSigned;
@@ -34,7 +35,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 
 use crate::time::Time;
-use names::names_a_secret;
 
 /// A request as it came, not yet trusted in any way.
 #[derive(Clone)]
@@ -141,10 +141,15 @@ impl<'d> Verified<'d> {
 
     fn is_secret(&self, name: &HeaderName) -> bool {
         let name = name.as_str();
-        self.scheme.is_some_and(|scheme| scheme.header() == name)
-            || presets::signature_headers().any(|header| header == name)
-            || names_a_secret(name)
+        self.scheme.is_some_and(|scheme| scheme.header() == name) || is_secret_header(name)
     }
+}
+
+/// Whether a header of this lower-case name seems to carry a signature or a secret, whatever the
+/// scheme is.
+#[must_use]
+pub fn is_secret_header(name: &str) -> bool {
+    presets::signature_headers().any(|header| header == name) || names_a_secret(name)
 }
 
 /// The headers and the query of a delivery as far as they may be kept.

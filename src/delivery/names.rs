@@ -80,7 +80,8 @@ const ORDINARY_KEYS: [&str; 22] = [
 ];
 
 /// Whether a header or a field has a name such as secrets and signatures have, whoever sends it.
-pub(super) fn names_a_secret(name: &str) -> bool {
+#[must_use]
+pub fn names_a_secret(name: &str) -> bool {
     let words = words(name);
     // A time of signing is no secret, whatever it is the time of.
     if words.last().is_some_and(|last| last == "timestamp") {

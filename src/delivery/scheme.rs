@@ -117,8 +117,9 @@ impl Scheme {
         }
     }
 
-    /// The header with the signature or the secret.
-    pub(super) fn header(&self) -> &str {
+    /// The header with the signature or the secret, in lower case.
+    #[must_use]
+    pub fn header(&self) -> &str {
         match self {
             Self::Hmac(hmac) => hmac.header.as_str(),
             Self::Token { header, .. } => header.as_str(),

@@ -31,16 +31,16 @@ pub(super) fn is_guarded(update: &Update) -> bool {
     update.updated_at_property.is_some() && !update.properties.is_empty()
 }
 
-/// The reads that have to come before guarded tasks are written: of their times, and of their
-/// values in case the times are equal.
-pub(super) fn reads(updates: &[Update]) -> Vec<Read> {
+/// The reads of the tasks of updates: of their times, and of the values that would be written, in
+/// case the times are equal.
+pub(super) fn reads<'u>(updates: impl IntoIterator<Item = &'u Update>) -> Vec<Read> {
     #[derive(Default)]
     struct Wanted<'u> {
         ids: BTreeSet<&'u str>,
         properties: BTreeSet<&'u str>,
     }
     let mut wanted: BTreeMap<&str, Wanted<'_>> = BTreeMap::new();
-    for update in updates.iter().filter(|update| is_guarded(update)) {
+    for update in updates {
         let Wanted { ids, properties } = wanted.entry(&update.task.id_property).or_default();
         ids.insert(&update.task.id);
         // The id property comes along, so that results can be told apart.
@@ -115,8 +115,13 @@ impl Tasks {
         self.missing.contains(task) && !self.is_known(task)
     }
 
+    /// The task as it was read.
+    pub(super) fn record(&self, task: &TaskKey) -> Option<&Record> {
+        self.known.get(task)
+    }
+
     fn value(&self, task: &TaskKey, property: &str) -> Option<&str> {
-        self.known.get(task)?.text(property)
+        self.record(task)?.text(property)
     }
 }
 

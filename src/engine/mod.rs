@@ -6,12 +6,13 @@
 //! Pure files decide: [`guard`] drops late updates, [`plan`] merges updates into rows, [`schedule`]
 //! chooses the rows of the next request, [`account`] reads an answer, [`blame`] finds the rows that
 //! a refusal is about. [`read`], [`owners`] and [`send`] make the calls. [`preview()`] shows the
-//! requests that they would send.
+//! requests that they would send, [`compare()`] what would change.
 
 mod account;
 mod bad_value;
 mod blame;
 mod calls;
+mod compare;
 mod guard;
 mod ledger;
 mod matching;
@@ -27,6 +28,7 @@ mod send;
 #[cfg(test)]
 mod tests;
 
+pub use compare::{Compared, Comparison, compare};
 pub use preview::{Request, preview};
 
 use std::time::Duration;

@@ -25,7 +25,8 @@ pub struct Request {
 /// create the tasks which may be created.
 #[must_use]
 pub fn preview(updates: &[Update]) -> Vec<Request> {
-    let mut requests: Vec<_> = guard::reads(updates).iter().map(Request::read).collect();
+    let guarded = updates.iter().filter(|update| guard::is_guarded(update));
+    let mut requests: Vec<_> = guard::reads(guarded).iter().map(Request::read).collect();
     for rows in plan::rounds(rows(updates)) {
         let mut to_create = rows.clone();
         to_create.retain(|row| row.on_missing == OnMissing::Create);

@@ -32,9 +32,24 @@ pub(super) enum Seen {
 /// Reads the guarded tasks, and settles the updates of those that can't be read: nothing is written
 /// blindly.
 pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Tasks {
+    tasks(calls, updates, guard::is_guarded, ledger).await
+}
+
+/// Reads the tasks of all updates, guarded or not, and settles the updates in the same way.
+pub(super) async fn every(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Tasks {
+    tasks(calls, updates, |_| true, ledger).await
+}
+
+async fn tasks(
+    calls: &Calls<'_>,
+    updates: &[Update],
+    is_wanted: fn(&Update) -> bool,
+    ledger: &mut Ledger,
+) -> Tasks {
     let mut tasks = Tasks::default();
     let mut failed = BTreeMap::new();
-    let calls_to_make = guard::reads(updates).into_iter().map(|read| in_parts(calls, read));
+    let wanted = updates.iter().filter(|update| is_wanted(update));
+    let calls_to_make = guard::reads(wanted).into_iter().map(|read| in_parts(calls, read));
     let mut under_way = futures_util::stream::iter(calls_to_make).buffer_unordered(AT_ONCE);
     while let Some(parts) = under_way.next().await {
         for (read, result) in parts {
@@ -48,7 +63,7 @@ pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut 
         }
     }
     for (index, update) in updates.iter().enumerate() {
-        if !guard::is_guarded(update) {
+        if !is_wanted(update) {
             continue;
         }
         if let Some(outcome) = failed.get(&update.task) {

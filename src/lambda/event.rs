@@ -43,7 +43,7 @@ pub(super) enum Form {
 
 /// An event that is no request over HTTP; with the names of its fields.
 #[derive(Debug)]
-pub(super) struct NotHttp(Vec<String>);
+pub struct NotHttp(Vec<String>);
 
 /// A JSON object, as far as something is one.
 type Fields<'e> = BTreeMap<String, &'e RawValue>;

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
@@ -14,13 +14,15 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::dispatch::{Destination, Dispatch, Dispatched};
-use super::event::{self, NotHttp, Request};
+pub use super::event::NotHttp;
+use super::event::{self, Request};
 use super::letters::DeadLetters;
 use super::receive::{self, Received, Rejected};
 use super::reply::{self, BODY, ProblemReply};
 use super::{REASON, log, or_log};
 use crate::delivery::{Answer, Delivery, Kept};
-use crate::secrets::SecretRef;
+use crate::hubspot::{Hubspot, Schema};
+use crate::secrets::{SecretRef, Secrets};
 use crate::services::Services;
 use crate::settings::{self, WebhookSettings};
 use crate::source::{Event, Proof, Source, Sources};
@@ -42,10 +44,10 @@ const STRANGERS: usize = 200;
 const MARGIN: Duration = Duration::from_millis(200);
 
 /// The function, set up.
-struct Function {
+pub struct Function {
     reply_within: Duration,
     sources: Sources,
-    services: Services,
+    secrets: Arc<Secrets>,
     /// The secret of the HubSpot token, if HubSpot is called.
     token: Option<SecretRef>,
     dispatch: Dispatch,
@@ -99,7 +101,35 @@ impl Function {
             dead_letters: DeadLetters::new(dead_letters),
             observe: settings.observe,
         };
-        Some(Self { reply_within: settings.reply_within, sources, services, token, dispatch })
+        Some(Self {
+            reply_within: settings.reply_within,
+            sources,
+            secrets: services.secrets(),
+            token,
+            dispatch,
+        })
+    }
+
+    /// The function in the direct mode, of parts that are at hand, without a queue for dead letters.
+    /// With `observe` everything is done but the writing.
+    #[must_use]
+    pub fn direct(
+        sources: Sources,
+        secrets: Arc<Secrets>,
+        hubspot: Hubspot,
+        schema: Option<Schema>,
+        observe: bool,
+    ) -> Self {
+        let destination = Destination::Hubspot(hubspot);
+        let dead_letters = DeadLetters::new(None);
+        let dispatch = Dispatch { destination, schema, dead_letters, observe };
+        Self { reply_within: settings::REPLY_WITHIN, sources, secrets, token: None, dispatch }
+    }
+
+    /// The sources.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole
@@ -113,7 +143,7 @@ impl Function {
                 hubspot.warm_up(deadline).await;
             }
         };
-        tokio::join!(self.services.secrets().prefetch(secrets, deadline), connection);
+        tokio::join!(self.secrets.prefetch(secrets, deadline), connection);
     }
 
     /// Until when a delivery has to be answered, if Lambda leaves this much time.
@@ -139,9 +169,7 @@ impl Function {
                 format!("the body has {} bytes, and {BODY} are the most", delivery.body.len());
             return refuse(ProblemReply::too_large(), &reason, Some(source), delivery);
         }
-        match receive::receive(&self.sources, source, self.services.secrets(), delivery, deadline)
-            .await
-        {
+        match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
             Ok(Received::Event(event, kept)) => {
                 self.apply(source, event, delivery, kept, deadline).await
             }
@@ -175,7 +203,7 @@ impl Function {
 
 /// Answers one event, whatever happens. An error means that it is no request: to say that it is
 /// done would lose it.
-async fn handle(
+pub async fn handle(
     function: Option<&Function>,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Value, NotHttp> {

@@ -90,8 +90,9 @@ impl Function {
         let services = Services::new(settings.aws, settings.secret_ttl);
         let hubspot = services.hubspot(&settings.hubspot, settings.hubspot_token.clone());
         let deadline = Instant::now() + WARM_UP;
+        let secrets = services.secrets();
         tokio::join!(
-            services.secrets().prefetch([&settings.hubspot_token], deadline),
+            secrets.prefetch([&settings.hubspot_token], deadline),
             hubspot.warm_up(deadline)
         );
         let dead_letters = settings.dead_letter_url.map(|url| services.queue(&url));

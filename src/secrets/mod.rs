@@ -50,10 +50,17 @@ pub enum SecretError {
 
 /// Every secret that was asked for, as of its last fetch.
 pub struct Secrets {
-    client: Client,
+    store: Store,
     ttl: Duration,
     /// Held while fetching: one fetch at a time, and whoever waits finds what the other fetched.
     cache: Mutex<BTreeMap<String, Entry>>,
+}
+
+/// Where secrets come from.
+enum Store {
+    SecretsManager(Client),
+    /// Texts by their names, as a developer's machine has them in a file.
+    Given(BTreeMap<String, SecretString>),
 }
 
 /// The result of a fetch.
@@ -74,7 +81,13 @@ impl Secrets {
     /// Nothing is fetched yet. A value is trusted for `ttl`.
     #[must_use]
     pub fn new(client: Client, ttl: Duration) -> Self {
-        Self { client, ttl, cache: Mutex::default() }
+        Self { store: Store::SecretsManager(client), ttl, cache: Mutex::default() }
+    }
+
+    /// Secrets that are at hand, by their names in Secrets Manager. Nothing is ever fetched.
+    #[must_use]
+    pub fn given(texts: BTreeMap<String, SecretString>) -> Self {
+        Self { store: Store::Given(texts), ttl: Duration::MAX, cache: Mutex::default() }
     }
 
     /// Fetches several secrets together, ahead of their use. A failure is remembered, and returned
@@ -174,15 +187,21 @@ impl Secrets {
 
     /// Fetches up to [`BATCH`] secrets in one call, or each alone where that is not allowed.
     async fn fetch_batch(&self, ids: &[String]) -> Vec<(String, Fetched)> {
+        let client = match &self.store {
+            Store::SecretsManager(client) => client,
+            Store::Given(texts) => {
+                return ids.iter().map(|id| (id.clone(), look_up(texts, id))).collect();
+            }
+        };
         if ids.len() > 1 {
-            let call = self.client.batch_get_secret_value().set_secret_id_list(Some(ids.to_vec()));
+            let call = client.batch_get_secret_value().set_secret_id_list(Some(ids.to_vec()));
             match call.send().await {
                 Ok(answer) => {
                     return join_all(ids.iter().map(async |id| {
                         let result = match find(id, &answer) {
                             Some(result) => result,
                             // It may well be there.
-                            None => self.fetch_one(id).await,
+                            None => fetch_one(client, id).await,
                         };
                         (id.clone(), result)
                     }))
@@ -201,19 +220,24 @@ impl Secrets {
                 }
             }
         }
-        join_all(ids.iter().map(async |id| (id.clone(), self.fetch_one(id).await))).await
+        join_all(ids.iter().map(async |id| (id.clone(), fetch_one(client, id).await))).await
     }
+}
 
-    async fn fetch_one(&self, id: &str) -> Fetched {
-        match self.client.get_secret_value().secret_id(id).send().await {
-            Ok(answer) => text(id, answer.secret_string()),
-            Err(SdkError::ServiceError(refused)) => {
-                let code = refused.err().code().unwrap_or_default();
-                Err(refusal(id, code, refused.raw().status().as_u16()))
-            }
-            Err(error) => Err(unreachable(&error)),
+async fn fetch_one(client: &Client, id: &str) -> Fetched {
+    match client.get_secret_value().secret_id(id).send().await {
+        Ok(answer) => text(id, answer.secret_string()),
+        Err(SdkError::ServiceError(refused)) => {
+            let code = refused.err().code().unwrap_or_default();
+            Err(refusal(id, code, refused.raw().status().as_u16()))
         }
+        Err(error) => Err(unreachable(&error)),
     }
+}
+
+fn look_up(texts: &BTreeMap<String, SecretString>, id: &str) -> Fetched {
+    let text = texts.get(id).cloned();
+    text.ok_or_else(|| SecretError::Missing(format!("the file of secrets has no {id:?}")))
 }
 
 /// Whether two lists of values are the same.

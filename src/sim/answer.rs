@@ -42,6 +42,15 @@ impl Answer {
         Self::json(200, body)
     }
 
+    /// The body: JSON, or a string if it isn't, or null if there is none.
+    pub(super) fn to_value(&self) -> Value {
+        match &self.body {
+            Body::Json(body) => body.clone(),
+            Body::Html(text) | Body::Text(text) => json!(text),
+            Body::Empty => Value::Null,
+        }
+    }
+
     pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self

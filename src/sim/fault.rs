@@ -18,7 +18,7 @@ use super::{
 ///
 /// `status`, `html` and `drop: before` answer instead of HubSpot: nothing is written. All others
 /// let HubSpot do its work.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -164,6 +164,10 @@ impl Faults {
 
     pub(super) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    pub(super) fn waiting(&self) -> Vec<Fault> {
+        self.0.iter().cloned().collect()
     }
 
     /// The fault that strikes a call of this endpoint; the harmless default if none does.

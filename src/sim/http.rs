@@ -29,6 +29,9 @@ use super::{
     state::{Reply, State},
 };
 
+/// Before a path of HubSpot's, for a call that only looks.
+pub(super) const LOOK: &str = "/_look";
+
 type ResponseBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Serves until the task is aborted, which closes every connection.
@@ -58,11 +61,14 @@ async fn respond(
     request: hyper::Request<Incoming>,
     state: &Mutex<State>,
 ) -> io::Result<Response<ResponseBody>> {
-    let request = read(request).await?;
+    let mut request = read(request).await?;
     let reply = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         if request.path.starts_with("/_sim") {
             Reply::at_once(admin::answer(&mut state, &request))
+        } else if let Some(path) = request.path.strip_prefix(LOOK) {
+            request.path = path.to_owned();
+            state.look(&request, Timestamp::now())
         } else {
             state.call(&request, Timestamp::now())
         }

@@ -62,14 +62,18 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::{
+    net::TcpListener,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    task::AbortHandle,
+};
 
 pub use fault::{BatchState, Endpoint, Fault, Moment};
 pub use limits::{Policy, RateLimits};
 pub use property::{Choice, ModificationMetadata, Property};
 pub use rules::{Characters, Form, Rule};
 pub use seed::{Behaviour, EmptyDueDate, Order, Owner, Seed, SeedTask, TakenValue, TraceIds};
-pub use state::Call;
+pub use state::{Call, Watched};
 pub use tasks::Task;
 
 use portal::Portal;
@@ -104,6 +108,20 @@ impl Sim {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The same for calls that only look: no fault strikes them, and they are not among the calls.
+    #[must_use]
+    pub fn url_to_look(&self) -> String {
+        format!("{}{}", self.url(), http::LOOK)
+    }
+
+    /// Every call from now on, as it is answered. The last one who asks gets them.
+    #[must_use]
+    pub fn watch(&self) -> UnboundedReceiver<Watched> {
+        let (sender, receiver) = unbounded_channel();
+        self.state().watcher = Some(sender);
+        receiver
+    }
+
     /// Every task as it is now, by record id.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
@@ -131,6 +149,12 @@ impl Sim {
     /// Queues a fault for the next call that it strikes.
     pub fn fault(&self, fault: Fault) {
         self.state().faults.add(fault);
+    }
+
+    /// The faults that still wait, each with the times that are left.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Fault> {
+        self.state().faults.waiting()
     }
 
     /// Takes back the faults that still wait.

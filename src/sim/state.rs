@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     answer::Answer,
-    fault::{Endpoint, Faults, Moment},
+    fault::{Endpoint, Fault, Faults, Moment},
     portal::Portal,
     request::Request,
     route::Route,
@@ -29,12 +30,27 @@ pub struct Call {
     pub authorization_present: bool,
 }
 
+/// A call with its answer, for whoever watches.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// When it came, in milliseconds since 1970.
+    pub time: i64,
+    /// How long its answer waits.
+    pub delay: Duration,
+    /// The call.
+    pub call: Call,
+    /// The body of the answer: JSON, or a string if it wasn't, or null if there was none.
+    pub answer: Value,
+}
+
 /// A portal, the faults that wait, and the calls that were.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) portal: Portal,
     pub(super) faults: Faults,
     pub(super) calls: Vec<Call>,
+    /// Whoever watches the calls as they come.
+    pub(super) watcher: Option<UnboundedSender<Watched>>,
 }
 
 /// The fate of a call, and its time.
@@ -50,7 +66,12 @@ pub(super) struct Reply {
 
 impl State {
     pub(super) fn new(portal: Portal) -> Self {
-        Self { portal, faults: Faults::default(), calls: Vec::new() }
+        Self { portal, faults: Faults::default(), calls: Vec::new(), watcher: None }
+    }
+
+    /// Answers a call that only looks: no fault strikes it, and it is not kept.
+    pub(super) fn look(&mut self, request: &Request, now: Timestamp) -> Reply {
+        Reply::at_once(self.portal.answer(request, &Fault::default(), now))
     }
 
     /// Answers one call to HubSpot, with the fault that waits for it, and keeps it.
@@ -65,14 +86,21 @@ impl State {
         if fault.drop == Some(Moment::After) {
             answer = None;
         }
-        self.calls.push(Call {
+        let call = Call {
             method: request.method.clone(),
             path: request.target(),
             body: body(request),
             status: answer.as_ref().map_or(0, |answer| answer.status),
             authorization_present: request.authorization.is_some(),
-        });
+        };
         let delay = Duration::from_millis(self.portal.behaviour.latency_ms + fault.delay_ms);
+        if let Some(watcher) = &self.watcher {
+            let answer = answer.as_ref().map_or(Value::Null, Answer::to_value);
+            let time = now.as_millisecond();
+            // Nobody may watch any more.
+            _ = watcher.send(Watched { time, delay, call: call.clone(), answer });
+        }
+        self.calls.push(call);
         Reply { answer, delay, half: fault.half_body }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::panic::AssertUnwindSafe;
 
+use serde::{Deserialize, Serialize};
+
 use super::build::{Input, MapRow, Property, Source};
 use super::jq::value::{self, NotText, bounded, kind, scalar, text};
 use super::jq::{Expression, Failure, Scope, Val};
@@ -19,7 +21,7 @@ const UPDATES: usize = 10_000;
 const SHOWN: usize = 60;
 
 /// A delivery, mapped.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// The sender's id of the delivery, or the id of our request.
     pub id: String,
@@ -31,7 +33,7 @@ pub struct Event {
 }
 
 /// The updates of an event.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Mapped {
     /// Filtered out by `when`, or without any output of `each`.
     Filtered,
@@ -40,7 +42,7 @@ pub enum Mapped {
 }
 
 /// An update that the payload doesn't give.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotMapped {
     /// The value of the unique property, if that much is known.
     pub id: Option<String>,
@@ -50,6 +52,33 @@ pub struct NotMapped {
     pub reason: FailReason,
     /// Everything that is wrong, fit for the summary.
     pub detail: String,
+}
+
+/// What a payload says of a property.
+pub(super) enum Reading {
+    /// The value to set it to.
+    Value(Value),
+    /// It is left alone.
+    Alone(Alone),
+}
+
+/// Why a property is left alone. The text is the rest of a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Alone {
+    #[error("the expression gives nothing")]
+    Nothing,
+    #[error("the expression gives null, and there is no `otherwise`")]
+    Null,
+    #[error("not in its map, and `unmapped` is \"skip\"")]
+    NotInMap,
+    #[error("not a time, and `unmapped` is \"skip\"")]
+    NotATime,
+}
+
+impl Reading {
+    fn text(text: String) -> Self {
+        Self::Value(Value::Text(text))
+    }
 }
 
 /// Why an event, or one of its updates, can't be mapped.
@@ -68,7 +97,7 @@ enum MapError {
 
 /// Why an expression gives nothing that fits its key.
 #[derive(Debug, thiserror::Error)]
-enum KeyError {
+pub(super) enum KeyError {
     #[error(transparent)]
     Failed(#[from] Failure),
     #[error(transparent)]
@@ -137,10 +166,10 @@ fn catch_panic<T>(map: impl FnOnce() -> Result<T, MapError>) -> Result<T, MapErr
 }
 
 /// A source with the values that its expressions see.
-struct Mapper<'s> {
-    source: &'s Source,
-    scope: &'s Scope<'s>,
-    arrived: Time,
+pub(super) struct Mapper<'s> {
+    pub(super) source: &'s Source,
+    pub(super) scope: &'s Scope<'s>,
+    pub(super) arrived: Time,
 }
 
 impl Mapper<'_> {
@@ -202,7 +231,7 @@ impl Mapper<'_> {
     }
 
     /// Whether any output is neither false nor null.
-    fn passes(&self, when: Expression, body: &Val) -> Result<bool, KeyError> {
+    pub(super) fn passes(&self, when: Expression, body: &Val) -> Result<bool, KeyError> {
         for output in self.scope.run(when, body.clone()) {
             if !matches!(output?, Val::Null | Val::Bool(false)) {
                 return Ok(true);
@@ -261,9 +290,9 @@ impl Mapper<'_> {
         }
         let mut properties = Vec::new();
         for property in &self.source.properties {
-            match self.value(property, item) {
-                Ok(Some(value)) => properties.push((property.name.clone(), value)),
-                Ok(None) => {}
+            match self.reading(property, item) {
+                Ok(Reading::Value(value)) => properties.push((property.name.clone(), value)),
+                Ok(Reading::Alone(_)) => {}
                 Err(error) => errors.push(MapError::for_key(&property.name)(error)),
             }
         }
@@ -292,19 +321,21 @@ impl Mapper<'_> {
         }
     }
 
-    /// The value to set a property to; `None` leaves it alone.
-    fn value(&self, property: &Property, item: &Val) -> Result<Option<Value>, KeyError> {
+    /// The reading of a property.
+    pub(super) fn reading(&self, property: &Property, item: &Val) -> Result<Reading, KeyError> {
         let Some(output) = self.scope.run_single(property.expression, item.clone())? else {
-            return Ok(None);
+            return Ok(Reading::Alone(Alone::Nothing));
         };
         let Some(given) = text(&output)? else {
-            return Ok(property.otherwise.clone().map(Value::Text));
+            let otherwise = property.otherwise.clone().map(Reading::text);
+            return Ok(otherwise.unwrap_or(Reading::Alone(Alone::Null)));
         };
         let rows = property.map.as_deref();
-        let text = match rows.and_then(|rows| look_up(rows, &given)) {
-            Some(mapped) => mapped,
+        let found = rows.and_then(|rows| Some(&rows[look_up(rows, &given)?]));
+        let text = match found {
+            Some(row) => row.written.as_str(),
             None if given.is_empty() => {
-                return Ok(Some(Value::Text(property.otherwise.clone().unwrap_or_default())));
+                return Ok(Reading::text(property.otherwise.clone().unwrap_or_default()));
             }
             None => match rows {
                 Some(rows) => return not_in_map(&property.unknown, rows, &given),
@@ -312,21 +343,22 @@ impl Mapper<'_> {
             },
         };
         if property.input != Input::Text && text.trim().is_empty() {
-            return Ok(Some(Value::Text(String::new())));
+            return Ok(Reading::text(String::new()));
         }
         let written = match property.input {
             Input::Text => Ok(text.to_owned()),
             Input::Owner => {
                 let email = text.trim().to_owned();
-                return Ok(Some(Value::Owner { email, unknown: property.unknown.clone() }));
+                let unknown = property.unknown.clone();
+                return Ok(Reading::Value(Value::Owner { email, unknown }));
             }
             Input::DateTime(clock) => Written::parse_at(text, &self.source.zone, clock)
                 .map(|written| written.time.to_string()),
             Input::Date => Written::parse(text, &self.source.zone).map(|written| written.date()),
         };
         match written {
-            Ok(text) => Ok(Some(Value::Text(text))),
-            Err(_) if property.unknown == Unknown::Skip => Ok(None),
+            Ok(text) => Ok(Reading::text(text)),
+            Err(_) if property.unknown == Unknown::Skip => Ok(Reading::Alone(Alone::NotATime)),
             Err(error) => Err(error.into()),
         }
     }
@@ -338,10 +370,10 @@ impl MapError {
     }
 }
 
-/// The text that a map has for a value: exactly, else ignoring case and outer space.
-fn look_up<'m>(rows: &'m [MapRow], given: &str) -> Option<&'m str> {
-    if let Some(exact) = rows.iter().find(|row| row.given == given) {
-        return Some(&exact.written);
+/// The row that a map has for a value: exactly, else ignoring case and outer space.
+pub(super) fn look_up(rows: &[MapRow], given: &str) -> Option<usize> {
+    if let Some(exact) = rows.iter().position(|row| row.given == given) {
+        return Some(exact);
     }
     let longest = rows.iter().map(|row| row.given.len()).max().unwrap_or_default();
     let trimmed = given.trim();
@@ -351,15 +383,14 @@ fn look_up<'m>(rows: &'m [MapRow], given: &str) -> Option<&'m str> {
         return None;
     }
     let folded = trimmed.to_lowercase();
-    let found = rows.iter().find(|row| row.given.trim().to_lowercase() == folded)?;
-    Some(&found.written)
+    rows.iter().position(|row| row.given.trim().to_lowercase() == folded)
 }
 
-/// The value to set a property to whose map lacks the given one.
-fn not_in_map(unknown: &Unknown, rows: &[MapRow], given: &str) -> Result<Option<Value>, KeyError> {
+/// The reading of a property whose map lacks the given value.
+fn not_in_map(unknown: &Unknown, rows: &[MapRow], given: &str) -> Result<Reading, KeyError> {
     match unknown {
-        Unknown::Skip => Ok(None),
-        Unknown::Write(text) => Ok(Some(Value::Text(text.clone()))),
+        Unknown::Skip => Ok(Reading::Alone(Alone::NotInMap)),
+        Unknown::Write(text) => Ok(Reading::text(text.clone())),
         Unknown::Fail => {
             let known: Vec<_> = rows.iter().map(|row| row.given.as_str()).collect();
             Err(KeyError::NotInMap { given: cut(given, SHOWN).to_owned(), known: known.join(", ") })

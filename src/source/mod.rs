@@ -3,14 +3,14 @@
 //! Pure: no files, no network, no clock. jq lives in `jq` and nowhere else.
 //!
 //! ```text
-//! file, problem ── table ── spec ──┬── build ── map ── Sources
+//! file, problem ── table ── spec ──┬── build ── map ── trace ── Sources
 //!                                  ├── demand
 //!                                  └── remark ── verification ── warnings
 //! ```
 //!
 //! `table` reads TOML key by key, with places. `spec` is the file as it is written. `build` makes
-//! the running source of it, which `map` follows. `demand` finds its demands on the
-//! portal, `warnings` the keys that are allowed and hardly meant.
+//! the running source of it, which `map` follows; `trace` shows a person how. `demand` finds its
+//! demands on the portal, `warnings` the keys that are allowed and hardly meant.
 
 mod build;
 mod demand;
@@ -23,6 +23,7 @@ mod spec;
 mod table;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod verification;
 mod warnings;
 
@@ -31,13 +32,15 @@ pub use demand::{Asks, Demand, demands};
 pub use file::{NoText, SourceFile};
 pub use map::{Event, Mapped, NotMapped};
 pub use problem::{Problem, Warning};
+pub use trace::{PropertyEnd, PropertyTrace, Step, TaskTrace, Trace};
 pub use verification::shared_secrets;
 pub use warnings::warnings;
 
 use std::collections::BTreeMap;
 
 use build::Draft;
-use jq::{Expressions, Program, Val, json};
+use jq::{Expressions, Program, Scope, Val, json};
+use trace::Tracer;
 
 use crate::delivery::{NotRead, Tolerance, Verified};
 
@@ -123,16 +126,52 @@ impl Sources {
         verified: &Verified<'_>,
         tolerance: Tolerance,
     ) -> Result<Event, NotRead> {
+        let body = self.read_body(source, verified, tolerance)?;
+        Ok(map::event(source, &body.scope, &body.value, body.is_no_op, verified))
+    }
+
+    /// The same, with what each expression gave. `file` is the one of the source; `announce` is told
+    /// the key of each expression, and its line, before it runs.
+    pub fn trace(
+        &self,
+        source: &Source,
+        file: &SourceFile,
+        verified: &Verified<'_>,
+        tolerance: Tolerance,
+        announce: &dyn Fn(&str, usize),
+    ) -> Result<(Event, Trace), NotRead> {
+        let Body { value, scope, is_no_op } = self.read_body(source, verified, tolerance)?;
+        let mapper = map::Mapper { source, scope: &scope, arrived: verified.delivery().arrived };
+        let tracer = Tracer::new(file, mapper, announce);
+        let trace = tracer.map(|tracer| tracer.trace(&value, is_no_op)).unwrap_or_default();
+        let event = map::event(source, &scope, &value, is_no_op, verified);
+        Ok((event, trace))
+    }
+
+    fn read_body(
+        &self,
+        source: &Source,
+        verified: &Verified<'_>,
+        tolerance: Tolerance,
+    ) -> Result<Body<'_>, NotRead> {
         let json = verified.read(source.verify.format, tolerance)?;
-        let body = json::read(&json).map_err(NotRead::Unreadable)?;
+        let value = json::read(&json).map_err(NotRead::Unreadable)?;
         let delivery = verified.delivery();
         let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value));
         let query = verified.query().cloned();
         let scope =
-            self.program.scope(object(headers), object(query), body.clone(), delivery.arrived);
+            self.program.scope(object(headers), object(query), value.clone(), delivery.arrived);
         let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.matches(delivery, &json));
-        Ok(map::event(source, &scope, &body, is_no_op, verified))
+        Ok(Body { value, scope, is_no_op })
     }
+}
+
+/// The body of a delivery, as expressions see it.
+struct Body<'p> {
+    value: Val,
+    scope: Scope<'p>,
+    /// Whether the sender only tests the connection.
+    is_no_op: bool,
 }
 
 /// Compiles the expressions of all files. Where that fails, reports the undefined names and leaves

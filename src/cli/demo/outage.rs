@@ -14,6 +14,7 @@ use tokio::time::sleep;
 
 use super::stage::{PATIENCE, Stage, call, hubspot_calls, kinds, tasks};
 use crate::cli::cases::Secrets;
+use crate::cli::headers;
 use crate::cli::payload;
 use crate::cli::shared;
 use crate::cli::terminal::{Progress, green, red, wrap};
@@ -146,8 +147,8 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
                 json!({"type": "ticket.updated", "timestamp": time, "data": {"ticket": ticket}});
             let mut webhook = payload::post(source.path.clone(), now);
             webhook.body = body.to_string().into();
-            payload::insert(&mut webhook.headers, "content-type", "application/json")?;
-            payload::insert(&mut webhook.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
+            headers::insert(&mut webhook.headers, "content-type", "application/json")?;
+            headers::insert(&mut webhook.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
             proof.scheme.sign(&mut webhook, secret)?;
             webhooks.push(webhook);
             at += 1000;

@@ -1,0 +1,333 @@
+//! A request to the webhook's address: the function answers it, and its story is kept.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::desk::{Delivered, Desk, Serving};
+use super::payloads::Kept;
+use crate::cli::event::event;
+use crate::cli::portal;
+use crate::cli::story::{
+    self, Explained, Fact, FactState, Fitted, Note, Story, TaskState, Tone, Verdict,
+};
+use crate::cli::verify::cures;
+use crate::delivery::{Delivery, Verified};
+use crate::engine::{Comparison, compare};
+use crate::lambda::webhook;
+use crate::outcome::Kind;
+use crate::source::Source;
+use crate::text::shorten;
+use crate::time::Time;
+
+/// How much of a sender's words the list of deliveries shows, in characters.
+const SHOWN: usize = 60;
+
+/// Fields of bodies that say what kind of event it is.
+const KINDS: [&str; 9] = [
+    "webhookEvent",
+    "event_type",
+    "eventType",
+    "event_name",
+    "object_kind",
+    "event",
+    "type",
+    "kind",
+    "action",
+];
+
+/// An answer of the function.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+    pub(super) delivered: std::sync::Arc<Delivered>,
+}
+
+/// What is known of a delivery before the function has it.
+struct Foreseen {
+    signature: &'static str,
+    story: Story,
+}
+
+/// Has the function answer a delivery.
+pub(super) async fn deliver(desk: &Desk, delivery: Delivery) -> Result<Answered> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    let serving = desk.serving();
+    let source = serving.sources().iter().find(|source| source.path == delivery.path);
+    let foreseen = match source {
+        Some(source) => Some(foresee(desk, &serving, source, &delivery).await),
+        None => None,
+    };
+    desk.take_calls(None);
+    let raw = RawValue::from_string(event(&delivery).to_string())?;
+    let mut context = Context::default();
+    context.request_id = format!("local-{id}");
+    let started = Instant::now();
+    let answer =
+        webhook::handle(Some(&serving.function), LambdaEvent { payload: raw, context }).await;
+    let took = started.elapsed();
+    desk.take_calls(Some(id));
+    let answer = answer.map_err(|_| anyhow!("The function takes no such request."))?;
+    let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+    let status = status.unwrap_or_default();
+    let body = answer["body"].as_str().unwrap_or_default().to_owned();
+    let summary = serde_json::from_str::<Value>(&body).unwrap_or_default();
+    let mut story = foreseen.as_ref().map(|foreseen| foreseen.story.clone());
+    let (outcome, count, task) = tally(&summary, status);
+    if let Some(story) = &mut story {
+        finish(desk, story, &summary, status);
+    }
+    let payload = desk.payloads().add(Kept::delivered(delivery.clone()));
+    let row = json!({
+        "id": id,
+        "time": delivery.arrived.to_string(),
+        "source": source.map(|source| source.name.as_str()),
+        "path": shorten(&delivery.path, SHOWN),
+        "what": what(&delivery),
+        "signature": foreseen.as_ref().map_or("not read", |foreseen| foreseen.signature),
+        "outcome": outcome,
+        "count": count,
+        "task": task,
+        "status": status,
+        "ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "payload": payload,
+        "bytes": delivery.body.len(),
+    });
+    let story = story.map_or_else(|| no_source(&delivery, status), |story| json!(story));
+    if let (Some(saver), Some(source)) = (&desk.saver, source)
+        && foreseen.as_ref().is_some_and(|foreseen| foreseen.signature == "right")
+    {
+        saver.save(&serving, source, &delivery, &what(&delivery));
+    }
+    let delivered = desk.keep(Delivered { id, row, story });
+    let headers = answer["headers"].as_object().into_iter().flatten();
+    let headers =
+        headers.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
+    Ok(Answered { status, headers: headers.collect(), body, delivered })
+}
+
+/// Reads a delivery as the function is going to.
+async fn foresee(desk: &Desk, serving: &Serving, source: &Source, delivery: &Delivery) -> Foreseen {
+    let tolerance = source.verify.tolerance;
+    let (signature, fact) = check(desk, source, delivery);
+    let verified = match (signature, &source.verify.proof) {
+        ("none", _) => Some(Verified::without_proof(delivery)),
+        ("right", Some(proof)) => {
+            let secrets = desk.secrets_of(source).unwrap_or_default();
+            proof.scheme.verify(delivery, &secrets, tolerance).ok()
+        }
+        _ => None,
+    };
+    let Some(verified) = verified else {
+        return Foreseen { signature, story: empty(source, vec![fact]) };
+    };
+    let file = serving.file(&source.name);
+    let read =
+        file.map(|file| serving.sources().trace(source, file, &verified, tolerance, &|_, _| {}));
+    let mut story = match read {
+        Some(Ok((event, trace))) => {
+            let id_header = source.verify.proof.as_ref().and_then(|it| it.scheme.id_header());
+            let id_header = id_header.filter(|name| delivery.headers.contains_key(*name));
+            let id_header = id_header.map(ToString::to_string);
+            tell(desk, source, &Explained { event, trace, id_header }).await
+        }
+        Some(Err(why)) => {
+            let mut story = empty(source, Vec::new());
+            story.facts.push(Fact::new(
+                "Body",
+                FactState::Bad,
+                "can't be read",
+                vec![Note::new(why.to_string())],
+            ));
+            story
+        }
+        None => empty(source, Vec::new()),
+    };
+    story.facts.insert(0, fact);
+    Foreseen { signature, story }
+}
+
+/// The story of what was read, beside the tasks as they are.
+pub(super) async fn tell(desk: &Desk, source: &Source, explained: &Explained) -> Story {
+    let schema = crate::files::schema(desk.shelf().folder()).ok().flatten();
+    let fitted: Vec<Fitted> = story::fit(&explained.event, schema.as_ref());
+    let updates = story::sent(&fitted);
+    let comparisons: Vec<Comparison> =
+        compare(&desk.portal.looking_client(), &updates, portal::deadline()).await;
+    let version = desk.portal.version();
+    let mut story = story::tell(source, explained, &fitted, Some(&comparisons), version);
+    if let Some(sim) = desk.portal.sim() {
+        for task in &mut story.tasks {
+            let id = task.id.as_deref().unwrap_or_default();
+            let Some(known) = sim.task_by(&task.id_property, id) else { continue };
+            for row in &mut task.rows {
+                row.before = row
+                    .before
+                    .take()
+                    .or_else(|| Some(known.properties.get(&row.name).cloned().unwrap_or_default()));
+            }
+            let is_written = |name: &&String| task.rows.iter().any(|row| row.name == **name);
+            let all = known.properties.iter().filter(|(_, value)| !value.is_empty());
+            task.untouched = Some(all.filter(|(name, _)| !is_written(name)).count());
+        }
+    }
+    story
+}
+
+/// The signature of a delivery: a word for the list, and a fact for the story.
+fn check(desk: &Desk, source: &Source, delivery: &Delivery) -> (&'static str, Fact) {
+    let fact = |state, value: &str, notes: Vec<String>| {
+        Fact::new("Signature", state, value, notes.into_iter().map(Note::new).collect())
+    };
+    let Some(proof) = &source.verify.proof else {
+        let note = "whoever knows the address is believed".to_owned();
+        return ("none", fact(FactState::Calm, "none", vec![note]));
+    };
+    let secrets = match desk.secrets_of(source) {
+        Ok(secrets) => secrets,
+        Err(why) => {
+            return ("no secret", fact(FactState::Bad, "no secret", vec![why.to_string()]));
+        }
+    };
+    let by = format!("{}, by the secret {}", proof.scheme.header(), proof.secret);
+    match source.verify.verify(delivery, &secrets, source.verify.tolerance) {
+        Ok(_) => ("right", fact(FactState::Ok, "right", vec![by])),
+        Err(why) => {
+            let mut notes = vec![format!("{why} ({by})")];
+            for cure in cures(delivery, &secrets, proof) {
+                notes.push(format!("it would be right {cure}"));
+            }
+            ("wrong", fact(FactState::Bad, "wrong", notes))
+        }
+    }
+}
+
+/// Puts what the function said into a story that was foreseen.
+fn finish(desk: &Desk, story: &mut Story, summary: &Value, status: u16) {
+    let rows = summary["tasks"].as_array();
+    let Some(rows) = rows else {
+        let detail = summary["detail"].as_str().unwrap_or_default();
+        story.verdict = if status < 300 {
+            Verdict::new("answered", Tone::Calm, format!("Answered with {status}"), "")
+        } else {
+            Verdict::new("refused", Tone::Bad, format!("Refused with {status}"), detail)
+        };
+        story.tasks.clear();
+        story.requests.clear();
+        return;
+    };
+    for (task, row) in story.tasks.iter_mut().zip(rows) {
+        let word = row["outcome"].as_str().unwrap_or_default();
+        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == word) {
+            task.state = TaskState::of(kind);
+        }
+        if let Some(record) = row["recordId"].as_str() {
+            task.record = Some(record.to_owned());
+            desk.mark_changed(record);
+        }
+        if let Some(reason) = row["reason"].as_str() {
+            let detail = row["detail"].as_str().unwrap_or_default();
+            task.detail = Some(format!("{reason}: {detail}"));
+        }
+    }
+    story.judge_done();
+    if status >= 500 {
+        let detail = summary["detail"].as_str().unwrap_or_default();
+        story.facts.push(Fact::new(
+            "Answer",
+            FactState::Retry,
+            status.to_string(),
+            vec![Note::new(format!("{detail}; a sender that tries again gets it done"))],
+        ));
+    }
+}
+
+/// The outcome of all updates in a word, their number, and the task in short.
+fn tally(summary: &Value, status: u16) -> (&'static str, u64, String) {
+    let count = |kind: Kind| summary[kind.as_str()].as_u64().unwrap_or_default();
+    let mut kinds = Kind::ALL.to_vec();
+    kinds.retain(|kind| count(*kind) > 0);
+    let task = &summary["tasks"][0];
+    let id = task["id"].as_str().unwrap_or("?");
+    match kinds[..] {
+        [] if status < 300 => ("answered", 0, String::new()),
+        [] => ("refused", 0, String::new()),
+        [kind] => {
+            let short = match (task["recordId"].as_str(), task["reason"].as_str()) {
+                _ if task.is_null() => String::new(),
+                (Some(record), _) => format!("{id} → {record}"),
+                (None, Some(reason)) => format!("{id}: {reason}"),
+                (None, None) => id.to_owned(),
+            };
+            let rest = count(kind).saturating_sub(1);
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            (kind.as_str(), count(kind), format!("{short}{more}"))
+        }
+        _ => {
+            let parts: Vec<_> =
+                kinds.iter().map(|kind| format!("{} {}", count(*kind), kind.as_str())).collect();
+            ("mixed", kinds.iter().map(|kind| count(*kind)).sum(), parts.join(", "))
+        }
+    }
+}
+
+/// What kind of event it is, by the words of its sender: `issues, closed`. Not for decisions: a
+/// header need not be signed.
+fn what(delivery: &Delivery) -> String {
+    let mut words = Vec::new();
+    for (name, value) in &delivery.headers {
+        let name = name.as_str();
+        let is_event = name.ends_with("-event") || name.ends_with("-topic");
+        if is_event && let Ok(value) = value.to_str() {
+            words.push(value.to_owned());
+        }
+    }
+    let body: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
+    for field in KINDS {
+        if words.len() < 2
+            && let Some(word) = body[field].as_str().filter(|word| word.len() <= SHOWN)
+        {
+            words.push(word.to_owned());
+        }
+    }
+    if words.is_empty() && delivery.method != http::Method::POST {
+        words.push(delivery.method.to_string());
+    }
+    shorten(&words.join(", "), SHOWN).into_owned()
+}
+
+/// A story without anything that was read.
+fn empty(source: &Source, facts: Vec<Fact>) -> Story {
+    let verdict = Verdict::new("failed", Tone::Bad, "Fails: the body can't be read", "");
+    Story::unread(&source.name, verdict, facts)
+}
+
+/// The story of a request to a path that no source has.
+fn no_source(delivery: &Delivery, status: u16) -> Value {
+    let verdict = if status < 300 {
+        Verdict::new("answered", Tone::Calm, format!("Answered with {status}"), "")
+    } else {
+        let detail = format!("No source that works has the path {}.", delivery.path);
+        Verdict::new("refused", Tone::Bad, format!("Refused with {status}"), detail)
+    };
+    json!(Story::unread("", verdict, Vec::new()))
+}
+
+/// A payload to a source, signed afresh.
+pub(super) fn signed(desk: &Desk, source: &Source, payload: &Kept) -> Result<Delivery> {
+    let mut delivery = payload.to(&source.path);
+    delivery.arrived = Time::now();
+    delivery.method = http::Method::POST;
+    if let Some(proof) = &source.verify.proof {
+        let secrets = desk.secrets_of(source)?;
+        let secret = secrets.first().ok_or_else(|| anyhow!("The source has no secret."))?;
+        proof.scheme.sign(&mut delivery, secret)?;
+    }
+    Ok(delivery)
+}

@@ -1,0 +1,134 @@
+//! The portal at the desk: the stand-in, or the real one, of which tasks are only read.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use anyhow::{Context as _, Result, anyhow};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::cli::shared;
+use crate::hubspot::Hubspot;
+use crate::services::{self, Services};
+use crate::settings::{self, ApiVersion, PortalToken};
+use crate::sim::{Seed, Sim, Watched};
+
+/// How long a secret of AWS is trusted.
+const SECRET_TTL: std::time::Duration = std::time::Duration::from_mins(5);
+
+/// The portal.
+pub(super) enum Portal {
+    /// The stand-in, with the calls that nobody fetched yet.
+    StandIn(Box<StandIn>),
+    /// The real one.
+    Online(settings::Portal),
+}
+
+/// The stand-in and how it is called.
+pub(super) struct StandIn {
+    pub(super) sim: Sim,
+    token: SecretString,
+    version: ApiVersion,
+    calls: Mutex<tokio::sync::mpsc::UnboundedReceiver<Watched>>,
+}
+
+impl Portal {
+    /// Starts the stand-in with the tasks of a file.
+    pub(super) async fn stand_in(seed: &Path) -> Result<Self> {
+        let name = seed.display();
+        let text =
+            fs::read_to_string(seed).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
+        let seed: Seed = serde_json::from_str(&text)
+            .map_err(|error| anyhow!("{name} is no portal: {error}."))?;
+        let token = SecretString::from(seed.token.clone().unwrap_or_else(|| "none".to_owned()));
+        let sim = Sim::start(seed, 0).await.with_context(|| format!("{name} is no portal"))?;
+        let calls = Mutex::new(sim.watch());
+        let version = ApiVersion::read(&shared::variable)?;
+        Ok(Self::StandIn(Box::new(StandIn { sim, token, version, calls })))
+    }
+
+    /// The portal that the environment names.
+    pub(super) fn online() -> Result<Self> {
+        let settings = settings::Portal::read(&shared::variable)
+            .map_err(|problems| shared::join(&problems))?;
+        Ok(Self::Online(settings))
+    }
+
+    /// A client, as the function has one.
+    pub(super) fn client(&self) -> Hubspot {
+        match self {
+            Self::StandIn(stand_in) => stand_in.client(stand_in.sim.url()),
+            Self::Online(portal) => connect(portal),
+        }
+    }
+
+    /// A client that only looks: the stand-in doesn't count its calls, and no fault strikes them.
+    pub(super) fn looking_client(&self) -> Hubspot {
+        match self {
+            Self::StandIn(stand_in) => stand_in.client(stand_in.sim.url_to_look()),
+            Self::Online(portal) => connect(portal),
+        }
+    }
+
+    /// Which version of HubSpot's API is called.
+    pub(super) fn version(&self) -> &ApiVersion {
+        match self {
+            Self::StandIn(stand_in) => &stand_in.version,
+            Self::Online(portal) => &portal.hubspot.api_version,
+        }
+    }
+
+    /// Whether nothing may be written.
+    pub(super) fn is_online(&self) -> bool {
+        matches!(self, Self::Online(_))
+    }
+
+    /// The stand-in, if it is one.
+    pub(super) fn sim(&self) -> Option<&Sim> {
+        match self {
+            Self::StandIn(stand_in) => Some(&stand_in.sim),
+            Self::Online(_) => None,
+        }
+    }
+
+    /// The calls since the last time.
+    pub(super) fn new_calls(&self) -> Vec<Watched> {
+        let Self::StandIn(stand_in) = self else { return Vec::new() };
+        let mut receiver = stand_in.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut calls = Vec::new();
+        while let Ok(call) = receiver.try_recv() {
+            calls.push(call);
+        }
+        calls
+    }
+
+    /// The portal in short.
+    pub(super) fn brief(&self) -> Value {
+        match self {
+            Self::StandIn(stand_in) => {
+                let tasks = stand_in.sim.tasks().len();
+                json!({"kind": "stand-in", "name": "Stand-in portal", "tasks": tasks})
+            }
+            Self::Online(portal) => {
+                json!({"kind": "online", "name": portal.hubspot.base_url, "tasks": null})
+            }
+        }
+    }
+}
+
+impl StandIn {
+    fn client(&self, base_url: String) -> Hubspot {
+        let settings = settings::Hubspot { base_url, api_version: self.version.clone() };
+        services::hubspot_with(&settings, self.token.clone())
+    }
+}
+
+fn connect(portal: &settings::Portal) -> Hubspot {
+    match &portal.token {
+        PortalToken::Given(token) => services::hubspot_with(&portal.hubspot, token.clone()),
+        PortalToken::Secret(secret, aws) => {
+            Services::new(aws.clone(), SECRET_TTL).hubspot(&portal.hubspot, secret.clone())
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Deliveries kept as samples: signed anew with the secret of the samples, so that neither a real
+//! secret nor a real signature gets into a file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, anyhow};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::json;
+
+use super::desk::Serving;
+use crate::cli::cases::{Case, Secrets};
+use crate::cli::event::event;
+use crate::delivery::{Delivery, Scheme, is_secret_header, names_a_secret};
+use crate::source::{Proof, Source};
+
+/// The file of the samples' secrets.
+const SECRETS: &str = "secrets.json";
+
+/// Keeps deliveries in the folders of a folder, which are named after the sources.
+pub(super) struct Saver {
+    folder: PathBuf,
+}
+
+impl Saver {
+    /// Saves into this folder, which is made if it isn't there.
+    pub(super) fn new(folder: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&folder)
+            .map_err(|error| anyhow!("{} can't be made: {error}.", folder.display()))?;
+        Ok(Self { folder })
+    }
+
+    /// Saves a delivery whose signature was right, with the result that it must have. A failure is
+    /// told, and keeps nobody from being answered.
+    pub(super) fn save(&self, serving: &Serving, source: &Source, delivery: &Delivery, what: &str) {
+        match self.write(serving, source, delivery, what) {
+            Ok(path) => eprintln!("saved {}", path.display()),
+            Err(why) => eprintln!("A delivery could not be saved: {why:#}"),
+        }
+    }
+
+    fn write(
+        &self,
+        serving: &Serving,
+        source: &Source,
+        delivery: &Delivery,
+        what: &str,
+    ) -> Result<PathBuf> {
+        let mut sample = delivery.clone();
+        for name in delivery.headers.keys() {
+            if is_secret_header(name.as_str()) {
+                sample.headers.remove(name);
+            }
+        }
+        sample.query.retain(|(name, _)| !names_a_secret(name));
+        sample.headers.insert(http::header::HOST, http::HeaderValue::from_static("localhost"));
+        let mut secrets = Vec::new();
+        if let Some(proof) = &source.verify.proof {
+            sample.headers.remove(proof.scheme.header());
+            secrets = self.secrets(source, proof)?;
+            let secret = secrets.first().context("the source has no sample secret")?;
+            proof.scheme.sign(&mut sample, secret)?;
+        }
+        let folder = self.folder.join(&source.name);
+        fs::create_dir_all(&folder)?;
+        let name = slug(what);
+        let case = (1..)
+            .map(|number| match number {
+                1 => folder.join(format!("{name}.json")),
+                number => folder.join(format!("{name}-{number}.json")),
+            })
+            .find(|path| !path.exists())
+            .map(|event| Case { expected: event.with_extension("expected.json"), event })
+            .context("there are too many samples")?;
+        fs::write(&case.event, format!("{:#}\n", event(&sample)))?;
+        let given = case.run(serving.sources(), source, &secrets)?;
+        fs::write(&case.expected, format!("{:#}\n", given.value))?;
+        Ok(case.event)
+    }
+
+    /// The secrets of the samples of a source. One that isn't there yet is made up, and kept.
+    fn secrets(&self, source: &Source, proof: &Proof) -> Result<Vec<SecretString>> {
+        if let Ok(secrets) = Secrets::read(&self.folder)?.of_source(source) {
+            return Ok(secrets);
+        }
+        let file = self.folder.join(SECRETS);
+        let mut texts: BTreeMap<String, String> = match fs::read_to_string(&file) {
+            Ok(text) => serde_json::from_str(&text).map_err(|error| {
+                anyhow!("{} is no JSON object of texts: {error}", file.display())
+            })?,
+            Err(_) => BTreeMap::new(),
+        };
+        let secret = made_up(source, &proof.scheme);
+        let text = match proof.secret.to_string().split_once('#') {
+            Some((_, field)) => json!({field: secret.expose_secret()}).to_string(),
+            None => secret.expose_secret().to_owned(),
+        };
+        texts.insert(proof.secret.id().to_owned(), text);
+        fs::write(&file, format!("{:#}\n", json!(texts)))?;
+        Secrets::read(&self.folder)?.of_source(source)
+    }
+}
+
+/// A secret that the scheme takes, and that nobody may use.
+fn made_up(source: &Source, scheme: &Scheme) -> SecretString {
+    let plain = format!("local-{}-webhook-secret", source.name);
+    let forms = [
+        plain.clone(),
+        format!("taskhook:{plain}"),
+        // "local-taskhook-secret"
+        "bG9jYWwtdGFza2hvb2stc2VjcmV0".to_owned(),
+        plain,
+    ];
+    let taken = forms.into_iter().map(SecretString::from);
+    let mut taken = taken.filter(|secret| scheme.check_secret(secret).is_ok());
+    taken.next().unwrap_or_else(|| SecretString::from("local-webhook-secret"))
+}
+
+/// What a delivery is about as a file's name.
+fn slug(what: &str) -> String {
+    let mut slug = String::new();
+    for character in what.chars().take(40) {
+        if character.is_ascii_alphanumeric() {
+            slug.push(character.to_ascii_lowercase());
+        } else if !slug.ends_with('-') && !slug.is_empty() {
+            slug.push('-');
+        }
+    }
+    match slug.trim_end_matches('-') {
+        "" => "delivery".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_sender_become_the_name_of_a_file() {
+        let rows = [
+            ("issues, closed", "issues-closed"),
+            ("../../etc/passwd", "etc-passwd"),
+            ("ä", "delivery"),
+            ("", "delivery"),
+            ("Issue Hook", "issue-hook"),
+        ];
+        for (what, expected) in rows {
+            assert_eq!(slug(what), expected);
+        }
+    }
+}

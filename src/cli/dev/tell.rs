@@ -1,0 +1,88 @@
+//! What the terminal tells: a line for each delivery, and for each change of a source file.
+
+use serde_json::Value;
+
+use super::desk::Delivered;
+use super::shelf::Noticed;
+use crate::cli::shared;
+use crate::cli::terminal::{bold, green, red};
+
+/// Tells of a delivery: time, source, signature, outcome, task.
+pub(super) fn delivery(delivered: &Delivered) {
+    let row = &delivered.row;
+    let text = |name: &str| row[name].as_str().unwrap_or_default();
+    let time = text("time").get(11..19).unwrap_or_default();
+    let source = row["source"].as_str().unwrap_or_else(|| text("path"));
+    let outcome = match text("outcome") {
+        word @ ("failed" | "refused" | "retry" | "mixed") => red(&format!("{word:<9}")),
+        word => green(&format!("{word:<9}")),
+    };
+    let (status, took) = (&row["status"], &row["ms"]);
+    say(&format!(
+        "{time}  {source:<12}  {:<9}  {outcome}  {status}  {}  ({}, {took} ms)",
+        text("signature"),
+        text("task"),
+        text("what"),
+    ));
+}
+
+/// Tells the story of a delivery.
+pub(super) fn story(delivered: &Delivered) {
+    let story = &delivered.story;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    say(&bold(&text(&story["verdict"]["title"])));
+    let detail = text(&story["verdict"]["detail"]);
+    if !detail.is_empty() {
+        say(&detail);
+    }
+    for fact in story["facts"].as_array().into_iter().flatten() {
+        let mut notes = Vec::new();
+        for note in fact["notes"].as_array().into_iter().flatten() {
+            let line = note["line"].as_u64().map(|line| format!("line {line} "));
+            notes.push(format!("{}{}", line.unwrap_or_default(), text(&note["text"])));
+        }
+        say(&format!(
+            "  {:<10} {}  {}",
+            text(&fact["name"]),
+            text(&fact["value"]),
+            notes.join("; ")
+        ));
+    }
+    for task in story["tasks"].as_array().into_iter().flatten() {
+        say(&format!("  the task whose {} is {}", text(&task["idProperty"]), text(&task["id"])));
+        for row in task["rows"].as_array().into_iter().flatten() {
+            let (before, after) = (text(&row["before"]), text(&row["after"]));
+            let what = match row["state"].as_str() {
+                Some("change") => format!("{before:?} → {after:?}"),
+                Some("same") => format!("{after:?}, as it is"),
+                Some("set") => format!("{after:?}"),
+                _ => text(&row["reason"]),
+            };
+            say(&format!("    {:<20} line {:<3} {what}", text(&row["name"]), row["line"]));
+        }
+    }
+}
+
+/// Tells of changed source files.
+pub(super) fn noticed(noticed: &[Noticed], is_start: bool) {
+    for change in noticed {
+        match change {
+            Noticed::Good(_) if is_start => {}
+            Noticed::Good(name) => say(&format!("{name}.toml was read again: it serves now")),
+            Noticed::Gone(name) => say(&format!("{name}.toml is gone")),
+            Noticed::Broken(problems) => {
+                for problem in problems {
+                    say(&red(&problem.to_string()));
+                }
+                if !is_start {
+                    say("The last good one serves on.");
+                }
+            }
+        }
+    }
+}
+
+/// Prints a line. Where nobody reads any more, nothing has to be said.
+pub(super) fn say(line: &str) {
+    _ = shared::print(&format!("{line}\n"));
+}

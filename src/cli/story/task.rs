@@ -1,0 +1,205 @@
+//! The story of one task: each property with its value, or the reason why it has none.
+
+use serde::Serialize;
+
+use super::{Fitted, results};
+use crate::engine::{Compared, Comparison};
+use crate::outcome::{FilterReason, Kind, Outcome};
+use crate::source::{Event, PropertyEnd, PropertyTrace, TaskTrace, Trace};
+use crate::update::OnMissing;
+
+/// One update of a delivery, and its task.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::cli) struct TaskStory {
+    /// The value of the unique property, if that much is known.
+    pub(in crate::cli) id: Option<String>,
+    pub(in crate::cli) id_property: String,
+    /// HubSpot's record id, if it is known.
+    pub(in crate::cli) record: Option<String>,
+    pub(in crate::cli) state: TaskState,
+    /// What there is to say besides.
+    pub(in crate::cli) detail: Option<String>,
+    /// The line of `[task] id`.
+    pub(in crate::cli) line: Option<usize>,
+    /// In the order of the file.
+    pub(in crate::cli) rows: Vec<Row>,
+    /// How many other properties the task has, if that is known.
+    pub(in crate::cli) untouched: Option<usize>,
+    /// The datetime property that keeps the newest event time, with that time.
+    pub(in crate::cli) keeps: Option<(String, String)>,
+}
+
+/// What becomes of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::cli) enum TaskState {
+    Updates,
+    Creates,
+    Unchanged,
+    Stale,
+    Merged,
+    Filtered,
+    Queued,
+    Retry,
+    Failed,
+    /// It is written, if there is such a task: nobody asked the portal.
+    Unknown,
+}
+
+/// A property of the task.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::cli) struct Row {
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) state: RowState,
+    /// The line of its expression.
+    pub(in crate::cli) line: usize,
+    /// The line of the row of its map that was used.
+    pub(in crate::cli) map_line: Option<usize>,
+    pub(in crate::cli) expression: String,
+    /// The output of the expression, as JSON.
+    pub(in crate::cli) gives: Option<String>,
+    /// What the task has; `None` where that is not known.
+    pub(in crate::cli) before: Option<String>,
+    /// What is written.
+    pub(in crate::cli) after: Option<String>,
+    /// Why it is left alone, or what is wrong.
+    pub(in crate::cli) reason: Option<String>,
+}
+
+/// What becomes of a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::cli) enum RowState {
+    Change,
+    Same,
+    Alone,
+    Wrong,
+    /// It is written, and nobody asked what the task has.
+    Set,
+}
+
+/// The tasks of a delivery, the first hundred.
+pub(super) fn tell(
+    event: &Event,
+    trace: &Trace,
+    fitted: &[Fitted],
+    comparisons: Option<&[Comparison]>,
+) -> Vec<TaskStory> {
+    let mut comparisons = comparisons.map(<[_]>::iter);
+    let mut stories = Vec::new();
+    for (index, (result, fitted)) in results(event).iter().zip(fitted).enumerate() {
+        let trace = trace.tasks.get(index);
+        let comparison = match fitted {
+            Ok(_) => comparisons.as_mut().and_then(Iterator::next),
+            Err(_) => None,
+        };
+        let (id, id_property) = match result {
+            Ok(update) => (Some(update.task.id.clone()), update.task.id_property.clone()),
+            Err(not_mapped) => (not_mapped.id.clone(), not_mapped.id_property.clone()),
+        };
+        let (state, detail) = match (fitted, comparison) {
+            (Err(why), _) => (TaskState::Failed, Some(why.clone())),
+            (Ok(update), Some(comparison)) => foresee(comparison, update.on_missing),
+            (Ok(_), None) => (TaskState::Unknown, None),
+        };
+        let keeps = result.as_ref().ok().and_then(|update| {
+            Some((update.updated_at_property.clone()?, update.time.to_string()))
+        });
+        stories.push(TaskStory {
+            id,
+            id_property,
+            record: comparison.and_then(|comparison| comparison.record_id.clone()),
+            state,
+            detail,
+            line: trace.map(|trace| trace.id.line),
+            rows: rows(trace, fitted, comparison),
+            untouched: None,
+            keeps,
+        });
+    }
+    stories
+}
+
+/// What a run would make of an update.
+fn foresee(comparison: &Comparison, on_missing: OnMissing) -> (TaskState, Option<String>) {
+    match comparison.outcome.without_note() {
+        Outcome::Filtered(FilterReason::Observed, _) => match (comparison.exists, on_missing) {
+            (Some(false), OnMissing::Create) => (TaskState::Creates, None),
+            _ => (TaskState::Updates, None),
+        },
+        Outcome::Filtered(_, detail) => (TaskState::Filtered, Some(detail.clone())),
+        Outcome::Retry(_, detail) => (TaskState::Retry, Some(detail.clone())),
+        Outcome::Failed(_, detail) => (TaskState::Failed, Some(detail.clone())),
+        other => (TaskState::of(other.kind()), None),
+    }
+}
+
+fn rows(trace: Option<&TaskTrace>, fitted: &Fitted, comparison: Option<&Comparison>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for property in trace.into_iter().flat_map(|trace| &trace.properties) {
+        let compared = comparison.and_then(|comparison| {
+            comparison.values.iter().find(|value| value.property == property.name)
+        });
+        rows.push(row(property, fitted, compared));
+    }
+    rows
+}
+
+fn row(property: &PropertyTrace, fitted: &Fitted, compared: Option<&Compared>) -> Row {
+    let PropertyTrace { name, step, map_line, end } = property;
+    let mut row = Row {
+        name: name.clone(),
+        state: RowState::Set,
+        line: step.line,
+        map_line: *map_line,
+        expression: step.expression.clone(),
+        gives: step.gives.clone().ok(),
+        before: None,
+        after: None,
+        reason: None,
+    };
+    match end {
+        PropertyEnd::Written(text) => row.after = Some(text.clone()),
+        PropertyEnd::Owner(email) => row.after = Some(format!("the owner {email}")),
+        PropertyEnd::Alone(why) => {
+            row.state = RowState::Alone;
+            row.reason = Some(why.clone());
+        }
+        PropertyEnd::Wrong(why) => {
+            row.state = RowState::Wrong;
+            row.reason = Some(why.clone());
+        }
+    }
+    let is_refused = |why: &&String| why.starts_with(&format!("{name}: "));
+    if let Some(why) = fitted.as_ref().err().filter(is_refused)
+        && row.state == RowState::Set
+    {
+        row.state = RowState::Wrong;
+        row.reason = Some(why[name.len() + 2..].to_owned());
+    }
+    let Some(compared) = compared else { return row };
+    row.before.clone_from(&compared.before);
+    row.after = Some(compared.after.clone());
+    if compared.before.is_some() {
+        row.state = if compared.is_same { RowState::Same } else { RowState::Change };
+    }
+    row
+}
+
+impl TaskState {
+    /// The state of an outcome.
+    pub(in crate::cli) fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Updated => Self::Updates,
+            Kind::Created => Self::Creates,
+            Kind::Unchanged => Self::Unchanged,
+            Kind::Stale => Self::Stale,
+            Kind::Merged => Self::Merged,
+            Kind::Filtered => Self::Filtered,
+            Kind::Queued => Self::Queued,
+            Kind::Retry => Self::Retry,
+            Kind::Failed => Self::Failed,
+        }
+    }
+}
