@@ -1,0 +1,477 @@
+// The page of `taskhook dev` against the program itself. Nothing here judges by elapsed time: each step waits for a state.
+"use strict";
+const { test, before, after } = require("node:test");
+const assert = require("node:assert/strict");
+const fs = require("node:fs");
+const http = require("node:http");
+const path = require("node:path");
+const { start, launch, repository } = require("./program.js");
+
+const AXE = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+let browser;
+before(async () => { browser = await launch(); });
+after(async () => { await browser?.close(); });
+
+/* A test with its own program and its own page. What the page complains about fails the test, but for answers asked for. */
+function story(name, run, { width = 1280, theme = "light", refusals = false, offline = false } = {}) {
+  test(name, async (t) => {
+    const desk = await start();
+    t.after(() => desk.end());
+    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, permissions: ["clipboard-read", "clipboard-write"] });
+    t.after(() => context.close());
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    const wrong = [];
+    page.on("pageerror", (error) => wrong.push(error.stack));
+    page.on("console", (message) => {
+      if (message.type() !== "error") return;
+      if (/Failed to load resource/.test(message.text()) && (offline || (refusals && /status of 4/.test(message.text())))) return;
+      wrong.push(message.text());
+    });
+    await visit(page, desk);
+    await run(page, desk);
+    assert.deepEqual(wrong, []);
+  });
+}
+async function visit(page, desk, hash = "") {
+  await page.addInitScript(() => {
+    window.said = [];
+    addEventListener("DOMContentLoaded", () => new MutationObserver(() => said.push(document.querySelector("#say").textContent)).observe(document.querySelector("#say"), { childList: true }));
+  });
+  await page.goto(desk.address + "/" + hash);
+  await connected(page, "Live");
+}
+const connected = (page, word) => page.locator(`#live[data-word=${word}]`).waitFor();
+const verdict = (page, title) => page.locator("#story-body h3", { hasText: title }).first().waitFor();
+const row = (page, text) => page.locator("#panel-deliveries tbody tr", { hasText: text });
+const editor = (page) => page.locator("#file-editor textarea");
+const payload = (page) => page.locator("#payload-editor textarea");
+const saying = (page, text) => page.waitForFunction((text) => said.some((one) => one.includes(text)), text);
+async function sample(page, name = "closed.json") {
+  await page.locator("#sample").selectOption("sample:" + name);
+  await page.locator("#sample option:checked", { hasText: name }).waitFor({ state: "attached" });
+}
+async function closed(page) {
+  await page.getByRole("button", { name: "Try the sample closed.json" }).first().click();
+  await verdict(page, "Updates task 9001");
+}
+/* Selects a text in an editor, as a person would with the mouse. */
+async function select(area, text, collapse = false) {
+  await area.evaluate((node, [text, collapse]) => {
+    const at = node.value.indexOf(text);
+    if (at < 0) throw new Error("not in the editor: " + text);
+    node.focus();
+    node.setSelectionRange(at, collapse ? at : at + text.length);
+  }, [text, collapse]);
+}
+async function replace(page, area, text, by) {
+  await select(area, text);
+  if (by) await page.keyboard.insertText(by); else await page.keyboard.press("Delete");
+}
+const selected = (area) => area.evaluate((node) => node.value.slice(node.selectionStart, node.selectionEnd));
+const closedBody = () => JSON.parse(fs.readFileSync(path.join(repository, "events/github/closed.json"), "utf8")).body;
+
+/* What a stranger outside sends. */
+function outside(desk, target, { method = "POST", headers = {}, body = "" } = {}) {
+  return new Promise((done, fail) => {
+    const request = http.request({ host: "127.0.0.1", port: desk.port, path: target, method, headers }, (answer) => {
+      let text = "";
+      answer.on("data", (some) => { text += some; });
+      answer.on("end", () => done({ status: answer.statusCode, headers: answer.headers, text }));
+    });
+    request.on("error", fail);
+    request.end(body);
+  });
+}
+const forged = (desk) => outside(desk, "/github", { headers: { "content-type": "application/json", "x-github-event": "issues", "x-github-delivery": "55bffc9b-7916-5afb-8276-5520e55f166f", "x-hub-signature-256": "sha256=" + "0".repeat(64) }, body: closedBody() });
+
+async function axe(page, where) {
+  const { violations } = await page.evaluate(AXE + "; axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })");
+  assert.deepEqual(violations.map((one) => `${where}: ${one.id}: ${one.nodes.map((node) => node.html).join(" ").slice(0, 300)}`), []);
+}
+
+story("the first run shows three steps, and one primary button", async (page) => {
+  assert.equal(await page.locator("#story-body li").count(), 3);
+  const primary = page.locator(".btn.primary:visible");
+  assert.equal(await primary.count(), 1);
+  assert.equal(await primary.textContent(), "Try the sample closed.json");
+  assert.match(await page.locator("#panel-deliveries").textContent(), /Nothing has arrived yet.*\/github/);
+});
+
+story("a sample's story: four changes, and the jq path under the caret", async (page) => {
+  await closed(page);
+  await page.locator(".props > li.change").nth(3).waitFor();
+  assert.equal(await page.locator(".props > li.change").count(), 4);
+  await select(payload(page), '"completed"', true);
+  await page.locator("#path", { hasText: /^\.issue\.state_reason$/ }).waitFor();
+});
+
+story("a mistake is underlined, keeps the last story, and is announced once", async (page, desk) => {
+  await closed(page);
+  const text = desk.read("github"), lines = text.slice(0, text.indexOf("test(\"^p[0-4]")).split("\n");
+  await select(editor(page), "test(\"^p[0-4]");
+  await page.keyboard.press("ArrowLeft");
+  for (let i = 0; i < 4; i++) await page.keyboard.press("Shift+ArrowRight");
+  assert.equal(await selected(editor(page)), "test");
+  await page.keyboard.type("tset");
+  const problem = page.locator("#problems button").first();
+  await problem.waitFor();
+  assert.match(await problem.textContent(), new RegExp(`^${lines.length}:${lines.at(-1).length + 1}.*tset`));
+  assert.equal(await page.locator("#file-editor .mirror u").textContent(), "tset");
+  await page.locator("#story-body .alert", { hasText: /Below is the story as it was at \d\d:\d\d:\d\d/ }).waitFor();
+  await page.locator("#story-body .old h3", { hasText: "Updates task 9001" }).waitFor();
+  assert.ok(await page.getByRole("button", { name: /^Send/ }).first().isDisabled());
+  assert.ok(await page.locator("#save").isDisabled());
+  await saying(page, "tset");
+
+  await page.locator("#story-body").focus();
+  await page.keyboard.press("F8");
+  assert.equal(await selected(editor(page)), "tset");
+  await page.keyboard.type("test");
+  await page.locator("#story-body:not(:has(.old))", { hasText: "Updates task 9001" }).waitFor();
+  await page.waitForFunction(() => said.at(-1).includes("Updates task 9001"));
+  /* Once by itself, and once more because F8 was pressed. */
+  assert.ok((await page.evaluate(() => said.filter((one) => one.includes("tset")).length)) <= 2);
+  assert.equal(await page.locator("#problems:visible").count(), 0);
+});
+
+story("a value that can't be mapped harms one row alone, and undo is the browser's", async (page, desk) => {
+  await closed(page);
+  const all = await page.locator(".props > li").count();
+  await replace(page, editor(page), 'P1 = "HIGH", ', "");
+  await replace(page, editor(page), ', otherwise = "NONE", unmapped = "skip" }\n# The due date', " }\n# The due date");
+  await page.locator(".props > li.wrong", { hasText: "hs_task_priority" }).waitFor();
+  assert.equal(await page.locator(".props > li.wrong").count(), 1);
+  assert.match(await page.locator(".props > li.wrong").textContent(), /can't be mapped/);
+  assert.equal(await page.locator(".props > li").count(), all);
+
+  await editor(page).focus();
+  await page.keyboard.press("Control+z");
+  await page.keyboard.press("Control+z");
+  await page.locator("#dirty", { hasText: /^saved$/ }).waitFor();
+  await verdict(page, "Updates task 9001");
+  assert.equal(await editor(page).inputValue(), desk.read("github"));
+});
+
+story("Ctrl+S writes what stands in the editor", async (page, desk) => {
+  await closed(page);
+  await replace(page, editor(page), "# GitHub issues", "# Our GitHub issues");
+  await page.locator("#dirty", { hasText: "edited, not saved" }).waitFor();
+  await page.locator("#save:enabled").waitFor();
+  await page.keyboard.press("Control+s");
+  await page.locator("#dirty", { hasText: /^saved$/ }).waitFor();
+  assert.match(desk.read("github"), /^# Our GitHub issues/);
+  assert.equal(desk.read("github"), await editor(page).inputValue());
+});
+
+story("Ctrl+Enter sends: the row first, then calls with both bodies and the changed task", async (page) => {
+  await closed(page);
+  await page.keyboard.press("Control+Enter");
+  await verdict(page, "Updated task 9001");
+  const first = page.locator("#panel-deliveries tbody tr").first();
+  assert.match(await first.textContent(), /updated 1/);
+  assert.equal(await first.getAttribute("aria-selected"), "true");
+  assert.equal(await page.locator(".new").count(), 0);
+  await page.locator("#tab-tasks").click();
+  await page.locator("#panel-tasks tr", { hasText: "9001" }).filter({ hasText: "COMPLETED" }).filter({ hasText: "changed" }).waitFor();
+  await page.locator("#tab-calls").click();
+  const call = page.locator("#panel-calls details").first();
+  assert.match(await call.textContent(), /batch\/update/);
+  await call.locator("summary").click();
+  assert.match(await call.locator("pre").nth(0).textContent(), /COMPLETED/);
+  assert.match(await call.locator("pre").nth(1).textContent(), /9001/);
+
+  /* Sent again it is signed afresh, chosen, and finds nothing to do. */
+  await page.getByRole("button", { name: "Send again, freshly signed" }).click();
+  await verdict(page, /Unchanged|Stale/);
+  assert.equal(await page.locator("#panel-deliveries tbody tr").count(), 2);
+  /* A key in an editor leads back to what is edited. */
+  await editor(page).press("End");
+  await page.keyboard.type(" ");
+  await page.locator("#subject button[aria-pressed=true]", { hasText: "What you edit" }).waitFor();
+});
+
+story("a fault counts down on the server and then is gone", async (page) => {
+  await closed(page);
+  await page.locator("#tab-faults").click();
+  const fault = page.locator(".fault", { hasText: "Too many requests" });
+  await fault.locator("input").fill("9");
+  await fault.locator("input").blur();
+  await fault.locator(".switch").click();
+  await page.locator("#fault-chip", { hasText: "Too many requests" }).waitFor();
+  await fault.locator(".left", { hasText: "9 left" }).waitFor();
+  await page.keyboard.press("Control+Enter");
+  await row(page, "retry 1").filter({ hasText: "503" }).waitFor();
+  const left = async () => { await page.locator("#tab-faults").click(); return Number.parseInt(await fault.locator(".left").textContent(), 10) || 0; };
+  /* Each delivery that is tried spends some. */
+  for (let spent = 9, now = await left(); now; now = await left()) {
+    assert.ok(now < spent, `${now} left after ${spent}`);
+    spent = now;
+    await page.locator("#tab-deliveries").click();
+    const rows = await page.locator("#panel-deliveries tbody tr").count();
+    await page.getByRole("button", { name: "Send again, freshly signed" }).click();
+    await page.locator("#panel-deliveries tbody tr").nth(rows).waitFor();
+    await page.locator(`#panel-deliveries tbody tr[aria-selected=true]`).first().waitFor();
+  }
+  await page.locator("#fault-chip").waitFor({ state: "hidden" });
+  await page.locator("#tab-faults .count", { hasText: "off" }).waitFor();
+});
+
+story("what arrives is marked new, moves nothing, and says what would make its signature right", async (page, desk) => {
+  await closed(page);
+  await page.keyboard.press("Control+Enter");
+  await row(page, "updated 1").focus();
+  const top = await page.locator("#panel-deliveries").evaluate((node) => node.scrollTop);
+  assert.equal((await forged(desk)).status, 401);
+  await row(page, "refused").locator(".new").waitFor();
+  assert.match(await page.title(), /^\(1\) github/);
+  assert.equal(await page.locator("#panel-deliveries").evaluate((node) => node.scrollTop), top);
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /updated 1/);
+  assert.match(await page.locator("tr[aria-selected=true]").textContent(), /updated 1/);
+
+  /* The keys of a list: up, Enter. */
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  await verdict(page, /Refused/);
+  assert.match(await page.locator(".facts").textContent(), /Signature\s*wrong/);
+  assert.match(await page.locator(".facts").textContent(), /taskhook\/github/);
+  assert.equal(await page.locator(".new").count(), 0);
+  assert.match(await page.title(), /^github/);
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /refused/);
+}, { refusals: true });
+
+story("in the list, R sends again and E edits a copy", async (page) => {
+  await closed(page);
+  await page.keyboard.press("Control+Enter");
+  await row(page, "updated 1").focus();
+  await page.keyboard.press("r");
+  await page.locator("#panel-deliveries tbody tr").nth(1).waitFor();
+  await page.waitForFunction(() => document.activeElement?.matches("tr[data-id]:first-child"));
+  await page.keyboard.press("e");
+  await page.locator("#sample option:checked", { hasText: "Copy of" }).waitFor({ state: "attached" });
+  await page.waitForFunction(() => document.activeElement?.matches("#payload-editor textarea"));
+  await page.locator("#subject button[aria-pressed=true]", { hasText: "What you edit" }).waitFor();
+});
+
+story("Follow newest opens what arrives, and a hidden page catches up", async (page, desk) => {
+  await page.locator("#follow").check();
+  await forged(desk);
+  await verdict(page, /Refused/);
+  await page.locator("#follow").uncheck();
+  const hide = (hidden) => page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+  await hide(true);
+  await forged(desk);
+  await hide(false);
+  await page.locator("#panel-deliveries tbody tr").nth(1).waitFor();
+  assert.equal(await page.locator("#panel-deliveries tbody tr").count(), 2);
+  assert.equal(await page.locator(".new").count(), 1);
+}, { refusals: true });
+
+story("a draft, its payload and the place survive a reload; a file changed on disk gives three choices", async (page, desk) => {
+  await closed(page);
+  await replace(page, editor(page), "# GitHub issues", "# Mine");
+  await replace(page, payload(page), '"state_reason": "completed"', '"state_reason": "not_planned"');
+  await page.locator(".props > li.change", { hasText: "DEFERRED" }).waitFor();
+  await page.reload();
+  await connected(page, "Live");
+  await page.locator(".props > li.change", { hasText: "DEFERRED" }).waitFor();
+  assert.match(await editor(page).inputValue(), /^# Mine/);
+  assert.match(await payload(page).inputValue(), /not_planned/);
+  assert.match(await page.locator("#dirty").textContent(), /edited, not saved/);
+
+  const theirs = desk.read("github").replace("# GitHub issues", "# Theirs");
+  fs.writeFileSync(desk.file("github"), theirs);
+  await page.getByRole("button", { name: "Compare" }).click();
+  assert.match(await page.locator("#compare pre").textContent(), /− # Theirs.*\+ # Mine/s);
+  await page.locator("#compare").getByRole("button", { name: "Keep mine" }).click();
+  await page.locator("#conflict").waitFor({ state: "hidden" });
+  await page.keyboard.press("Control+s");
+  await page.locator("#dirty", { hasText: /^saved$/ }).waitFor();
+  assert.match(desk.read("github"), /^# Mine/);
+
+  await replace(page, editor(page), "# Mine", "# Mine again");
+  fs.writeFileSync(desk.file("github"), theirs);
+  await page.getByRole("button", { name: "Take theirs" }).first().click();
+  await page.locator("#dirty", { hasText: /^saved$/ }).waitFor();
+  assert.equal(await editor(page).inputValue(), theirs);
+
+  /* A clean draft just follows. */
+  fs.writeFileSync(desk.file("github"), theirs.replace("# Theirs", "# Newer"));
+  await page.waitForFunction(() => document.querySelector("#file-editor textarea").value.startsWith("# Newer"));
+});
+
+story("a payload is pasted, whole requests too, and keeps its headers when it is edited", async (page) => {
+  const paste = (text) => page.evaluate((text) => navigator.clipboard.writeText(text), text).then(() => page.keyboard.press("Control+v"));
+  await page.locator("#story-body").focus();
+  await paste(closedBody());
+  await page.locator("#sample option:checked", { hasText: "Pasted" }).waitFor({ state: "attached" });
+  await page.waitForFunction(() => document.querySelector("#payload-editor textarea").value.includes('"action": "closed"'));
+  await verdict(page, "Updates task 9001");
+  await page.getByRole("button", { name: "As sent" }).click();
+  assert.equal(await payload(page).inputValue(), closedBody());
+
+  await payload(page).focus();
+  await page.keyboard.press("Control+a");
+  await paste(`POST /github?team=web HTTP/1.1\r\nContent-Type: application/json\r\nX-GitHub-Event: issues\r\nX-GitHub-Delivery: 1f84041b-77dc-507a-85c2-955d9a9c22eb\r\nX-Hub-Signature-256: sha256=41e19bfcaedd45181f614ceab3881ba5654d29ec22e938d2560ab0cdbdc0f7cc\r\n\r\n${closedBody()}`);
+  await page.getByRole("button", { name: "Headers" }).click();
+  await page.locator("#headers", { hasText: /x-github-delivery.*1f84041b/i }).waitFor();
+  assert.match(await page.locator("#headers").textContent(), /hidden: .*Query.*team.*web/s);
+  assert.doesNotMatch(await page.locator("#headers").textContent(), /41e19bfc/);
+
+  await page.getByRole("button", { name: "Formatted" }).click();
+  await replace(page, payload(page), '"state_reason": "completed"', '"state_reason": "not_planned"');
+  await page.locator(".props > li.change", { hasText: "DEFERRED" }).waitFor();
+  await page.getByRole("button", { name: "Headers" }).click();
+  await page.locator("#headers", { hasText: /x-github-delivery.*1f84041b.*team.*web/is }).waitFor();
+});
+
+story("a file is dropped; a big one is read through a window", async (page) => {
+  const drop = (text, name) => page.evaluate(([text, name]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([text], name));
+    document.querySelector("#payload-empty, #payload").dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+  }, [text, name]);
+  const big = JSON.stringify({ items: Array.from({ length: 12_000 }, (_, id) => ({ id, name: "item " + id })) });
+  await drop(big, "big.json");
+  const note = page.locator("#payload-note", { hasText: /lines 1 to 2,000 of 48,00\d/ });
+  await note.waitFor();
+  assert.equal(await payload(page).getAttribute("readonly"), "");
+  await page.getByRole("button", { name: "Later lines" }).click();
+  await page.locator("#payload-note", { hasText: "lines 2,001 to 4,000" }).waitFor();
+  assert.match(await page.locator("#payload-editor .gutter").textContent(), /^2001\n/);
+  await drop("x".repeat((1 << 20) + 1), "too-big.txt");
+  await page.locator("#payload-note .bad").waitFor();
+  assert.match(await page.locator("#sample option:checked").textContent(), /big\.json/);
+}, { refusals: true });
+
+story("a new source is made from a payload, and a shipped one is copied", async (page, desk) => {
+  await closed(page);
+  await page.locator("#new").click();
+  await page.keyboard.type("github");
+  await page.keyboard.press("Enter");
+  await page.locator("#make-wrong", { hasText: /./ }).waitFor();
+  await page.locator("#make-name").fill("desk");
+  await page.keyboard.press("Enter");
+  await page.locator("#sources [aria-current=true]", { hasText: "desk" }).waitFor();
+  assert.match(await page.locator("#address").textContent(), /\/desk$/);
+  assert.equal(await editor(page).inputValue(), desk.read("desk"));
+  await page.locator("#file-note", { hasText: /is new/ }).waitFor();
+
+  await page.locator("#ready summary").click();
+  await page.locator("#ready").getByRole("button", { name: "asana" }).click();
+  await page.locator("#sources [aria-current=true]", { hasText: "asana" }).waitFor();
+  assert.equal(desk.read("asana"), fs.readFileSync(path.join(repository, "sources/available/asana.toml"), "utf8"));
+  assert.equal(await page.locator("#ready").getByRole("button", { name: "asana" }).count(), 0);
+}, { refusals: true });
+
+story("a command is copied, and never a signature", async (page, desk) => {
+  await closed(page);
+  await page.getByRole("button", { name: "Copy as command" }).click();
+  await saying(page, "Copied");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `taskhook send github events/github/closed.json --url ${desk.address}`);
+});
+
+story("420 px, dark, by keys alone", async (page) => {
+  for (const pane of ["activity", "sources", "payload", "file", "story"]) {
+    await page.keyboard.press("F6");
+    await page.locator(`body[data-view=${pane}]`).waitFor();
+    assert.ok(await page.locator({ sources: "#nav", payload: "#payload", file: "#file", story: "#story", activity: "#activity" }[pane]).isVisible(), pane);
+    assert.ok(await page.evaluate(() => document.activeElement !== document.body), "the focus is in " + pane);
+  }
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.getByRole("button", { name: "Try the sample closed.json" }).locator("visible=true").focus();
+  await page.keyboard.press("Enter");
+  await verdict(page, "Updates task 9001");
+  await page.keyboard.press("Control+/");
+  await page.locator("#keys[open]").waitFor();
+  await page.keyboard.press("Escape");
+  await page.locator("#keys:not([open])").waitFor({ state: "attached" });
+  await page.keyboard.press("Control+Enter");
+  await verdict(page, "Updated task 9001");
+  /* Tab leaves the editor. */
+  await page.keyboard.press("Shift+F6");
+  await page.waitForFunction(() => document.activeElement?.matches("#file-editor textarea"));
+  await page.keyboard.press("Tab");
+  assert.ok(await page.evaluate(() => !document.activeElement.matches("#file-editor textarea")));
+}, { width: 420, theme: "dark" });
+
+story("the program ends and starts again: Lost, Live, no row twice, and the draft is still there", async (page, desk) => {
+  await closed(page);
+  await replace(page, editor(page), "# GitHub issues", "# Mine");
+  await replace(page, payload(page), '"state_reason": "completed"', '"state_reason": "not_planned"');
+  await page.locator(".props > li.change", { hasText: "DEFERRED" }).waitFor();
+  await page.keyboard.press("Control+Enter");
+  await row(page, "updated 1").waitFor();
+  await desk.stop();
+  await connected(page, "Lost");
+  const again = await start({ folder: desk.folder, port: desk.port });
+  try {
+    await connected(page, "Live");
+    await page.locator("#panel-deliveries tbody tr").first().waitFor({ state: "detached" });
+    await page.locator(".props > li.change", { hasText: "DEFERRED" }).waitFor();
+    assert.match(await editor(page).inputValue(), /^# Mine/);
+    await page.keyboard.press("Control+Enter");
+    await row(page, "updated 1").waitFor();
+    assert.equal(await page.locator("#panel-deliveries tbody tr").count(), 1);
+  } finally { await again.stop(); }
+}, { offline: true });
+
+story("foreign hosts, origins and keys are refused, and no answer holds a secret", async (page, desk) => {
+  const answers = [];
+  page.on("response", (answer) => { if (!answer.url().includes("/_desk/events")) answers.push(answer.text().catch(() => "")); });
+  await closed(page);
+  await page.getByRole("button", { name: "Headers" }).click();
+  await page.keyboard.press("Control+Enter");
+  await verdict(page, "Updated task 9001");
+  await page.locator("#tab-tasks").click();
+  await page.locator("#panel-tasks tr").nth(1).waitFor();
+  await page.reload();
+  await connected(page, "Live");
+  const all = (await Promise.all(answers)).join("\n");
+  assert.ok(all.includes("acme/shop#12"));
+  const secrets = Object.values(JSON.parse(fs.readFileSync(path.join(repository, "events/secrets.json"), "utf8"))).flatMap((one) => one.startsWith("[") ? JSON.parse(one) : [one]);
+  for (const one of [...secrets, "41e19bfcaedd45181f614ceab3881ba5654d29ec22e938d2560ab0cdbdc0f7cc", "sha256="]) assert.ok(!all.includes(one), one);
+
+  const key = await page.locator("meta[name=desk-key]").getAttribute("content");
+  const asked = async (headers, target = "/_desk/state") => (await outside(desk, target, { method: "GET", headers })).status;
+  assert.equal(await asked({ "desk-key": key }), 200);
+  assert.equal(await asked({}), 403);
+  assert.equal(await asked({ "desk-key": key.replace(/.$/, (last) => last === "0" ? "1" : "0") }), 403);
+  assert.equal(await asked({ "desk-key": key, origin: "http://evil.example" }), 403);
+  assert.equal(await asked({ "desk-key": key, host: "evil.example" }), 421);
+  assert.equal(await asked({ host: "evil.example" }, "/"), 421);
+  const served = await outside(desk, "/", { method: "GET" });
+  assert.match(served.headers["content-security-policy"], /default-src 'none'/);
+  assert.doesNotMatch(served.headers["content-security-policy"], /unsafe-inline/);
+  assert.doesNotMatch(served.text, /\{\{(KEY|NONCE)\}\}/);
+});
+
+story("axe finds nothing, at three widths and in both themes", async (page, desk) => {
+  const show = async (name) => { if (await page.locator("#dock").isVisible()) await page.locator(`#dock [data-view=${name}]`).click(); };
+  const everywhere = async (what, panes) => {
+    for (const width of [1280, 1000, 420]) for (const colorScheme of ["light", "dark"]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.emulateMedia({ colorScheme });
+      for (const pane of width === 420 ? panes : panes.slice(0, 1)) { await show(pane); await axe(page, `${what}, ${pane}, ${width} px, ${colorScheme}`); }
+    }
+    await page.setViewportSize({ width: 1280, height: 800 });
+  };
+  await everywhere("first run", ["story", "payload", "sources"]);
+  await closed(page);
+  await everywhere("good", ["story", "file"]);
+  await forged(desk);
+  await row(page, "refused").waitFor();
+  await everywhere("new delivery", ["activity"]);
+  await replace(page, editor(page), "select(test(", "select(tset(");
+  await page.locator("#problems button").first().waitFor();
+  await everywhere("mistake", ["file", "story"]);
+  for (const tab of ["calls", "faults", "tasks"]) { await page.locator("#tab-" + tab).click(); await axe(page, tab); }
+  await page.getByRole("button", { name: "Headers" }).click();
+  await axe(page, "headers");
+  await page.locator("#keys-open").click();
+  await axe(page, "keys");
+}, { refusals: true });
