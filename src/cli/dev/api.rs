@@ -14,8 +14,9 @@ use super::draft::{Draft, Tried};
 use super::payloads::Kept;
 use super::{faults, place};
 use crate::cli::event::event;
-use crate::cli::payload;
 use crate::cli::story::{Fact, FactState, Note, Story, Tone, Verdict};
+use crate::cli::{new, payload};
+use crate::delivery::Delivery;
 use crate::source::{SourceFile, Sources};
 
 /// The largest payload, as of the function.
@@ -162,7 +163,9 @@ fn create(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     } else {
         let payload = payload.unwrap_or_default();
         let kept = found(desk.payloads().get(&payload))?.clone();
-        super::new_source(&name, &kept.delivery)?
+        let (text, report) = new::from_delivery(&name, &kept.delivery)?;
+        let notes = report.lines().map(str::to_owned).collect();
+        (text, notes)
     };
     if !desk.files().create(&name, &text)? {
         let message = format!("There is a source {name} already; choose another name.");
@@ -187,11 +190,17 @@ fn add_payload(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     }
     let source = match sample.and_then(|sample| sample.split_once('/')) {
         Some((source, _)) => Some(source.to_owned()),
-        None => super::recognise(desk, &kept.delivery),
+        None => recognise(desk, &kept.delivery),
     };
     let mut payloads = desk.payloads();
     let id = payloads.add(kept);
     Ok(payloads.brief(&id, source.as_deref())?)
+}
+
+/// The source that a payload seems to be for, if there is one.
+fn recognise(desk: &Desk, delivery: &Delivery) -> Option<String> {
+    let name = new::recognise(delivery)?;
+    desk.files().text(name).map(|_| name.to_owned())
 }
 
 /// Tries a file, saved or not, on a payload.

@@ -47,7 +47,6 @@ use tokio::sync::mpsc;
 use super::cases::Secrets;
 use super::sim::stop_signal;
 use super::{payload, shared};
-use crate::delivery::Delivery;
 use desk::{Desk, Parts};
 use portal::Portal;
 use save::Saver;
@@ -227,14 +226,4 @@ fn next_fault(desk: &Desk) -> Result<()> {
 
 fn nothing_yet() -> anyhow::Error {
     anyhow!("Nothing has arrived yet.")
-}
-
-/// The source that a payload seems to be for.
-fn recognise(_: &Desk, _: &Delivery) -> Option<String> {
-    None
-}
-
-/// The text of a new source file for a payload, and what a person has to know of it.
-fn new_source(_: &str, _: &Delivery) -> Result<(String, Vec<String>)> {
-    bail!("not yet")
 }

@@ -31,7 +31,7 @@ use self::shipped::{Sample, Shipped};
 use super::cases::ANY_AGE;
 use super::payload::{self, Payload};
 use super::shared;
-use crate::delivery::{Format, Verified};
+use crate::delivery::{Delivery, Format, Verified};
 use crate::files;
 use crate::source::{Problem, SourceFile, Sources};
 
@@ -97,6 +97,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     shared::print(&format!("Wrote {}.\n\n{report}\n{next}", file.display()))
 }
 
+/// The text of a source file for a delivery, and what a person has to know of it.
+pub(super) fn from_delivery(name: &str, delivery: &Delivery) -> Result<(String, String)> {
+    check_name(name)?;
+    let sample = read(delivery, "The payload")?;
+    let shipped = shipped::recognise(&sample);
+    let shipped = shipped.and_then(|shipped| Some((shipped, shipped.text(name)?)));
+    Ok(match shipped {
+        Some((shipped, text)) => (text, report_of(shipped, name)),
+        None => guess_file(name, &[sample]),
+    })
+}
+
+/// The shipped source that a delivery seems to be for.
+pub(super) fn recognise(delivery: &Delivery) -> Option<&'static str> {
+    let sample = read(delivery, "The payload").ok()?;
+    Some(shipped::recognise(&sample)?.name)
+}
+
 /// Refuses what can't be the name of a file and of a path.
 fn check_name(name: &str) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -119,12 +137,16 @@ fn is_there(file: &Path) -> anyhow::Error {
 
 /// Reads a payload.
 fn sample(payload: &Payload, arguments: &Arguments) -> Result<Sample> {
-    let name = &payload.name;
     let delivery = payload::deliver("/", payload, &arguments.headers, &[])?;
+    read(&delivery, &payload.name)
+}
+
+/// Reads a delivery. `name` is what it is called where it can't be read.
+fn read(delivery: &Delivery, name: &str) -> Result<Sample> {
     if delivery.body.len() > LARGEST {
         bail!("{name} has a body of over 1 MiB, which the function doesn't take.");
     }
-    let verified = Verified::without_proof(&delivery);
+    let verified = Verified::without_proof(delivery);
     let json = verified
         .read(Format::JsonOrForm, ANY_AGE)
         .map_err(|why| anyhow!("{name} can't be read: {why}."))?;
@@ -132,7 +154,7 @@ fn sample(payload: &Payload, arguments: &Arguments) -> Result<Sample> {
         .map_err(|error| anyhow!("{name} can't be read: {error}."))?;
     let begins = delivery.body.iter().find(|byte| !byte.is_ascii_whitespace());
     let is_form = !matches!(begins, Some(b'{' | b'[' | 0xef));
-    Ok(Sample { headers: delivery.headers, body, is_form })
+    Ok(Sample { headers: delivery.headers.clone(), body, is_form })
 }
 
 /// A file of guesses, and what is said of it.

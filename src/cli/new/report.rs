@@ -55,8 +55,7 @@ pub(super) fn next(name: &str, payloads: &[PathBuf]) -> String {
     let payload = payloads.iter().find(|file| file.as_path() != Path::new("-"));
     let payload = payload.map_or("PAYLOAD".to_owned(), |file| file.display().to_string());
     format!(
-        "{}\n  taskhook check {name}\n  taskhook explain {name} {payload}\n  taskhook verify {name} \
-         {payload} --secret-file FILE\n",
+        "{}\n  taskhook check {name}\n  taskhook explain {name} {payload}\n  taskhook dev\n",
         bold("Next:")
     )
 }
