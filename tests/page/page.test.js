@@ -17,10 +17,10 @@ function story(name, run, { width = 1280, theme = "light", refusals = false, off
   test(name, async (t) => {
     const desk = await start();
     t.after(() => desk.end());
-    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, permissions: ["clipboard-read", "clipboard-write"] });
+    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
     t.after(() => context.close());
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20_000));
     const wrong = [];
     page.on("pageerror", (error) => wrong.push(error.stack));
     page.on("console", (message) => {
