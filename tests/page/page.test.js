@@ -16,9 +16,9 @@ after(async () => { await browser?.close(); });
 function story(name, run, { width = 1280, theme = "light", refusals = false, offline = false } = {}) {
   test(name, async (t) => {
     const desk = await start();
-    t.after(() => desk.end());
-    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
-    t.after(() => context.close());
+    let context;
+    t.after(async () => { await context?.close(); await desk.end(); });
+    context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
     page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20_000));
     const wrong = [];
