@@ -4,7 +4,7 @@ const path = require("node:path");
 const { start, launch, repository } = require("./program.js");
 
 (async () => {
-  const desk = await start(), browser = await launch();
+  const desk = await start({ port: 8787 }), browser = await launch();
   try {
     for (const [name, width, colorScheme] of [["light", 1280, "light"], ["dark", 1280, "dark"], ["narrow", 420, "light"]]) {
       const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme, reducedMotion: "reduce" });
