@@ -130,12 +130,9 @@ fn mapped(
     };
     let mut rows: Vec<Row> = Vec::new();
     for given in &texts {
-        // A map tells no two keys apart that differ in case alone.
-        if given.trim().is_empty() || rows.iter().any(|row| row.given == *given) {
-            continue;
-        }
         let written = meaning(given);
-        if is_action && written.is_none() {
+        let is_unknown_action = is_action && written.is_none();
+        if given.trim().is_empty() || is_unknown_action {
             continue;
         }
         let otherwise = if is_priority { "MEDIUM" } else { "NOT_STARTED" };

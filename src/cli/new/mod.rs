@@ -8,7 +8,9 @@ mod guess;
 mod kind;
 mod mapped;
 mod names;
+mod page;
 mod path;
+mod properties;
 mod report;
 mod shipped;
 #[cfg(test)]
@@ -43,9 +45,9 @@ const LONGEST_NAME: usize = 64;
 
 /// Write a source file from a payload of a ticket system
 ///
-/// Where the sender is one that Taskhook ships a file for, that file is written; else one of guesses
-/// by names and values: id, time, status with the values that were seen, title, priority, due date,
-/// assignee. What a person has to decide is marked in it by DECIDE. The file lands in
+/// Where the sender is one that Taskhook ships a file for, that file is written; else one of
+/// guesses by names and values: id, time, status with the values that were seen, title, priority,
+/// due date, assignee. What a person has to decide is marked in it by DECIDE. The file lands in
 /// `TASKHOOK_SOURCES`, else in the folder `sources`; an existing one is never overwritten.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

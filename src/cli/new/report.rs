@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::draft::DECIDE;
 use super::guess::Guess;
+use super::page::DECIDE;
 use super::verification::Verification;
 use crate::cli::terminal::{bold, table};
 use crate::text::shorten;
@@ -54,11 +54,12 @@ pub(super) fn guesses(guess: &Guess, verification: &Verification, text: &str) ->
 pub(super) fn next(name: &str, payloads: &[PathBuf]) -> String {
     let payload = payloads.iter().find(|file| file.as_path() != Path::new("-"));
     let payload = payload.map_or("PAYLOAD".to_owned(), |file| file.display().to_string());
-    format!(
-        "{}\n  taskhook check {name}\n  taskhook explain {name} {payload}\n  taskhook verify {name} \
-         {payload} --secret-file FILE\n",
-        bold("Next:")
-    )
+    let mut next = format!("{}\n  taskhook check {name}\n", bold("Next:"));
+    for command in ["explain", "verify"] {
+        next.push_str(&["  taskhook", command, name, &payload].join(" "));
+        next.push_str(if command == "verify" { " --secret-file FILE\n" } else { "\n" });
+    }
+    next
 }
 
 fn cell(text: &str) -> String {
