@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     /// Name of the source, which gives the file's name and the path of its deliveries
     name: String,
     /// File with a body, a complete Lambda event, or a raw HTTP request; - is standard input. Of
-    /// several, the values of all are seen
+    /// several, the first says where the ticket is, and the values of all are seen
     #[arg(long = "from", value_name = "PAYLOAD", required = true)]
     from: Vec<PathBuf>,
     /// A header that the sender sets, such as "X-Desk-Signature: sha256=..."
