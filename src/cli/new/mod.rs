@@ -8,7 +8,9 @@ mod guess;
 mod kind;
 mod mapped;
 mod names;
+mod page;
 mod path;
+mod properties;
 mod report;
 mod shipped;
 #[cfg(test)]
@@ -44,16 +46,17 @@ const LONGEST_NAME: usize = 64;
 
 /// Write a source file from a payload of a ticket system
 ///
-/// Where the sender is one that Taskhook ships a file for, that file is written; else one of guesses
-/// by names and values: id, time, status with the values that were seen, title, priority, due date,
-/// assignee. What a person has to decide is marked in it by DECIDE. The file lands in
+/// Where the sender is one that Taskhook ships a file for, that file is written; else one of
+/// guesses by names and values: id, time, status with the values that were seen, title, priority,
+/// due date, assignee. What a person has to decide is marked in it by DECIDE. The file lands in
 /// `TASKHOOK_SOURCES`, else in the folder `sources`; an existing one is never overwritten.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Name of the source, which gives the file's name and the path of its deliveries
     name: String,
     /// File with a body, a complete Lambda event, or a raw HTTP request; - is standard input. Of
-    /// several, the values of all are seen. Not needed where the name is that of a shipped file
+    /// several, the first says where the ticket is, and the values of all are seen. Not needed where
+    /// the name is that of a shipped file
     #[arg(long = "from", value_name = "PAYLOAD")]
     from: Vec<PathBuf>,
     /// A header that the sender sets, such as "X-Desk-Signature: sha256=..."

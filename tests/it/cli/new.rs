@@ -236,8 +236,10 @@ const FOREIGN: [Foreign; 6] = [
             edit(
                 "The owner of a HubSpot ticket is an owner of HubSpot already.",
                 "# hubspot_owner_id = { from = 'select(.propertyName == \"hubspot_owner_id\") | \
-                 .propertyValue', map = { 71004 = \"101\" }, otherwise = \"\", unmapped = \"skip\" }",
-                "hubspot_owner_id = 'select(.propertyName == \"hubspot_owner_id\") | .propertyValue'",
+                 .propertyValue', map = { 71004 = \"101\" }, otherwise = \"\", \
+                 unmapped = \"skip\" }",
+                "hubspot_owner_id = 'select(.propertyName == \"hubspot_owner_id\") \
+                 | .propertyValue'",
             ),
             edit(
                 "The address is the one that is registered with the app.",
