@@ -85,6 +85,19 @@ test: setup ## all checks: format, clippy, documentation, tests, template
 	.venv/bin/cfn-lint template.yaml
 	.venv/bin/python -m doctest scripts/*.py
 
+.PHONY: test-page
+test-page: tests/page/node_modules/.ready build ## the page of taskhook dev, clicked through in a headless Chromium
+	node --test tests/page/page.test.js
+
+.PHONY: screenshots
+screenshots: tests/page/node_modules/.ready build ## make the pictures of the page in docs/
+	node tests/page/screenshots.js
+
+# Not .local/node, because Chromium's driver is of no use to the other tests.
+tests/page/node_modules/.ready: tests/page/package.json tests/page/package-lock.json
+	npm ci --prefix $(@D)/.. --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 # Random updates meet a HubSpot with random faults; `make test` tells 300 of these stories.
 .PHONY: soak
 soak: ## 10,000 random stories about the engine; a failure prints its story (CASES=..., PROPTEST_RNG_SEED=...)
@@ -117,5 +130,5 @@ check-package: package ## build the zips for this machine and look into them
 	done
 
 .PHONY: clean
-clean: ## remove .venv, .local and target
-	rm -rf .venv .local target
+clean: ## remove .venv, .local, target and tests/page/node_modules
+	rm -rf .venv .local target tests/page/node_modules

@@ -1,6 +1,6 @@
-//! Puts the shipped source files into an installed tool, so that `taskhook new` has them wherever it
-//! runs. A debug build reads them from the folder of the project instead, since it would have to be
-//! built anew with every change of a source file.
+//! Puts the shipped source files into an installed tool, so that `taskhook new` has them wherever
+//! it runs. A debug build reads them from the folder of the project instead, because it would have
+//! to be built anew with every change of a source file.
 
 use std::fmt::Write as _;
 use std::io::Result;

@@ -9,7 +9,7 @@ use super::check_portal::Portal;
 use super::findings::{Findings, Format};
 use super::judge::judge;
 use super::terminal::table;
-use super::{doubtful_secrets, own_properties, payload, shared};
+use super::{doubtful_secrets, editor_schema, own_properties, payload, shared};
 use crate::files;
 use crate::source::{Source, SourceFile, Sources, Warning, shared_secrets};
 
@@ -68,6 +68,7 @@ fn warnings(
     let mut all = Vec::new();
     for file in files {
         let mut found = judge(file)?;
+        found.extend(editor_schema::warning(file));
         for Warning(problem) in &same_secret {
             if problem.file == file.file {
                 found.push(Warning(problem.clone()));

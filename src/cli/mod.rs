@@ -9,6 +9,7 @@ mod demand;
 mod demo;
 mod dev;
 mod doubtful_secrets;
+mod editor_schema;
 mod event;
 mod explain;
 mod findings;

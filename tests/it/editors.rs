@@ -2,11 +2,13 @@
 //! reader says which keys and words it knows when it meets one that it doesn't.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 use taskhook::source::{SourceFile, Sources};
+
+use crate::support::shipped::{self, LIVE, PROMISED, root};
 
 fn schema() -> Value {
     serde_json::from_str(include_str!("../../schema/source.schema.json")).unwrap()
@@ -102,23 +104,54 @@ fn taplo(folder: &Path) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+#[test]
+fn each_shipped_file_names_the_schema_in_its_first_line() {
+    let mut files = shipped::of("sources/available");
+    files.extend(shipped::of("sources").into_iter().filter(|(name, _)| LIVE.contains(&&**name)));
+    files.retain(|name, _| PROMISED.contains(&name.as_str()));
+    for (name, path) in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let first = text.lines().next().unwrap();
+        let named = first.strip_prefix("#:schema ").unwrap_or_else(|| panic!("{name}: {first}"));
+        assert!(path.parent().unwrap().join(named).is_file(), "{name}: {named}");
+    }
+}
+
+/// A folder with the schema, and nothing in `sources` yet.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = std::fs::remove_dir_all(&folder);
+    for name in ["sources/available", "schema"] {
+        std::fs::create_dir_all(folder.join(name)).unwrap();
+    }
+    let schema = "schema/source.schema.json";
+    std::fs::copy(root().join(schema), folder.join(schema)).unwrap();
+    folder
 }
 
 #[test]
-fn editors_find_every_shipped_file_right_and_a_misspelt_key_wrong() {
-    let (is_right, said) = taplo(root());
+fn editors_find_every_file_right_by_the_rule_of_the_project() {
+    let copy = folder("editors-all");
+    std::fs::copy(root().join(".taplo.toml"), copy.join(".taplo.toml")).unwrap();
+    for folder in ["sources", "sources/available"] {
+        for (name, path) in shipped::of(folder) {
+            let text = std::fs::read_to_string(path).unwrap();
+            // The rule counts here, whatever the first line names.
+            let text = text.replacen("#:schema", "# schema", 1);
+            std::fs::write(copy.join(folder).join(format!("{name}.toml")), text).unwrap();
+        }
+    }
+    let (is_right, said) = taplo(&copy);
     assert!(is_right && !said.contains("total=0"), "{said}");
+}
 
-    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("editors");
-    for folder in ["sources", "schema"] {
-        std::fs::create_dir_all(copy.join(folder)).unwrap();
-    }
-    for file in [".taplo.toml", "schema/source.schema.json"] {
-        std::fs::copy(root().join(file), copy.join(file)).unwrap();
-    }
+#[test]
+fn editors_find_a_misspelt_key_by_the_first_line_alone() {
+    let copy = folder("editors-misspelt");
     let text = std::fs::read_to_string(root().join("sources/tickets.toml")).unwrap();
+    std::fs::write(copy.join("sources/tickets.toml"), &text).unwrap();
+    let (is_right, said) = taplo(&copy);
+    assert!(is_right && !said.contains("total=0"), "{said}");
     let misspelt = text.replacen("on_missing ", "on_mising ", 1);
     std::fs::write(copy.join("sources/tickets.toml"), misspelt).unwrap();
     let (is_right, said) = taplo(&copy);

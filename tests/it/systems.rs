@@ -69,7 +69,7 @@ fn every_source_makes_of_its_end_states_what_the_docs_say() {
 fn every_source_file_says_where_to_click_and_has_samples_of_every_kind() {
     for (name, path) in &sources() {
         let head: String = read(path).lines().take_while(|line| line.starts_with('#')).collect();
-        for word in ["In AWS", "In HubSpot", "Deletion", "cargo run explain"] {
+        for word in ["In AWS", "In HubSpot", "Deletion", "taskhook explain"] {
             assert!(head.contains(word), "{name}: the head of the file says nothing of {word:?}");
         }
         let expected = expected(name);

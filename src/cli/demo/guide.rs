@@ -13,7 +13,7 @@ const NEXT: &str = "
 What to do next
   make dev                          leaves it running, and prints commands to try
   sources/tickets.toml              is the file to copy for a system of your own
-  cargo run -q explain github events/github/closed.json    shows how a payload is read
+  taskhook explain github events/github/closed.json    shows how a payload is read
   README.md                         goes on with \"Your own system in ten minutes\"
 ";
 

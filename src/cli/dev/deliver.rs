@@ -8,8 +8,9 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::desk::{Delivered, Desk, Serving};
+use super::desk::{Delivered, Desk};
 use super::payloads::Kept;
+use super::serving::Serving;
 use crate::cli::event::event;
 use crate::cli::portal;
 use crate::cli::story::{

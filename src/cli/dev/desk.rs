@@ -14,12 +14,10 @@ use super::faults;
 use super::payloads::Payloads;
 use super::portal::Portal;
 use super::save::Saver;
+use super::serving::Serving;
 use super::shelf::{Noticed, Shelf};
 use crate::cli::cases::{self, Secrets};
-use crate::files;
-use crate::lambda::webhook::Function;
-use crate::secrets;
-use crate::source::{Source, SourceFile, Sources};
+use crate::source::Source;
 use crate::time::Time;
 
 /// How many deliveries are kept.
@@ -50,12 +48,6 @@ pub(super) struct Desk {
     calls: Mutex<VecDeque<Call>>,
     /// Record ids of the tasks that were written.
     changed: Mutex<BTreeSet<String>>,
-}
-
-/// The function with the source files that it serves by.
-pub(super) struct Serving {
-    pub(super) function: Function,
-    pub(super) files: Vec<SourceFile>,
 }
 
 /// A delivery that was answered.
@@ -100,7 +92,7 @@ impl Desk {
         let Parts { address, portal, secrets, saver, samples, sources } = parts;
         let mut shelf = Shelf::new(sources);
         let noticed = shelf.refresh(Time::now())?;
-        let serving = serve(&shelf, &secrets, &portal)?;
+        let serving = Serving::new(&shelf, &secrets, &portal)?;
         let desk = Self {
             address,
             key: random(),
@@ -127,7 +119,7 @@ impl Desk {
         if noticed.is_empty() {
             return Ok(noticed);
         }
-        let serving = serve(&files, &self.secrets, &self.portal)?;
+        let serving = Serving::new(&files, &self.secrets, &self.portal)?;
         drop(files);
         *lock(&self.serving) = Arc::new(serving);
         self.events.add("source", &json!({"sources": self.sources()}));
@@ -327,33 +319,6 @@ impl Desk {
         let names = samples.iter().filter_map(|case| case.event.file_name());
         names.map(|name| name.to_string_lossy().into_owned()).collect()
     }
-}
-
-impl Serving {
-    /// The sources that serve.
-    pub(super) fn sources(&self) -> &Sources {
-        self.function.sources()
-    }
-
-    /// The file of a source.
-    pub(super) fn file(&self, name: &str) -> Option<&SourceFile> {
-        self.files.iter().find(|file| file.name == name)
-    }
-}
-
-/// Makes the function of the files that serve.
-fn serve(shelf: &Shelf, secrets: &Secrets, portal: &Portal) -> Result<Serving> {
-    let served = shelf.serve();
-    let schema = files::schema(shelf.folder()).map_err(anyhow::Error::msg)?;
-    let texts = secrets.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
-    let function = Function::direct(
-        served.sources,
-        Arc::new(secrets::Secrets::given(texts)),
-        portal.client(),
-        schema,
-        portal.is_online(),
-    );
-    Ok(Serving { function, files: served.files })
 }
 
 /// A body as text on several lines, cut.

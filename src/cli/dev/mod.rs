@@ -12,7 +12,7 @@
 //! | `api` | the page's data, a route for each thing that it shows |
 //! | `deliver` | a delivery: the function answers it, and its story is kept |
 //! | `desk` | what they share |
-//! | `shelf` | the source files on disk, and the last good text of each |
+//! | `shelf`, `serving` | the source files on disk, the last good text of each; the function by them |
 //! | `draft` | a file that is being written, tried in a process of its own |
 //! | `portal`, `faults` | the stand-in or the real HubSpot; what can go wrong with the former |
 //! | `payloads`, `layout`, `place` | payloads, and how a browser shows them and problems |
@@ -32,6 +32,7 @@ mod place;
 mod portal;
 mod save;
 mod server;
+mod serving;
 mod shelf;
 mod tell;
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
-use super::desk::Serving;
+use super::serving::Serving;
 use crate::cli::cases::{Case, Secrets};
 use crate::cli::event::event;
 use crate::delivery::{Delivery, Scheme, is_secret_header, names_a_secret};

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::place;
+use crate::cli::editor_schema::name_schema;
 use crate::files;
 use crate::source::{Problem, SourceFile, Sources};
 use crate::time::Time;
@@ -172,7 +173,7 @@ impl Shelf {
         if path.exists() {
             return Ok(false);
         }
-        write(&path, text)?;
+        write(&path, &name_schema(&self.folder, text))?;
         Ok(true)
     }
 

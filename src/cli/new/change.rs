@@ -45,8 +45,8 @@ pub(super) struct Change<'t, 'p> {
     pub(super) field: &'t Node<'p>,
     /// The field's name.
     pub(super) name: String,
-    /// The place with its new value.
-    pub(super) new: &'t Node<'p>,
+    /// The new values of that field.
+    pub(super) new: Node<'p>,
 }
 
 /// The changes of fields that mean a role.
@@ -59,6 +59,10 @@ pub(super) fn find<'t, 'p>(root: &'t Node<'p>, role: Role) -> Option<Change<'t, 
             let sure = names::score(role, &words(&name));
             if sure > surest && name.chars().count() <= 60 {
                 surest = sure;
+                let of_field = |record: &&&Value| record[field.key] == name;
+                let values = record.values.iter().filter(of_field);
+                let values = values.filter_map(|record| record.get(new.key)).collect();
+                let new = Node::with(new.key, new.path.clone(), values);
                 best = Some(Change { record, field, name, new });
             }
         }
@@ -81,20 +85,7 @@ impl Change<'_, '_> {
 
     /// The new values of that field that were seen, at `inner` below each.
     pub(super) fn seen(&self, inner: &Path) -> Vec<String> {
-        let mut seen = Vec::new();
-        for record in &self.record.values {
-            if record[self.field.key] != self.name {
-                continue;
-            }
-            let new = &record[self.new.key];
-            let value = inner.keys().fold(new, |value, key| &value[key]);
-            match value {
-                Value::String(text) if !seen.contains(text) => seen.push(text.clone()),
-                Value::Number(number) => seen.push(number.to_string()),
-                _ => {}
-            }
-        }
-        seen
+        self.new.at(inner).map(Node::texts).unwrap_or_default()
     }
 
     /// The expression that gives the new value, at `inner` below it, from a place above the record.

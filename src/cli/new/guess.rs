@@ -42,7 +42,8 @@ pub(super) struct Guess {
 /// Guesses what the fields of these payloads mean.
 pub(super) fn guess(payloads: &[Value]) -> Guess {
     let root = Node::of(payloads);
-    let view = View::of(&root);
+    let first = Node::of(&payloads[..payloads.len().min(1)]);
+    let view = View::of(&root, &first);
     let id = find_id(&view);
     let (time, is_time_of_item) = find_time(&view);
     let status = mapped::find_status(&view);

@@ -29,15 +29,27 @@ const KINDS: [&str; 14] = [
 /// Sorts of tickets.
 const SORTS: [&str; 6] = ["bug", "task", "story", "incident", "problem", "request"];
 
+/// The most kinds that a condition lists.
+const MOST: usize = 8;
+
+/// Words for tickets that say too little to name a property after.
+const VAGUE: [&str; 4] = ["item", "entity", "work", "request"];
+
 /// Names of fields that say what happened.
 const ACTIONS: [&str; 8] =
     ["action", "event_type", "eventType", "event", "type", "topic", "operation", "webhookEvent"];
 
-/// What the ticket is called, such as `issue`.
+/// What the ticket is called, such as `issue`: by its own name, else by what events about it are
+/// called, by the name of its id, and by its type.
 pub(super) fn word(view: &View<'_, '_>) -> String {
     let mut words = view.ticket.words.clone();
-    if let Some(kind) = ticket::kind(view.ticket) {
-        words.extend(kind.texts().into_iter().map(|text| text.to_lowercase()));
+    for around in view.around() {
+        for field in KINDS.iter().filter_map(|key| around.field(key)) {
+            for text in field.texts() {
+                let start = start(&text).unwrap_or(&text).to_owned();
+                words.extend(super::words::words(&start).pop());
+            }
+        }
     }
     for field in &view.ticket.fields {
         let is_id = field.words.len() > 1 && field.words.last().is_some_and(|last| last == "id");
@@ -45,14 +57,10 @@ pub(super) fn word(view: &View<'_, '_>) -> String {
             words.push(field.words[0].clone());
         }
     }
-    for around in view.around() {
-        for field in KINDS.iter().filter_map(|key| around.field(key)) {
-            let starts = field.texts();
-            let starts = starts.iter().filter_map(|text| start(text));
-            words.extend(starts.filter_map(|start| super::words::words(start).pop()));
-        }
-    }
-    let kind = words.into_iter().find(|word| is_kind(word) && word != "work" && word != "entity");
+    let kind = ticket::kind(view.ticket);
+    words.extend(kind.into_iter().flat_map(Node::texts).map(|text| text.to_lowercase()));
+    words.retain(|word| is_kind(word) && !VAGUE.contains(&word.as_str()));
+    let kind = words.into_iter().next();
     kind.map_or("ticket".to_owned(), |word| word.trim_end_matches('s').to_owned())
 }
 
@@ -107,24 +115,27 @@ pub(super) fn condition_of_item(view: &View<'_, '_>) -> Option<String> {
 }
 
 /// The condition that a field names a ticket: it is the word, or begins with it, as
-/// `ticket.updated` does.
+/// `ticket.updated` does. `None` if it doesn't in each payload.
 fn by_kind(field: &Node<'_>, path: &str) -> Option<String> {
-    let mut starts = Vec::new();
-    let mut whole = Vec::new();
+    let mut conditions = Vec::new();
     for value in field.texts() {
-        if is_kind(&value.to_lowercase()) {
-            whole.push(value);
-        } else if let Some(start) = start(&value) {
-            starts.push(start.to_owned());
+        let value_words = words(&value);
+        let is_whole = !value_words.is_empty() && value_words.iter().all(|word| is_kind(word));
+        let condition = if is_whole {
+            format!("{path} == {}", text(&value))
+        } else {
+            format!("({path} // \"\") | startswith({})", text(start(&value)?))
+        };
+        if !conditions.contains(&condition) {
+            conditions.push(condition);
         }
     }
-    whole.dedup();
-    starts.dedup();
-    if let Some(start) = starts.first() {
-        return Some(format!("({path} // \"\") | startswith({})", text(start)));
+    match conditions.len() {
+        0 => None,
+        1 => conditions.pop(),
+        2..=MOST => Some(format!("({})", conditions.join(") or ("))),
+        _ => None,
     }
-    let value = whole.first()?;
-    Some(format!("{path} == {}", text(value)))
 }
 
 /// A value up to the word for a ticket in it, with the separator behind.

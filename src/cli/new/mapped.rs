@@ -46,7 +46,7 @@ pub(super) fn find_status(view: &View<'_, '_>) -> Option<Mapped> {
         return mapped(expression, node.texts(), false, vocabulary::status);
     }
     if let Some(change) = change::find(view.root, Role::Status) {
-        let inner = word_of(change.new, vocabulary::status)?.path.below(&change.new.path)?;
+        let inner = word_of(&change.new, vocabulary::status)?.path.below(&change.new.path)?;
         let expression = change.expression(&view.base, &inner)?;
         return mapped(expression, change.seen(&inner), false, vocabulary::status);
     }
@@ -88,7 +88,7 @@ pub(super) fn find_priority(view: &View<'_, '_>) -> Option<Mapped> {
         }
     }
     let Some(change) = change::find(view.root, Role::Priority) else { return of_labels(view) };
-    let inner = word_of(change.new, vocabulary::priority)?.path.below(&change.new.path)?;
+    let inner = word_of(&change.new, vocabulary::priority)?.path.below(&change.new.path)?;
     let expression = change.expression(&view.base, &inner)?;
     mapped(expression, change.seen(&inner), false, vocabulary::priority)
 }
@@ -130,17 +130,20 @@ fn mapped(
     };
     let mut rows: Vec<Row> = Vec::new();
     for given in &texts {
-        // A map tells no two keys apart that differ in case alone.
-        if given.trim().is_empty() || rows.iter().any(|row| row.given == *given) {
-            continue;
-        }
         let written = meaning(given);
-        if is_action && written.is_none() {
+        let is_unknown_action = is_action && written.is_none();
+        if given.trim().is_empty() || is_unknown_action {
             continue;
         }
         let otherwise = if is_priority { "MEDIUM" } else { "NOT_STARTED" };
         let is_known = written.is_some();
         rows.push(Row { given: given.clone(), written: written.unwrap_or(otherwise), is_known });
+    }
+    // Beside `new`, which nobody works on yet, `open` is what somebody does.
+    if rows.iter().any(|row| row.given.eq_ignore_ascii_case("new")) {
+        for row in rows.iter_mut().filter(|row| row.given.eq_ignore_ascii_case("open")) {
+            row.written = "IN_PROGRESS";
+        }
     }
     if rows.is_empty() && !is_priority {
         return None;
@@ -156,7 +159,7 @@ fn word_of<'t, 'p>(
     node: &'t Node<'p>,
     meaning: fn(&str) -> Option<&'static str>,
 ) -> Option<&'t Node<'p>> {
-    if node.has(form::is_word) {
+    if node.has(form::is_word) && !node.is_object() {
         return Some(node);
     }
     let mut best: Option<(i32, &Node<'_>)> = None;

@@ -8,7 +8,9 @@ mod guess;
 mod kind;
 mod mapped;
 mod names;
+mod page;
 mod path;
+mod properties;
 mod report;
 mod shipped;
 #[cfg(test)]
@@ -29,6 +31,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use self::draft::Frame;
 use self::shipped::{Sample, Shipped};
 use super::cases::ANY_AGE;
+use super::editor_schema::name_schema;
 use super::payload::{self, Payload};
 use super::shared;
 use crate::delivery::{Delivery, Format, Verified};
@@ -43,17 +46,18 @@ const LONGEST_NAME: usize = 64;
 
 /// Write a source file from a payload of a ticket system
 ///
-/// Where the sender is one that Taskhook ships a file for, that file is written; else one of guesses
-/// by names and values: id, time, status with the values that were seen, title, priority, due date,
-/// assignee. What a person has to decide is marked in it by DECIDE. The file lands in
+/// Where the sender is one that Taskhook ships a file for, that file is written; else one of
+/// guesses by names and values: id, time, status with the values that were seen, title, priority,
+/// due date, assignee. What a person has to decide is marked in it by DECIDE. The file lands in
 /// `TASKHOOK_SOURCES`, else in the folder `sources`; an existing one is never overwritten.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Name of the source, which gives the file's name and the path of its deliveries
     name: String,
     /// File with a body, a complete Lambda event, or a raw HTTP request; - is standard input. Of
-    /// several, the values of all are seen
-    #[arg(long = "from", value_name = "PAYLOAD", required = true)]
+    /// several, the first says where the ticket is, and the values of all are seen. Not needed where
+    /// the name is that of a shipped file
+    #[arg(long = "from", value_name = "PAYLOAD")]
     from: Vec<PathBuf>,
     /// A header that the sender sets, such as "X-Desk-Signature: sha256=..."
     #[arg(long = "header", value_name = "NAME: VALUE")]
@@ -77,17 +81,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.print && file.exists() {
         return Err(is_there(&file));
     }
-    let mut samples = Vec::new();
-    for payload in payload::read_all(&arguments.from)? {
-        samples.push(sample(&payload, arguments)?);
-    }
-    let first = samples.first().context("The payload is empty.")?;
-    let shipped = if arguments.guess { None } else { shipped::recognise(first) };
-    let shipped = shipped.and_then(|shipped| Some((shipped, shipped.text(name)?)));
-    let (text, report) = match shipped {
-        Some((shipped, text)) => (text, report_of(shipped, name)),
-        None => guess_file(name, &samples),
-    };
+    let (text, report) = make(arguments)?;
+    let text = name_schema(&folder, &text);
     check(&folder, &file, name, &text)?;
     if arguments.print {
         return shared::print(&text);
@@ -95,6 +90,31 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     write(&file, &text)?;
     let next = report::next(name, &arguments.from);
     shared::print(&format!("Wrote {}.\n\n{report}\n{next}", file.display()))
+}
+
+/// The text of the file, and what a person has to know of it.
+fn make(arguments: &Arguments) -> Result<(String, String)> {
+    let name = &arguments.name;
+    if arguments.from.is_empty() {
+        let (shipped, text) = shipped::named(name).with_context(|| {
+            format!(
+                "No file {name}.toml is shipped; name a payload with --from. Shipped are: {}.",
+                shipped::names().join(", ")
+            )
+        })?;
+        return Ok((text, format!("This is the shipped file for {}.\n", shipped.sender)));
+    }
+    let mut samples = Vec::new();
+    for payload in payload::read_all(&arguments.from)? {
+        samples.push(sample(&payload, arguments)?);
+    }
+    let first = samples.first().context("The payload is empty.")?;
+    let shipped = if arguments.guess { None } else { shipped::recognise(first) };
+    let shipped = shipped.and_then(|shipped| Some((shipped, shipped.text(name)?)));
+    Ok(match shipped {
+        Some((shipped, text)) => (text, report_of(shipped, name)),
+        None => guess_file(name, &samples),
+    })
 }
 
 /// The text of a source file for a delivery, and what a person has to know of it.

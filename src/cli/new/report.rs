@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::draft::DECIDE;
 use super::guess::Guess;
+use super::page::DECIDE;
 use super::verification::Verification;
 use crate::cli::terminal::{bold, table};
 use crate::text::shorten;

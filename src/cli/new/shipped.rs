@@ -136,6 +136,17 @@ pub(super) fn recognise(sample: &Sample) -> Option<&'static Shipped> {
     ALL.iter().find(|shipped| (shipped.is_sender)(sample))
 }
 
+/// The shipped file of this name.
+pub(super) fn named(name: &str) -> Option<(&'static Shipped, String)> {
+    let shipped = ALL.iter().find(|shipped| shipped.name == name)?;
+    Some((shipped, shipped.text(name)?))
+}
+
+/// The names of the shipped files.
+pub(super) fn names() -> Vec<&'static str> {
+    ALL.iter().map(|shipped| shipped.name).collect()
+}
+
 impl Shipped {
     /// The file, for a source of this name. `None` where the tool has no such file any more.
     pub(super) fn text(&self, name: &str) -> Option<String> {
@@ -162,7 +173,7 @@ fn adapt(text: &str, from: &str, to: &str) -> String {
         ("followed by /", "."),
         ("followed by /", " "),
         ("https://ADDRESS/", " "),
-        ("cargo run explain ", " "),
+        ("taskhook explain ", " "),
     ] {
         adapted =
             adapted.replace(&format!("{before}{from}{after}"), &format!("{before}{to}{after}"));

@@ -158,3 +158,23 @@ fn a_payload_of_any_size_is_looked_through() {
         assert!(text.len() < 20_000 && findings(&text).is_empty(), "{text}");
     }
 }
+
+#[test]
+fn the_kinds_of_all_payloads_count_and_the_first_one_says_where_the_ticket_is() {
+    let of = |kind: &str, status: &str| json!({"kind": kind, "issue": {"id": 1, "status": status}});
+    let when = |payloads: &[Value]| guess(payloads).when.unwrap();
+    assert_eq!(when(&[of("issue.opened", "new")]), r#"(.kind // "") | startswith("issue.")"#);
+    assert_eq!(
+        when(&[of("issue", "new"), of("work_item", "open"), of("issue", "open")]),
+        r#"(.kind == "issue") or (.kind == "work_item")"#
+    );
+    assert_eq!(when(&[of("issue", "new"), of("assigned", "open")]), ".issue");
+    let other = json!({"task": {"id": 2, "status": "open", "title": "x", "due": null}});
+    let guessed = guess(&[of("issue", "new"), other]);
+    assert_eq!(guessed.id.unwrap().expression, ".issue.id");
+    let rows = |payloads: &[Value]| -> Vec<&str> {
+        guess(payloads).status.unwrap().rows.into_iter().map(|row| row.written).collect()
+    };
+    assert_eq!(rows(&[of("issue", "open")]), ["NOT_STARTED"]);
+    assert_eq!(rows(&[of("issue", "open"), of("issue", "New")]), ["IN_PROGRESS", "NOT_STARTED"]);
+}

@@ -34,6 +34,11 @@ impl<'p> Node<'p> {
         merge("", Path::default(), payloads.iter().collect())
     }
 
+    /// The tree of values at one place.
+    pub(super) fn with(key: &'p str, path: Path, values: Vec<&'p Value>) -> Self {
+        merge(key, path, values)
+    }
+
     /// Whether an object was seen here.
     pub(super) fn is_object(&self) -> bool {
         self.values.iter().any(|value| value.is_object())

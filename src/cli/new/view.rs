@@ -23,8 +23,9 @@ pub(super) struct View<'t, 'p> {
 }
 
 impl<'t, 'p> View<'t, 'p> {
-    pub(super) fn of(root: &'t Node<'p>) -> Self {
-        let ticket = ticket::find(root);
+    /// The view of these payloads. The first one decides where the ticket is.
+    pub(super) fn of(root: &'t Node<'p>, first: &Node<'_>) -> Self {
+        let ticket = root.at(&ticket::find(first).path).unwrap_or(root);
         let base = ticket.path.last_items().unwrap_or_default();
         Self { root, ticket, base }
     }
