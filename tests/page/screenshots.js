@@ -36,7 +36,7 @@ async function show(page, area, text, above) {
       await page.locator("#story-body h3", { hasText: "Updates task 9001" }).waitFor();
       await page.locator(".props > li.change").first().waitFor();
       await show(page, "#payload-editor textarea", '"completed"', 4);
-      await show(page, "#file-editor textarea", "hs_task_status.map", 17);
+      await show(page, "#file-editor textarea", "hs_task_type ", 8);
       await page.mouse.move(0, 0);
       await page.screenshot({ path: path.join(repository, "docs", `page-${name}.png`) });
       await page.close();
