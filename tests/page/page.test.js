@@ -150,7 +150,7 @@ story("a value that can't be mapped harms one row alone, and undo is the browser
   await page.keyboard.press("Control+z");
   await page.locator("#dirty", { hasText: /^saved$/ }).waitFor();
   await verdict(page, "Updates task 9001");
-  assert.equal(await editor(page).inputValue(), desk.read("github"));
+  assert.ok(await editor(page).inputValue() === desk.read("github"));
 });
 
 story("Ctrl+S writes what stands in the editor", async (page, desk) => {
@@ -160,8 +160,8 @@ story("Ctrl+S writes what stands in the editor", async (page, desk) => {
   await page.locator("#save:enabled").waitFor();
   await page.keyboard.press("Control+s");
   await page.locator("#dirty", { hasText: /^saved$/ }).waitFor();
-  assert.match(desk.read("github"), /^# Our GitHub issues/);
-  assert.equal(desk.read("github"), await editor(page).inputValue());
+  assert.ok(desk.read("github").includes("\n# Our GitHub issues"));
+  assert.ok(desk.read("github") === await editor(page).inputValue());
 });
 
 story("Ctrl+Enter sends: the row first, then calls with both bodies and the changed task", async (page) => {
@@ -288,7 +288,7 @@ story("a draft, its payload and the place survive a reload; a file changed on di
   await page.reload();
   await connected(page, "Live");
   await page.locator(".props > li.change", { hasText: "DEFERRED" }).waitFor();
-  assert.match(await editor(page).inputValue(), /^# Mine/);
+  assert.ok((await editor(page).inputValue()).includes("\n# Mine"));
   assert.match(await payload(page).inputValue(), /not_planned/);
   assert.match(await page.locator("#dirty").textContent(), /edited, not saved/);
 
@@ -300,17 +300,17 @@ story("a draft, its payload and the place survive a reload; a file changed on di
   await page.locator("#conflict").waitFor({ state: "hidden" });
   await page.keyboard.press("Control+s");
   await page.locator("#dirty", { hasText: /^saved$/ }).waitFor();
-  assert.match(desk.read("github"), /^# Mine/);
+  assert.ok(desk.read("github").includes("\n# Mine"));
 
   await replace(page, editor(page), "# Mine", "# Mine again");
   fs.writeFileSync(desk.file("github"), theirs);
   await page.getByRole("button", { name: "Take theirs" }).first().click();
   await page.locator("#dirty", { hasText: /^saved$/ }).waitFor();
-  assert.equal(await editor(page).inputValue(), theirs);
+  assert.ok(await editor(page).inputValue() === theirs);
 
   /* A clean draft just follows. */
   fs.writeFileSync(desk.file("github"), theirs.replace("# Theirs", "# Newer"));
-  await page.waitForFunction(() => document.querySelector("#file-editor textarea").value.startsWith("# Newer"));
+  await page.waitForFunction(() => document.querySelector("#file-editor textarea").value.includes("\n# Newer"));
 });
 
 story("a payload is pasted, whole requests too, and keeps its headers when it is edited", async (page) => {
@@ -367,13 +367,15 @@ story("a new source is made from a payload, and a shipped one is copied", async 
   await page.keyboard.press("Enter");
   await page.locator("#sources [aria-current=true]", { hasText: "desk" }).waitFor();
   assert.match(await page.locator("#address").textContent(), /\/desk$/);
-  assert.equal(await editor(page).inputValue(), desk.read("desk"));
+  assert.ok(await editor(page).inputValue() === desk.read("desk"));
   await page.locator("#file-note", { hasText: /is new/ }).waitFor();
 
   await page.locator("#ready summary").click();
   await page.locator("#ready").getByRole("button", { name: "asana" }).click();
   await page.locator("#sources [aria-current=true]", { hasText: "asana" }).waitFor();
-  assert.equal(desk.read("asana"), fs.readFileSync(path.join(repository, "sources/available/asana.toml"), "utf8"));
+  /* But for its first line, which leads to the schema from another folder. */
+  const rest = (text) => text.slice(text.indexOf("\n"));
+  assert.ok(rest(desk.read("asana")) === rest(fs.readFileSync(path.join(repository, "sources/available/asana.toml"), "utf8")));
   assert.equal(await page.locator("#ready").getByRole("button", { name: "asana" }).count(), 0);
 }, { refusals: true });
 
@@ -423,7 +425,7 @@ story("the program ends and starts again: Lost, Live, no row twice, and the draf
     await connected(page, "Live");
     await page.locator("#panel-deliveries tbody tr").first().waitFor({ state: "detached" });
     await page.locator(".props > li.change", { hasText: "DEFERRED" }).waitFor();
-    assert.match(await editor(page).inputValue(), /^# Mine/);
+    assert.ok((await editor(page).inputValue()).includes("\n# Mine"));
     await page.keyboard.press("Control+Enter");
     await row(page, "updated 1").waitFor();
     assert.equal(await page.locator("#panel-deliveries tbody tr").count(), 1);
