@@ -13,14 +13,14 @@ before(async () => { browser = await launch(); });
 after(async () => { await browser?.close(); });
 
 /* A test with its own program and its own page. What the page complains about fails the test, but for answers asked for. */
-function story(name, run, { width = 1280, theme = "light", refusals = false, offline = false } = {}) {
+function story(name, run, { width = 1280, theme = "light", refusals = false, offline = false, program = () => start() } = {}) {
   test(name, async (t) => {
-    const desk = await start();
-    t.after(() => desk.end());
-    const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, permissions: ["clipboard-read", "clipboard-write"] });
-    t.after(() => context.close());
+    const desk = await program();
+    let context;
+    t.after(async () => { await context?.close(); await desk.end(); });
+    context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20_000));
     const wrong = [];
     page.on("pageerror", (error) => wrong.push(error.stack));
     page.on("console", (message) => {
@@ -229,14 +229,24 @@ story("what arrives is marked new, moves nothing, and says what would make its s
   assert.match(await page.evaluate(() => document.activeElement.textContent), /updated 1/);
   assert.match(await page.locator("tr[aria-selected=true]").textContent(), /updated 1/);
 
+  /* Whoever has scrolled down keeps seeing the same rows. */
+  for (let i = 0; i < 9; i++) await forged(desk);
+  await page.locator("#panel-deliveries tbody tr").nth(10).waitFor();
+  const seen = row(page, "updated 1");
+  await seen.evaluate((node) => node.scrollIntoView({ block: "end" }));
+  const y = (await seen.boundingBox()).y;
+  await forged(desk);
+  await page.locator("#panel-deliveries tbody tr").nth(11).waitFor();
+  assert.ok(Math.abs((await seen.boundingBox()).y - y) < 1);
+
   /* The keys of a list: up, Enter. */
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("Enter");
   await verdict(page, /Refused/);
   assert.match(await page.locator(".facts").textContent(), /Signature\s*wrong/);
   assert.match(await page.locator(".facts").textContent(), /taskhook\/github/);
-  assert.equal(await page.locator(".new").count(), 0);
-  assert.match(await page.title(), /^github/);
+  assert.equal(await page.locator(".new").count(), 10);
+  assert.match(await page.title(), /^\(10\) github/);
   assert.match(await page.evaluate(() => document.activeElement.textContent), /refused/);
 }, { refusals: true });
 
@@ -336,7 +346,7 @@ story("a file is dropped; a big one is read through a window", async (page) => {
   }, [text, name]);
   const big = JSON.stringify({ items: Array.from({ length: 12_000 }, (_, id) => ({ id, name: "item " + id })) });
   await drop(big, "big.json");
-  const note = page.locator("#payload-note", { hasText: /lines 1 to 2,000 of 48,00\d/ });
+  const note = page.locator("#payload-note", { hasText: /Read-only \(\d+ KiB\): lines 1 to 2,000 of 48,00\d/ });
   await note.waitFor();
   assert.equal(await payload(page).getAttribute("readonly"), "");
   await page.getByRole("button", { name: "Later lines" }).click();
@@ -448,6 +458,24 @@ story("foreign hosts, origins and keys are refused, and no answer holds a secret
   assert.match(served.headers["content-security-policy"], /default-src 'none'/);
   assert.doesNotMatch(served.headers["content-security-policy"], /unsafe-inline/);
   assert.doesNotMatch(served.text, /\{\{(KEY|NONCE)\}\}/);
+});
+
+story("with --online the chip names the portal, nothing is written, and there are no faults", async (page) => {
+  assert.match(await page.locator("#portal").textContent(), /127\.0\.0\.1:\d+: nothing is written/);
+  assert.deepEqual(await page.locator("#tabs button").evaluateAll((all) => all.map((one) => one.id)), ["tab-deliveries", "tab-calls"]);
+  await closed(page);
+  assert.match(await page.locator(".verdict").textContent(), /nothing is written there/);
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#panel-deliveries tbody tr").waitFor();
+  await page.getByRole("button", { name: "What you edit" }).click();
+  await verdict(page, "Updates task 9001");
+}, {
+  program: async () => {
+    const portal = await start({ command: "sim", args: ["--seed", "events/portal.json"] });
+    const { token } = JSON.parse(fs.readFileSync(path.join(repository, "events/portal.json"), "utf8"));
+    const desk = await start({ args: ["--online"], env: { HUBSPOT_BASE_URL: portal.address, HUBSPOT_TOKEN: token } });
+    return { ...desk, end: async () => { await desk.end(); await portal.end(); } };
+  },
 });
 
 story("axe finds nothing, at three widths and in both themes", async (page, desk) => {

@@ -33,20 +33,20 @@ function copy() {
   return folder;
 }
 
-/** Starts the program; gives its address, its folder, and ways to end it. */
-async function start({ folder = copy(), port = 0, args = [] } = {}) {
-  const child = spawn(binary, ["dev", "--port", String(port), ...args], { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
+/** Starts a command of the program that serves; gives its address, its folder, and ways to end it. */
+async function start({ command = "dev", folder = copy(), port = 0, args = [], env = {} } = {}) {
+  const child = spawn(binary, [command, "--port", String(port), ...args], { cwd: folder, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let said = "";
   child.stderr.on("data", (some) => { said += some; });
   const ended = new Promise((done) => child.once("exit", done));
   const lines = readline.createInterface({ input: child.stdout });
   const line = await Promise.race([
     new Promise((done) => lines.once("line", done)),
-    ended.then((code) => { throw new Error(`taskhook dev ended with ${code} before it said its address: ${said}`); }),
+    ended.then((code) => { throw new Error(`taskhook ${command} ended with ${code} before it said its address: ${said}`); }),
     new Promise((_, fail) => child.once("error", (error) => fail(new Error(`${binary} does not start: ${error.message}`)))),
   ]);
-  const address = /^taskhook dev: (http:\/\/127\.0\.0\.1:\d+)$/.exec(line)?.[1];
-  if (!address) throw new Error(`The first line of taskhook dev is not its address: ${line}`);
+  const address = /^[\w -]+: (http:\/\/127\.0\.0\.1:\d+)$/.exec(line)?.[1];
+  if (!address) throw new Error(`The first line of taskhook ${command} is not its address: ${line}`);
   return {
     address, folder, port: Number(new URL(address).port),
     file: (name) => path.join(folder, "sources", name + ".toml"),
