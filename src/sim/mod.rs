@@ -122,6 +122,14 @@ impl Sim {
         receiver
     }
 
+    /// Adds a property, unless the portal has one of this name.
+    pub fn define(&self, property: Property) {
+        let schema = &mut self.state().portal.schema;
+        if schema.get(&property.name).is_none() {
+            schema.put(property.complete());
+        }
+    }
+
     /// Every task as it is now, by record id.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {

@@ -38,4 +38,5 @@ mod stories;
 mod support;
 mod systems;
 mod template;
+mod tutorial;
 mod witnesses;

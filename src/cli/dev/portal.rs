@@ -12,7 +12,8 @@ use crate::cli::shared;
 use crate::hubspot::Hubspot;
 use crate::services::{self, Services};
 use crate::settings::{self, ApiVersion, PortalToken};
-use crate::sim::{Seed, Sim, Watched};
+use crate::sim::{Property, Seed, Sim, Watched};
+use crate::source::{Asks, SourceFile, demands};
 
 /// How long a secret of AWS is trusted.
 const SECRET_TTL: std::time::Duration = std::time::Duration::from_mins(5);
@@ -89,6 +90,24 @@ impl Portal {
         match self {
             Self::StandIn(stand_in) => Some(&stand_in.sim),
             Self::Online(_) => None,
+        }
+    }
+
+    /// Gives the stand-in the properties that tasks of these source files are found and guarded by,
+    /// as `taskhook schema apply` does with the real portal.
+    pub(super) fn define(&self, files: &[SourceFile]) {
+        let Some(sim) = self.sim() else { return };
+        for demand in files.iter().flat_map(demands) {
+            let property = Property { name: demand.property, ..Property::default() };
+            match demand.asks {
+                Asks::UniqueValues => {
+                    sim.define(Property { has_unique_value: true, ..property });
+                }
+                Asks::EventTime => {
+                    sim.define(Property { kind: "datetime".to_owned(), ..property });
+                }
+                _ => {}
+            }
         }
     }
 

@@ -21,6 +21,7 @@ impl Serving {
     /// Makes the function of the files that are sound, and of the last good text of the others.
     pub(super) fn new(shelf: &Shelf, secrets: &Secrets, portal: &Portal) -> Result<Self> {
         let served = shelf.serve();
+        portal.define(&served.files);
         let schema = files::schema(shelf.folder()).map_err(anyhow::Error::msg)?;
         let texts = secrets.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
         let function = Function::direct(

@@ -29,6 +29,10 @@ const SIGNATURES: [&str; 6] = [
 const SIGNS: [&str; 3] = ["signature", "hmac", "sign"];
 const SECRETS: [&str; 5] = ["token", "secret", "api-key", "apikey", "password"];
 
+/// How headers end that have the id of a delivery.
+const DELIVERY_IDS: [&str; 5] =
+    ["-delivery", "-delivery-id", "-delivery-uuid", "-event-id", "-webhook-id"];
+
 /// An algorithm and an encoding, by how long a signature is.
 const LENGTHS: [(usize, &str, &str); 6] = [
     (40, "sha1", "hex"),
@@ -52,7 +56,11 @@ pub(super) fn guess(headers: &HeaderMap) -> Verification {
     let signature = SIGNATURES.iter().find(|name| headers.contains_key(**name));
     let signature = signature.map(|name| (*name).to_owned());
     if let Some(header) = signature.or_else(|| find(headers, &SIGNS)) {
-        return hmac(&header, value(headers, &header));
+        let mut verification = hmac(&header, value(headers, &header));
+        if let Some(id) = delivery_id(headers) {
+            verification.keys.push(("id_header", canonical(&id)));
+        }
+        return verification;
     }
     if headers.contains_key("authorization") {
         return authorization(value(headers, "authorization"));
@@ -136,15 +144,21 @@ fn token(header: &str, prefix: &str, check: &str) -> Verification {
 
 /// The first header with one of these words in its name. A time of signing is none.
 fn find(headers: &HeaderMap, words: &[&str]) -> Option<String> {
-    for name in headers.keys() {
-        let name = name.as_str();
-        let is_proxys = OF_PROXIES.iter().any(|start| name.starts_with(start));
-        let is_time = name.ends_with("timestamp") || name.ends_with("time");
-        if !is_proxys && !is_time && words.iter().any(|word| name.contains(word)) {
-            return Some(name.to_owned());
-        }
-    }
-    None
+    let is_time = |name: &str| name.ends_with("timestamp") || name.ends_with("time");
+    let is_it = |name: &&str| !is_time(name) && words.iter().any(|word| name.contains(word));
+    of_sender(headers).find(is_it).map(str::to_owned)
+}
+
+/// The header with the sender's id of the delivery, by its name.
+fn delivery_id(headers: &HeaderMap) -> Option<String> {
+    let is_it = |name: &&str| DELIVERY_IDS.iter().any(|end| name.ends_with(end));
+    of_sender(headers).find(is_it).map(str::to_owned)
+}
+
+/// The names of the headers that no proxy added.
+fn of_sender(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let names = headers.keys().map(http::HeaderName::as_str);
+    names.filter(|name| !OF_PROXIES.iter().any(|start| name.starts_with(start)))
 }
 
 fn value<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
@@ -171,6 +185,16 @@ mod tests {
         headers.insert(name, value.parse().unwrap());
         let keys = guess(&headers).keys;
         keys.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_id_of_a_delivery_is_the_senders_and_no_proxys() {
+        let mut headers = HeaderMap::new();
+        for name in ["x-amzn-event-id", "x-desk-signature", "x-desk-delivery"] {
+            headers.insert(name, "a".repeat(64).parse().unwrap());
+        }
+        let keys = guess(&headers).keys;
+        assert_eq!(keys.last(), Some(&("id_header", "X-Desk-Delivery".to_owned())));
     }
 
     #[test]
