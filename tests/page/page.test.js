@@ -21,7 +21,7 @@ function story(name, run, { width = 1280, theme = "light", refusals = false, off
     t.after(async () => { await context?.close(); await desk.end(); });
     context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme, reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"] });
     const page = await context.newPage();
-    page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20_000));
+    page.setDefaultTimeout(20_000);
     const wrong = [];
     page.on("pageerror", (error) => wrong.push(error.stack));
     page.on("console", (message) => {
