@@ -36,14 +36,20 @@ pub fn path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
 /// A file that can't be read is reported by its text; the error is a folder that can't be read or
 /// has no files.
 pub fn read(path: &Path) -> Result<Vec<SourceFile>, WrongSetting> {
-    let paths = list(path)
-        .map_err(|error| problem(format!("{} can't be read: {error}", path.display())))?;
-    if paths.is_empty() {
+    let files = read_any(path)?;
+    if files.is_empty() {
         return Err(problem(format!(
             "{} has no source files; put a .toml file for each ticket system into it",
             path.display()
         )));
     }
+    Ok(files)
+}
+
+/// The same, where there need not be a file.
+pub fn read_any(path: &Path) -> Result<Vec<SourceFile>, WrongSetting> {
+    let paths = list(path)
+        .map_err(|error| problem(format!("{} can't be read: {error}", path.display())))?;
     Ok(paths.iter().map(|path| source_file(path)).collect())
 }
 

@@ -9,7 +9,6 @@ use super::payload::{self, Payload};
 use super::story::{self, Explained, RowState, Story, TaskStory, Tone};
 use super::terminal::{bold, green, red, table};
 use super::{portal, shared};
-use crate::engine::compare;
 use crate::files;
 use crate::hubspot::Schema;
 use crate::settings::ApiVersion;
@@ -83,12 +82,12 @@ impl Reader<'_> {
         let source = payload::source(self.sources, &self.arguments.source)?;
         let version = ApiVersion::read(&shared::variable)?;
         let fitted = story::fit(&explained.event, self.schema.as_ref());
-        let updates = story::sent(&fitted);
         let mut comparisons = None;
         if self.arguments.online {
+            let updates = story::to_compare(explained, &fitted);
             let compared = shared::block_on(async {
                 let hubspot = portal::connect().await?;
-                Ok::<_, anyhow::Error>(compare(&hubspot, &updates, portal::deadline()).await)
+                Ok::<_, anyhow::Error>(portal::compare(&hubspot, &updates).await)
             })??;
             comparisons = Some(compared);
         }

@@ -7,10 +7,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::shared;
+use crate::engine::{self, Comparison};
 use crate::hubspot::{Error, Hubspot, Schema};
 use crate::outcome::RetryReason;
 use crate::services::{self, Services};
 use crate::settings::{Portal, PortalToken};
+use crate::update::Update;
 
 /// How long a call may take with all its tries; HubSpot's longest limit passes within ten seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -28,6 +30,17 @@ pub(super) async fn connect() -> Result<Hubspot> {
         Ok(()) => Ok(hubspot),
         Err(error) => bail!("Cannot get the HubSpot token: {error}."),
     }
+}
+
+/// Compares updates with their tasks, which are only read. Where there is no update, there is no
+/// comparison.
+pub(super) async fn compare(
+    hubspot: &Hubspot,
+    updates: &[Option<Update>],
+) -> Vec<Option<Comparison>> {
+    let some: Vec<_> = updates.iter().flatten().cloned().collect();
+    let mut compared = engine::compare(hubspot, &some, deadline()).await.into_iter();
+    updates.iter().map(|update| update.as_ref().and_then(|_| compared.next())).collect()
 }
 
 /// HubSpot's own list of the portal's task properties. The ones that the token may not see are

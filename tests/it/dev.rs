@@ -556,6 +556,30 @@ async fn deliveries_are_saved_as_samples_without_the_real_secret() {
 }
 
 #[tokio::test]
+async fn an_empty_folder_is_enough_to_begin() {
+    let folder =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("dev-empty-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let desk = Desk::start_in(folder, &[]).await;
+    let state = desk.get("/_desk/state").await;
+    assert_eq!((&state["sources"], &state["portal"]["kind"]), (&json!([]), &json!("stand-in")));
+    let payload = std::fs::read(root().join("tests/it/new/forgejo-closed.http")).unwrap();
+    let request = desk.request(Method::POST, "/_desk/payloads").body(payload);
+    let (_, payload) = ask(request).await;
+    let body = json!({"name": "forgejo", "payload": payload["id"]});
+    let (status, made) = desk.post("/_desk/sources", &body).await;
+    assert_eq!((status, &made["problems"]), (201, &json!([])), "{made}");
+    assert!(desk.folder.join("sources/forgejo.toml").is_file());
+    let body = json!({"source": "forgejo", "payload": payload["id"]});
+    let (_, story) = desk.post("/_desk/explain", &body).await;
+    // Nobody made a task with this id yet, and the file says "fail".
+    assert_eq!(verdict(&story).0, "failed", "{story:#}");
+    assert!(story["verdict"]["detail"].as_str().unwrap().starts_with("no task has forgejo_issue"));
+    desk.until_state("forgejo", "no_secret").await;
+}
+
+#[tokio::test]
 async fn a_desk_that_can_not_start_says_why() {
     for (arguments, why) in [
         (vec!["--portal", "none.json"], "none.json can't be read"),

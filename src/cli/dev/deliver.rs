@@ -18,7 +18,6 @@ use crate::cli::story::{
 };
 use crate::cli::verify::cures;
 use crate::delivery::{Delivery, Verified};
-use crate::engine::{Comparison, compare};
 use crate::lambda::webhook;
 use crate::outcome::Kind;
 use crate::source::Source;
@@ -84,14 +83,16 @@ pub(super) async fn deliver(desk: &Desk, delivery: Delivery) -> Result<Answered>
     if let Some(story) = &mut story {
         finish(desk, story, &summary, status);
     }
+    let signature = foreseen.as_ref().map_or("not read", |foreseen| foreseen.signature);
+    let is_read = matches!(signature, "right" | "none") || delivery.method != http::Method::POST;
     let payload = desk.payloads().add(Kept::delivered(delivery.clone()));
     let row = json!({
         "id": id,
         "time": delivery.arrived.to_string(),
         "source": source.map(|source| source.name.as_str()),
         "path": shorten(&delivery.path, SHOWN),
-        "what": what(&delivery),
-        "signature": foreseen.as_ref().map_or("not read", |foreseen| foreseen.signature),
+        "what": if is_read { what(&delivery) } else { "not read".to_owned() },
+        "signature": signature,
         "outcome": outcome,
         "count": count,
         "task": task,
@@ -102,7 +103,7 @@ pub(super) async fn deliver(desk: &Desk, delivery: Delivery) -> Result<Answered>
     });
     let story = story.map_or_else(|| no_source(&delivery, status), |story| json!(story));
     if let (Some(saver), Some(source)) = (&desk.saver, source)
-        && foreseen.as_ref().is_some_and(|foreseen| foreseen.signature == "right")
+        && signature == "right"
     {
         saver.save(&serving, source, &delivery, &what(&delivery));
     }
@@ -158,9 +159,8 @@ async fn foresee(desk: &Desk, serving: &Serving, source: &Source, delivery: &Del
 pub(super) async fn tell(desk: &Desk, source: &Source, explained: &Explained) -> Story {
     let schema = crate::files::schema(desk.files().folder()).ok().flatten();
     let fitted: Vec<Fitted> = story::fit(&explained.event, schema.as_ref());
-    let updates = story::sent(&fitted);
-    let comparisons: Vec<Comparison> =
-        compare(&desk.portal.looking_client(), &updates, portal::deadline()).await;
+    let updates = story::to_compare(explained, &fitted);
+    let comparisons = portal::compare(&desk.portal.looking_client(), &updates).await;
     let version = desk.portal.version();
     let mut story = story::tell(source, explained, &fitted, Some(&comparisons), version);
     if let Some(sim) = desk.portal.sim() {
@@ -200,7 +200,13 @@ fn check(desk: &Desk, source: &Source, delivery: &Delivery) -> (&'static str, Fa
     match source.verify.verify(delivery, &secrets, source.verify.tolerance) {
         Ok(_) => ("right", fact(FactState::Ok, "right", vec![by])),
         Err(why) => {
-            let mut notes = vec![format!("{why} ({by})")];
+            let why = why.to_string();
+            let is_named = why.contains(proof.scheme.header());
+            let mut notes = vec![if is_named {
+                format!("{why}; the secret is {}", proof.secret)
+            } else {
+                format!("{why} ({by})")
+            }];
             for cure in cures(delivery, &secrets, proof) {
                 notes.push(format!("it would be right {cure}"));
             }
@@ -217,6 +223,7 @@ fn finish(desk: &Desk, story: &mut Story, summary: &Value, status: u16) {
         story.verdict = if status < 300 {
             Verdict::new("answered", Tone::Calm, format!("Answered with {status}"), "")
         } else {
+            let detail = sentence(detail);
             Verdict::new("refused", Tone::Bad, format!("Refused with {status}"), detail)
         };
         story.tasks.clear();
@@ -246,6 +253,15 @@ fn finish(desk: &Desk, story: &mut Story, summary: &Value, status: u16) {
             status.to_string(),
             vec![Note::new(format!("{detail}; a sender that tries again gets it done"))],
         ));
+    }
+}
+
+/// The words of an answer as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => String::new(),
     }
 }
 

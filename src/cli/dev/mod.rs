@@ -98,8 +98,8 @@ async fn serve(arguments: &Arguments) -> Result<()> {
     let portal = if *online {
         Portal::online()?
     } else {
-        let seed = portal.clone().unwrap_or_else(|| events.join("portal.json"));
-        Portal::stand_in(&seed).await?
+        let of_samples = Some(events.join("portal.json")).filter(|file| file.exists());
+        Portal::stand_in(portal.as_ref().or(of_samples.as_ref()).map(PathBuf::as_path)).await?
     };
     let mut known = Secrets::read(events)?;
     if let Some(file) = secrets {
@@ -141,7 +141,12 @@ async fn serve(arguments: &Arguments) -> Result<()> {
 fn greet(desk: &Desk) {
     let serving = desk.serving();
     let names: Vec<_> = serving.sources().iter().map(|source| source.path.as_str()).collect();
-    tell::say(&format!("  webhooks  {}{}", desk.address, names.join(", ")));
+    match names[..] {
+        [] => {
+            tell::say("  webhooks  none yet: New from a payload, on the page, makes a source file")
+        }
+        _ => tell::say(&format!("  webhooks  {}{}", desk.address, names.join(", "))),
+    }
     let brief = desk.portal.brief();
     let name = brief["name"].as_str().unwrap_or_default();
     let tasks = brief["tasks"]

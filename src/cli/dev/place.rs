@@ -27,6 +27,11 @@ fn span(text: &str, line: usize, column: usize) -> (usize, usize) {
     let line = lines.next().unwrap_or_default();
     let start: usize = line.chars().take(column.saturating_sub(1)).map(char::len_utf16).sum();
     let rest: Vec<char> = line.trim_end().chars().skip(column.saturating_sub(1)).collect();
+    if rest.is_empty() && start > 0 {
+        // Something is missing at the end of the line: its last character is marked.
+        let last = line.trim_end().chars().last().map_or(1, char::len_utf16);
+        return (before + start.saturating_sub(last), last.min(start));
+    }
     let is_word = |c: &&char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
     let word = rest.iter().take_while(is_word).count().max(rest.len().min(1));
     (before + start, rest[..word].iter().map(|c| c.len_utf16()).sum())
@@ -46,6 +51,7 @@ mod tests {
         assert_eq!(span(text, 2, 11), (7 + 10, 4), "the word tset");
         assert_eq!(span(text, 1, 3), (2, 2), "an emoji has two units");
         assert_eq!(span(text, 0, 0), (0, 0), "the file as a whole");
+        assert_eq!(span("x = \n", 1, 5), (3, 1), "the end of a line");
         assert_eq!(span(text, 9, 9), (26, 0), "beyond the end");
     }
 }

@@ -18,6 +18,9 @@ use crate::source::{Asks, SourceFile, demands};
 /// How long a secret of AWS is trusted.
 const SECRET_TTL: std::time::Duration = std::time::Duration::from_mins(5);
 
+/// The portal of the samples, for a folder that has none of its own.
+const SAMPLE: &str = include_str!("../../../events/portal.json");
+
 /// The portal.
 pub(super) enum Portal {
     /// The stand-in, with the calls that nobody fetched yet.
@@ -35,11 +38,17 @@ pub(super) struct StandIn {
 }
 
 impl Portal {
-    /// Starts the stand-in with the tasks of a file.
-    pub(super) async fn stand_in(seed: &Path) -> Result<Self> {
-        let name = seed.display();
-        let text =
-            fs::read_to_string(seed).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
+    /// Starts the stand-in with the tasks of a file, or of the sample portal.
+    pub(super) async fn stand_in(seed: Option<&Path>) -> Result<Self> {
+        let (name, text) = match seed {
+            None => ("The sample portal".to_owned(), SAMPLE.to_owned()),
+            Some(file) => {
+                let name = file.display().to_string();
+                let text = fs::read_to_string(file);
+                let text = text.map_err(|error| anyhow!("{name} can't be read: {error}."))?;
+                (name, text)
+            }
+        };
         let seed: Seed = serde_json::from_str(&text)
             .map_err(|error| anyhow!("{name} is no portal: {error}."))?;
         let token = SecretString::from(seed.token.clone().unwrap_or_else(|| "none".to_owned()));

@@ -56,7 +56,12 @@ impl Shelf {
 
     /// Reads the folder again. Returns what changed.
     pub(super) fn refresh(&mut self, now: Time) -> Result<Vec<Noticed>> {
-        let files = files::read(&self.folder).map_err(anyhow::Error::msg)?;
+        let files = if self.folder.exists() {
+            files::read_any(&self.folder).map_err(anyhow::Error::msg)?
+        } else {
+            // It is made with the first file.
+            Vec::new()
+        };
         let mut noticed = Vec::new();
         let is_gone = |name: &String| !files.iter().any(|file| file.name == *name);
         for name in self.files.keys().filter(|name| is_gone(name)) {
@@ -173,6 +178,10 @@ impl Shelf {
         if path.exists() {
             return Ok(false);
         }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)
+                .map_err(|error| anyhow!("{} can't be made: {error}.", folder.display()))?;
+        }
         write(&path, &name_schema(&self.folder, text))?;
         Ok(true)
     }
@@ -197,10 +206,10 @@ impl Shelf {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        if self.folder.is_dir() {
-            self.folder.join(format!("{name}.toml"))
-        } else {
+        if self.folder.is_file() {
             self.folder.clone()
+        } else {
+            self.folder.join(format!("{name}.toml"))
         }
     }
 }

@@ -15,9 +15,10 @@ pub(super) use verdict::{Tone, Verdict};
 use crate::engine::{self, Comparison};
 use crate::hubspot::{Schema, tasks_path};
 use crate::settings::ApiVersion;
-use crate::source::{Event, Mapped, NotMapped, Source, Trace};
+use crate::source::{Event, Mapped, NotMapped, PropertyEnd, Source, TaskTrace, Trace};
 use crate::text::shorten;
-use crate::update::{self, Update};
+use crate::time::Time;
+use crate::update::{self, OnMissing, TaskKey, Update};
 
 /// The longest value beside a line of the file, in characters.
 const BESIDE: usize = 60;
@@ -103,17 +104,44 @@ pub(super) fn fit(event: &Event, schema: Option<&Schema>) -> Vec<Fitted> {
     fitted
 }
 
-/// The updates that are sent.
-pub(super) fn sent(fitted: &[Fitted]) -> Vec<Update> {
-    fitted.iter().flatten().cloned().collect()
+/// One update for each of the event, to be compared with its task: of one that can't be mapped with
+/// the values that are good, and none where the task isn't known.
+pub(super) fn to_compare(explained: &Explained, fitted: &[Fitted]) -> Vec<Option<Update>> {
+    let mut updates = Vec::new();
+    let Explained { event, trace, .. } = explained;
+    for (index, (result, fitted)) in results(event).iter().zip(fitted).enumerate() {
+        updates.push(match (fitted, result) {
+            (Ok(update), _) | (Err(_), Ok(update)) => Some(update.clone()),
+            (Err(_), Err(NotMapped { id: None, .. })) => None,
+            (Err(_), Err(NotMapped { id: Some(id), id_property, .. })) => Some(Update {
+                task: TaskKey { id_property: id_property.clone(), id: id.clone() },
+                time: event.time.unwrap_or_else(|| Time::from_milliseconds(0)),
+                on_missing: OnMissing::Fail,
+                updated_at_property: None,
+                properties: trace.tasks.get(index).map(good_values).unwrap_or_default(),
+            }),
+        });
+    }
+    updates
 }
 
-/// Tells the story. `comparisons` are those of the updates that are sent, if the portal was asked.
+/// The values of an update that can be mapped.
+fn good_values(task: &TaskTrace) -> Vec<(String, update::Value)> {
+    let mut values = Vec::new();
+    for property in &task.properties {
+        if let PropertyEnd::Written(text) = &property.end {
+            values.push((property.name.clone(), update::Value::Text(text.clone())));
+        }
+    }
+    values
+}
+
+/// Tells the story. `comparisons` are those of [`to_compare`], if the portal was asked.
 pub(super) fn tell(
     source: &Source,
     explained: &Explained,
     fitted: &[Fitted],
-    comparisons: Option<&[Comparison]>,
+    comparisons: Option<&[Option<Comparison>]>,
     version: &ApiVersion,
 ) -> Story {
     let Explained { event, trace, .. } = explained;
@@ -128,7 +156,7 @@ pub(super) fn tell(
         failed: problems(event),
         verdict: verdict::tell(&tasks, false),
         facts: facts::tell(explained, &tasks),
-        requests: requests(&sent(fitted), version),
+        requests: requests(&fitted.iter().flatten().cloned().collect::<Vec<_>>(), version),
         answers: answers(trace, &tasks),
         tasks,
     }

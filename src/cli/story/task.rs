@@ -84,16 +84,12 @@ pub(super) fn tell(
     event: &Event,
     trace: &Trace,
     fitted: &[Fitted],
-    comparisons: Option<&[Comparison]>,
+    comparisons: Option<&[Option<Comparison>]>,
 ) -> Vec<TaskStory> {
-    let mut comparisons = comparisons.map(<[_]>::iter);
     let mut stories = Vec::new();
     for (index, (result, fitted)) in results(event).iter().zip(fitted).enumerate() {
         let trace = trace.tasks.get(index);
-        let comparison = match fitted {
-            Ok(_) => comparisons.as_mut().and_then(Iterator::next),
-            Err(_) => None,
-        };
+        let comparison = comparisons.and_then(|comparisons| comparisons.get(index)?.as_ref());
         let (id, id_property) = match result {
             Ok(update) => (Some(update.task.id.clone()), update.task.id_property.clone()),
             Err(not_mapped) => (not_mapped.id.clone(), not_mapped.id_property.clone()),
@@ -178,7 +174,7 @@ fn row(property: &PropertyTrace, fitted: &Fitted, compared: Option<&Compared>) -
         row.state = RowState::Wrong;
         row.reason = Some(why[name.len() + 2..].to_owned());
     }
-    let Some(compared) = compared else { return row };
+    let Some(compared) = compared.filter(|_| row.state == RowState::Set) else { return row };
     row.before.clone_from(&compared.before);
     row.after = Some(compared.after.clone());
     if compared.before.is_some() {
