@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::headers::insert;
 use super::story::Explained;
 use super::{raw_request, shared};
-use crate::delivery::{Delivery, Json};
+use crate::delivery::{Delivery, Format, Json, NotRead};
 use crate::files;
 use crate::source::{Event, Proof, Source, SourceFile, Sources};
 use crate::text::nearest;
@@ -207,7 +207,22 @@ pub(super) fn map(sources: &Sources, source: &Source, mut delivery: Delivery) ->
     let secret = sign_here(source, &mut delivery)?;
     let tolerance = source.verify.tolerance;
     let verified = source.verify.verify(&delivery, &[secret], tolerance)?;
-    sources.map(source, &verified, tolerance).map_err(|why| anyhow!("It can't be read: {why}."))
+    let event = sources.map(source, &verified, tolerance);
+    event.map_err(|why| unreadable(source, &delivery, &why))
+}
+
+/// Says why a body can't be read, and what to do about a form.
+fn unreadable(source: &Source, delivery: &Delivery, why: &NotRead) -> Error {
+    let body = delivery.body.trim_ascii();
+    let is_form = body.contains(&b'=') && !body.starts_with(b"{") && !body.starts_with(b"[");
+    if is_form && source.verify.format == Format::Json {
+        return anyhow!(
+            "It can't be read: {why}. It looks like a form; if the sender sends forms, write \
+             `form = true` in [verify] of {}.toml.",
+            source.name
+        );
+    }
+    anyhow!("It can't be read: {why}.")
 }
 
 /// Explains a delivery that need not be signed. `file` is the one of the source; `announce` is told
@@ -224,7 +239,7 @@ pub(super) fn explain(
     let verified = source.verify.verify(&delivery, &[secret], tolerance)?;
     let (event, trace) = sources
         .trace(source, file, &verified, tolerance, announce)
-        .map_err(|why| anyhow!("It can't be read: {why}."))?;
+        .map_err(|why| unreadable(source, &delivery, &why))?;
     let id_header = source.verify.proof.as_ref().and_then(|proof| proof.scheme.id_header());
     let id_header = id_header.filter(|name| delivery.headers.contains_key(*name));
     Ok(Explained { event, trace, id_header: id_header.map(ToString::to_string) })

@@ -10,6 +10,7 @@ use super::dead_letters::{Fate, Filter, Item, list};
 use super::shared;
 use super::{payload, portal};
 use crate::hubspot::{Hubspot, Schema};
+use crate::outbound::{PlainHttp, address};
 use crate::outcome::Outcome;
 use crate::queue::{Entry, Message, Queue, Received, group};
 use crate::services::Services;
@@ -68,6 +69,10 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     let aws =
         Aws::from_environment(&shared::variable).map_err(|problems| shared::join(&problems))?;
     let services = Services::new(aws, PATIENCE);
+    check_address("--queue", &arguments.queue)?;
+    if let Some(url) = &arguments.to {
+        check_address("--to", url)?;
+    }
     let dead_letters = services.queue(&arguments.queue);
     let target = match &arguments.to {
         _ if arguments.dry_run || arguments.show => None,
@@ -101,6 +106,19 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     let held: Vec<_> = visit.held.iter().collect();
     visit.dead_letters.release(&held, Instant::now() + HIDDEN).await;
     result
+}
+
+/// Refuses what can't be the address of a queue: a name, an ARN, an address without a path.
+fn check_address(option: &str, url: &str) -> Result<()> {
+    let example = "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letters; the stack's \
+                   outputs have it";
+    let address = address(url, PlainHttp::Anywhere)
+        .map_err(|_| anyhow!("{option} is {url:?}, no address of a queue, such as {example}."))?;
+    let (_, rest) = address.split_once("://").unwrap_or_default();
+    if rest.contains('/') {
+        return Ok(());
+    }
+    bail!("{option} is {url:?}, an address without a queue; write one such as {example}.")
 }
 
 /// One look into a queue of dead letters.

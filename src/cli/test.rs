@@ -1,7 +1,8 @@
 //! `taskhook test`: whether the sample events still have the expected results.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
@@ -30,6 +31,9 @@ pub(super) struct Arguments {
     /// Write down what the events give now as what they must give
     #[arg(long, conflicts_with = "format")]
     bless: bool,
+    /// Test again whenever a source file or a sample changes, until it is stopped
+    #[arg(long, conflicts_with_all = ["bless", "format"])]
+    watch: bool,
     /// How the results are printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -67,8 +71,48 @@ struct Tally {
     results: Vec<CaseResult>,
 }
 
+/// How often the files are looked at with --watch.
+const LOOK: Duration = Duration::from_millis(300);
+
 /// Fails when a case doesn't have the expected result.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    if !arguments.watch {
+        return test_all(arguments);
+    }
+    let mut tested = None;
+    loop {
+        let folders = [payload::path(), arguments.events.clone()];
+        let now = folders.map(|folder| newest(&folder));
+        if tested != Some(now) {
+            tested = Some(now);
+            if let Err(why) = test_all(arguments) {
+                eprintln!("{why:#}");
+            }
+            shared::print("\nWaiting for a change.\n")?;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// When a file of a folder, or of the folders in it, was changed last, and how many there are.
+fn newest(folder: &Path) -> Option<(usize, SystemTime)> {
+    let mut newest = None;
+    let mut folders = vec![folder.to_owned()];
+    let mut count = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(about) = entry.metadata() else { continue };
+            count += 1;
+            newest = newest.max(about.modified().ok());
+            if about.is_dir() {
+                folders.push(entry.path());
+            }
+        }
+    }
+    Some((count, newest?))
+}
+
+fn test_all(arguments: &Arguments) -> Result<()> {
     let mut cases = cases::read(&arguments.events)?;
     let shelf = Shelf::open(cases.keys())?;
     // One row for each system, whether it has samples or not.

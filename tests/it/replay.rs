@@ -345,3 +345,25 @@ async fn a_queue_of_updates_is_refused_and_its_messages_stay_with_the_worker() {
     world.drain().await;
     assert_eq!(world.task("1", "hs_task_subject").as_deref(), Some("under way"));
 }
+
+#[tokio::test]
+async fn an_address_that_is_no_queue_is_told_with_one_that_is() {
+    for (option, address) in [
+        ("--queue", "dead-letters"),
+        ("--queue", "arn:aws:sqs:eu-central-1:1:dead-letters"),
+        ("--queue", "https://sqs.eu-central-1.amazonaws.com/"),
+        ("--to", "updates.fifo"),
+    ] {
+        let queue = "https://sqs.eu-central-1.amazonaws.com/1/dead-letters";
+        let mut arguments = vec![option, address];
+        if option == "--to" {
+            arguments.extend(["--queue", queue]);
+        }
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
+        command.args(["replay", "--dry-run"]).args(&arguments).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        let said = text(&command.output().await.unwrap(), 1);
+        assert!(said.starts_with(&format!("{option} is {address:?}, ")), "{said}");
+        assert!(said.contains("https://sqs.eu-central-1.amazonaws.com/123456789012/"), "{said}");
+    }
+}

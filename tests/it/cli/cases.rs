@@ -273,3 +273,37 @@ async fn continuous_integration_reads_junits_xml() {
     assert!(xml.contains("tests=\"3\" failures=\"1\">"), "{xml}");
     assert!(xml.contains("<failure message=\"not as expected.\">"), "{xml}");
 }
+
+#[tokio::test]
+async fn watching_tests_again_when_a_file_changes() {
+    let desk = Desk::with_samples("watched");
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskhook"))
+        .args(["test", "--watch", "--events", desk.0.join("events").to_str().unwrap()])
+        .env("TASKHOOK_SOURCES", desk.0.join("sources"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let output = child.stdout.take().unwrap();
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(output));
+    let mut until_waiting = async || {
+        let mut said = String::new();
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if line == "Waiting for a change." {
+                return said;
+            }
+            said += &format!("{line}\n");
+        }
+        panic!("it ended: {said}")
+    };
+    let patience = std::time::Duration::from_mins(1);
+    let said = tokio::time::timeout(patience, until_waiting()).await.unwrap();
+    assert!(said.contains(" ok") && !said.contains("FAILED"), "{said}");
+    desk.change("sources/shop.toml", |text| text.replace("COMPLETED", "DEFERRED"));
+    let said = tokio::time::timeout(patience, until_waiting()).await.unwrap();
+    assert!(
+        said.contains("FAILED") && said.contains("+        \"hs_task_status\": \"DEFERRED\""),
+        "{said}"
+    );
+}

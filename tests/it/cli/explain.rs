@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{taskhook, taskhook_with, text};
 use crate::support::shipped::{self, root};
-use crate::support::{SOURCE, world};
+use crate::support::{SOURCE, TOKEN, world};
 
 /// A folder with the source `shop` and a payload.
 fn files(test: &str, source: &str, payload: &Value) -> (PathBuf, String) {
@@ -184,4 +184,51 @@ async fn a_raw_request_is_read_as_the_event_that_lambda_makes_of_it() {
         text(&explained.stdout)
     };
     assert_eq!(said(&file).await, said(&event).await);
+}
+
+#[tokio::test]
+async fn a_form_is_told_with_the_key_that_takes_it() {
+    let (sources, payload) = files("explain-form", SOURCE, &Value::Null);
+    std::fs::write(&payload, "id=7&subject=one").unwrap();
+    let source = "the_source_is_github_shaped";
+    let text_of = std::fs::read_to_string(sources.join("shop.toml")).unwrap();
+    let token = "scheme = \"token\"\nheader = \"x-token\"";
+    let changed = text_of.replace("scheme = \"github\"", token);
+    assert_ne!(changed, text_of, "{source}");
+    std::fs::write(sources.join("shop.toml"), &changed).unwrap();
+    let output = taskhook(&sources, &["explain", "shop", &payload]).await;
+    let said = text(&output.stderr);
+    assert!(said.contains("It looks like a form") && said.contains("`form = true`"), "{said}");
+    std::fs::write(
+        sources.join("shop.toml"),
+        changed.replace(token, &format!("{token}\nform = true")),
+    )
+    .unwrap();
+    let output = taskhook(&sources, &["explain", "shop", &payload]).await;
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[tokio::test]
+async fn online_the_tasks_are_read_and_nothing_is_written() {
+    let world = world().source("shop", SOURCE).start().await;
+    let (sources, payload) = files(
+        "explain-online",
+        SOURCE,
+        &json!({"tickets": [
+            {"id": "1", "subject": "another", "status": "done"},
+            {"id": "none", "subject": "two"},
+        ]}),
+    );
+    let url = world.hubspot.url();
+    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &url)];
+    let arguments = ["explain", "shop", &payload, "--online"];
+    let output = taskhook_with(&variables, &sources, &arguments).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(shown.starts_with("2 tasks: 1 updated, 1 failed\n"), "{shown}");
+    let marked = |mark: char| shown.lines().filter(|line| line.starts_with(mark)).count();
+    assert!(marked('→') >= 1, "{shown}");
+    assert!(shown.contains("no task has ticket none"), "{shown}");
+    let calls = world.calls("batch/");
+    assert!(!calls.is_empty() && calls.iter().all(|call| call.path.ends_with("batch/read")));
 }
