@@ -6,7 +6,7 @@ const crypto = require("node:crypto");
 const fs = require("node:fs");
 const http = require("node:http");
 const path = require("node:path");
-const { start, launch, repository } = require("./program.js");
+const { start, launch, copy, repository } = require("./program.js");
 
 const AXE = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 let browser;
@@ -384,6 +384,19 @@ story("a new source is made from a payload, and a shipped one is copied", async 
   assert.ok(rest(desk.read("asana")) === rest(fs.readFileSync(path.join(repository, "sources/available/asana.toml"), "utf8")));
   assert.equal(await page.locator("#ready").getByRole("button", { name: "asana" }).count(), 0);
 }, { refusals: true });
+
+story("in a folder without a source file, the first one is made from a payload", async (page, desk) => {
+  assert.equal(await page.locator("#sources li").count(), 0);
+  await page.evaluate((text) => navigator.clipboard.writeText(text), closedBody());
+  await page.locator("#story-body").focus();
+  await page.keyboard.press("Control+v");
+  await page.locator("#story-body").getByRole("button", { name: "New from a payload" }).click();
+  await page.keyboard.type("desk");
+  await page.keyboard.press("Enter");
+  await page.locator("#file-note", { hasText: "desk.toml is new" }).waitFor();
+  assert.ok(await editor(page).inputValue() === desk.read("desk"));
+  await page.locator("#story-body .verdict").waitFor();
+}, { program: () => start({ folder: copy(["events"]) }) });
 
 story("a command is copied, and never a signature", async (page, desk) => {
   await closed(page);

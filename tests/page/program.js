@@ -26,10 +26,11 @@ async function launch() {
   return chromium.launch({ executablePath: findChromium(), args: ["--no-sandbox", "--disable-gpu"] });
 }
 
-/** A folder with the repository's sources and events, which a test may change. */
-function copy() {
+/** A folder with the repository's sources and events, which a test may change; without one of them it is empty. */
+function copy(names = ["sources", "events"]) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "taskhook-page-"));
-  for (const name of ["sources", "events"]) fs.cpSync(path.join(repository, name), path.join(folder, name), { recursive: true });
+  fs.mkdirSync(path.join(folder, "sources"));
+  for (const name of names) fs.cpSync(path.join(repository, name), path.join(folder, name), { recursive: true });
   return folder;
 }
 
@@ -56,4 +57,4 @@ async function start({ command = "dev", folder = copy(), port = 0, args = [], en
   };
 }
 
-module.exports = { start, launch, repository };
+module.exports = { start, launch, copy, repository };
