@@ -129,6 +129,19 @@ check-package: package ## build the zips for this machine and look into them
 		done || exit 1; \
 	done
 
+# The tool as people without Rust take it. Another machine's needs its toolchain: rustup target add.
+TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -1)
+DIST = taskhook-$(VERSION)-$(TARGET)
+
+.PHONY: dist
+dist: ## the tool as an archive for machines without Rust, in target/dist (TARGET=aarch64-unknown-linux-musl, ...)
+	cargo build --locked --release --bin taskhook --target $(TARGET)
+	@rm -rf target/dist/$(DIST) && mkdir -p target/dist/$(DIST)
+	@cp target/$(TARGET)/release/taskhook LICENSE CHANGELOG.md docs/cli.md target/dist/$(DIST)
+	@tar -czf target/dist/$(DIST).tar.gz -C target/dist $(DIST)
+	@ls -l target/dist/$(DIST).tar.gz
+
 .PHONY: clean
 clean: ## remove .venv, .local, target and tests/page/node_modules
 	rm -rf .venv .local target tests/page/node_modules

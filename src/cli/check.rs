@@ -137,5 +137,5 @@ fn list_available(path: &Path, sources: &Sources) -> String {
         return String::new();
     }
     let (from, to) = (folder.display(), path.display());
-    format!("\nReady in {from}, to be copied to {to}: {}\n", names.join(", "))
+    format!("\nReady in {from}; `taskhook new NAME` puts one into {to}: {}\n", names.join(", "))
 }

@@ -62,7 +62,7 @@ async fn check_lists_the_live_sources_and_those_that_lie_ready() {
         "2 sources are sound:\n  \
            errors      /errors      sentry             desk/errors\n  \
            my-tickets  /my-tickets  standard-webhooks  desk/my-tickets\n\n\
-         Ready in FOLDER/available, to be copied to FOLDER: desk\n",
+         Ready in FOLDER/available; `taskhook new NAME` puts one into FOLDER: desk\n",
         "one that was copied is live, and no longer ready"
     );
     let output = taskhook(&folder.join("errors.toml"), &["check"]).await;

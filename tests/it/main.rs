@@ -27,6 +27,7 @@ mod hubspot_table;
 mod imports;
 mod invariants;
 mod lost;
+mod pages;
 mod refused;
 mod replay;
 mod requests;
@@ -38,5 +39,5 @@ mod stories;
 mod support;
 mod systems;
 mod template;
-mod tutorial;
+
 mod witnesses;
