@@ -12,7 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use crate::support::shipped::root;
 
 /// How long a test waits for something that happens in milliseconds: never what is judged.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A desk in a folder of its own, with the sources and samples of GitHub and Jira.
 struct Desk {

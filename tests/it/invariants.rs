@@ -305,10 +305,11 @@ fn the_readme_is_a_first_page_and_names_every_other() {
     let readme = read(&root().join("README.md"));
     assert!(readme.lines().count() <= 140, "{} lines", readme.lines().count());
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        if name.ends_with(".png") {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "png") {
             continue; // A picture is on the page that it belongs to.
         }
+        let name = path.file_name().unwrap().to_str().unwrap();
         assert!(readme.contains(&format!("(docs/{name})")), "README.md doesn't name docs/{name}");
     }
 }

@@ -91,11 +91,9 @@ fn compare(expected: &str, printed: &str, command: &str) {
 
 /// Applies the lines of a change to the source file.
 fn change(diff: &str, file: &Path) {
-    let lines = |sign| -> String {
-        diff.lines()
-            .filter_map(|line| line.strip_prefix(sign))
-            .map(|it| format!("{it}\n"))
-            .collect()
+    let lines = |sign| {
+        let lines: Vec<_> = diff.lines().filter_map(|line| line.strip_prefix(sign)).collect();
+        format!("{}\n", lines.join("\n"))
     };
     let text = std::fs::read_to_string(file).unwrap();
     let before = lines('-');

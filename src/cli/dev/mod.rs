@@ -141,12 +141,12 @@ async fn serve(arguments: &Arguments) -> Result<()> {
 fn greet(desk: &Desk) {
     let serving = desk.serving();
     let names: Vec<_> = serving.sources().iter().map(|source| source.path.as_str()).collect();
-    match names[..] {
-        [] => {
-            tell::say("  webhooks  none yet: New from a payload, on the page, makes a source file")
-        }
-        _ => tell::say(&format!("  webhooks  {}{}", desk.address, names.join(", "))),
-    }
+    let webhooks = if names.is_empty() {
+        "none yet: New from a payload, on the page, makes a source file".to_owned()
+    } else {
+        format!("{}{}", desk.address, names.join(", "))
+    };
+    tell::say(&format!("  webhooks  {webhooks}"));
     let brief = desk.portal.brief();
     let name = brief["name"].as_str().unwrap_or_default();
     let tasks = brief["tasks"]

@@ -293,7 +293,8 @@ async fn watching_tests_again_when_a_file_changes() {
             if line == "Waiting for a change." {
                 return said;
             }
-            said += &format!("{line}\n");
+            said.push_str(&line);
+            said.push('\n');
         }
         panic!("it ended: {said}")
     };
