@@ -4,7 +4,7 @@
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
-use super::shared;
+use super::{shared, terminal};
 use crate::source::{Problem, SourceFile, Warning};
 use crate::text::shorten;
 
@@ -47,7 +47,7 @@ impl Findings {
     /// Prints the warnings for a person.
     pub(super) fn print_warnings(&self) {
         for warning in &self.warnings {
-            eprintln!("{warning}");
+            eprintln!("{}", terminal::warning(&warning.to_string()));
         }
     }
 
@@ -81,7 +81,10 @@ impl Findings {
         }
         match format {
             Format::Text if problems > 0 => {
-                let with_line = |problem: &Problem| format!("{problem}{}", excerpt(problem, files));
+                let with_line = |problem: &Problem| {
+                    let told = terminal::problem(&problem.to_string());
+                    format!("{told}{}", excerpt(problem, files))
+                };
                 Err(shared::join(&self.problems.iter().map(with_line).collect::<Vec<_>>()))
             }
             _ => Err(anyhow!("{} and {}", count(problems, "problem"), count(warnings, "warning"))),

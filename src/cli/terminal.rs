@@ -1,6 +1,6 @@
 //! What a person sees at the terminal: colour, progress, and lines that fit.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::text::cut;
@@ -11,25 +11,35 @@ pub(super) const WIDTH: usize = 100;
 /// Where no terminal is, progress is told this often.
 const WITHOUT_TERMINAL: Duration = Duration::from_secs(10);
 
-/// Green text, for success.
+/// Green text on standard output, for success.
 pub(super) fn green(text: &str) -> String {
-    paint(text, "32")
+    paint(text, "32", &std::io::stdout())
 }
 
-/// Red text, for failure.
+/// Red text on standard output, for failure.
 pub(super) fn red(text: &str) -> String {
-    paint(text, "31")
+    paint(text, "31", &std::io::stdout())
 }
 
-/// Bold text, for headings.
+/// Bold text on standard output, for headings.
 pub(super) fn bold(text: &str) -> String {
-    paint(text, "1")
+    paint(text, "1", &std::io::stdout())
+}
+
+/// Red text on standard error, for a problem.
+pub(super) fn problem(text: &str) -> String {
+    paint(text, "31", &std::io::stderr())
+}
+
+/// Yellow text on standard error, for a warning.
+pub(super) fn warning(text: &str) -> String {
+    paint(text, "33", &std::io::stderr())
 }
 
 /// Colours text on a terminal, unless `NO_COLOR` is set. <https://no-color.org>
-fn paint(text: &str, code: &str) -> String {
+fn paint(text: &str, code: &str, stream: &impl IsTerminal) -> String {
     let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    if is_wanted && std::io::stdout().is_terminal() {
+    if is_wanted && stream.is_terminal() {
         format!("\x1b[{code}m{text}\x1b[0m")
     } else {
         text.to_owned()
