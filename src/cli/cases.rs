@@ -39,7 +39,8 @@ pub(super) struct Given {
 /// The secrets that the samples are signed with: texts by the names that they have in Secrets
 /// Manager.
 pub(super) struct Secrets {
-    file: PathBuf,
+    /// The files, as a message names them.
+    files: String,
     texts: BTreeMap<String, SecretString>,
 }
 
@@ -91,15 +92,20 @@ impl Secrets {
     /// schemes have no secret.
     pub(super) fn read(events: &Path) -> Result<Self> {
         let file = events.join("secrets.json");
-        let mut secrets = Self { file: file.clone(), texts: BTreeMap::new() };
+        let mut secrets = Self { files: file.display().to_string(), texts: BTreeMap::new() };
         if file.exists() {
-            secrets.add(&file)?;
+            secrets.read_file(&file)?;
         }
         Ok(secrets)
     }
 
     /// Adds the secrets of a file, which take the place of others of the same name.
     pub(super) fn add(&mut self, file: &Path) -> Result<()> {
+        self.files = format!("Neither {} nor {}", file.display(), self.files);
+        self.read_file(file)
+    }
+
+    fn read_file(&mut self, file: &Path) -> Result<()> {
         let json: BTreeMap<String, String> = serde_json::from_str(&shared::read_text(file)?)
             .map_err(|error| anyhow!("{} is no JSON object of texts: {error}.", file.display()))?;
         self.texts.extend(json.into_iter().map(|(name, text)| (name, SecretString::from(text))));
@@ -113,19 +119,20 @@ impl Secrets {
 
     /// The text of a secret.
     pub(super) fn named(&self, name: &str) -> Result<&SecretString> {
-        let file = self.file.display();
+        let file = &self.files;
         self.texts.get(name).with_context(|| format!("{file} has no secret {name:?}."))
     }
 
     /// The secrets that a source accepts from its sender.
     pub(super) fn of_source(&self, source: &Source) -> Result<Vec<SecretString>> {
         let Some(Proof { secret, .. }) = &source.verify.proof else { return Ok(Vec::new()) };
-        let file = self.file.display();
+        let file = &self.files;
         let Some(text) = self.texts.get(secret.id()) else {
             bail!(
-                "{file} has no secret {:?}; write the one into it that these events are signed \
-                 with.",
-                secret.id()
+                "{file} has {}secret {id:?}; add the one that the sender signs with, as a line \
+                 {id:?}: \"...\".",
+                if file.starts_with("Neither ") { "the " } else { "no " },
+                id = secret.id()
             );
         };
         secret.read(text).map_err(|error| anyhow!("{file}: {error}."))

@@ -194,11 +194,23 @@ fn task_text(task: &TaskStory) -> String {
     let mut parts = vec![format!("\nthe task whose {} is {id}\n", task.id_property)];
     let mut rows = Vec::new();
     for row in &task.rows {
-        let after = value_text(row.after.as_deref());
+        let after = match (&row.owner, &row.after) {
+            (Some(_), Some(after)) if row.before.is_none() => after.clone(),
+            _ => value_text(row.after.as_deref()),
+        };
         let (mark, value) = match row.state {
-            RowState::Set => (" ", after),
+            RowState::Set | RowState::Would => (" ", after),
             RowState::Same => ("=", format!("{after}, as it is")),
-            RowState::Change => ("→", format!("{} → {after}", value_text(row.before.as_deref()))),
+            RowState::Change => {
+                let before = row.before.as_deref().filter(|before| !before.is_empty());
+                (
+                    "→",
+                    format!(
+                        "{} → {after}",
+                        before.map_or("nothing".to_owned(), |it| format!("{it:?}"))
+                    ),
+                )
+            }
             RowState::Alone => ("–", format!("left alone: {}", reason(row.reason.as_ref()))),
             RowState::Wrong => ("✗", reason(row.reason.as_ref())),
         };
@@ -222,7 +234,7 @@ fn reason(reason: Option<&String>) -> String {
 fn value_text(value: Option<&str>) -> String {
     match value {
         None => "not known".to_owned(),
-        Some("") => "(nothing)".to_owned(),
+        Some("") => "cleared".to_owned(),
         Some(text) => format!("{:?}", shorten(text, SHOWN)),
     }
 }

@@ -89,6 +89,12 @@ fn remark(demand: &Demand, own: &Definitions) -> Option<String> {
         return None;
     }
     let is_own = name.starts_with("hs_") || name.starts_with("hubspot_");
+    let full = format!("hs_task_{name}");
+    if NAMES.split_whitespace().any(|own| own == full) {
+        return Some(format!(
+            "{name}: that is none of HubSpot's own task properties; did you mean `{full}`?"
+        ));
+    }
     match own.schema.nearest(name) {
         Some(meant) if is_own || strsim::damerau_levenshtein(meant, name) <= 2 => Some(format!(
             "{name}: HubSpot has no task property of this name; did you mean `{meant}`?"

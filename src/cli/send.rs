@@ -35,8 +35,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         headers.remove(name);
     }
     let (status, body) = shared::block_on(post(&url, headers, delivery.body))??;
-    let body = serde_json::from_str::<Value>(&body).map_or(body, |json| format!("{json:#}"));
+    let summary = serde_json::from_str::<Value>(&body).unwrap_or_default();
+    let body = if summary.is_null() { body } else { format!("{summary:#}") };
     shared::print(&format!("{status}\n{body}\n"))?;
+    if let Some(failed) = summary["failed"].as_u64().filter(|failed| *failed > 0) {
+        let first = summary["tasks"].as_array().into_iter().flatten();
+        let first = first.clone().find(|row| row["outcome"] == "failed").unwrap_or(&Value::Null);
+        let (reason, detail) = (first["reason"].as_str(), first["detail"].as_str());
+        eprintln!(
+            "It was accepted, but {failed} failed: {}: {}.",
+            reason.unwrap_or_default(),
+            detail.unwrap_or_default()
+        );
+    }
     let what_to_do = match status.as_u16() {
         200..=299 => return Ok(()),
         401 => "compare --secret with the secret that the function has.",

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::cases::ANY_AGE;
 use super::signed::SecretChoice;
 use super::{payload, shared};
-use crate::delivery::{Algorithm, Delivery, Encoding, Hmac, Scheme, Tolerance};
+use crate::delivery::{Algorithm, Delivery, Encoding, Hmac, Refused, Scheme, Tolerance};
 use crate::source::Proof;
 
 /// Say whether a delivery's signature is right, and if not what would make it right
@@ -37,10 +37,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         return shared::print("The source verifies nothing: everybody is believed.\n");
     };
     let secrets = arguments.secret.of_source(source)?;
+    for secret in &secrets {
+        proof
+            .scheme
+            .check_secret(secret)
+            .map_err(|why| anyhow!("The secret can't be used: {why}."))?;
+    }
     let attempt = Attempt { scheme: proof.scheme.clone(), delivery, secrets };
     let Err(why) = attempt.verify(source.verify.tolerance) else {
         return shared::print("The signature is right.\n");
     };
+    if let Refused::Missing(name) = &why {
+        bail!(
+            "The delivery has no {name}: give it with --header, or take the delivery with its \
+             headers."
+        );
+    }
     if attempt.verify(ANY_AGE).is_ok() {
         bail!("The signature is right, but {why}: the delivery is old, or a clock is wrong.");
     }
@@ -63,7 +75,7 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn verify(&self, tolerance: Tolerance) -> Result<(), crate::delivery::Refused> {
+    fn verify(&self, tolerance: Tolerance) -> Result<(), Refused> {
         self.scheme.verify(&self.delivery, &self.secrets, tolerance).map(|_| ())
     }
 
@@ -130,9 +142,10 @@ const BODIES: [(&str, ChangeBody); 4] = [
 
 type ChangeSecret = fn(&str) -> String;
 
-const SECRETS: [(&str, ChangeSecret); 3] = [
+const SECRETS: [(&str, ChangeSecret); 4] = [
     ("without white space around it", |secret| secret.trim().to_owned()),
     ("with a line break at its end", |secret| format!("{secret}\n")),
+    ("with quotation marks around it, as the sender has it", |secret| format!("\"{secret}\"")),
     ("without the quotation marks around it", |secret| {
         secret.trim().trim_matches(['"', '\'']).to_owned()
     }),

@@ -56,6 +56,7 @@ mod view;
 mod tests;
 
 use std::{
+    collections::BTreeSet,
     io,
     net::Ipv4Addr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -128,6 +129,20 @@ impl Sim {
         if schema.get(&property.name).is_none() {
             schema.put(property.complete());
         }
+    }
+
+    /// Adds a task, as the seed does. Returns its record id, or what is wrong with it.
+    pub fn add(&self, task: SeedTask) -> Result<String, String> {
+        let portal = &mut self.state().portal;
+        let taken = |(name, value): (&String, &String)| {
+            let is_unique = portal.schema.get(name).is_some_and(|it| it.has_unique_value);
+            let holds = |other: &Task| other.properties.get(name) == Some(value);
+            is_unique && portal.tasks.all().any(holds)
+        };
+        if task.properties.iter().any(taken) {
+            return Err("There is a task with this value already.".to_owned());
+        }
+        portal.add_seed_task(task, &mut BTreeSet::new(), Timestamp::now())
     }
 
     /// Every task as it is now, by record id.

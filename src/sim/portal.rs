@@ -112,13 +112,14 @@ impl Portal {
     }
 
     /// Puts a task of the seed into the portal. Its values must be right, but may be those of
-    /// read-only properties. `unique` are the values of properties that must be unique.
-    fn add_seed_task(
+    /// read-only properties. `unique` are the values of properties that must be unique. Returns the
+    /// record id.
+    pub(super) fn add_seed_task(
         &mut self,
         task: SeedTask,
         unique: &mut BTreeSet<(String, String)>,
         now: Timestamp,
-    ) -> Result<(), String> {
+    ) -> Result<String, String> {
         let id = task.id.unwrap_or_else(|| self.tasks.next_id());
         if self.tasks.get(&id).is_some() {
             return Err(format!("its id {id} is that of an earlier task"));
@@ -138,6 +139,6 @@ impl Portal {
             values.insert(name, value);
         }
         self.tasks.write(&id, values, now);
-        Ok(())
+        Ok(id)
     }
 }

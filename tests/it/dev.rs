@@ -556,6 +556,88 @@ async fn deliveries_are_saved_as_samples_without_the_real_secret() {
 }
 
 #[tokio::test]
+async fn the_story_of_a_delivery_claims_no_write_that_did_not_happen() {
+    let desk = Desk::start("claims", &[]).await;
+    let toml = desk.toml().replace("on_missing  = \"fail\"", "on_missing = \"create\"").replace(
+        "# hubspot_owner_id = { from = 'given(.issue.assignee.login)', map = { ada-acme = \"101\", grace-acme = \"102\" }, otherwise = \"\", unmapped = \"skip\" }",
+        "hubspot_owner_id = { owner = '\"nobody@acme.example\"', unmapped = \"skip\" }",
+    );
+    assert!(toml.contains("nobody@acme.example"));
+    desk.write_toml(&toml);
+    let unknown = desk.sample("github/unknown-task.json").await;
+    desk.until_state("github", "ready").await;
+    let until_read = async {
+        while desk.explain(&unknown, None).await["verdict"]["state"] != "creates" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, until_read).await.unwrap();
+    let story = desk.send(&unknown).await["story"].clone();
+    assert_eq!(verdict(&story).0, "creates", "{story:#}");
+    let owner = row(&story, "hubspot_owner_id");
+    assert_eq!(owner["state"], "alone", "{owner}");
+    assert!(owner["reason"].as_str().unwrap().contains("no owner with the address nobody@"));
+    let record = story["tasks"][0]["record"].as_str().unwrap().to_owned();
+    let tasks = desk.get("/_desk/tasks").await;
+    let task = tasks["tasks"].as_array().unwrap().iter().find(|it| it["record"] == record).unwrap();
+    let due = row(&story, "hs_timestamp")["after"].as_str().unwrap().to_owned();
+    assert_eq!((&task["owner"], task["due"].as_str().unwrap()), (&json!(""), due.as_str()));
+
+    // An older event of the same task: nothing is written, and nothing says so.
+    let payload = desk.sample("github/closed.json").await;
+    desk.send(&payload).await;
+    let older = desk.get(&format!("/_desk/payloads/{payload}")).await["raw"]
+        .as_str()
+        .unwrap()
+        .replace("2026-10-06T15:40:03Z", "2026-09-06T15:40:03Z");
+    let request = desk.request(Method::POST, "/_desk/payloads").body(older);
+    let id = ask(request).await.1["id"].as_str().unwrap().to_owned();
+    let story = desk.send(&id).await["story"].clone();
+    assert_eq!(verdict(&story).0, "stale");
+    let states: Vec<_> = story["tasks"][0]["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["state"].as_str().unwrap())
+        .collect();
+    assert!(!states.contains(&"change") && !states.contains(&"set"), "{states:?}");
+    assert_eq!(story["tasks"][0]["keeps"], Value::Null);
+
+    // A body that can't be read is no filtered event.
+    let request = desk.request(Method::POST, "/_desk/payloads").body("{\"a\": ");
+    let id = ask(request).await.1["id"].as_str().unwrap().to_owned();
+    let sent = desk.send(&id).await;
+    assert_eq!(sent["delivery"]["outcome"], "failed");
+    assert_eq!(verdict(&sent["story"]), ("failed", "Failed: the body can't be read"));
+}
+
+#[tokio::test]
+async fn a_task_can_be_put_into_the_stand_in_for_an_update_to_find() {
+    let desk = Desk::start("task", &[]).await;
+    let unknown = desk.sample("github/unknown-task.json").await;
+    let story = desk.explain(&unknown, None).await;
+    assert_eq!(verdict(&story).0, "failed");
+    assert!(story["verdict"]["detail"].as_str().unwrap().contains("on_missing = \"create\""));
+    let body = json!({"idProperty": "github_issue", "id": story["tasks"][0]["id"]});
+    let (status, made) = desk.post("/_desk/tasks", &body).await;
+    assert_eq!(status, 201, "{made}");
+    let story = desk.explain(&unknown, None).await;
+    assert_eq!((verdict(&story).0, &story["tasks"][0]["record"]), ("updates", &made["record"]));
+    assert_eq!(desk.post("/_desk/tasks", &body).await.0, 422, "once");
+}
+
+#[tokio::test]
+async fn a_payload_says_whether_it_came_rightly_signed() {
+    let desk = Desk::start("came", &[]).await;
+    let came = async |sample: &str| {
+        let story = desk.explain(&desk.sample(sample).await, None).await;
+        story["facts"].as_array().unwrap().iter().find(|it| it["name"] == "It came").cloned()
+    };
+    assert_eq!(came("github/closed.json").await.unwrap()["value"], "rightly signed");
+    assert_eq!(came("github/bad-signature.json").await.unwrap()["value"], "wrongly signed");
+}
+
+#[tokio::test]
 async fn an_empty_folder_is_enough_to_begin() {
     let folder =
         Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("dev-empty-{}", std::process::id()));

@@ -1,14 +1,14 @@
 //! The page's data: one route for each thing that it shows or does. The page computes nothing of
 //! this itself.
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::deliver::{deliver, signed, tell};
+use super::deliver::{deliver, own_signature, signed, tell};
 use super::desk::Desk;
 use super::draft::{Draft, Tried};
 use super::payloads::Kept;
@@ -17,7 +17,9 @@ use crate::cli::event::event;
 use crate::cli::story::{Fact, FactState, Note, Story, Tone, Verdict};
 use crate::cli::{new, payload};
 use crate::delivery::Delivery;
+use crate::sim::SeedTask;
 use crate::source::{SourceFile, Sources};
+use crate::time::Time;
 
 /// The largest payload, as of the function.
 const PAYLOAD: usize = 1024 * 1024;
@@ -59,6 +61,13 @@ struct Explain {
     source: String,
     toml: Option<String>,
     payload: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NewTask {
+    id_property: String,
+    id: String,
 }
 
 #[derive(Deserialize)]
@@ -123,6 +132,10 @@ pub(super) async fn answer(desk: &Desk, asked: Asked) -> Result<Given, Failed> {
         }
         ("GET", ["calls"]) => json!({"calls": desk.calls(None)}),
         ("GET", ["tasks"]) => json!({"tasks": desk.tasks()}),
+        ("POST", ["tasks"]) => {
+            let body = make_task(desk, &asked)?;
+            return Ok(Given { status: StatusCode::CREATED, body });
+        }
         ("GET", ["faults"]) => json!({"faults": desk.portal.sim().map(faults::list)}),
         ("PUT", ["faults"]) => set_faults(desk, &asked)?,
         _ => return Err(Failed::new(StatusCode::NOT_FOUND, "The desk has no such path.")),
@@ -235,6 +248,10 @@ async fn explain(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
             let sources = Sources::read(&files);
             let source = payload::source(&sources, &name)?;
             let mut story = tell(desk, source, &explained).await;
+            let kept = found(desk.payloads().get(&payload))?.clone();
+            if let Some(own) = own_signature(desk, source, &kept) {
+                story.facts.insert(0, own);
+            }
             story.facts.insert(0, sign_fact(desk, source));
             json!(story)
         }
@@ -270,6 +287,23 @@ async fn send(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     let answered = deliver(desk, signed(desk, source, &kept)?).await?;
     super::tell::delivery(&answered.delivered);
     Ok(json!({"delivery": answered.delivered.id}))
+}
+
+/// Makes a task in the stand-in that an update can find.
+fn make_task(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
+    let Some(sim) = desk.portal.sim() else {
+        return Err(Failed::new(StatusCode::NOT_FOUND, "In the real HubSpot nothing is written."));
+    };
+    let NewTask { id_property, id } = asked.json()?;
+    let properties = [
+        (id_property, id),
+        ("hs_task_subject".to_owned(), "A task that somebody made".to_owned()),
+        ("hs_timestamp".to_owned(), Time::now().to_string()),
+    ];
+    let task = SeedTask { id: None, properties: properties.into() };
+    let record = sim.add(task).map_err(|why| Failed::from(anyhow!("{why}")))?;
+    desk.events.add("tasks", &json!({"count": sim.tasks().len()}));
+    Ok(json!({"record": record}))
 }
 
 fn set_faults(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::desk::{Delivered, Desk};
 use super::payloads::Kept;
 use super::serving::Serving;
+use crate::cli::cases::ANY_AGE;
 use crate::cli::event::event;
 use crate::cli::portal;
 use crate::cli::story::{
@@ -27,8 +28,12 @@ use crate::time::Time;
 /// How much of a sender's words the list of deliveries shows, in characters.
 const SHOWN: usize = 60;
 
+/// The most words that say it.
+const WORDS: usize = 2;
+
 /// Fields of bodies that say what kind of event it is.
 const KINDS: [&str; 9] = [
+    "action",
     "webhookEvent",
     "event_type",
     "eventType",
@@ -37,7 +42,6 @@ const KINDS: [&str; 9] = [
     "event",
     "type",
     "kind",
-    "action",
 ];
 
 /// An answer of the function.
@@ -215,6 +219,25 @@ fn check(desk: &Desk, source: &Source, delivery: &Delivery) -> (&'static str, Fa
     }
 }
 
+/// The signature that a payload came with, if it has one. How old it is makes no difference here.
+pub(super) fn own_signature(desk: &Desk, source: &Source, payload: &Kept) -> Option<Fact> {
+    let proof = source.verify.proof.as_ref()?;
+    let secrets = desk.secrets_of(source).ok()?;
+    payload.delivery.headers.get(proof.scheme.header())?;
+    let delivery = payload.to(&source.path);
+    let why = match proof.scheme.verify(&delivery, &secrets, ANY_AGE) {
+        Ok(_) => {
+            return Some(Fact::new("It came", FactState::Ok, "rightly signed", Vec::new()));
+        }
+        Err(why) => why,
+    };
+    let mut notes = vec![Note::new(why.to_string())];
+    for cure in cures(&delivery, &secrets, proof) {
+        notes.push(Note::new(format!("it would be right {cure}")));
+    }
+    Some(Fact::new("It came", FactState::Bad, "wrongly signed", notes))
+}
+
 /// Puts what the function said into a story that was foreseen.
 fn finish(desk: &Desk, story: &mut Story, summary: &Value, status: u16) {
     let rows = summary["tasks"].as_array();
@@ -244,7 +267,17 @@ fn finish(desk: &Desk, story: &mut Story, summary: &Value, status: u16) {
             task.detail = Some(format!("{reason}: {detail}"));
         }
     }
+    for task in &mut story.tasks {
+        if matches!(task.state, TaskState::Failed | TaskState::Retry | TaskState::Stale) {
+            task.withdraw();
+        }
+    }
     story.judge_done();
+    if let (true, Some(row)) = (story.tasks.is_empty(), rows.first()) {
+        let detail = sentence(row["detail"].as_str().unwrap_or_default());
+        let detail = format!("{detail} In AWS it becomes a dead letter.");
+        story.verdict = Verdict::new("failed", Tone::Bad, "Failed: the body can't be read", detail);
+    }
     if status >= 500 {
         let detail = summary["detail"].as_str().unwrap_or_default();
         story.facts.push(Fact::new(
@@ -297,26 +330,28 @@ fn tally(summary: &Value, status: u16) -> (&'static str, u64, String) {
 /// What kind of event it is, by the words of its sender: `issues, closed`. Not for decisions: a
 /// header need not be signed.
 fn what(delivery: &Delivery) -> String {
-    let mut words = Vec::new();
-    for (name, value) in &delivery.headers {
-        let name = name.as_str();
-        let is_event = name.ends_with("-event") || name.ends_with("-topic");
-        if is_event && let Ok(value) = value.to_str() {
-            words.push(value.to_owned());
+    let mut words: Vec<String> = Vec::new();
+    let mut add = |word: &str| {
+        let is_known = words.iter().any(|known| known.eq_ignore_ascii_case(word));
+        if !is_known && words.len() < WORDS && word.len() <= SHOWN {
+            words.push(word.to_owned());
         }
+    };
+    let is_event = |name: &str| name.ends_with("-event") || name.ends_with("-topic");
+    let mut headers = delivery.headers.iter().filter(|(name, _)| is_event(name.as_str()));
+    if let Some(Ok(word)) = headers.next().map(|(_, value)| value.to_str()) {
+        add(word);
     }
     let body: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
     for field in KINDS {
-        if words.len() < 2
-            && let Some(word) = body[field].as_str().filter(|word| word.len() <= SHOWN)
-        {
-            words.push(word.to_owned());
+        if let Some(word) = body[field].as_str() {
+            add(word);
         }
     }
     if words.is_empty() && delivery.method != http::Method::POST {
         words.push(delivery.method.to_string());
     }
-    shorten(&words.join(", "), SHOWN).into_owned()
+    words.join(", ")
 }
 
 /// A story without anything that was read.

@@ -153,6 +153,15 @@ fn greet(desk: &Desk) {
         .as_u64()
         .map_or_else(|| ", which is only read".to_owned(), |tasks| format!(", {tasks} tasks"));
     tell::say(&format!("  HubSpot   {name}{tasks}"));
+    let without: Vec<_> = serving
+        .sources()
+        .iter()
+        .filter(|source| desk.secrets_of(source).is_err())
+        .map(|source| source.name.as_str())
+        .collect();
+    if !without.is_empty() {
+        tell::say(&format!("  no secret {}: add it to the file of --secrets", without.join(", ")));
+    }
     tell::say("  keys      Enter: the last story, r: send it again, f: faults, q: stop");
 }
 

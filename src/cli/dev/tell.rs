@@ -18,11 +18,17 @@ pub(super) fn delivery(delivered: &Delivered) {
         word => green(&format!("{word:<9}")),
     };
     let (status, took) = (&row["status"], &row["ms"]);
+    let mut parts = vec![text("task").to_owned()];
+    let what = [text("what"), &format!("{took} ms")].map(str::to_owned);
+    parts.push(format!(
+        "({})",
+        what.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ")
+    ));
+    parts.retain(|part| !part.is_empty());
     say(&format!(
-        "{time}  {source:<12}  {:<9}  {outcome}  {status}  {}  ({}, {took} ms)",
+        "{time}  {source:<12}  {:<9}  {outcome}  {status}  {}",
         text("signature"),
-        text("task"),
-        text("what"),
+        parts.join("  "),
     ));
 }
 

@@ -9,6 +9,9 @@ use crate::text::shorten;
 /// The longest output that is told, in characters.
 const SHOWN: usize = 100;
 
+/// The longest object or list that is shown, and not only named.
+const OBJECT: usize = 40;
+
 /// Something that is known of a delivery.
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::cli) struct Fact {
@@ -107,7 +110,10 @@ fn id(explained: &Explained) -> Fact {
             Note::of(id)
         }
         (_, Some(header)) => Note::new(format!("from {header}")),
-        _ => Note::new("of the request: the sender gives none"),
+        _ => {
+            let note = Note::new("the sender gives no id of the delivery");
+            return Fact::new("Id", FactState::Calm, "none", vec![note]);
+        }
     };
     Fact::new("Id", FactState::Ok, event.id.clone(), vec![note])
 }
@@ -125,6 +131,8 @@ fn time_notes(explained: &Explained) -> Vec<Note> {
 fn gives(step: &Step) -> String {
     match &step.gives {
         Ok(gives) if gives.is_empty() => "gives nothing".to_owned(),
+        Ok(gives) if gives.starts_with('{') && gives.len() > OBJECT => "gives an object".to_owned(),
+        Ok(gives) if gives.starts_with('[') && gives.len() > OBJECT => "gives a list".to_owned(),
         Ok(gives) => format!("gives {}", shorten(gives, SHOWN)),
         Err(why) => format!("fails: {why}"),
     }

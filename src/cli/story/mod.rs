@@ -267,7 +267,7 @@ fn answers(trace: &Trace, tasks: &[TaskStory]) -> Vec<Answer> {
     for row in tasks.iter().take(1).flat_map(|task| &task.rows) {
         let state = match row.state {
             RowState::Change | RowState::Set => AnswerState::Change,
-            RowState::Same => AnswerState::Same,
+            RowState::Same | RowState::Would => AnswerState::Same,
             RowState::Alone => AnswerState::Alone,
             RowState::Wrong => AnswerState::Wrong,
         };

@@ -6,7 +6,7 @@ use super::{Fitted, results};
 use crate::engine::{Compared, Comparison};
 use crate::outcome::{FilterReason, Kind, Outcome};
 use crate::source::{Event, PropertyEnd, PropertyTrace, TaskTrace, Trace};
-use crate::update::OnMissing;
+use crate::update::{OnMissing, Update};
 
 /// One update of a delivery, and its task.
 #[derive(Clone, Debug, Serialize)]
@@ -63,6 +63,8 @@ pub(in crate::cli) struct Row {
     pub(in crate::cli) before: Option<String>,
     /// What is written.
     pub(in crate::cli) after: Option<String>,
+    /// The address of the owner whose id is written.
+    pub(in crate::cli) owner: Option<String>,
     /// Why it is left alone, or what is wrong.
     pub(in crate::cli) reason: Option<String>,
 }
@@ -77,6 +79,8 @@ pub(in crate::cli) enum RowState {
     Wrong,
     /// It is written, and nobody asked what the task has.
     Set,
+    /// It would have been written, had the update not ended without a write.
+    Would,
 }
 
 /// The tasks of a delivery, the first hundred.
@@ -102,19 +106,37 @@ pub(super) fn tell(
         let keeps = result.as_ref().ok().and_then(|update| {
             Some((update.updated_at_property.clone()?, update.time.to_string()))
         });
-        stories.push(TaskStory {
+        let mut rows = rows(trace, fitted, comparison);
+        if let (TaskState::Creates, Ok(update)) = (state, fitted) {
+            add_due_date(&mut rows, update);
+        }
+        let mut story = TaskStory {
             id,
             id_property,
             record: comparison.and_then(|comparison| comparison.record_id.clone()),
             state,
             detail,
             line: trace.map(|trace| trace.id.line),
-            rows: rows(trace, fitted, comparison),
+            rows,
             untouched: None,
             keeps,
-        });
+        };
+        if state == TaskState::Stale {
+            story.withdraw();
+        }
+        stories.push(story);
     }
     stories
+}
+
+/// A task that is made gets the time of the event as its due date where the file gives none.
+fn add_due_date(rows: &mut [Row], update: &Update) {
+    for row in rows {
+        if row.name == "hs_timestamp" && row.after.as_deref() == Some("") {
+            row.after = Some(update.time.to_string());
+            row.reason = Some("the event's time, since a new task needs a due date".to_owned());
+        }
+    }
 }
 
 /// What a run would make of an update.
@@ -137,12 +159,17 @@ fn rows(trace: Option<&TaskTrace>, fitted: &Fitted, comparison: Option<&Comparis
         let compared = comparison.and_then(|comparison| {
             comparison.values.iter().find(|value| value.property == property.name)
         });
-        rows.push(row(property, fitted, compared));
+        rows.push(row(property, fitted, comparison, compared));
     }
     rows
 }
 
-fn row(property: &PropertyTrace, fitted: &Fitted, compared: Option<&Compared>) -> Row {
+fn row(
+    property: &PropertyTrace,
+    fitted: &Fitted,
+    comparison: Option<&Comparison>,
+    compared: Option<&Compared>,
+) -> Row {
     let PropertyTrace { name, step, map_line, end } = property;
     let mut row = Row {
         name: name.clone(),
@@ -153,11 +180,15 @@ fn row(property: &PropertyTrace, fitted: &Fitted, compared: Option<&Compared>) -
         gives: step.gives.clone().ok(),
         before: None,
         after: None,
+        owner: None,
         reason: None,
     };
     match end {
         PropertyEnd::Written(text) => row.after = Some(text.clone()),
-        PropertyEnd::Owner(email) => row.after = Some(format!("the owner {email}")),
+        PropertyEnd::Owner(email) => {
+            row.owner = Some(email.clone());
+            row.after = Some(format!("the owner {email}"));
+        }
         PropertyEnd::Alone(why) => {
             row.state = RowState::Alone;
             row.reason = Some(why.clone());
@@ -174,6 +205,13 @@ fn row(property: &PropertyTrace, fitted: &Fitted, compared: Option<&Compared>) -
         row.state = RowState::Wrong;
         row.reason = Some(why[name.len() + 2..].to_owned());
     }
+    if let (PropertyEnd::Owner(email), Some(comparison), None) = (end, comparison, compared)
+        && !matches!(comparison.outcome, Outcome::Failed(..) | Outcome::Retry(..))
+    {
+        row.state = RowState::Alone;
+        row.after = None;
+        row.reason = Some(format!("HubSpot has no owner with the address {email}"));
+    }
     let Some(compared) = compared.filter(|_| row.state == RowState::Set) else { return row };
     row.before.clone_from(&compared.before);
     row.after = Some(compared.after.clone());
@@ -181,6 +219,18 @@ fn row(property: &PropertyTrace, fitted: &Fitted, compared: Option<&Compared>) -
         row.state = if compared.is_same { RowState::Same } else { RowState::Change };
     }
     row
+}
+
+impl TaskStory {
+    /// Takes back what the rows say: nothing is written.
+    pub(in crate::cli) fn withdraw(&mut self) {
+        self.keeps = None;
+        for row in &mut self.rows {
+            if matches!(row.state, RowState::Change | RowState::Set) {
+                row.state = RowState::Would;
+            }
+        }
+    }
 }
 
 impl TaskState {

@@ -125,6 +125,10 @@ fn detail(task: &TaskStory) -> String {
         TaskState::Filtered => format!("{told}; `on_missing = \"skip\"` passes over it."),
         TaskState::Queued => "The worker writes it.".to_owned(),
         TaskState::Retry => told,
+        TaskState::Failed if told.contains("no task has ") => format!(
+            "{told}. Make one in HubSpot, or write on_missing = \"create\" in [task]. In AWS it \
+             becomes a dead letter."
+        ),
         TaskState::Failed => {
             format!("{told}. Nothing of this update is written; in AWS it becomes a dead letter.")
         }

@@ -254,10 +254,24 @@ fn locate(
         ) => {
             format!("{name} is not available here: an expression sees the event and nothing else")
         }
+        (compile::Undefined::Filter(0), _) => {
+            let hint = word_hint(name, text.get(place + name.len()..).unwrap_or_default());
+            format!("{}{hint}", no_function(name, 0))
+        }
         (compile::Undefined::Filter(arity), _) => no_function(name, *arity),
         (what, _) => format!("there is no {} {name}", what.as_str()),
     };
     (Expression(index), Mistake { offset, message })
+}
+
+/// What to do about a word that was meant as a field, or as a text; `after` is what follows it.
+fn word_hint(word: &str, after: &str) -> String {
+    let is_text = word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    match after.bytes().next() {
+        Some(b'.' | b'[') => format!("; a field is .{word}"),
+        _ if is_text => format!("; the text itself is \"{word}\", in quotation marks"),
+        _ => String::new(),
+    }
 }
 
 /// The mistake of a function that isn't there, or not with so many arguments.

@@ -62,11 +62,29 @@ pub(super) fn read(file: &SourceFile) -> Option<(Problems<'_>, Option<Spec>)> {
         }
         Err(error) => {
             let start = error.span().map_or(0, |span| span.start);
-            problems.add(start, format!("not TOML: {}", error.message()));
+            let hint = toml_hint(text, start);
+            problems.add(start, format!("not TOML: {}{hint}", error.message()));
             None
         }
     };
     Some((problems, spec))
+}
+
+/// What to do about a mistake of TOML that beginners make.
+fn toml_hint(text: &str, start: usize) -> &'static str {
+    let before = text.get(..start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |index| index + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default();
+    let Some((key, value)) = line.split_once('=') else {
+        return "";
+    };
+    if value.trim_start().starts_with(['.', '(', '$']) {
+        return "; an expression stands in single quotes, such as '.title'";
+    }
+    if key.trim().contains(' ') && !key.contains(['"', '\'']) {
+        return "; a name with a space stands in quotation marks, such as \"Closed Done\" = \"COMPLETED\"";
+    }
+    ""
 }
 
 fn read_root(name: &str, mut table: Table<'_>) -> Spec {

@@ -458,3 +458,30 @@ hubspot_owner_id = { owner = 'given(.detail.assignee.email)', otherwise = "", un
     );
     assert_eq!(stage.gives(r#"{"type": "zen:event-type:user.created"}"#), ["filtered"]);
 }
+
+#[test]
+fn mistakes_of_beginners_are_met_with_what_to_write() {
+    let file = |property: &str| {
+        let text = format!(
+            "[verify]\nscheme = \"none\"\n[task]\nid = '.id'\nid_property = \"ticket\"\n\
+             [properties]\n{property}\n"
+        );
+        let sources = Sources::read(&[SourceFile::from_text("sources/desk.toml", "desk", text)]);
+        sources.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    for (property, hint) in [
+        ("hs_task_subject = .title", "stands in single quotes, such as '.title'"),
+        (
+            "hs_task_type = 'TODO'",
+            "no function TODO; the text itself is \"TODO\", in quotation marks",
+        ),
+        ("hs_task_subject = 'fields.title'", "no function fields; a field is .fields"),
+        (
+            "[properties.hs_task_status]\nfrom = '.s'\n[properties.hs_task_status.map]\nClosed Done = \"COMPLETED\"",
+            "a name with a space stands in quotation marks",
+        ),
+    ] {
+        let problems = file(property);
+        assert!(problems.contains(hint), "{property}: {problems}");
+    }
+}

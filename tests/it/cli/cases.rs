@@ -225,7 +225,7 @@ async fn whatever_keeps_a_case_from_running_fails_it_and_says_what_to_do() {
         "body.json: It is no Lambda event, which has a body as text and a requestContext; `taskhook event` makes one.",
         "done.expected.json is no JSON: expected ident at line 1 column 2.",
         "nobody: there is no such source; write nobody.toml, remove its samples, or say in TASKHOOK_SOURCES where",
-        "secrets.json has no secret \"tests/mute\"; write the one into it that these events are signed with.",
+        "secrets.json has no secret \"tests/mute\"; add the one that the sender signs with, as a line \"tests/mute\": \"...\".",
         "not as expected. It is refused: ",
     ] {
         assert!(shown.contains(problem), "{problem:?} is not in:\n{shown}");
