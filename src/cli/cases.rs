@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
 use super::shared;
@@ -106,10 +106,29 @@ impl Secrets {
     }
 
     fn read_file(&mut self, file: &Path) -> Result<()> {
-        let json: BTreeMap<String, String> = serde_json::from_str(&shared::read_text(file)?)
-            .map_err(|error| anyhow!("{} is no JSON object of texts: {error}.", file.display()))?;
+        let json = serde_json::from_str(&shared::read_text(file)?);
+        // Without the error's own words, which quote what may be a secret.
+        let json: BTreeMap<String, String> = json.map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            anyhow!(
+                "{}:{line}:{column}: it has to be a JSON object of texts, such as \
+                 {{\"taskhook/github\": \"the secret\"}}.",
+                file.display()
+            )
+        })?;
         self.texts.extend(json.into_iter().map(|(name, text)| (name, SecretString::from(text))));
         Ok(())
+    }
+
+    /// Whether these are the same secrets.
+    pub(super) fn are_same(&self, other: &Self) -> bool {
+        let pairs = |secrets: &Self| {
+            let texts = secrets.texts.iter();
+            texts
+                .map(|(name, text)| (name.clone(), text.expose_secret().to_owned()))
+                .collect::<Vec<_>>()
+        };
+        pairs(self) == pairs(other)
     }
 
     /// Every secret by its name.

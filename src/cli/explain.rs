@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use serde_json::json;
 
 use super::payload::{self, Payload};
-use super::story::{self, Explained, RowState, Story, TaskStory, Tone};
+use super::story::{self, Explained, RowState, Story, TaskState, TaskStory, Tone, Verdict};
 use super::terminal::{bold, green, red, table};
 use super::{portal, shared};
 use crate::files;
@@ -63,6 +63,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if let [payload] = &payloads[..] {
         return explain(&reader, payload);
     }
+    if arguments.online {
+        return explain_all_online(&reader, &payloads);
+    }
     let events = payloads.iter().map(|payload| (payload.name.as_str(), reader.read(payload)));
     explain_all(events.collect(), arguments.json)
 }
@@ -109,7 +112,51 @@ fn explain(reader: &Reader<'_>, payload: &Payload) -> Result<()> {
     } else {
         shared::print(&to_text(&story))?;
     }
-    if story.failed.is_empty() { Ok(()) } else { Err(shared::join(&story.failed)) }
+    if !story.failed.is_empty() {
+        return Err(shared::join(&story.failed));
+    }
+    match story.tasks.iter().find(|task| task.state == TaskState::Retry) {
+        Some(task) => Err(not_asked(task)),
+        None => Ok(()),
+    }
+}
+
+/// The error of a portal that can't be asked now.
+fn not_asked(task: &TaskStory) -> anyhow::Error {
+    let why = task.detail.as_deref().unwrap_or_default();
+    anyhow!(
+        "The portal can't be asked: {why}. Look at HUBSPOT_TOKEN, HUBSPOT_BASE_URL and \
+         HUBSPOT_API_VERSION."
+    )
+}
+
+/// Shows what each event would change in a line.
+fn explain_all_online(reader: &Reader<'_>, payloads: &[Payload]) -> Result<()> {
+    let (mut rows, mut lines, mut failed) = (Vec::new(), Vec::new(), 0);
+    for payload in payloads {
+        let story = reader.read(payload).and_then(|explained| reader.tell(&explained));
+        match story {
+            Ok(story) => {
+                if let Some(task) = story.tasks.iter().find(|it| it.state == TaskState::Retry) {
+                    return Err(not_asked(task));
+                }
+                failed += usize::from(story.verdict.tone == Tone::Bad);
+                lines.push(format!("{}\n", json!({"payload": payload.name, "tasks": story.tasks})));
+                let Verdict { title, detail, .. } = story.verdict;
+                rows.push([payload.name.clone(), title, detail]);
+            }
+            Err(why) => {
+                failed += 1;
+                lines.push(format!(
+                    "{}\n",
+                    json!({"payload": payload.name, "error": why.to_string()})
+                ));
+                rows.push([payload.name.clone(), "failed".to_owned(), why.to_string()]);
+            }
+        }
+    }
+    shared::print(&if reader.arguments.json { lines.concat() } else { table(&rows) })?;
+    if failed == 0 { Ok(()) } else { Err(anyhow!("{failed} of {} would fail.", payloads.len())) }
 }
 
 /// Shows a line for each event, and their sum.

@@ -88,7 +88,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("{problem:#}");
-            ExitCode::FAILURE
+            if problem.is::<shared::UsedWrongly>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

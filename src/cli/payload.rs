@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::headers::insert;
+use super::shared::UsedWrongly;
 use super::story::Explained;
 use super::{raw_request, shared};
 use crate::delivery::{Delivery, Format, Json, NotRead};
@@ -170,13 +171,13 @@ pub(super) fn deliver(
     }
     for field in query {
         let Some((name, value)) = field.split_once('=') else {
-            bail!("{field:?} is not a field of a query: write name=value.");
+            bail!(UsedWrongly(format!("{field:?} is not a field of a query: write name=value.")));
         };
         delivery.query.push((name.to_owned(), value.to_owned()));
     }
     for header in headers {
         let Some((name, value)) = header.split_once(':') else {
-            bail!("{header:?} is not a header: write Name: value.");
+            bail!(UsedWrongly(format!("{header:?} is not a header: write Name: value.")));
         };
         insert(&mut delivery.headers, name.trim(), value.trim())?;
     }

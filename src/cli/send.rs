@@ -7,7 +7,7 @@ use http::{HeaderMap, Uri};
 use serde_json::Value;
 
 use super::headers::OF_THE_CONNECTION;
-use super::shared;
+use super::shared::{self, UsedWrongly};
 use super::signed::Signed;
 use crate::outbound;
 
@@ -65,7 +65,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 /// the event's query.
 fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String> {
     let (Some("http" | "https"), Some(authority)) = (given.scheme_str(), given.authority()) else {
-        return Err(anyhow!("--url is {given}; write an address with https:// or http://."));
+        let why = format!("--url is {given}; write an address with https:// or http://.");
+        return Err(UsedWrongly(why).into());
     };
     if authority.as_str().contains('@') {
         return Err(anyhow!(

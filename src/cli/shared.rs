@@ -19,6 +19,11 @@ pub(super) fn block_on<T>(command: impl Future<Output = T>) -> Result<T> {
     Ok(result)
 }
 
+/// An argument that can't be meant: the command was used wrongly.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct UsedWrongly(pub(super) String);
+
 /// One error with every problem on a line of its own.
 pub(super) fn join<P: Display>(problems: &[P]) -> Error {
     let lines: Vec<_> = problems.iter().map(P::to_string).collect();

@@ -14,7 +14,7 @@ use super::payload;
 use super::shared;
 use super::terminal::table;
 use crate::files;
-use crate::source::{Source, Sources};
+use crate::source::{Problem, Source, Sources};
 
 /// Run every sample event against the sources, and compare with the updates that stand beside it
 ///
@@ -114,7 +114,7 @@ fn newest(folder: &Path) -> Option<(usize, SystemTime)> {
 
 fn test_all(arguments: &Arguments) -> Result<()> {
     let mut cases = cases::read(&arguments.events)?;
-    let shelf = Shelf::open(cases.keys())?;
+    let shelf = Shelf::open(cases.keys(), &arguments.only)?;
     // One row for each system, whether it has samples or not.
     for source in shelf.live.iter() {
         cases.entry(source.name.clone()).or_default();
@@ -162,9 +162,20 @@ impl CaseResult {
 
 impl Shelf {
     /// Reads the live sources, and for each name that none of them has the one that lies ready, if
-    /// there is one.
-    fn open<'n>(names: impl Iterator<Item = &'n String>) -> Result<Self> {
-        let (live, mut ready) = (payload::sources()?, BTreeMap::new());
+    /// there is one. Of the live ones those have to work that are tested alone; all, if there are
+    /// none.
+    fn open<'n>(names: impl Iterator<Item = &'n String>, only: &[String]) -> Result<Self> {
+        let files = payload::files()?;
+        let live = Sources::read(&files);
+        let is_tested = |problem: &&Problem| {
+            let file = files.iter().find(|file| file.file == problem.file);
+            only.is_empty() || file.is_none_or(|file| only.contains(&file.name))
+        };
+        let problems: Vec<_> = live.problems().iter().filter(is_tested).collect();
+        if !problems.is_empty() {
+            return Err(shared::join(&problems));
+        }
+        let mut ready = BTreeMap::new();
         let available = files::available(&payload::path());
         for name in names.filter(|name| !live.iter().any(|source| source.name == **name)) {
             let file = available.join(format!("{name}.toml"));

@@ -9,7 +9,7 @@ use super::cases::ANY_AGE;
 use super::signed::SecretChoice;
 use super::{payload, shared};
 use crate::delivery::{Algorithm, Delivery, Encoding, Hmac, Refused, Scheme, Tolerance};
-use crate::source::Proof;
+use crate::source::{Proof, Source};
 
 /// Say whether a delivery's signature is right, and if not what would make it right
 ///
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if attempt.verify(ANY_AGE).is_ok() {
         bail!("The signature is right, but {why}: the delivery is old, or a clock is wrong.");
     }
-    let cures = attempt.cures(proof);
+    let cures = attempt.cures(proof, source.verify.name == "hmac");
     if cures.is_empty() {
         bail!(
             "The signature is not right: {why}. It would not be with a usual change of the body, \
@@ -88,13 +88,16 @@ impl Attempt {
 }
 
 /// The usual mistakes that a wrong signature is one of: each as what would make it right.
-pub(super) fn cures(delivery: &Delivery, secrets: &[SecretString], proof: &Proof) -> Vec<String> {
+pub(super) fn cures(delivery: &Delivery, secrets: &[SecretString], source: &Source) -> Vec<String> {
+    let Some(proof) = &source.verify.proof else { return Vec::new() };
     let (delivery, secrets) = (delivery.clone(), secrets.to_vec());
-    Attempt { scheme: proof.scheme.clone(), delivery, secrets }.cures(proof)
+    let is_hmac = source.verify.name == "hmac";
+    Attempt { scheme: proof.scheme.clone(), delivery, secrets }.cures(proof, is_hmac)
 }
 
 impl Attempt {
-    fn cures(&self, proof: &Proof) -> Vec<String> {
+    /// `is_hmac` says that the keys of the scheme stand in the file.
+    fn cures(&self, proof: &Proof, is_hmac: bool) -> Vec<String> {
         let attempt = self;
         let mut cures = Vec::new();
         for (cure, change) in BODIES {
@@ -117,7 +120,11 @@ impl Attempt {
         if let Scheme::Hmac(hmac) = &attempt.scheme {
             for (cure, other) in others(hmac) {
                 if attempt.is_right_with(|attempt| attempt.scheme = Scheme::Hmac(Box::new(other))) {
-                    cures.push(format!("with {cure} in [verify]"));
+                    cures.push(if is_hmac {
+                        format!("with {cure} in [verify]")
+                    } else {
+                        format!("with scheme = \"hmac\" in [verify], its keys, and {cure}")
+                    });
                 }
             }
         }

@@ -46,7 +46,7 @@ const MARGIN: Duration = Duration::from_millis(200);
 /// The function, set up.
 pub struct Function {
     reply_within: Duration,
-    sources: Sources,
+    sources: Arc<Sources>,
     secrets: Arc<Secrets>,
     /// The secret of the HubSpot token, if HubSpot is called.
     token: Option<SecretRef>,
@@ -103,7 +103,7 @@ impl Function {
         };
         Some(Self {
             reply_within: settings.reply_within,
-            sources,
+            sources: Arc::new(sources),
             secrets: services.secrets(),
             token,
             dispatch,
@@ -114,7 +114,7 @@ impl Function {
     /// With `observe` everything is done but the writing.
     #[must_use]
     pub fn direct(
-        sources: Sources,
+        sources: Arc<Sources>,
         secrets: Arc<Secrets>,
         hubspot: Hubspot,
         schema: Option<Schema>,
@@ -124,12 +124,6 @@ impl Function {
         let dead_letters = DeadLetters::new(None);
         let dispatch = Dispatch { destination, schema, dead_letters, observe };
         Self { reply_within: settings::REPLY_WITHIN, sources, secrets, token: None, dispatch }
-    }
-
-    /// The sources.
-    #[must_use]
-    pub fn sources(&self) -> &Sources {
-        &self.sources
     }
 
     /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole

@@ -32,6 +32,9 @@ use super::{
 /// Before a path of HubSpot's, for a call that only looks.
 pub(super) const LOOK: &str = "/_look";
 
+/// The same for a call that whoever watches is told apart by a number, which follows.
+pub(super) const FOR: &str = "/_for/";
+
 type ResponseBody = UnsyncBoxBody<Bytes, io::Error>;
 
 /// Serves until the task is aborted, which closes every connection.
@@ -64,8 +67,12 @@ async fn respond(
     let mut request = read(request).await?;
     let reply = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        if request.path.starts_with("/_sim") {
+        if request.path.starts_with("/_sim") && state.is_open {
             Reply::at_once(admin::answer(&mut state, &request))
+        } else if let Some((label, path)) = labelled(&request.path) {
+            request.path = path;
+            request.label = Some(label);
+            state.call(&request, Timestamp::now())
         } else if let Some(path) = request.path.strip_prefix(LOOK) {
             request.path = path.to_owned();
             state.look(&request, Timestamp::now())
@@ -80,6 +87,12 @@ async fn respond(
     response(answer, reply.half)
 }
 
+/// The number before a path, and the path.
+fn labelled(path: &str) -> Option<(u64, String)> {
+    let (label, rest) = path.strip_prefix(FOR)?.split_once('/')?;
+    Some((label.parse().ok()?, format!("/{rest}")))
+}
+
 async fn read(request: hyper::Request<Incoming>) -> io::Result<Request> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?;
@@ -90,6 +103,7 @@ async fn read(request: hyper::Request<Incoming>) -> io::Result<Request> {
         query: head.uri.query().unwrap_or_default().into(),
         authorization: authorization.map(|v| String::from_utf8_lossy(v.as_bytes()).into()),
         body: body.to_bytes().into(),
+        label: None,
     })
 }
 

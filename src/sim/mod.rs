@@ -115,6 +115,17 @@ impl Sim {
         format!("{}{}", self.url(), http::LOOK)
     }
 
+    /// The same for calls that whoever watches is told apart by this number.
+    #[must_use]
+    pub fn url_for(&self, label: u64) -> String {
+        format!("{}{}{label}", self.url(), http::FOR)
+    }
+
+    /// Closes `/_sim`, for a stand-in that is its process's alone.
+    pub fn close_admin(&self) {
+        self.state().is_open = false;
+    }
+
     /// Every call from now on, as it is answered. The last one who asks gets them.
     #[must_use]
     pub fn watch(&self) -> UnboundedReceiver<Watched> {

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) authorization: Option<String>,
     /// The body, as it came.
     pub(super) body: Vec<u8>,
+    /// What whoever watches tells it apart by.
+    pub(super) label: Option<u64>,
 }
 
 impl Request {

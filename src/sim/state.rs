@@ -37,6 +37,8 @@ pub struct Watched {
     pub time: i64,
     /// How long its answer waits.
     pub delay: Duration,
+    /// The number of [`Sim::url_for`](super::Sim::url_for), if it was made there.
+    pub label: Option<u64>,
     /// The call.
     pub call: Call,
     /// The body of the answer: JSON, or a string if it wasn't, or null if there was none.
@@ -49,6 +51,8 @@ pub(super) struct State {
     pub(super) portal: Portal,
     pub(super) faults: Faults,
     pub(super) calls: Vec<Call>,
+    /// Whether scripts may look into it and change it at `/_sim`.
+    pub(super) is_open: bool,
     /// Whoever watches the calls as they come.
     pub(super) watcher: Option<UnboundedSender<Watched>>,
 }
@@ -66,7 +70,7 @@ pub(super) struct Reply {
 
 impl State {
     pub(super) fn new(portal: Portal) -> Self {
-        Self { portal, faults: Faults::default(), calls: Vec::new(), watcher: None }
+        Self { portal, faults: Faults::default(), calls: Vec::new(), is_open: true, watcher: None }
     }
 
     /// Answers a call that only looks: no fault strikes it, and it is not kept.
@@ -98,7 +102,8 @@ impl State {
             let answer = answer.as_ref().map_or(Value::Null, Answer::to_value);
             let time = now.as_millisecond();
             // Nobody may watch any more.
-            _ = watcher.send(Watched { time, delay, call: call.clone(), answer });
+            let label = request.label;
+            _ = watcher.send(Watched { time, delay, label, call: call.clone(), answer });
         }
         self.calls.push(call);
         Reply { answer, delay, half: fault.half_body }

@@ -661,12 +661,153 @@ async fn an_empty_folder_is_enough_to_begin() {
     desk.until_state("forgejo", "no_secret").await;
 }
 
+/// A source without a signature.
+const OPEN: &str = r#"[verify]
+scheme = "none"
+[task]
+id = '.id'
+id_property = "ticket"
+[properties]
+hs_task_subject = 'if .loop then last(range(1e18)) else .subject end'
+"#;
+
+impl Desk {
+    async fn open(test: &str, text: &str) -> Self {
+        let desk = Self::start(test, &[]).await;
+        std::fs::write(desk.folder.join("sources/open.toml"), text).unwrap();
+        desk.until_state("open", "ready").await;
+        desk
+    }
+
+    async fn deliver(&self, path: &str, body: &str) -> u16 {
+        ask(self.http.post(format!("{}{path}", self.address)).body(body.to_owned())).await.0
+    }
+
+    async fn newest(&self) -> Value {
+        self.get("/_desk/deliveries").await["deliveries"][0].clone()
+    }
+}
+
+#[tokio::test]
+async fn a_saved_expression_that_does_not_end_has_its_row_and_stops_nobody() {
+    let mut desk = Desk::open("loop", OPEN).await;
+    assert_eq!(desk.deliver("/open", r#"{"id": "1", "loop": true}"#).await, 504);
+    let newest = desk.newest().await;
+    assert_eq!((&newest["status"], &newest["source"]), (&json!(504), &json!("open")));
+    let story = desk.get(&format!("/_desk/deliveries/{}", newest["id"])).await["story"].clone();
+    assert_eq!(verdict(&story), ("failed", "Fails: it does not end"), "{story:#}");
+    assert!(story["verdict"]["detail"].as_str().unwrap().starts_with("Line 7: hs_task_subject"));
+    desk.press("r").await;
+    assert_eq!(
+        desk.get("/_desk/state").await["portal"]["kind"],
+        "stand-in",
+        "it answers meanwhile"
+    );
+    desk.until_line("504").await;
+    desk.press("q").await;
+    while desk.output.next_line().await.unwrap().is_some() {}
+}
+
+#[tokio::test]
+async fn a_path_that_another_file_has_is_the_fault_of_the_one_that_took_it() {
+    let mut desk = Desk::open("path", OPEN).await;
+    let other = OPEN.replacen("[verify]", "path = \"/other\"\n[verify]", 1);
+    std::fs::write(desk.folder.join("sources/other.toml"), &other).unwrap();
+    desk.until_state("other", "ready").await;
+    std::fs::write(
+        desk.folder.join("sources/other.toml"),
+        other.replace("path = \"/other\"", "path = \"/open\""),
+    )
+    .unwrap();
+    desk.until_state("other", "stale").await;
+    desk.until_line("open.toml has the path").await;
+    for path in ["/open", "/other"] {
+        assert_eq!(desk.deliver(path, r#"{"id": "1"}"#).await, 200, "{path}");
+        assert_eq!(desk.newest().await["source"], path[1..]);
+    }
+    assert_eq!(desk.deliver("/open/", r#"{"id": "1"}"#).await, 200);
+    assert_eq!(desk.newest().await["source"], "open", "a slash at the end makes no difference");
+}
+
+#[tokio::test]
+async fn a_strangers_text_moves_no_cursor() {
+    let mut desk = Desk::open("escape", OPEN).await;
+    desk.deliver("/open", r#"{"id": "1\u001b[2J\n14:00:00  open", "action": "\u202eevil"}"#).await;
+    let line = desk.until_line("1\u{fffd}[2J").await;
+    assert!(!line.contains('\u{1b}') && !line.contains('\u{202e}'), "{line:?}");
+    let body = r#"{"action": "\u001b[2Jpwn"}"#;
+    ask(desk.http.get(format!("{}/github", desk.address)).body(body)).await;
+    assert_eq!(desk.newest().await["what"], "GET", "nothing of what nobody signed");
+}
+
+#[tokio::test]
+async fn each_call_is_its_deliverys_however_many_run_at_once() {
+    let desk = Desk::open("calls", OPEN).await;
+    let deliveries =
+        (0..20).map(|id| async move { format!(r#"{{"id": "{id}", "subject": "s"}}"#) });
+    let bodies = futures_util::future::join_all(deliveries).await;
+    let sent = bodies.iter().map(|body| desk.deliver("/open", body));
+    futures_util::future::join_all(sent).await;
+    for row in desk.get("/_desk/deliveries").await["deliveries"].as_array().unwrap() {
+        let delivery = desk.get(&format!("/_desk/deliveries/{}", row["id"])).await;
+        let id = delivery["story"]["tasks"][0]["id"].as_str().unwrap().to_owned();
+        let calls = delivery["calls"].as_array().unwrap();
+        assert!(!calls.is_empty(), "{row}");
+        for call in calls {
+            assert!(call["request"].as_str().unwrap().contains(&format!("\"{id}\"")), "{call}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_hidden_by_its_value_wherever_it_stands_and_saved_nowhere() {
+    const REAL: &str = "the-real-secret-of-the-door";
+    let token = OPEN.replace(
+        "scheme = \"none\"",
+        "scheme = \"token\"\nheader = \"X-Desk-Door\"\nsecret = \"taskhook/door\"",
+    );
+    let mut first = Desk::start("door", &[]).await;
+    first.press("q").await;
+    std::fs::write(first.folder.join("sources/open.toml"), &token).unwrap();
+    let real = first.folder.join("real.json");
+    std::fs::write(&real, "{}").unwrap();
+    let arguments = ["--save", "kept", "--secrets", real.to_str().unwrap()];
+    let mut desk = Desk::start_in(first.folder.clone(), &arguments).await;
+    desk.until_state("open", "no_secret").await;
+    std::fs::write(&real, json!({"taskhook/door": REAL}).to_string()).unwrap();
+    desk.until_state("open", "ready").await;
+    let post = |body: &str| {
+        let request = desk.http.post(format!("{}/open?door={REAL}", desk.address));
+        let request = request.header("X-Desk-Door", REAL).header("X-Copy", REAL);
+        ask(request.header("X-Forwarded-For", "192.0.2.7").body(body.to_owned()))
+    };
+    assert_eq!(post(r#"{"id": "1"}"#).await.0, 200);
+    assert_eq!(post(r#"{"id": "1"}"#).await.0, 200, "the same again is kept once");
+    assert_eq!(post(&format!(r#"{{"id": "1", "auth": "{REAL}"}}"#)).await.0, 200);
+    // The header's name is another one now: what came before stays hidden.
+    let other = token.replace("X-Desk-Door", "X-Other");
+    std::fs::write(desk.folder.join("sources/open.toml"), other).unwrap();
+    desk.until_line("open.toml was read again").await;
+    for row in desk.get("/_desk/deliveries").await["deliveries"].as_array().unwrap() {
+        let payload = row["payload"].as_str().unwrap();
+        let shown = desk.get(&format!("/_desk/payloads/{payload}")).await.to_string();
+        assert!(!shown.contains(REAL), "{shown}");
+    }
+    let mut saved = String::new();
+    for entry in std::fs::read_dir(desk.folder.join("kept/open")).unwrap() {
+        saved += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
+    }
+    assert!(!saved.contains(REAL) && !saved.contains("192.0.2.7"), "{saved}");
+    assert_eq!(std::fs::read_dir(desk.folder.join("kept/open")).unwrap().count(), 2);
+}
+
 #[tokio::test]
 async fn a_desk_that_can_not_start_says_why() {
     for (arguments, why) in [
         (vec!["--portal", "none.json"], "none.json can't be read"),
         (vec!["--online"], "HUBSPOT_TOKEN"),
         (vec!["--secrets", "none.json"], "none.json can't be read"),
+        (vec!["--secrets", "events/README.md"], "README.md:1:1: it has to be a JSON object"),
         (vec!["--port", "1"], "choose another with --port"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::deliver::{deliver, own_signature, signed, tell};
+use super::deliver::{Origin, deliver, own_signature, signed, tell};
 use super::desk::Desk;
-use super::draft::{Draft, Tried};
+use super::draft::{Draft, PATIENCE, Tried};
 use super::payloads::Kept;
 use super::{faults, place};
 use crate::cli::event::event;
@@ -114,8 +114,7 @@ pub(super) async fn answer(desk: &Desk, asked: Asked) -> Result<Given, Failed> {
         ("POST", ["payloads"]) => add_payload(desk, &asked)?,
         ("GET", ["payloads", id]) => {
             let from = asked.parameter("from").and_then(|from| from.parse().ok()).unwrap_or(0);
-            let is_secret = |name: &str| desk.is_secret_header(name);
-            found(desk.payloads().view(id, from, is_secret))?
+            found(desk.payloads().view(id, from))?
         }
         ("POST", ["explain"]) => explain(desk, &asked).await?,
         ("POST", ["send"]) => send(desk, &asked).await?,
@@ -128,7 +127,7 @@ pub(super) async fn answer(desk: &Desk, asked: Asked) -> Result<Given, Failed> {
             let id = id.parse().unwrap_or_default();
             let delivered = found(desk.delivery(id))?;
             let calls = desk.calls(Some(id));
-            json!({"delivery": delivered.row, "story": delivered.story, "calls": calls})
+            json!({"delivery": delivered.row, "story": delivered.story(), "calls": calls})
         }
         ("GET", ["calls"]) => json!({"calls": desk.calls(None)}),
         ("GET", ["tasks"]) => json!({"tasks": desk.tasks()}),
@@ -156,7 +155,7 @@ fn save(desk: &Desk, name: &str, asked: &Asked) -> Result<Value, Failed> {
         return Err(Failed::new(StatusCode::PRECONDITION_REQUIRED, "If-Match is missing."));
     };
     let is_saved = desk.files().save(name, tag, text)?;
-    desk.refresh()?;
+    super::tell::noticed(&desk.refresh()?, false);
     let view = found(desk.files().view(name))?;
     if is_saved {
         return Ok(view);
@@ -184,7 +183,7 @@ fn create(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
         let message = format!("There is a source {name} already; choose another name.");
         return Err(Failed::new(StatusCode::CONFLICT, message));
     }
-    desk.refresh()?;
+    super::tell::noticed(&desk.refresh()?, false);
     let mut view = found(desk.files().view(&name))?;
     view["notes"] = json!(notes);
     Ok(view)
@@ -196,7 +195,7 @@ fn add_payload(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
         Some(sample) => found(desk.sample(sample))?,
         None => asked.body.to_vec(),
     };
-    let kept = Kept::read(&bytes)?;
+    let kept = Kept::read(&bytes, desk.hidden())?;
     if kept.delivery.body.len() > PAYLOAD {
         let message = "The payload is larger than 1 MiB, and the function takes no more.";
         return Err(Failed::new(StatusCode::PAYLOAD_TOO_LARGE, message));
@@ -228,7 +227,7 @@ async fn explain(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     let delivery = found(desk.payloads().get(&payload))?.to("/");
     let event = event(&delivery).to_string();
     let draft = Draft { name: name.clone(), file: file.clone(), toml: toml.clone(), event };
-    let mut body = match draft.run()? {
+    let mut body = match draft.run(PATIENCE)? {
         Tried::Broken(told) => {
             let problems: Vec<_> =
                 told.iter().map(|told| place::problem(&told.problem(&file), &toml)).collect();
@@ -284,7 +283,7 @@ async fn send(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     let serving = desk.serving();
     let source = payload::source(serving.sources(), &source)?;
     let kept = found(desk.payloads().get(&payload))?.clone();
-    let answered = deliver(desk, signed(desk, source, &kept)?).await?;
+    let answered = deliver(desk, signed(desk, source, &kept)?, Origin::Desk).await?;
     super::tell::delivery(&answered.delivered);
     Ok(json!({"delivery": answered.delivered.id}))
 }

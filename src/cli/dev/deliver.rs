@@ -1,7 +1,7 @@
 //! A request to the webhook's address: the function answers it, and its story is kept.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use lambda_runtime::{Context, LambdaEvent};
@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::desk::{Delivered, Desk};
+use super::draft::{Draft, Tried};
 use super::payloads::Kept;
 use super::serving::Serving;
 use crate::cli::cases::ANY_AGE;
@@ -18,15 +19,22 @@ use crate::cli::story::{
     self, Explained, Fact, FactState, Fitted, Note, Story, TaskState, Tone, Verdict,
 };
 use crate::cli::verify::cures;
-use crate::delivery::{Delivery, Verified};
+use crate::delivery::Delivery;
 use crate::lambda::webhook;
 use crate::outcome::Kind;
-use crate::source::Source;
+use crate::source::{Found, Source};
 use crate::text::shorten;
 use crate::time::Time;
 
 /// How much of a sender's words the list of deliveries shows, in characters.
 const SHOWN: usize = 60;
+
+/// The most tasks of a story that is kept, and the longest body of a request in it, in characters.
+const TASKS: usize = 100;
+const BODY: usize = 64 * 1024;
+
+/// How long the expressions of a saved file may take: as long as the function may.
+const AS_LONG_AS_THE_FUNCTION: Duration = Duration::from_secs(8);
 
 /// The most words that say it.
 const WORDS: usize = 2;
@@ -52,50 +60,66 @@ pub(super) struct Answered {
     pub(super) delivered: std::sync::Arc<Delivered>,
 }
 
+/// Where a delivery comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// Its sender.
+    Outside,
+    /// The page, or the terminal: it came before.
+    Desk,
+}
+
 /// What is known of a delivery before the function has it.
 struct Foreseen {
     signature: &'static str,
     story: Story,
+    /// Whether an expression doesn't end, or takes all memory: the function must not have it.
+    is_endless: bool,
 }
 
 /// Has the function answer a delivery.
-pub(super) async fn deliver(desk: &Desk, delivery: Delivery) -> Result<Answered> {
+pub(super) async fn deliver(desk: &Desk, delivery: Delivery, origin: Origin) -> Result<Answered> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
     let serving = desk.serving();
-    let source = serving.sources().iter().find(|source| source.path == delivery.path);
+    let source = match serving.sources().find(&delivery.path) {
+        Found::Source(source) => Some(source),
+        Found::Broken | Found::Nothing => None,
+    };
     let foreseen = match source {
         Some(source) => Some(foresee(desk, &serving, source, &delivery).await),
         None => None,
     };
-    desk.take_calls(None);
-    let raw = RawValue::from_string(event(&delivery).to_string())?;
-    let mut context = Context::default();
-    context.request_id = format!("local-{id}");
     let started = Instant::now();
-    let answer =
-        webhook::handle(Some(&serving.function), LambdaEvent { payload: raw, context }).await;
+    let is_endless = foreseen.as_ref().is_some_and(|foreseen| foreseen.is_endless);
+    let (status, headers, body) = if is_endless {
+        (504, Vec::new(), "An expression does not end; the story says which.\n".to_owned())
+    } else {
+        let function = serving.function(&desk.files(), &desk.portal, id)?;
+        run(&function, &delivery, id).await?
+    };
     let took = started.elapsed();
-    desk.take_calls(Some(id));
-    let answer = answer.map_err(|_| anyhow!("The function takes no such request."))?;
-    let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
-    let status = status.unwrap_or_default();
-    let body = answer["body"].as_str().unwrap_or_default().to_owned();
+    desk.take_calls();
     let summary = serde_json::from_str::<Value>(&body).unwrap_or_default();
     let mut story = foreseen.as_ref().map(|foreseen| foreseen.story.clone());
     let (outcome, count, task) = tally(&summary, status);
-    if let Some(story) = &mut story {
+    if let Some(story) = story.as_mut().filter(|_| !is_endless) {
         finish(desk, story, &summary, status);
     }
     let signature = foreseen.as_ref().map_or("not read", |foreseen| foreseen.signature);
-    let is_read = matches!(signature, "right" | "none") || delivery.method != http::Method::POST;
-    let payload = desk.payloads().add(Kept::delivered(delivery.clone()));
+    let is_read = matches!(signature, "right" | "none");
+    let is_post = delivery.method == http::Method::POST;
+    let payload = desk.payloads().add(Kept::delivered(delivery.clone(), desk.hidden()));
     let row = json!({
         "id": id,
         "time": delivery.arrived.to_string(),
         "source": source.map(|source| source.name.as_str()),
         "path": shorten(&delivery.path, SHOWN),
-        "what": if is_read { what(&delivery) } else { "not read".to_owned() },
+        "what": match (is_post, is_read) {
+            (true, true) => what(&delivery),
+            (true, false) => "not read".to_owned(),
+            (false, _) => delivery.method.to_string(),
+        },
         "signature": signature,
         "outcome": outcome,
         "count": count,
@@ -105,58 +129,84 @@ pub(super) async fn deliver(desk: &Desk, delivery: Delivery) -> Result<Answered>
         "payload": payload,
         "bytes": delivery.body.len(),
     });
-    let story = story.map_or_else(|| no_source(&delivery, status), |story| json!(story));
-    if let (Some(saver), Some(source)) = (&desk.saver, source)
-        && signature == "right"
+    let story = story.map_or_else(|| no_source(&delivery, status), |story| shorten_story(&story));
+    if let (Some(saver), Some(source), Origin::Outside, true) =
+        (&desk.saver, source, origin, is_read && is_post)
     {
-        saver.save(&serving, source, &delivery, &what(&delivery));
+        saver.save(&serving, source, &delivery, &what(&delivery), &desk.hidden());
     }
-    let delivered = desk.keep(Delivered { id, row, story });
-    let headers = answer["headers"].as_object().into_iter().flatten();
-    let headers =
-        headers.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned()));
-    Ok(Answered { status, headers: headers.collect(), body, delivered })
+    let delivered = desk.keep(Delivered { id, row, story: story.to_string() });
+    Ok(Answered { status, headers, body, delivered })
+}
+
+/// Has the function answer: status, headers, body.
+async fn run(
+    function: &webhook::Function,
+    delivery: &Delivery,
+    id: u64,
+) -> Result<(u16, Vec<(String, String)>, String)> {
+    let payload = RawValue::from_string(event(delivery).to_string())?;
+    let mut context = Context::default();
+    context.request_id = format!("local-{id}");
+    let answer = webhook::handle(Some(function), LambdaEvent { payload, context }).await;
+    let answer = answer.map_err(|_| anyhow!("The function takes no such request."))?;
+    let status = answer["statusCode"].as_u64().and_then(|status| u16::try_from(status).ok());
+    let mut headers = Vec::new();
+    for (name, value) in answer["headers"].as_object().into_iter().flatten() {
+        headers.push((name.clone(), value.as_str().unwrap_or_default().to_owned()));
+    }
+    let body = answer["body"].as_str().unwrap_or_default().to_owned();
+    Ok((status.unwrap_or_default(), headers, body))
+}
+
+/// The story as it is kept: of very many tasks the first ones, and of long requests the beginning.
+fn shorten_story(story: &Story) -> Value {
+    let mut kept = story.clone();
+    kept.tasks.truncate(TASKS);
+    if story.tasks.len() > TASKS {
+        kept.updates = json!([]);
+    }
+    for request in &mut kept.requests {
+        request.body = shorten(&request.body, BODY).into_owned();
+    }
+    json!(kept)
 }
 
 /// Reads a delivery as the function is going to.
 async fn foresee(desk: &Desk, serving: &Serving, source: &Source, delivery: &Delivery) -> Foreseen {
-    let tolerance = source.verify.tolerance;
     let (signature, fact) = check(desk, source, delivery);
-    let verified = match (signature, &source.verify.proof) {
-        ("none", _) => Some(Verified::without_proof(delivery)),
-        ("right", Some(proof)) => {
-            let secrets = desk.secrets_of(source).unwrap_or_default();
-            proof.scheme.verify(delivery, &secrets, tolerance).ok()
+    let is_believed = matches!(signature, "right" | "none");
+    let draft = serving.file(&source.name).filter(|_| is_believed).map(|file| Draft {
+        name: source.name.clone(),
+        file: file.file.clone(),
+        toml: file.text.as_deref().unwrap_or_default().to_owned(),
+        event: event(delivery).to_string(),
+    });
+    let tried = draft.map(|draft| draft.run(AS_LONG_AS_THE_FUNCTION));
+    let mut is_endless = false;
+    let mut story = match tried {
+        Some(Ok(Tried::Explained(explained))) => tell(desk, source, &explained).await,
+        Some(Ok(Tried::Unreadable(why))) => {
+            let note = vec![Note::new(why)];
+            empty(source, vec![Fact::new("Body", FactState::Bad, "can't be read", note)])
         }
-        _ => None,
-    };
-    let Some(verified) = verified else {
-        return Foreseen { signature, story: empty(source, vec![fact]) };
-    };
-    let file = serving.file(&source.name);
-    let read =
-        file.map(|file| serving.sources().trace(source, file, &verified, tolerance, &|_, _| {}));
-    let mut story = match read {
-        Some(Ok((event, trace))) => {
-            let id_header = source.verify.proof.as_ref().and_then(|it| it.scheme.id_header());
-            let id_header = id_header.filter(|name| delivery.headers.contains_key(*name));
-            let id_header = id_header.map(ToString::to_string);
-            tell(desk, source, &Explained { event, trace, id_header }).await
+        Some(Ok(Tried::Broken(told))) => {
+            is_endless = true;
+            let told = told.first().map(|told| told.problem(&source.name));
+            let mut story = empty(source, Vec::new());
+            let (line, message) = told.map_or((0, String::new()), |it| (it.line, it.message));
+            let detail = format!("Line {line}: {message}. In AWS the function would be ended.");
+            story.verdict = Verdict::new("failed", Tone::Bad, "Fails: it does not end", detail);
+            story
         }
         Some(Err(why)) => {
-            let mut story = empty(source, Vec::new());
-            story.facts.push(Fact::new(
-                "Body",
-                FactState::Bad,
-                "can't be read",
-                vec![Note::new(why.to_string())],
-            ));
-            story
+            let note = vec![Note::new(why.to_string())];
+            empty(source, vec![Fact::new("Story", FactState::Bad, "can't be told", note)])
         }
         None => empty(source, Vec::new()),
     };
     story.facts.insert(0, fact);
-    Foreseen { signature, story }
+    Foreseen { signature, story, is_endless }
 }
 
 /// The story of what was read, beside the tasks as they are.
@@ -211,7 +261,7 @@ fn check(desk: &Desk, source: &Source, delivery: &Delivery) -> (&'static str, Fa
             } else {
                 format!("{why} ({by})")
             }];
-            for cure in cures(delivery, &secrets, proof) {
+            for cure in cures(delivery, &secrets, source) {
                 notes.push(format!("it would be right {cure}"));
             }
             ("wrong", fact(FactState::Bad, "wrong", notes))
@@ -232,7 +282,7 @@ pub(super) fn own_signature(desk: &Desk, source: &Source, payload: &Kept) -> Opt
         Err(why) => why,
     };
     let mut notes = vec![Note::new(why.to_string())];
-    for cure in cures(&delivery, &secrets, proof) {
+    for cure in cures(&delivery, &secrets, source) {
         notes.push(Note::new(format!("it would be right {cure}")));
     }
     Some(Fact::new("It came", FactState::Bad, "wrongly signed", notes))
@@ -253,7 +303,11 @@ fn finish(desk: &Desk, story: &mut Story, summary: &Value, status: u16) {
         story.requests.clear();
         return;
     };
+    let is_observed = rows.iter().any(|row| row["reason"] == "observed");
     for (task, row) in story.tasks.iter_mut().zip(rows) {
+        if row["reason"] == "observed" {
+            continue; // What was foreseen is what would be written.
+        }
         let word = row["outcome"].as_str().unwrap_or_default();
         if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == word) {
             task.state = TaskState::of(kind);
@@ -272,7 +326,11 @@ fn finish(desk: &Desk, story: &mut Story, summary: &Value, status: u16) {
             task.withdraw();
         }
     }
-    story.judge_done();
+    if is_observed {
+        story.verdict.detail.push_str(" Nothing is written.");
+    } else {
+        story.judge_done();
+    }
     if let (true, Some(row)) = (story.tasks.is_empty(), rows.first()) {
         let detail = sentence(row["detail"].as_str().unwrap_or_default());
         let detail = format!("{detail} In AWS it becomes a dead letter.");
@@ -312,6 +370,7 @@ fn tally(summary: &Value, status: u16) -> (&'static str, u64, String) {
             let short = match (task["recordId"].as_str(), task["reason"].as_str()) {
                 _ if task.is_null() => String::new(),
                 (Some(record), _) => format!("{id} → {record}"),
+                (None, Some("observed")) => format!("{id}: would be written"),
                 (None, Some(reason)) => format!("{id}: {reason}"),
                 (None, None) => id.to_owned(),
             };

@@ -5,23 +5,27 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::events::Events;
 use super::faults;
-use super::payloads::Payloads;
+use super::payloads::{Hidden, Payloads};
 use super::portal::Portal;
 use super::save::Saver;
+use super::secret_files::SecretFiles;
 use super::serving::Serving;
 use super::shelf::{Noticed, Shelf};
-use crate::cli::cases::{self, Secrets};
+use crate::cli::cases;
 use crate::source::Source;
 use crate::time::Time;
 
 /// How many deliveries are kept.
 const DELIVERIES: usize = 200;
+
+/// How many bytes their stories may have.
+const BYTES: usize = 64 * 1024 * 1024;
 
 /// How many calls to the stand-in are kept.
 const CALLS: usize = 500;
@@ -37,7 +41,7 @@ pub(super) struct Desk {
     /// A name of this run, by which a page notices that the desk was started again.
     run: String,
     pub(super) portal: Portal,
-    pub(super) secrets: Secrets,
+    secrets: Mutex<SecretFiles>,
     pub(super) events: Events,
     pub(super) saver: Option<Saver>,
     samples: PathBuf,
@@ -55,7 +59,15 @@ pub(super) struct Delivered {
     pub(super) id: u64,
     /// As the list of deliveries shows it.
     pub(super) row: Value,
-    pub(super) story: Value,
+    /// JSON, as text: of many a value would take several times the memory.
+    pub(super) story: String,
+}
+
+impl Delivered {
+    /// The story.
+    pub(super) fn story(&self) -> Value {
+        serde_json::from_str(&self.story).unwrap_or_default()
+    }
 }
 
 /// A call to the stand-in.
@@ -77,7 +89,7 @@ pub(super) struct Call {
 pub(super) struct Parts {
     pub(super) address: String,
     pub(super) portal: Portal,
-    pub(super) secrets: Secrets,
+    pub(super) secrets: SecretFiles,
     pub(super) saver: Option<Saver>,
     /// The folder of the samples.
     pub(super) samples: PathBuf,
@@ -92,13 +104,13 @@ impl Desk {
         let Parts { address, portal, secrets, saver, samples, sources } = parts;
         let mut shelf = Shelf::new(sources);
         let noticed = shelf.refresh(Time::now())?;
-        let serving = Serving::new(&shelf, &secrets, &portal)?;
+        let serving = Serving::new(&shelf, &secrets.known, &portal);
         let desk = Self {
             address,
             key: random(),
             run: random(),
             portal,
-            secrets,
+            secrets: Mutex::new(secrets),
             events: Events::new(),
             saver,
             samples,
@@ -116,11 +128,12 @@ impl Desk {
     pub(super) fn refresh(&self) -> Result<Vec<Noticed>> {
         let mut files = self.files();
         let noticed = files.refresh(Time::now())?;
-        if noticed.is_empty() {
+        let mut secrets = lock(&self.secrets);
+        if !secrets.refresh() && noticed.is_empty() {
             return Ok(noticed);
         }
-        let serving = Serving::new(&files, &self.secrets, &self.portal)?;
-        drop(files);
+        let serving = Serving::new(&files, &secrets.known, &self.portal);
+        drop((files, secrets));
         *lock(&self.serving) = Arc::new(serving);
         self.events.add("source", &json!({"sources": self.sources()}));
         Ok(noticed)
@@ -139,13 +152,18 @@ impl Desk {
         lock(&self.payloads)
     }
 
-    /// Whether a header carries the signature or the secret of a source.
-    pub(super) fn is_secret_header(&self, name: &str) -> bool {
+    /// What must not be shown: the headers of the sources' schemes, and every known secret.
+    pub(super) fn hidden(&self) -> Hidden {
         let serving = self.serving();
-        let proofs = serving.function.sources().iter();
-        proofs
-            .filter_map(|source| source.verify.proof.as_ref())
-            .any(|it| it.scheme.header() == name)
+        let mut hidden = Hidden::default();
+        for source in serving.sources().iter() {
+            let Some(proof) = &source.verify.proof else { continue };
+            hidden.headers.insert(proof.scheme.header().to_owned());
+            for secret in self.secrets_of(source).unwrap_or_default() {
+                hidden.texts.insert(secret.expose_secret().to_owned());
+            }
+        }
+        hidden
     }
 
     /// Keeps a delivery, and tells the pages.
@@ -154,6 +172,11 @@ impl Desk {
         let mut deliveries = lock(&self.deliveries);
         deliveries.push_front(Arc::clone(&delivered));
         deliveries.truncate(DELIVERIES);
+        let mut bytes = 0;
+        deliveries.retain(|kept| {
+            bytes += kept.story.len();
+            bytes <= BYTES
+        });
         drop(deliveries);
         self.events.add("delivery", &delivered.row);
         delivered
@@ -171,8 +194,8 @@ impl Desk {
         found.cloned().ok_or_else(|| anyhow!("There is no delivery {id} any more."))
     }
 
-    /// Takes the new calls to the stand-in, which were made for this delivery, and tells the pages.
-    pub(super) fn take_calls(&self, delivery: Option<u64>) {
+    /// Takes the new calls to the stand-in, and tells the pages.
+    pub(super) fn take_calls(&self) {
         let new = self.portal.new_calls();
         if new.is_empty() {
             return;
@@ -188,7 +211,7 @@ impl Desk {
                 ms: watched.delay.as_millis().try_into().unwrap_or(u64::MAX),
                 request: text(&watched.call.body),
                 response: text(&watched.answer),
-                delivery,
+                delivery: watched.label,
             };
             self.events.add("call", &json!(call));
             calls.push_front(call);
@@ -217,7 +240,7 @@ impl Desk {
     pub(super) fn tasks(&self) -> Value {
         let Some(sim) = self.portal.sim() else { return json!([]) };
         let mut keys = BTreeSet::new();
-        for file in &self.serving().files {
+        for file in self.serving().files() {
             for demand in crate::source::demands(file) {
                 if demand.asks == crate::source::Asks::UniqueValues {
                     keys.insert(demand.property);
@@ -270,7 +293,7 @@ impl Desk {
         let files = self.files();
         let mut list = Vec::new();
         for (name, file, problem, has_good) in files.list() {
-            let source = serving.function.sources().iter().find(|source| source.name == name);
+            let source = serving.sources().iter().find(|source| source.name == name);
             let place = match problem {
                 Some(problem) if problem.line > 0 => format!("line {}", problem.line),
                 _ => "the file has a problem".to_owned(),
@@ -301,7 +324,7 @@ impl Desk {
 
     /// The secrets that a source accepts.
     pub(super) fn secrets_of(&self, source: &Source) -> Result<Vec<SecretString>> {
-        self.secrets.of_source(source)
+        lock(&self.secrets).known.of_source(source)
     }
 
     /// The text of a sample, such as `github/closed.json`.

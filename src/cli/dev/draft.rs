@@ -18,7 +18,7 @@ use crate::source::{Problem, SourceFile, Sources};
 const COMMAND: &str = "draft";
 
 /// How long a draft may take. Some milliseconds are usual.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How much memory it may take where the system can say so, in KiB.
 const MEMORY: &str = "524288";
@@ -104,10 +104,10 @@ fn try_here(draft: &Draft) -> Result<Tried> {
 impl Draft {
     /// Tries the draft. An expression that doesn't end, or takes all memory, is a problem of its
     /// line.
-    pub(super) fn run(&self) -> Result<Tried> {
+    pub(super) fn run(&self, patience: Duration) -> Result<Tried> {
         let mut child = start().map_err(|error| anyhow!("The draft can't be tried: {error}."))?;
         let input = serde_json::to_string(self)?;
-        let tried = listen(&mut child, input);
+        let tried = listen(&mut child, input, patience);
         // The process is of no further use, whatever it answered.
         _ = child.kill();
         _ = child.wait();
@@ -141,7 +141,7 @@ fn start() -> std::io::Result<Child> {
 }
 
 /// The answer of the process.
-fn listen(child: &mut Child, input: String) -> Result<Tried> {
+fn listen(child: &mut Child, input: String, patience: Duration) -> Result<Tried> {
     let (mut stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -158,7 +158,7 @@ fn listen(child: &mut Child, input: String) -> Result<Tried> {
             }
         }
     });
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + patience;
     let mut running = None;
     loop {
         let left = until.saturating_duration_since(Instant::now());

@@ -12,6 +12,9 @@ use tokio::time::timeout;
 /// How many events are kept for a page that comes back.
 const KEPT: usize = 1000;
 
+/// How many bytes these may have.
+const BYTES: usize = 16 * 1024 * 1024;
+
 /// How often a silent stream says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -32,7 +35,8 @@ impl Events {
         let id = *self.last.borrow() + 1;
         // JSON has no line breaks here, as a line of a stream must not.
         kept.push_back((id, format!("id: {id}\nevent: {kind}\ndata: {data}\n\n").into()));
-        if kept.len() > KEPT {
+        while kept.len() > KEPT || kept.iter().map(|(_, event)| event.len()).sum::<usize>() > BYTES
+        {
             kept.pop_front();
         }
         drop(kept);

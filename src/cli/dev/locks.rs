@@ -56,7 +56,11 @@ pub(super) fn check_data(headers: &HeaderMap, port: u16, key: &str) -> Result<()
 }
 
 fn own_names(port: u16) -> [String; 3] {
-    ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"))
+    ["127.0.0.1", "localhost", "[::1]"].map(|name| match port {
+        // Browsers leave out the port that goes without saying.
+        80 => name.to_owned(),
+        port => format!("{name}:{port}"),
+    })
 }
 
 #[cfg(test)]

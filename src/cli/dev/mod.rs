@@ -31,6 +31,7 @@ mod payloads;
 mod place;
 mod portal;
 mod save;
+mod secret_files;
 mod server;
 mod serving;
 mod shelf;
@@ -45,12 +46,12 @@ use anyhow::{Result, anyhow, bail};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::cases::Secrets;
 use super::sim::stop_signal;
 use super::{payload, shared};
 use desk::{Desk, Parts};
 use portal::Portal;
 use save::Saver;
+use secret_files::SecretFiles;
 
 /// The port unless another is asked for.
 const PORT: u16 = 8787;
@@ -101,10 +102,7 @@ async fn serve(arguments: &Arguments) -> Result<()> {
         let of_samples = Some(events.join("portal.json")).filter(|file| file.exists());
         Portal::stand_in(portal.as_ref().or(of_samples.as_ref()).map(PathBuf::as_path)).await?
     };
-    let mut known = Secrets::read(events)?;
-    if let Some(file) = secrets {
-        known.add(file)?;
-    }
+    let known = SecretFiles::read(events.clone(), secrets.clone())?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).await.map_err(|error| {
         anyhow!(
             "Port {port} can't be listened on: {error}; choose another with --port, or any free \
@@ -134,7 +132,8 @@ async fn serve(arguments: &Arguments) -> Result<()> {
         () = keys(&desk) => {}
         () = stopped => {}
     }
-    Ok(())
+    // Deliveries that are under way end with it: to wait for one that doesn't end would be for ever.
+    std::process::exit(0)
 }
 
 /// Says what there is.
@@ -227,8 +226,12 @@ async fn send_last(desk: &Arc<Desk>) -> Result<()> {
         let kept = desk.payloads().get(payload)?.clone();
         deliver::signed(desk, source, &kept)?
     };
-    let answered = deliver::deliver(desk, delivery).await?;
-    tell::delivery(&answered.delivered);
+    let desk = Arc::clone(desk);
+    let answered = server::on_own_thread(async move || {
+        deliver::deliver(&desk, delivery, deliver::Origin::Desk).await
+    });
+    let Some(answered) = answered.await else { bail!("It took too long.") };
+    tell::delivery(&answered?.delivered);
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The payloads at the desk: pasted, dropped, taken from the samples, or delivered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
@@ -17,6 +17,12 @@ const BYTES: usize = 64 * 1024 * 1024;
 
 /// The largest payload that is edited, in bytes. A key in a text field costs 60 ms at this size.
 const EDITED: usize = 128 * 1024;
+
+/// What stands in the place of a secret.
+const COVER: &str = "••••";
+
+/// Fields of handshakes that hold what becomes a secret.
+const TOKENS: [&str; 2] = ["verification_token", "hook_secret"];
 
 /// How many lines of a larger one are shown at a time.
 const WINDOW: usize = 2000;
@@ -35,26 +41,61 @@ pub(super) struct Kept {
     pub(super) delivery: Delivery,
     /// `body`, `event` or `request`.
     kind: &'static str,
+    /// What must not be shown of it, as it was known when it came.
+    hidden: Hidden,
+}
+
+/// What must not be shown.
+#[derive(Clone, Default)]
+pub(super) struct Hidden {
+    /// Names of headers.
+    pub(super) headers: BTreeSet<String>,
+    /// Secrets.
+    pub(super) texts: BTreeSet<String>,
+}
+
+impl Hidden {
+    /// Whether a value holds a secret.
+    pub(super) fn is_in(&self, value: &str) -> bool {
+        self.texts.iter().any(|text| value.contains(text.trim()))
+    }
+
+    /// The text with every secret covered, and the tokens of senders' handshakes.
+    fn cover(&self, text: &str) -> String {
+        let mut covered = text.to_owned();
+        for secret in &self.texts {
+            covered = covered.replace(secret.trim(), COVER);
+        }
+        for field in TOKENS {
+            let Some(start) = covered.find(&format!("\"{field}\"")) else { continue };
+            let rest = &covered[start + field.len() + 2..];
+            let Some(value) = rest.split('"').nth(1).filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            covered = covered.replace(&value.to_owned(), COVER);
+        }
+        covered
+    }
 }
 
 impl Kept {
     /// Reads a payload as it was pasted.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self> {
+    pub(super) fn read(bytes: &[u8], hidden: Hidden) -> Result<Self> {
         let payload = Payload { name: "payload".to_owned(), bytes: bytes.to_vec() };
         let kind = payload.kind();
-        Ok(Self::new(payload::deliver("/", &payload, &[], &[])?, kind))
+        Ok(Self::new(payload::deliver("/", &payload, &[], &[])?, kind, hidden))
     }
 
     /// A delivery that came.
-    pub(super) fn delivered(delivery: Delivery) -> Self {
-        Self::new(delivery, "request")
+    pub(super) fn delivered(delivery: Delivery, hidden: Hidden) -> Self {
+        Self::new(delivery, "request", hidden)
     }
 
-    fn new(mut delivery: Delivery, kind: &'static str) -> Self {
+    fn new(mut delivery: Delivery, kind: &'static str, hidden: Hidden) -> Self {
         for name in &OF_THE_CONNECTION {
             delivery.headers.remove(name);
         }
-        Self { delivery, kind }
+        Self { delivery, kind, hidden }
     }
 
     /// The delivery to a path, arriving now.
@@ -66,7 +107,7 @@ impl Kept {
     }
 
     fn text(&self) -> String {
-        String::from_utf8_lossy(&self.delivery.body).into_owned()
+        self.hidden.cover(&String::from_utf8_lossy(&self.delivery.body))
     }
 }
 
@@ -99,28 +140,22 @@ impl Payloads {
         Ok(json!({"id": id, "bytes": bytes, "lines": lines, "kind": kept.kind, "source": source}))
     }
 
-    /// A payload to be shown: of a large one some lines from this one on. `is_secret` says of a
-    /// header whether it is one of a scheme.
-    pub(super) fn view(
-        &self,
-        id: &str,
-        from: usize,
-        is_secret: impl Fn(&str) -> bool,
-    ) -> Result<Value> {
+    /// A payload to be shown: of a large one some lines from this one on.
+    pub(super) fn view(&self, id: &str, from: usize) -> Result<Value> {
         let kept = self.get(id)?;
         let mut headers = Vec::new();
         for (name, value) in &kept.delivery.headers {
-            let name = name.as_str();
-            if is_secret(name) || is_secret_header(name) {
-                headers.push(json!([name, {"hidden": "signature"}]));
-            } else {
-                headers.push(json!([name, String::from_utf8_lossy(value.as_bytes())]));
-            }
+            let (name, value) = (name.as_str(), String::from_utf8_lossy(value.as_bytes()));
+            let is_hidden = kept.hidden.headers.contains(name)
+                || is_secret_header(name)
+                || kept.hidden.is_in(&value);
+            let shown = if is_hidden { json!({"hidden": "signature"}) } else { json!(value) };
+            headers.push(json!([name, shown]));
         }
         let mut query = Vec::new();
         for (name, value) in &kept.delivery.query {
-            let shown =
-                if names_a_secret(name) { json!({"hidden": "secret"}) } else { json!(value) };
+            let is_hidden = names_a_secret(name) || name == "key" || kept.hidden.is_in(value);
+            let shown = if is_hidden { json!({"hidden": "secret"}) } else { json!(value) };
             query.push(json!([name, shown]));
         }
         let (raw, bytes) = (kept.text(), kept.delivery.body.len());

@@ -53,6 +53,7 @@ impl Portal {
             .map_err(|error| anyhow!("{name} is no portal: {error}."))?;
         let token = SecretString::from(seed.token.clone().unwrap_or_else(|| "none".to_owned()));
         let sim = Sim::start(seed, 0).await.with_context(|| format!("{name} is no portal"))?;
+        sim.close_admin();
         let calls = Mutex::new(sim.watch());
         let version = ApiVersion::read(&shared::variable)?;
         Ok(Self::StandIn(Box::new(StandIn { sim, token, version, calls })))
@@ -65,10 +66,10 @@ impl Portal {
         Ok(Self::Online(Box::new(settings)))
     }
 
-    /// A client, as the function has one.
-    pub(super) fn client(&self) -> Hubspot {
+    /// A client, as the function has one. The calls of each delivery are told apart by its id.
+    pub(super) fn client(&self, delivery: u64) -> Hubspot {
         match self {
-            Self::StandIn(stand_in) => stand_in.client(stand_in.sim.url()),
+            Self::StandIn(stand_in) => stand_in.client(stand_in.sim.url_for(delivery)),
             Self::Online(portal) => connect(portal),
         }
     }

@@ -5,15 +5,20 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
+use super::payloads::Hidden;
 use super::serving::Serving;
-use crate::cli::cases::{Case, Secrets};
+use crate::cli::cases::{self, Case, Secrets};
 use crate::cli::event::event;
+use crate::cli::payload;
 use crate::delivery::{Delivery, Scheme, is_secret_header, names_a_secret};
 use crate::source::{Proof, Source};
+
+/// How the headers begin that proxies add.
+const PROXYS: [&str; 4] = ["x-forwarded-", "forwarded", "x-real-ip", "cf-"];
 
 /// The file of the samples' secrets.
 const SECRETS: &str = "secrets.json";
@@ -33,9 +38,17 @@ impl Saver {
 
     /// Saves a delivery whose signature was right, with the result that it must have. A failure is
     /// told, and keeps nobody from being answered.
-    pub(super) fn save(&self, serving: &Serving, source: &Source, delivery: &Delivery, what: &str) {
-        match self.write(serving, source, delivery, what) {
-            Ok(path) => eprintln!("saved {}", path.display()),
+    pub(super) fn save(
+        &self,
+        serving: &Serving,
+        source: &Source,
+        delivery: &Delivery,
+        what: &str,
+        hidden: &Hidden,
+    ) {
+        match self.write(serving, source, delivery, what, hidden) {
+            Ok(Some(path)) => eprintln!("saved {}", path.display()),
+            Ok(None) => {}
             Err(why) => eprintln!("A delivery could not be saved: {why:#}"),
         }
     }
@@ -46,14 +59,20 @@ impl Saver {
         source: &Source,
         delivery: &Delivery,
         what: &str,
-    ) -> Result<PathBuf> {
+        hidden: &Hidden,
+    ) -> Result<Option<PathBuf>> {
+        if hidden.is_in(&String::from_utf8_lossy(&delivery.body)) {
+            bail!("its body holds a secret");
+        }
         let mut sample = delivery.clone();
-        for name in delivery.headers.keys() {
-            if is_secret_header(name.as_str()) {
+        for (name, value) in &delivery.headers {
+            let is_proxys = PROXYS.iter().any(|start| name.as_str().starts_with(start));
+            let holds_secret = hidden.is_in(&String::from_utf8_lossy(value.as_bytes()));
+            if is_secret_header(name.as_str()) || holds_secret || is_proxys {
                 sample.headers.remove(name);
             }
         }
-        sample.query.retain(|(name, _)| !names_a_secret(name));
+        sample.query.retain(|(name, value)| !names_a_secret(name) && !hidden.is_in(value));
         sample.headers.insert(http::header::HOST, http::HeaderValue::from_static("localhost"));
         let mut secrets = Vec::new();
         if let Some(proof) = &source.verify.proof {
@@ -64,6 +83,13 @@ impl Saver {
         }
         let folder = self.folder.join(&source.name);
         fs::create_dir_all(&folder)?;
+        let is_kept = |path: &PathBuf| {
+            let bytes = fs::read(path).unwrap_or_default();
+            payload::from_event(&bytes).is_ok_and(|known| known.body == sample.body)
+        };
+        if cases::of_source(&self.folder, &source.name)?.iter().any(|case| is_kept(&case.event)) {
+            return Ok(None);
+        }
         let name = slug(what);
         let mut event_file = folder.join(format!("{name}.json"));
         for number in 2.. {
@@ -77,7 +103,7 @@ impl Saver {
         fs::write(&case.event, format!("{:#}\n", event(&sample)))?;
         let given = case.run(serving.sources(), source, &secrets)?;
         fs::write(&case.expected, format!("{:#}\n", given.value))?;
-        Ok(case.event)
+        Ok(Some(case.event))
     }
 
     /// The secrets of the samples of a source. One that isn't there yet is made up, and kept.
@@ -87,9 +113,8 @@ impl Saver {
         }
         let file = self.folder.join(SECRETS);
         let mut texts: BTreeMap<String, String> = match fs::read_to_string(&file) {
-            Ok(text) => serde_json::from_str(&text).map_err(|error| {
-                anyhow!("{} is no JSON object of texts: {error}", file.display())
-            })?,
+            Ok(text) => serde_json::from_str(&text)
+                .map_err(|_| anyhow!("{} is no JSON object of texts", file.display()))?,
             Err(_) => BTreeMap::new(),
         };
         let secret = made_up(source, &proof.scheme);

@@ -19,7 +19,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::api::{self, Asked, Failed, Given};
-use super::deliver::{Answered, deliver};
+use super::deliver::{Answered, Origin, deliver};
 use super::desk::Desk;
 use super::locks;
 use super::tell;
@@ -159,7 +159,7 @@ fn event_stream(desk: Arc<Desk>, after: u64) -> impl futures_util::Stream<Item =
 async fn webhook(desk: &Arc<Desk>, delivery: Delivery) -> Response {
     let desk = Arc::clone(desk);
     let answered = on_own_thread(async move || {
-        let answered = deliver(&desk, delivery).await;
+        let answered = deliver(&desk, delivery, Origin::Outside).await;
         if let Ok(answered) = &answered {
             tell::delivery(&answered.delivered);
         }
@@ -189,7 +189,7 @@ async fn webhook(desk: &Arc<Desk>, delivery: Delivery) -> Response {
 
 /// Runs a task on a thread of its own, so that an expression that doesn't end holds up nobody else.
 /// `None` if it takes too long.
-async fn on_own_thread<T, F>(task: impl FnOnce() -> F + Send + 'static) -> Option<T>
+pub(super) async fn on_own_thread<T, F>(task: impl FnOnce() -> F + Send + 'static) -> Option<T>
 where
     T: Send + 'static,
     F: Future<Output = T>,

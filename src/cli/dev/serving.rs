@@ -1,4 +1,4 @@
-//! The function, by the source files that serve now.
+//! What serves now: the sources, with the secrets of their senders.
 
 use std::sync::Arc;
 
@@ -11,36 +11,42 @@ use crate::lambda::webhook::Function;
 use crate::source::{SourceFile, Sources};
 use crate::{files, secrets};
 
-/// The function with the source files that it serves by.
+/// The sources that serve.
 pub(super) struct Serving {
-    pub(super) function: Function,
-    pub(super) files: Vec<SourceFile>,
+    sources: Arc<Sources>,
+    files: Vec<SourceFile>,
+    secrets: Arc<secrets::Secrets>,
 }
 
 impl Serving {
-    /// Makes the function of the files that are sound, and of the last good text of the others.
-    pub(super) fn new(shelf: &Shelf, secrets: &Secrets, portal: &Portal) -> Result<Self> {
-        let served = shelf.serve();
-        portal.define(&served.files);
-        let schema = files::schema(shelf.folder()).map_err(anyhow::Error::msg)?;
+    /// The files that are sound, and the last good text of the others.
+    pub(super) fn new(shelf: &Shelf, secrets: &Secrets, portal: &Portal) -> Self {
+        let files = shelf.serve();
+        portal.define(&files);
         let texts = secrets.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
-        let function = Function::direct(
-            served.sources,
-            Arc::new(secrets::Secrets::given(texts)),
-            portal.client(),
-            schema,
-            portal.is_online(),
-        );
-        Ok(Self { function, files: served.files })
+        let secrets = Arc::new(secrets::Secrets::given(texts));
+        Self { sources: Arc::new(Sources::read(&files)), files, secrets }
+    }
+
+    /// The function for one delivery, whose calls to the stand-in are told apart by its id.
+    pub(super) fn function(&self, shelf: &Shelf, portal: &Portal, id: u64) -> Result<Function> {
+        let schema = files::schema(shelf.folder()).map_err(anyhow::Error::msg)?;
+        let (sources, secrets) = (Arc::clone(&self.sources), Arc::clone(&self.secrets));
+        Ok(Function::direct(sources, secrets, portal.client(id), schema, portal.is_online()))
     }
 
     /// The sources that serve.
     pub(super) fn sources(&self) -> &Sources {
-        self.function.sources()
+        &self.sources
     }
 
     /// The file of a source.
     pub(super) fn file(&self, name: &str) -> Option<&SourceFile> {
         self.files.iter().find(|file| file.name == name)
+    }
+
+    /// The files of the sources.
+    pub(super) fn files(&self) -> &[SourceFile] {
+        &self.files
     }
 }

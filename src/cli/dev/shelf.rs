@@ -1,7 +1,7 @@
 //! The source files on disk, read again as they change. A file with problems leaves the last good
 //! text of it serving.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::place;
 use crate::cli::editor_schema::name_schema;
+use crate::cli::new;
 use crate::files;
 use crate::source::{Problem, SourceFile, Sources};
 use crate::time::Time;
@@ -32,18 +33,12 @@ struct Shelved {
     good: Option<(String, Time)>,
 }
 
-/// What serves: the files without problems, and the last good text of the others.
-pub(super) struct Served {
-    pub(super) sources: Sources,
-    pub(super) files: Vec<SourceFile>,
-}
-
 /// A change of a file that was noticed.
 pub(super) enum Noticed {
     /// The file is sound, and serves.
     Good(String),
-    /// The file has problems.
-    Broken(Vec<Problem>),
+    /// The file has problems; and whether a good text of it serves on.
+    Broken(Vec<Problem>, bool),
     /// The file is gone.
     Gone(String),
 }
@@ -76,42 +71,52 @@ impl Shelf {
         if changed.is_empty() && noticed.is_empty() {
             return Ok(noticed);
         }
-        // Together, because two files may have the same path.
-        let problems = Sources::read(&files).problems().to_vec();
         for file in files {
-            let of_file = problems.iter().filter(|problem| problem.file == file.file);
-            let problems: Vec<_> = of_file.cloned().collect();
-            let good = self.files.remove(&file.name).and_then(|known| known.good);
-            let text = file.text.ok();
-            let good = match &text {
-                Some(text) if problems.is_empty() => {
-                    let is_same = good.as_ref().is_some_and(|(known, _)| known == text);
-                    good.filter(|_| is_same).or_else(|| Some((text.clone(), now)))
-                }
-                _ => good,
-            };
-            if changed.contains(&file.name) {
-                let name = file.name.clone();
-                noticed.push(if problems.is_empty() {
-                    Noticed::Good(name)
-                } else {
-                    Noticed::Broken(problems.clone())
-                });
+            if !changed.contains(&file.name) {
+                continue;
             }
+            let problems = self.try_beside_the_others(&file);
+            let known = self.files.remove(&file.name);
+            let mut good = known.and_then(|known| known.good);
+            let text = file.text.ok();
+            if let (Some(text), true) = (&text, problems.is_empty()) {
+                let is_same = good.as_ref().is_some_and(|(known, _)| known == text);
+                good = good.filter(|_| is_same).or_else(|| Some((text.clone(), now)));
+            }
+            noticed.push(if problems.is_empty() {
+                Noticed::Good(file.name.clone())
+            } else {
+                Noticed::Broken(problems.clone(), good.is_some())
+            });
             self.files.insert(file.name, Shelved { file: file.file, text, problems, good });
         }
         Ok(noticed)
     }
 
-    /// What serves now.
-    pub(super) fn serve(&self) -> Served {
+    /// The problems of a file beside the good texts of the others, one of which may have its path.
+    fn try_beside_the_others(&self, file: &SourceFile) -> Vec<Problem> {
+        let mut files = self.serve();
+        files.retain(|other| other.name != file.name);
+        let text = file.text.as_deref().unwrap_or_default();
+        files.push(SourceFile::from_text(&file.file, &file.name, text));
+        if let Err(why) = &file.text {
+            let message = why.to_string();
+            return vec![Problem { file: file.file.clone(), line: 0, column: 0, message }];
+        }
+        let mut problems = Sources::read(&files).problems().to_vec();
+        problems.retain(|problem| problem.file == file.file);
+        problems
+    }
+
+    /// What serves now: the files without problems, and the last good text of the others.
+    pub(super) fn serve(&self) -> Vec<SourceFile> {
         let mut files = Vec::new();
         for (name, shelved) in &self.files {
             if let Some((text, _)) = &shelved.good {
                 files.push(SourceFile::from_text(&shelved.file, name, text.clone()));
             }
         }
-        Served { sources: Sources::read(&files), files }
+        files
     }
 
     /// The names of all files, with the first problem of each that has one, and whether a good text
@@ -174,6 +179,9 @@ impl Shelf {
         if !is_plain(name) {
             bail!("{name:?} is no name of a source: write letters, digits, - and _.");
         }
+        if self.folder.is_file() {
+            bail!("TASKHOOK_SOURCES is one file; name its folder to have more sources.");
+        }
         let path = self.path(name);
         if path.exists() {
             return Ok(false);
@@ -186,18 +194,22 @@ impl Shelf {
         Ok(true)
     }
 
-    /// The sources that lie ready and are not live, by name.
+    /// The sources that lie ready and are not live, by name: in the folder, or in the tool itself.
     pub(super) fn ready(&self) -> Vec<String> {
         let files = files::read(&files::available(&self.folder)).unwrap_or_default();
-        let mut names: Vec<_> = files.into_iter().map(|file| file.name).collect();
+        let mut names: BTreeSet<_> = files.into_iter().map(|file| file.name).collect();
+        if names.is_empty() {
+            names.extend(new::shipped_names().into_iter().map(str::to_owned));
+        }
         names.retain(|name| !self.files.contains_key(name));
-        names
+        names.into_iter().collect()
     }
 
     /// The text of a source that lies ready.
     pub(super) fn ready_text(&self, name: &str) -> Option<String> {
         let files = files::read(&files::available(&self.folder)).unwrap_or_default();
-        files.into_iter().find(|file| file.name == name)?.text.ok()
+        let found = files.into_iter().find(|file| file.name == name);
+        found.and_then(|file| file.text.ok()).or_else(|| new::shipped_text(name))
     }
 
     /// The folder of the files.
@@ -222,9 +234,13 @@ fn is_plain(name: &str) -> bool {
 
 /// Writes a file beside its old self, and puts it in its place: a reader sees one or the other.
 fn write(path: &Path, text: &str) -> Result<()> {
+    // A link stays one: what it points to is written.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let new = path.with_extension("toml.new");
+    let permissions = fs::metadata(&path).map(|known| known.permissions());
     fs::write(&new, text)
-        .and_then(|()| fs::rename(&new, path))
+        .and_then(|()| permissions.map_or(Ok(()), |known| fs::set_permissions(&new, known)))
+        .and_then(|()| fs::rename(&new, &path))
         .map_err(|error| anyhow!("{} can't be written: {error}.", path.display()))
 }
 

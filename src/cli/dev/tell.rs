@@ -10,16 +10,16 @@ use crate::cli::terminal::{bold, green, red};
 /// Tells of a delivery: time, source, signature, outcome, task.
 pub(super) fn delivery(delivered: &Delivered) {
     let row = &delivered.row;
-    let text = |name: &str| row[name].as_str().unwrap_or_default();
-    let time = text("time").get(11..19).unwrap_or_default();
-    let source = row["source"].as_str().unwrap_or_else(|| text("path"));
-    let outcome = match text("outcome") {
+    let text = |name: &str| clean(row[name].as_str().unwrap_or_default());
+    let time = text("time").get(11..19).unwrap_or_default().to_owned();
+    let source = if row["source"].is_null() { text("path") } else { text("source") };
+    let outcome = match text("outcome").as_str() {
         word @ ("failed" | "refused" | "retry" | "mixed") => red(&format!("{word:<9}")),
         word => green(&format!("{word:<9}")),
     };
     let (status, took) = (&row["status"], &row["ms"]);
-    let mut parts = vec![text("task").to_owned()];
-    let what = [text("what"), &format!("{took} ms")].map(str::to_owned);
+    let mut parts = vec![text("task")];
+    let what = [text("what"), format!("{took} ms")];
     parts.push(format!(
         "({})",
         what.into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(", ")
@@ -34,8 +34,8 @@ pub(super) fn delivery(delivered: &Delivered) {
 
 /// Tells the story of a delivery.
 pub(super) fn story(delivered: &Delivered) {
-    let story = &delivered.story;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let story = &delivered.story();
+    let text = |value: &Value| clean(value.as_str().unwrap_or_default());
     say(&bold(&text(&story["verdict"]["title"])));
     let detail = text(&story["verdict"]["detail"]);
     if !detail.is_empty() {
@@ -76,16 +76,26 @@ pub(super) fn noticed(noticed: &[Noticed], is_start: bool) {
             Noticed::Good(_) if is_start => {}
             Noticed::Good(name) => say(&format!("{name}.toml was read again: it serves now")),
             Noticed::Gone(name) => say(&format!("{name}.toml is gone")),
-            Noticed::Broken(problems) => {
+            Noticed::Broken(problems, has_good) => {
                 for problem in problems {
-                    say(&red(&problem.to_string()));
+                    say(&red(&clean(&problem.to_string())));
                 }
-                if !is_start {
+                if *has_good {
                     say("The last good one serves on.");
                 }
             }
         }
     }
+}
+
+/// A stranger's text for the terminal: on one line, without what moves the cursor, changes colours or
+/// turns the direction of writing.
+fn clean(text: &str) -> String {
+    let is_harmless = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    };
+    text.chars().map(|c| if is_harmless(c) { c } else { '\u{fffd}' }).collect()
 }
 
 /// Prints a line. Where nobody reads any more, nothing has to be said.

@@ -129,6 +129,16 @@ pub(super) fn from_delivery(name: &str, delivery: &Delivery) -> Result<(String, 
     })
 }
 
+/// The names of the shipped files.
+pub(super) fn shipped_names() -> Vec<&'static str> {
+    shipped::names()
+}
+
+/// The shipped file of this name.
+pub(super) fn shipped_text(name: &str) -> Option<String> {
+    Some(shipped::named(name)?.1)
+}
+
 /// The shipped source that a delivery seems to be for.
 pub(super) fn recognise(delivery: &Delivery) -> Option<&'static str> {
     let sample = read(delivery, "The payload").ok()?;

@@ -121,6 +121,7 @@ fn request(method: &str, target: &str, body: impl ToString) -> Request {
         query: query.into(),
         authorization: None,
         body: body.to_string().into(),
+        label: None,
     }
 }
 
