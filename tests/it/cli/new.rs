@@ -390,6 +390,46 @@ fn the_table_says_that_at_least_85_of_100_roles_are_right() {
 }
 
 #[tokio::test]
+async fn a_ticket_at_several_places_is_found_in_whatever_order_the_payloads_come() {
+    for order in [["created", "updated"], ["updated", "created"]] {
+        let folder = folder(&format!("places-{}", order[0]));
+        let payloads = order.map(|event| foreign(&format!("azure-{event}.http")));
+        let file = guess(&folder, "azure", &payloads).await;
+        assert!(file.contains("\neach = '.resource.revision // .resource'\n"), "{file}");
+        for payload in &payloads {
+            let given = given(&folder, "azure", payload).await;
+            let due = "2026-10-30T16:00:00.000Z";
+            assert_eq!(
+                [&given[0], &given[3], &given[5]],
+                ["1042", "Total of the cart is negative", due]
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_new_file_is_run_on_its_payloads() {
+    let folder = folder("tried");
+    let ticket = r#"{"issue": {"id": 7, "title": "Printer", "status": "open"}}"#;
+    for (name, text) in [
+        ("whole.json", ticket.to_owned()),
+        ("lacking.json", ticket.replace("\"id\": 7, ", "")),
+        ("user.json", r#"{"user": {"id": 3}}"#.to_owned()),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (whole, lacking, user) = (path("whole.json"), path("lacking.json"), path("user.json"));
+    let from = ["--from", &whole, "--from", &lacking, "--from", &user];
+    let output = taskhook(&folder, &[&["new", "desk"][..], &from].concat()).await;
+    let said = text(&output.stdout);
+    let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start)).unwrap();
+    assert_eq!(line(&whole), ": maps 7");
+    assert_eq!(line(&lacking), ": fails: [task] id (line 26): it gives null");
+    assert_eq!(line(&user), ": filtered");
+}
+
+#[tokio::test]
 async fn names_with_addresses_in_one_text_are_taken_apart() {
     let folder = folder("names");
     let payload = foreign("azure-names.http");
