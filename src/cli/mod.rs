@@ -121,3 +121,31 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The help of a command and of its commands.
+    fn helps(command: &mut clap::Command) -> Vec<String> {
+        let mut texts = vec![command.render_long_help().to_string()];
+        for command in command.get_subcommands_mut() {
+            texts.extend(helps(command));
+        }
+        texts
+    }
+
+    #[test]
+    fn help_has_no_marks_of_documentation_and_says_where_to_start() {
+        let helps = helps(&mut unmark(Arguments::command()));
+        assert!(
+            helps.len() > 14
+                && helps[0].ends_with("\n\nStart: taskhook new NAME --from payload.http\n"),
+            "{}",
+            helps[0]
+        );
+        for help in helps {
+            assert!(!help.contains('`'), "{help}");
+        }
+    }
+}

@@ -375,6 +375,8 @@ async fn the_six_foreign_systems_are_made_by_new_and_edits_of_a_sentence_each() 
     }
     let output = taskhook(&folder, &["check", "--strict"]).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.contains("/forgejo.toml has 4 places to decide: lines 20, 31, 38, "), "{said}");
 }
 
 #[test]
@@ -405,6 +407,39 @@ async fn a_ticket_at_several_places_is_found_in_whatever_order_the_payloads_come
             );
         }
     }
+}
+
+#[tokio::test]
+async fn comments_are_left_out_and_zones_and_priorities_told() {
+    let folder = folder("comments");
+    let ticket = r#""Ticket": {"TicketID": "77", "Title": "Printer", "State": "pending reminder",
+        "StateType": "pending", "Priority": "3 normal", "Owner": "root@localhost",
+        "Responsible": "ada@acme.example", "Changed": "2026-10-05 09:12:44",
+        "SolutionTimeDestinationDate": "2026-10-06 15:00:00", "Article": {"Body": "It burns."}}"#;
+    let (changed, comment) = (folder.join("changed.json"), folder.join("comment.json"));
+    std::fs::write(&changed, format!("{{{ticket}}}")).unwrap();
+    std::fs::write(&comment, format!("{{{ticket}, \"comment\": {{\"body\": \"x\"}}}}")).unwrap();
+    let payloads = [changed, comment].map(|path| path.to_str().unwrap().to_owned());
+    let alone = guess(&folder, "alone", &payloads[..1]).await;
+    assert!(alone.contains(r#"write '.Ticket and (has("comment") | not)'."#), "{alone}");
+    let file = guess(&folder, "znuny", &payloads).await;
+    for line in [
+        r#"when = '.Ticket and (has("comment") | not)'"#,
+        "# DECIDE: the zone of times without an offset, such as 2026-10-05 09:12:44; for example \
+         \"Europe/Berlin\".",
+        "from = '.Ticket.StateType'",
+        "\"5 very high\" = \"HIGH\"",
+        "hs_task_body = { from = 'given(.Ticket.Article.Body) | cut(60000) | html', otherwise = \
+         \"\" }",
+    ] {
+        assert!(file.lines().any(|other| other == line), "{line}\n{file}");
+    }
+    assert!(!file.contains("localhost"), "{file}");
+    let given = given(&folder, "znuny", &payloads[0]).await;
+    assert_eq!(
+        [&given[0], &given[2], &given[4], &given[5], &given[6]],
+        ["77", "WAITING", "MEDIUM", "2026-10-06T15:00:00.000Z", "ada@acme.example"]
+    );
 }
 
 #[tokio::test]
