@@ -8,6 +8,7 @@ use super::cases::Secrets;
 use super::check_portal::Portal;
 use super::findings::{Findings, Format};
 use super::judge::judge;
+use super::new::decisions;
 use super::terminal::table;
 use super::{doubtful_secrets, editor_schema, own_properties, payload, shared};
 use crate::files;
@@ -17,7 +18,8 @@ use crate::source::{Source, SourceFile, Sources, Warning, shared_secrets};
 ///
 /// All problems are reported at once, each with file, line and column, what is wrong and what to
 /// do; so are warnings about what is allowed and most likely not meant, which are no failure unless
-/// --strict says so.
+/// --strict says so. What a new file leaves to decide is noted, and is neither.
+///
 /// Without a portal, names and values are held against HubSpot's own task properties. The sources
 /// that work are listed with their path, scheme and secret, beside those with problems too. The
 /// files are those of `TASKHOOK_SOURCES`, else of the folder `sources`.
@@ -48,7 +50,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         findings.print_warnings();
         let live: Vec<_> = sources.iter().collect();
         if findings.are_without_problems() || !live.is_empty() {
-            shared::print(&format!("{}{}", list(&live), list_available(&path, &sources)))?;
+            let undecided = list_undecided(&files);
+            let available = list_available(&path, &sources);
+            shared::print(&format!("{}{undecided}{available}", list(&live)))?;
         }
         shared::print(suits)?;
     } else {
@@ -118,6 +122,25 @@ fn list(sources: &[&Source]) -> String {
         count => format!("{count} sources are sound:"),
     };
     format!("{head}\n{}", table(&rows))
+}
+
+/// The places that a person still has to decide, a line for each file that has some.
+fn list_undecided(files: &[SourceFile]) -> String {
+    let mut lines = Vec::new();
+    for file in files {
+        let decisions = file.text.as_deref().map(decisions::of).unwrap_or_default();
+        let places: Vec<_> = decisions.iter().map(|place| place.line.to_string()).collect();
+        let name = &file.file;
+        match places.len() {
+            0 => {}
+            1 => lines.push(format!("{name} has 1 place to decide: line {}\n", places[0])),
+            count => {
+                let places = places.join(", ");
+                lines.push(format!("{name} has {count} places to decide: lines {places}\n"));
+            }
+        }
+    }
+    if lines.is_empty() { String::new() } else { format!("\n{}", lines.concat()) }
 }
 
 /// The sources in the folder `available` that can be enabled, as one line, if there is such a

@@ -45,7 +45,7 @@ enum Format {
     /// A table for a person, after the differences
     #[default]
     Text,
-    /// The XML of `JUnit`
+    #[value(help = "The XML of JUnit")]
     Junit,
 }
 

@@ -32,7 +32,7 @@ enum Scene {
     SetUp,
     /// Every sample delivery, and its results
     Samples,
-    /// `HubSpot` is down while webhooks come in
+    #[value(help = "HubSpot is down while webhooks come in")]
     Outage,
     /// What can be tried by hand
     Guide,

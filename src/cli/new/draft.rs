@@ -1,9 +1,11 @@
 //! A source file of guesses, with comments for whoever goes on.
 
+use super::decisions::DECIDE;
 use super::guess::Guess;
-use super::page::{DECIDE, Page, expression, quoted, toml_text};
+use super::page::{Page, expression, one_line, quoted, toml_text};
 use super::properties;
 use super::verification::Verification;
+use crate::text::shorten;
 
 /// What a file is made of besides its guesses.
 pub(super) struct Frame<'f> {
@@ -82,13 +84,33 @@ fn head(page: &mut Page, frame: &Frame<'_>, guess: &Guess) {
     ));
     page.line("");
     page.line(&format!("path = {}", toml_text(&format!("/{name}"))));
-    page.line("# The zone of times without an offset, and of dates without a time.");
+    match without_offset(guess) {
+        Some(seen) => page.comment(&format!(
+            "{DECIDE} the zone of times without an offset, such as {}; for example \
+             \"Europe/Berlin\".",
+            one_line(&shorten(seen, 40))
+        )),
+        None => page.comment("The zone of times without an offset, and of dates without a time."),
+    }
     page.line("zone = \"UTC\"");
+}
+
+/// A time that was seen and has no offset.
+fn without_offset(guess: &Guess) -> Option<&str> {
+    for found in [&guess.time, &guess.due].into_iter().flatten() {
+        let seen = found.seen.as_deref().unwrap_or_default();
+        let hours = seen.get(10..).filter(|hours| hours.contains(':'));
+        let has_zone = |c: char| "+-".contains(c) || c.is_alphabetic() && c != 'T';
+        if hours.is_some_and(|hours| !hours.contains(has_zone)) {
+            return Some(seen);
+        }
+    }
+    None
 }
 
 fn verify(page: &mut Page, frame: &Frame<'_>) {
     page.line("\n[verify]");
-    page.comment(&format!("{DECIDE} {}", frame.verification.check));
+    page.comment(&format!("{DECIDE} the signature. {}", frame.verification.check));
     for (key, value) in &frame.verification.keys {
         // The address ends in the source's path.
         let value = value.replace("/PATH", &format!("/{}", frame.name));
@@ -104,9 +126,16 @@ fn event(page: &mut Page, guess: &Guess) {
     page.line("\n[event]");
     match &guess.when {
         Some(when) => {
+            let comments = match &guess.without_comments {
+                Some(without) => format!(
+                    " A comment may come with its ticket: if it does as .comment, write {}.",
+                    quoted(without)
+                ),
+                None => String::new(),
+            };
             page.comment(&format!(
                 "{DECIDE} which events count. What this expression gives null or false for ends as \
-                 `filtered`."
+                 `filtered`.{comments}"
             ));
             page.line(&format!("when = {}", expression(when)));
         }
@@ -137,7 +166,12 @@ fn task(page: &mut Page, frame: &Frame<'_>, guess: &Guess) {
     let (id_property, updated_at) = property_names(frame.name, &guess.kind);
     page.line("\n[task]");
     if let Some(each) = &guess.each {
-        page.comment("One update for each output: below, `.` is that, and $event the whole body.");
+        page.comment(if guess.is_joined {
+            "The ticket stands at several places: the first of them that an event has. Below, `.` \
+             is the ticket, and $event the whole body."
+        } else {
+            "One update for each output: below, `.` is that, and $event the whole body."
+        });
         page.line(&format!("each = {}", expression(each)));
     }
     if let Some(id) = &guess.id {

@@ -28,7 +28,12 @@ pub(super) fn is_email(value: &Value) -> bool {
     let is_plain = |text: &str| {
         !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "<>@:/".contains(c))
     };
-    is_plain(user) && is_plain(host) && host.contains('.')
+    is_plain(user) && is_plain(host) && host.contains('.') && !host.ends_with(".localdomain")
+}
+
+/// Whether a text is an address of a system on itself, as of Znuny's first user.
+pub(super) fn is_nobody(text: &str) -> bool {
+    text.ends_with("@localhost") || text.ends_with(".localdomain")
 }
 
 /// Whether a value is a name with an e-mail address, such as `Ada Lovelace <ada@acme.example>`.

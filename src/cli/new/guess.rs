@@ -6,19 +6,25 @@ use super::assignee::{self, Assignee};
 use super::change;
 use super::form;
 use super::kind;
+use super::link;
 use super::mapped::{self, Mapped};
 use super::names::{self, Role};
 use super::path::Path;
+use super::places::{self, Trees};
 use super::ticket;
 use super::tree::Node;
 use super::view::{Found, View, given, own, ranked};
 
 /// Everything that was guessed. A role that nothing suits is `None`.
 pub(super) struct Guess {
-    /// `[task] each`, where the tickets stand in an array.
+    /// `[task] each`, where the tickets stand in an array, or at several places.
     pub(super) each: Option<String>,
+    /// Whether the ticket stands at several places.
+    pub(super) is_joined: bool,
     /// `[event] when`
     pub(super) when: Option<String>,
+    /// The same without comments, where none was seen and they may come.
+    pub(super) without_comments: Option<String>,
     pub(super) id: Option<Found>,
     pub(super) time: Option<Found>,
     /// Whether the time is that of one item of several.
@@ -26,6 +32,8 @@ pub(super) struct Guess {
     pub(super) status: Option<Mapped>,
     pub(super) title: Option<Found>,
     pub(super) text: Option<Found>,
+    /// The address of the page for people.
+    pub(super) link: Option<Found>,
     pub(super) priority: Option<Mapped>,
     pub(super) due: Option<Found>,
     pub(super) assignee: Option<Assignee>,
@@ -39,36 +47,59 @@ pub(super) struct Guess {
     pub(super) ticket: String,
 }
 
-/// Guesses what the fields of these payloads mean.
-pub(super) fn guess(payloads: &[Value]) -> Guess {
-    let root = Node::of(payloads);
-    let first = Node::of(&payloads[..payloads.len().min(1)]);
-    let view = View::of(&root, &first);
+/// Guesses what the fields of these payloads mean, in each way that may be right: the likeliest
+/// first.
+pub(super) fn guesses(payloads: &[Value]) -> Vec<Guess> {
+    places::ways(payloads).iter().map(|places| guess_at(payloads, places)).collect()
+}
+
+/// Guesses with the ticket at these places.
+fn guess_at(payloads: &[Value], places: &[Path]) -> Guess {
+    let trees = Trees::of(payloads, places);
+    let view = View::of(&trees);
     let id = find_id(&view);
     let (time, is_time_of_item) = find_time(&view);
     let status = mapped::find_status(&view);
     let title = find_title(&view);
     let kind = kind::word(&view);
     let when = kind::condition(&view);
+    let without_comments = match kind::presence(&view) {
+        Some(presence) if when.is_none() && view.each.is_none() => {
+            Some(kind::without_comments(&presence))
+        }
+        _ => None,
+    };
     let presence = kind::presence(&view).or_else(|| Some(id.as_ref()?.expression.clone()));
-    let (each, when) = if view.base.0.is_empty() {
-        (None, when.or(presence))
-    } else {
-        let each = view.base.jq();
-        match kind::condition_of_item(&view) {
+    let (each, when) = match view.each.clone() {
+        None => (None, when.or(presence)),
+        Some(each) if view.is_joined() => {
+            let presence = if places.iter().any(|place| place.0.is_empty()) {
+                let id = id.as_ref().map_or(".id", |id| &id.expression);
+                format!("{each} | {id}")
+            } else {
+                each.clone()
+            };
+            (Some(each), when.or(Some(presence)))
+        }
+        Some(each) => match kind::condition_of_item(&view) {
             Some(condition) => (Some(format!("{each} | select({condition})")), when),
             None => (Some(each), when),
-        }
+        },
     };
+    let has_comments = kind::has_comments(&view);
+    let when = when.map(|w| if has_comments { kind::without_comments(&w) } else { w });
     Guess {
         each,
+        is_joined: view.is_joined(),
         when,
+        without_comments: without_comments.filter(|_| !has_comments),
         id,
         time,
         is_time_of_item,
         status,
         title,
         text: find_text(&view),
+        link: link::find(&view),
         priority: mapped::find_priority(&view),
         due: find_due(&view),
         assignee: assignee::find(&view),
@@ -96,7 +127,11 @@ fn find_id(view: &View<'_, '_>) -> Option<Found> {
         }
         // What people read aloud is what they look for in HubSpot.
         let is_readable = node.has(form::is_readable_id);
-        ids.push((score + if is_readable { 40 } else { 0 }, node));
+        // One that some tickets lack is none.
+        let given = node.values.iter().filter(|value| form::is_id(value)).count();
+        let is_lacking = given < view.ticket.values.iter().filter(|v| v.is_object()).count();
+        let points = if is_readable { 40 } else { 0 } - if is_lacking { 60 } else { 0 };
+        ids.push((score + points, node));
     }
     ids.sort_by_key(|(score, _)| -score);
     let mut others = Vec::new();
@@ -203,7 +238,11 @@ fn find_title(view: &View<'_, '_>) -> Option<Found> {
 
 fn find_text(view: &View<'_, '_>) -> Option<Found> {
     let title = find_title(view).map(|title| title.expression);
-    for (_, field) in ranked(view, Role::Text) {
+    let mut fields = ranked(view, Role::Text);
+    // Znuny has the text of a ticket in its newest article.
+    let article = view.ticket.like("article").and_then(|article| article.like("body"));
+    fields.extend(article.map(|body| (0, body)));
+    for (_, field) in fields {
         let parts = ["raw", "markdown", "plain", "text", "html"];
         let part = parts.iter().find_map(|key| field.field(key)).filter(|part| !part.is_null());
         let is_document = field.has(form::is_rich_text);

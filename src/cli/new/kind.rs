@@ -73,6 +73,11 @@ pub(super) fn condition(view: &View<'_, '_>) -> Option<String> {
         }
         let fields = KINDS.iter().filter_map(|key| around.field(key));
         for field in fields {
+            // Of tickets at several places each event has to tell its kind.
+            let is_lacking = field.values.len() < view.ticket.values.len();
+            if view.is_joined() && is_lacking {
+                continue;
+            }
             if let Some(condition) = by_kind(field, &field.path.jq()) {
                 return Some(condition);
             }
@@ -87,6 +92,22 @@ pub(super) fn condition(view: &View<'_, '_>) -> Option<String> {
         let is_sort = field.texts().iter().any(|text| SORTS.contains(&&*text.to_lowercase()));
         if is_sort { None } else { by_kind(field, &view.expression(&field.path)?) }
     })
+}
+
+/// Whether some of the events carry a comment, and others none.
+pub(super) fn has_comments(view: &View<'_, '_>) -> bool {
+    let Some(root) = view.around().into_iter().find(|node| node.path.0.is_empty()) else {
+        return false;
+    };
+    let comment = root.field("comment").filter(|comment| comment.is_object());
+    comment.is_some_and(|comment| comment.values.len() < root.values.len())
+}
+
+/// A condition that lets no event with a comment pass.
+pub(super) fn without_comments(condition: &str) -> String {
+    let is_path = !condition.contains(['|', '/', ' ']);
+    let condition = if is_path { condition.to_owned() } else { format!("({condition})") };
+    format!("{condition} and (has(\"comment\") | not)")
 }
 
 /// The condition that there is a ticket in an event.

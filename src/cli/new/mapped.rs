@@ -5,6 +5,7 @@ use super::form;
 use super::kind;
 use super::names::{self, Role};
 use super::path;
+use super::priorities;
 use super::tree::Node;
 use super::view::{Found, View, given, ranked};
 use super::vocabulary;
@@ -15,6 +16,8 @@ pub(super) struct Mapped {
     pub(super) rows: Vec<Row>,
     /// Rows that weren't seen.
     pub(super) usual: Vec<vocabulary::Usual>,
+    /// Whether it is clear how those are written.
+    pub(super) is_clear: bool,
     /// Whether it is what happened to the ticket, and not the state that it is in.
     pub(super) is_action: bool,
 }
@@ -123,8 +126,10 @@ fn mapped(
         return None;
     }
     let is_priority = meaning("urgent").is_some();
+    let unseen = if is_priority { priorities::unseen(&texts) } else { None };
+    let is_clear = unseen.is_some();
     let usual = match () {
-        () if is_priority => vocabulary::usual_priorities(&texts),
+        () if is_priority => unseen.unwrap_or_else(|| vocabulary::usual_priorities(&texts)),
         () if is_action => vocabulary::usual_actions(&texts),
         () => vocabulary::usual_statuses(&texts),
     };
@@ -150,7 +155,7 @@ fn mapped(
     }
     let seen = texts.into_iter().next();
     let found = Found { expression, seen, others: Vec::new() };
-    Some(Mapped { found, rows, usual, is_action })
+    Some(Mapped { found, rows, usual, is_clear, is_action })
 }
 
 /// The place of the word that a status or a priority is: itself, or a field of the object that it

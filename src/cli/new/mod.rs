@@ -2,14 +2,18 @@
 
 mod assignee;
 mod change;
+pub(super) mod decisions;
 mod draft;
 mod form;
 mod guess;
 mod kind;
+mod link;
 mod mapped;
 mod names;
 mod page;
 mod path;
+mod places;
+mod priorities;
 mod properties;
 mod report;
 mod shipped;
@@ -17,6 +21,7 @@ mod shipped;
 mod tests;
 mod ticket;
 mod tree;
+mod tried;
 mod verification;
 mod view;
 mod vocabulary;
@@ -111,10 +116,7 @@ fn make(arguments: &Arguments) -> Result<(String, String)> {
     let first = samples.first().context("The payload is empty.")?;
     let shipped = if arguments.guess { None } else { shipped::recognise(first) };
     let shipped = shipped.and_then(|shipped| Some((shipped, shipped.text(name)?)));
-    Ok(match shipped {
-        Some((shipped, text)) => (text, report_of(shipped, name)),
-        None => guess_file(name, &samples),
-    })
+    Ok(file_of(shipped, name, &samples))
 }
 
 /// The text of a source file for a delivery, and what a person has to know of it.
@@ -123,10 +125,19 @@ pub(super) fn from_delivery(name: &str, delivery: &Delivery) -> Result<(String, 
     let sample = read(delivery, "The payload")?;
     let shipped = shipped::recognise(&sample);
     let shipped = shipped.and_then(|shipped| Some((shipped, shipped.text(name)?)));
-    Ok(match shipped {
-        Some((shipped, text)) => (text, report_of(shipped, name)),
-        None => guess_file(name, &[sample]),
-    })
+    Ok(file_of(shipped, name, &[sample]))
+}
+
+/// The shipped file, else one of guesses, and what is said of it.
+fn file_of(
+    shipped: Option<(&'static Shipped, String)>,
+    name: &str,
+    samples: &[Sample],
+) -> (String, String) {
+    let Some((shipped, text)) = shipped else { return guess_file(name, samples) };
+    let ends = tried::run(name, &text, samples);
+    let report = format!("{}\n{}", report_of(shipped, name), tried::tell(samples, &ends));
+    (text, report)
 }
 
 /// The names of the shipped files.
@@ -184,20 +195,32 @@ fn read(delivery: &Delivery, name: &str) -> Result<Sample> {
         .map_err(|error| anyhow!("{name} can't be read: {error}."))?;
     let begins = delivery.body.iter().find(|byte| !byte.is_ascii_whitespace());
     let is_form = !matches!(begins, Some(b'{' | b'[' | 0xef));
-    Ok(Sample { headers: delivery.headers.clone(), body, is_form })
+    Ok(Sample { name: name.to_owned(), delivery: delivery.clone(), body, is_form })
 }
 
-/// A file of guesses, and what is said of it.
+/// A file of guesses, and what is said of it. Of guesses that fail on payloads of their own, those
+/// that do on the fewest are written.
 fn guess_file(name: &str, samples: &[Sample]) -> (String, String) {
     let bodies: Vec<_> = samples.iter().map(|sample| sample.body.clone()).collect();
-    let guess = guess::guess(&bodies);
-    let headers = samples.first().map(|sample| sample.headers.clone()).unwrap_or_default();
+    let headers = samples.first().map(|sample| sample.delivery.headers.clone()).unwrap_or_default();
     let verification = verification::guess(&headers);
     let is_form = samples.iter().any(|sample| sample.is_form);
     let frame = Frame { name, is_form, verification: &verification };
-    let text = draft::write(&frame, &guess);
-    let report = report::guesses(&guess, &verification, &text);
-    (text, report)
+    let mut best: Option<(usize, String, String)> = None;
+    for guess in guess::guesses(&bodies) {
+        let text = draft::write(&frame, &guess);
+        let ends = tried::run(name, &text, samples);
+        let failures = tried::failures(&ends);
+        if best.as_ref().is_none_or(|(fewest, ..)| failures < *fewest) {
+            let tried = tried::tell(samples, &ends);
+            let report = report::guesses(&guess, &verification, &tried, &text);
+            best = Some((failures, text, report));
+        }
+        if failures == 0 {
+            break;
+        }
+    }
+    best.map(|(_, text, report)| (text, report)).unwrap_or_default()
 }
 
 fn report_of(shipped: &Shipped, name: &str) -> String {

@@ -13,6 +13,8 @@ pub(super) enum Role {
     Priority,
     Due,
     Assignee,
+    /// The address of the page for people.
+    Link,
 }
 
 /// A name, and how surely it means its role: 100 is certain.
@@ -79,6 +81,7 @@ const STATUS: &[Name] = &[
     ("state", 95),
     ("status name", 102),
     ("state name", 98),
+    ("state type", 97),
     ("status category", 98),
     ("stage", 80),
     ("phase", 60),
@@ -108,6 +111,7 @@ const TEXT: &[Name] = &[
     ("summary", 45),
     ("description html", 75),
     ("long description", 90),
+    ("repro steps", 85),
     ("note", 20),
 ];
 
@@ -134,6 +138,7 @@ const DUE: &[Name] = &[
     ("deadline", 95),
     ("target date", 70),
     ("date due", 95),
+    ("solution time destination date", 90),
     ("escalation at", 50),
     ("end date", 40),
 ];
@@ -147,7 +152,7 @@ const ASSIGNEE: &[Name] = &[
     ("agent email", 100),
     ("owner", 70),
     ("owner email", 90),
-    ("responsible", 80),
+    ("responsible", 65),
     ("assigned user", 90),
     ("assignee user", 90),
     ("agent", 60),
@@ -161,6 +166,18 @@ const ASSIGNEE: &[Name] = &[
     ("admin assignee id", 45),
     ("responder id", 40),
     ("hubspot owner id", 50),
+];
+
+const LINK: &[Name] = &[
+    ("html url", 100),
+    ("web url", 100),
+    ("weburl", 100),
+    ("permalink", 95),
+    ("web link", 90),
+    ("portal url", 85),
+    ("short url", 50),
+    ("url", 60),
+    ("link", 55),
 ];
 
 /// Words of names for what was, not what is.
@@ -238,6 +255,7 @@ pub(super) fn score(role: Role, words: &[String]) -> i32 {
         Role::Priority => PRIORITY,
         Role::Due => DUE,
         Role::Assignee => ASSIGNEE,
+        Role::Link => LINK,
     };
     let own = best(names, bare(words)).max(best(names, words));
     // The id of a ticket is surer by its full name: an alert's `alertId` beside an `id`.

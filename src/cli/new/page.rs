@@ -4,9 +4,6 @@ use std::fmt::Write as _;
 
 use crate::text::shorten;
 
-/// What begins a comment about something that a person decides.
-pub(super) const DECIDE: &str = "DECIDE:";
-
 /// The most characters of a line of comment.
 const WIDTH: usize = 110;
 

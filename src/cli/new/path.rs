@@ -11,6 +11,8 @@ pub(super) enum Step {
     Key(String),
     /// Into the elements of an array.
     Items,
+    /// To the ticket, where it stands at several places.
+    Ticket,
 }
 
 /// The steps from the whole payload to a value.
@@ -43,11 +45,16 @@ impl Path {
         self.0.strip_prefix(base.0.as_slice()).map(|steps| Self(steps.to_vec()))
     }
 
+    /// The last name on the way.
+    pub(super) fn last_key(&self) -> Option<&str> {
+        self.keys().last()
+    }
+
     /// The names on the way.
     pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|step| match step {
             Step::Key(key) => Some(key.as_str()),
-            Step::Items => None,
+            Step::Items | Step::Ticket => None,
         })
     }
 
@@ -71,6 +78,8 @@ impl Path {
                 }
                 Step::Items if jq.is_empty() => jq.push_str(".[]?"),
                 Step::Items => jq.push_str("[]?"),
+                // Expressions begin at the ticket.
+                Step::Ticket => {}
             }
         }
         if jq.is_empty() { ".".to_owned() } else { jq }

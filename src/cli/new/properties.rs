@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use super::assignee::Assignee;
+use super::decisions::DECIDE;
+use super::form;
 use super::guess::Guess;
 use super::mapped::Mapped;
-use super::page::{DECIDE, Page, expression, one_line, toml_key};
+use super::page::{Page, expression, one_line, toml_key};
 use super::vocabulary;
 use crate::text::shorten;
 
@@ -18,11 +20,14 @@ pub(super) fn write(page: &mut Page, guess: &Guess) {
          alone.",
     );
     if guess.has_no_empty_field && !guess.is_partial {
+        // The ticket itself is always there.
+        let instead = match guess.ticket.as_str() {
+            "." => ".due in place of given(.due)".to_owned(),
+            ticket => format!("given({}) | .due in place of given(..)", one_line(ticket)),
+        };
         page.comment(&format!(
             "{DECIDE} whether the sender leaves empty fields out: no field of this payload is \
-             null. If so, write given({}) | .due in place of given(..), so that a missing field \
-             clears.",
-            one_line(&guess.ticket)
+             null. If so, write {instead}, so that a missing field clears."
         ));
     }
     page.line("[properties]");
@@ -38,6 +43,7 @@ pub(super) fn write(page: &mut Page, guess: &Guess) {
         let from = expression(&text.expression);
         page.line(&format!("hs_task_body = {{ from = {from}, otherwise = \"\" }}"));
     }
+    link(page, guess);
     due(page, guess);
     match &guess.assignee {
         Some(assignee) => owner(page, assignee),
@@ -60,6 +66,21 @@ pub(super) fn write(page: &mut Page, guess: &Guess) {
     if let Some(priority) = &guess.priority {
         map_priority(page, priority);
     }
+}
+
+/// The line that writes a link to the ticket above its text.
+fn link(page: &mut Page, guess: &Guess) {
+    let Some(link) = &guess.link else { return };
+    let url = &link.expression;
+    let open = format!("Open the {}</a>", guess.kind);
+    let anchor = format!(r#""<a href=\"\({url} // empty | @html)\">{open}"#);
+    let from = match &guess.text {
+        Some(text) => format!("{anchor}<br>\" + ({})", text.expression),
+        None => format!("{anchor}\""),
+    };
+    page.seen(link.seen.as_deref());
+    page.comment("With a link to it above the text, in place of a line for hs_task_body:");
+    page.line(&format!("# hs_task_body = {{ from = {}, otherwise = \"\" }}", expression(&from)));
 }
 
 fn due(page: &mut Page, guess: &Guess) {
@@ -105,7 +126,8 @@ fn owner(page: &mut Page, assignee: &Assignee) {
         "{DECIDE} who is who. The event has no e-mail address of the assignee: match the names \
          with the ids of HubSpot owners by hand, or leave it out."
     ));
-    let row = toml_key(&shorten(assignee.seen.as_deref().unwrap_or("ada"), 80));
+    let seen = assignee.seen.as_deref().filter(|seen| !form::is_nobody(seen));
+    let row = toml_key(&shorten(seen.unwrap_or("ada"), 80));
     page.line(&format!(
         "# hubspot_owner_id = {{ from = {from}, map = {{ {row} = \"101\" }}, otherwise = \"\", \
          unmapped = \"skip\" }}"
@@ -117,8 +139,8 @@ fn map_status(page: &mut Page, status: &Mapped) {
     page.line(&format!("from = {}", expression(&status.found.expression)));
     if status.is_action {
         page.comment(&format!(
-            "{DECIDE} nothing looked like a status, so this is what happened to the ticket. Other \
-             events leave the task's status alone."
+            "{DECIDE} whether this tells the status. Nothing looked like one, so this is what happened \
+             to the ticket; other events leave the task's status alone."
         ));
         page.line("unmapped = \"skip\"");
     } else {
@@ -130,7 +152,7 @@ fn map_status(page: &mut Page, status: &Mapped) {
     page.line("\n[properties.hs_task_status.map]");
     rows(page, status);
     page.comment(&format!(
-        "{DECIDE} what else may come; list it as NOT_STARTED, IN_PROGRESS, WAITING, COMPLETED or \
+        "{DECIDE} what other statuses may come; list them as NOT_STARTED, IN_PROGRESS, WAITING, COMPLETED or \
          DEFERRED:"
     ));
     for usual in &status.usual {
@@ -142,7 +164,6 @@ fn map_priority(page: &mut Page, priority: &Mapped) {
     page.line("\n[properties.hs_task_priority]");
     page.line(&format!("from = {}", expression(&priority.found.expression)));
     page.line("otherwise = \"NONE\"");
-    page.comment("A priority that isn't listed leaves the task's as it is.");
     page.line("unmapped = \"skip\"");
     let is_scale = !priority.rows.is_empty()
         && priority.rows.iter().all(|row| vocabulary::is_bare_number(&row.given));
@@ -151,9 +172,18 @@ fn map_priority(page: &mut Page, priority: &Mapped) {
         page.comment(&format!("{DECIDE} which end of the scale is the urgent one."));
     }
     rows(page, priority);
-    page.comment("Not seen:");
+    if priority.is_clear {
+        page.comment("Not seen. One that isn't listed leaves the task's priority as it is.");
+    } else {
+        page.comment(&format!(
+            "{DECIDE} your other priorities: one that isn't listed leaves the task's as it is, and \
+             nothing tells you."
+        ));
+    }
+    // How they are written is a guess, unless that is clear.
+    let sign = if priority.is_clear || priority.rows.is_empty() { "" } else { "# " };
     for usual in &priority.usual {
-        page.line(&format!("{} = \"{}\"", toml_key(&usual.given), usual.written));
+        page.line(&format!("{sign}{} = \"{}\"", toml_key(&usual.given), usual.written));
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::decisions::{self, Decision};
 use super::guess::Guess;
-use super::page::DECIDE;
 use super::verification::Verification;
 use crate::cli::terminal::{bold, table};
 use crate::text::shorten;
@@ -12,7 +12,12 @@ use crate::text::shorten;
 const CELL: usize = 60;
 
 /// The guesses as a table, and how much there is to decide.
-pub(super) fn guesses(guess: &Guess, verification: &Verification, text: &str) -> String {
+pub(super) fn guesses(
+    guess: &Guess,
+    verification: &Verification,
+    tried: &str,
+    text: &str,
+) -> String {
     let mut rows = Vec::new();
     let mut row = |role: &str, expression: Option<&str>, seen: Option<&str>| {
         let expression = expression.unwrap_or("nothing looked like it");
@@ -23,9 +28,13 @@ pub(super) fn guesses(guess: &Guess, verification: &Verification, text: &str) ->
         ("time", &guess.time),
         ("title", &guess.title),
         ("text", &guess.text),
+        ("link", &guess.link),
         ("due date", &guess.due),
     ];
     row("events", guess.when.as_deref().or(guess.each.as_deref()), None);
+    if guess.when.is_some() && guess.each.is_some() {
+        row("ticket", guess.each.as_deref(), None);
+    }
     for (role, found) in found {
         let found = found.as_ref();
         row(role, found.map(|f| &*f.expression), found.and_then(|f| f.seen.as_deref()));
@@ -42,11 +51,16 @@ pub(super) fn guesses(guess: &Guess, verification: &Verification, text: &str) ->
     row("assignee", assignee.map(|a| &*a.expression), assignee.and_then(|a| a.seen.as_deref()));
     let keys: Vec<_> = verification.keys.iter().map(|(_, value)| value.as_str()).collect();
     row("signature", Some(&keys.join(" ")), None);
-    let decisions = text.matches(DECIDE).count();
+    let mut places = Vec::new();
+    for Decision { line, what } in decisions::of(text) {
+        places.push([format!("  line {line}"), what]);
+    }
     format!(
-        "{}\n{}\nWhat a person has to decide is marked DECIDE in the file: {decisions} places.\n",
+        "{}\n{}\n{tried}\n{}\n{}",
         bold("Guessed, by names and values:"),
-        table(&rows)
+        table(&rows),
+        bold("What a person has to decide is marked DECIDE in the file:"),
+        table(&places)
     )
 }
 

@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use http::HeaderMap;
 use serde_json::Value;
+
+use crate::delivery::Delivery;
 
 /// A payload as it came.
 pub(super) struct Sample {
-    pub(super) headers: HeaderMap,
+    /// The name of its file.
+    pub(super) name: String,
+    pub(super) delivery: Delivery,
     pub(super) body: Value,
     /// Whether the body was a form.
     pub(super) is_form: bool,
@@ -114,7 +117,7 @@ fn is_fresh(sample: &Sample) -> bool {
 
 impl Sample {
     fn header(&self, name: &str) -> bool {
-        self.headers.contains_key(name)
+        self.delivery.headers.contains_key(name)
     }
 
     fn has(&self, pointer: &str) -> bool {

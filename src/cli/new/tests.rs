@@ -6,9 +6,14 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::draft::{self, Frame};
-use super::guess::guess;
+use super::guess::{Guess, guesses};
 use super::verification;
 use crate::source::{SourceFile, Sources, warnings};
+
+/// The likeliest guess.
+fn guess(payloads: &[Value]) -> Guess {
+    guesses(payloads).swap_remove(0)
+}
 
 /// The file that is made of payloads.
 fn file(payloads: &[Value]) -> String {
@@ -160,7 +165,7 @@ fn a_payload_of_any_size_is_looked_through() {
 }
 
 #[test]
-fn the_kinds_of_all_payloads_count_and_the_first_one_says_where_the_ticket_is() {
+fn the_kinds_and_the_places_of_all_payloads_count() {
     let of = |kind: &str, status: &str| json!({"kind": kind, "issue": {"id": 1, "status": status}});
     let when = |payloads: &[Value]| guess(payloads).when.unwrap();
     assert_eq!(when(&[of("issue.opened", "new")]), r#"(.kind // "") | startswith("issue.")"#);
@@ -171,7 +176,9 @@ fn the_kinds_of_all_payloads_count_and_the_first_one_says_where_the_ticket_is() 
     assert_eq!(when(&[of("issue", "new"), of("assigned", "open")]), ".issue");
     let other = json!({"task": {"id": 2, "status": "open", "title": "x", "due": null}});
     let guessed = guess(&[of("issue", "new"), other]);
-    assert_eq!(guessed.id.unwrap().expression, ".issue.id");
+    assert_eq!(guessed.each.unwrap(), ".issue // .task");
+    assert_eq!(guessed.id.unwrap().expression, ".id");
+    assert_eq!(guessed.when.unwrap(), ".issue // .task");
     let rows = |payloads: &[Value]| -> Vec<&str> {
         guess(payloads).status.unwrap().rows.into_iter().map(|row| row.written).collect()
     };

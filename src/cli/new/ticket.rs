@@ -50,7 +50,8 @@ fn is_within_wrapper(node: &Node<'_>) -> bool {
     WRAPPERS.contains(&node.key)
 }
 
-fn score(node: &Node<'_>) -> i32 {
+/// How surely an object is a ticket, in points.
+pub(super) fn score(node: &Node<'_>) -> i32 {
     let mut points = 0;
     for (role, worth) in POINTS {
         let surest = own_fields(node).into_iter().map(|field| names::score(role, &field.words));

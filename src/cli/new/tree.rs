@@ -88,6 +88,7 @@ impl<'p> Node<'p> {
             node = match step {
                 Step::Key(key) => node.field(key)?,
                 Step::Items => node.items.as_deref()?,
+                Step::Ticket => return None,
             };
         }
         Some(node)

@@ -1,7 +1,8 @@
 //! A ticket within its payload, seen from where expressions look at it.
 
 use super::names::{self, Role};
-use super::path::Path;
+use super::path::{Path, Step};
+use super::places::{self, Trees};
 use super::ticket;
 use super::tree::Node;
 
@@ -16,18 +17,44 @@ pub(super) struct Found {
 
 /// A ticket within its payload, and the place from which expressions look at it.
 pub(super) struct View<'t, 'p> {
+    /// Where records of changes may stand.
     pub(super) root: &'t Node<'p>,
     pub(super) ticket: &'t Node<'p>,
     /// Where `.` is in expressions: the whole payload, or one element of `each`.
     pub(super) base: Path,
+    /// `[task] each`, where that isn't the whole payload.
+    pub(super) each: Option<String>,
+    around: Vec<&'t Node<'p>>,
 }
 
 impl<'t, 'p> View<'t, 'p> {
-    /// The view of these payloads. The first one decides where the ticket is.
-    pub(super) fn of(root: &'t Node<'p>, first: &Node<'_>) -> Self {
-        let ticket = root.at(&ticket::find(first).path).unwrap_or(root);
+    /// The view of these payloads.
+    pub(super) fn of(trees: &'t Trees<'p>) -> Self {
+        let Trees { root, tickets, places } = trees;
+        let mut around: Vec<&Node<'_>> = Vec::new();
+        for place in *places {
+            for length in 0..place.0.len() {
+                let path = Path(place.0[..length].to_vec());
+                let is_known = around.iter().any(|node| node.path == path);
+                // A place within another one's ticket has that around it in some payloads.
+                if !is_known && !places.contains(&path) {
+                    around.extend(root.at(&path));
+                }
+            }
+        }
+        if let Some(ticket) = tickets {
+            let each = Some(places::joined(places));
+            return Self { root: ticket, ticket, base: ticket.path.clone(), each, around };
+        }
+        let ticket = places.first().and_then(|place| root.at(place)).unwrap_or(root);
         let base = ticket.path.last_items().unwrap_or_default();
-        Self { root, ticket, base }
+        let each = if base.0.is_empty() { None } else { Some(base.jq()) };
+        Self { root, ticket, base, each, around }
+    }
+
+    /// Whether the ticket stands at several places.
+    pub(super) fn is_joined(&self) -> bool {
+        self.base.0.first() == Some(&Step::Ticket)
     }
 
     /// The expression for a place; `None` for one in another array.
@@ -41,11 +68,7 @@ impl<'t, 'p> View<'t, 'p> {
 
     /// The objects around the ticket, the whole payload first.
     pub(super) fn around(&self) -> Vec<&'t Node<'p>> {
-        let mut around = Vec::new();
-        for length in 0..self.ticket.path.0.len() {
-            around.extend(self.root.at(&Path(self.ticket.path.0[..length].to_vec())));
-        }
-        around
+        self.around.clone()
     }
 }
 

@@ -197,6 +197,11 @@ pub(super) fn is_bare_number(value: &str) -> bool {
     !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit())
 }
 
+/// Whether a value is one of a scale of priorities.
+pub(super) fn is_on_scale(value: &str) -> bool {
+    scale(&value.to_uppercase()).is_some()
+}
+
 /// Statuses that may come besides those that were seen, written as these are.
 pub(super) fn usual_statuses(seen: &[String]) -> Vec<Usual> {
     usual(seen, &USUAL_STATUSES, status)

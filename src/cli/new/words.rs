@@ -24,13 +24,14 @@ const KINDS: [&str; 19] = [
 ];
 
 /// Words before a name that say whose it is and not what it is.
-const QUALIFIERS: [&str; 10] = [
+const QUALIFIERS: [&str; 11] = [
     "system",
     "sys",
     "default",
     "current",
     "microsoft",
     "vsts",
+    "tcm",
     "common",
     "scheduling",
     "hs",

@@ -375,6 +375,8 @@ async fn the_six_foreign_systems_are_made_by_new_and_edits_of_a_sentence_each() 
     }
     let output = taskhook(&folder, &["check", "--strict"]).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.contains("/forgejo.toml has 4 places to decide: lines 20, 31, 38, "), "{said}");
 }
 
 #[test]
@@ -387,6 +389,79 @@ fn the_table_says_that_at_least_85_of_100_roles_are_right() {
     let right = count("right");
     assert_eq!(cells.len(), 26 * ROLES.len());
     assert!(right * 100 >= told * 85, "{right} of {told}");
+}
+
+#[tokio::test]
+async fn a_ticket_at_several_places_is_found_in_whatever_order_the_payloads_come() {
+    for order in [["created", "updated"], ["updated", "created"]] {
+        let folder = folder(&format!("places-{}", order[0]));
+        let payloads = order.map(|event| foreign(&format!("azure-{event}.http")));
+        let file = guess(&folder, "azure", &payloads).await;
+        assert!(file.contains("\neach = '.resource.revision // .resource'\n"), "{file}");
+        for payload in &payloads {
+            let given = given(&folder, "azure", payload).await;
+            let due = "2026-10-30T16:00:00.000Z";
+            assert_eq!(
+                [&given[0], &given[3], &given[5]],
+                ["1042", "Total of the cart is negative", due]
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn comments_are_left_out_and_zones_and_priorities_told() {
+    let folder = folder("comments");
+    let ticket = r#""Ticket": {"TicketID": "77", "Title": "Printer", "State": "pending reminder",
+        "StateType": "pending", "Priority": "3 normal", "Owner": "root@localhost",
+        "Responsible": "ada@acme.example", "Changed": "2026-10-05 09:12:44",
+        "SolutionTimeDestinationDate": "2026-10-06 15:00:00", "Article": {"Body": "It burns."}}"#;
+    let (changed, comment) = (folder.join("changed.json"), folder.join("comment.json"));
+    std::fs::write(&changed, format!("{{{ticket}}}")).unwrap();
+    std::fs::write(&comment, format!("{{{ticket}, \"comment\": {{\"body\": \"x\"}}}}")).unwrap();
+    let payloads = [changed, comment].map(|path| path.to_str().unwrap().to_owned());
+    let alone = guess(&folder, "alone", &payloads[..1]).await;
+    assert!(alone.contains(r#"write '.Ticket and (has("comment") | not)'."#), "{alone}");
+    let file = guess(&folder, "znuny", &payloads).await;
+    for line in [
+        r#"when = '.Ticket and (has("comment") | not)'"#,
+        "# DECIDE: the zone of times without an offset, such as 2026-10-05 09:12:44; for example \
+         \"Europe/Berlin\".",
+        "from = '.Ticket.StateType'",
+        "\"5 very high\" = \"HIGH\"",
+        "hs_task_body = { from = 'given(.Ticket.Article.Body) | cut(60000) | html', otherwise = \
+         \"\" }",
+    ] {
+        assert!(file.lines().any(|other| other == line), "{line}\n{file}");
+    }
+    assert!(!file.contains("localhost"), "{file}");
+    let given = given(&folder, "znuny", &payloads[0]).await;
+    assert_eq!(
+        [&given[0], &given[2], &given[4], &given[5], &given[6]],
+        ["77", "WAITING", "MEDIUM", "2026-10-06T15:00:00.000Z", "ada@acme.example"]
+    );
+}
+
+#[tokio::test]
+async fn the_new_file_is_run_on_its_payloads() {
+    let folder = folder("tried");
+    let ticket = r#"{"issue": {"id": 7, "title": "Printer", "status": "open"}}"#;
+    for (name, text) in [
+        ("whole.json", ticket.to_owned()),
+        ("lacking.json", ticket.replace("\"id\": 7, ", "")),
+        ("user.json", r#"{"user": {"id": 3}}"#.to_owned()),
+    ] {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (whole, lacking, user) = (path("whole.json"), path("lacking.json"), path("user.json"));
+    let from = ["--from", &whole, "--from", &lacking, "--from", &user];
+    let output = taskhook(&folder, &[&["new", "desk"][..], &from].concat()).await;
+    let said = text(&output.stdout);
+    let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start)).unwrap();
+    assert_eq!(line(&whole), ": maps 7");
+    assert_eq!(line(&lacking), ": fails: [task] id (line 26): it gives null");
+    assert_eq!(line(&user), ": filtered");
 }
 
 #[tokio::test]
