@@ -69,6 +69,15 @@ async function replace(page, area, text, by) {
   await select(area, text);
   if (by) await page.keyboard.insertText(by); else await page.keyboard.press("Delete");
 }
+/* Whether the caret's line stands wholly within what is seen of an editor. */
+const caretSeen = (area) => area.evaluate((node) => {
+  const top = 6 + (node.value.slice(0, node.selectionStart).split("\n").length - 1) * 18 - node.scrollTop;
+  return top >= 0 && top + 18 <= node.clientHeight;
+});
+const paste = (page, text) => page.evaluate((text) => navigator.clipboard.writeText(text), text).then(() => page.keyboard.press("Control+v"));
+const place = (area) => area.evaluate((node) => [node.scrollTop, node.selectionStart, node.selectionEnd]);
+const AZURE = JSON.stringify({ eventType: "workitem.updated", resource: { id: 33, title: "x", rev: 3, state: "Closed", priority: 2, updated: "2026-10-10T10:10:10Z", assignee: { email: "a@b.example" } } });
+const bodyOf = (sample) => JSON.parse(fs.readFileSync(path.join(repository, "events", sample), "utf8")).body;
 const selected = (area) => area.evaluate((node) => node.value.slice(node.selectionStart, node.selectionEnd));
 const closedBody = () => JSON.parse(fs.readFileSync(path.join(repository, "events/github/closed.json"), "utf8")).body;
 
@@ -108,6 +117,7 @@ story("a sample's story: four changes, and the jq path under the caret", async (
   await closed(page);
   await page.locator(".props > li.change").nth(3).waitFor();
   assert.equal(await page.locator(".props > li.change").count(), 4);
+  assert.ok(await page.locator("#path-box").isHidden(), "no path at the root");
   await select(payload(page), '"completed"', true);
   await page.locator("#path", { hasText: /^\.issue\.state_reason$/ }).waitFor();
 });
@@ -159,6 +169,211 @@ story("a value that can't be mapped harms one row alone, and undo is the browser
   assert.ok(await editor(page).inputValue() === desk.read("github"));
 });
 
+for (const width of [1280, 1000, 420]) story(`bars that come never hide the line somebody types in, at ${width} px`, async (page) => {
+  const visible = page.getByRole("button", { name: "Try the sample closed.json" }).locator("visible=true");
+  await visible.first().click();
+  await verdict(page, "Updates task 9001");
+  if (width === 420) await page.locator("#dock [data-view=file]").click();
+  const box = await editor(page).boundingBox();
+  await page.mouse.click(box.x + 60, box.y + box.height - 10);
+  await page.keyboard.press("End");
+  await page.keyboard.type(" x = = 3");
+  await page.locator("#problems button").first().waitFor();
+  await page.locator("#file-note", { hasText: "saved file" }).waitFor();
+  await page.waitForFunction((height) => document.querySelector("#file-editor textarea").clientHeight < height - 30, box.height);
+  assert.ok(await caretSeen(editor(page)));
+}, { width });
+
+story("a result stands at the end of its line, at 420 px too, and never over the caret", async (page) => {
+  await page.getByRole("button", { name: "Try the sample closed.json" }).locator("visible=true").click();
+  await verdict(page, "Updates task 9001");
+  for (const width of [420, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    if (width === 420) await page.locator("#dock [data-view=file]").click();
+    /* The file opens where it first gives something. */
+    const when = page.locator("#file-editor .answer > div", { hasText: "(has(" });
+    await when.locator("> span", { hasText: /gives\s*true/ }).waitFor();
+    const field = await page.locator("#file-editor .field").boundingBox(), result = await when.locator("> span").boundingBox();
+    assert.ok(result.y > field.y && result.y < field.y + 60, `near the top at ${width} px`);
+    assert.ok(result.x > field.x + 40 && result.x + result.width <= field.x + field.width);
+  }
+  await page.setViewportSize({ width: 420, height: 800 });
+  const id = page.locator("#file-editor .answer > div", { hasText: "full_name" });
+  const right = (node) => node.lastElementChild.getBoundingClientRect().right;
+  assert.ok(await id.evaluate(right) <= 420);
+  await select(editor(page), "(.issue.number // empty)", true);
+  await page.keyboard.press("End");
+  await page.locator("#file-editor .answer > div.here", { hasText: "full_name" }).waitFor({ state: "attached" });
+}, { width: 420 });
+
+story("each source's file is where one left it, after a reload too", async (page) => {
+  await closed(page);
+  await select(editor(page), "[properties]");
+  await editor(page).evaluate((node) => { node.scrollTop = 612; });
+  await page.waitForFunction(() => sessionStorage.getItem("place:github")?.startsWith("[612"));
+  const was = await place(editor(page));
+  await page.locator("#sources [data-name=gitlab]").click();
+  await page.waitForFunction(() => /gitlab/.test(document.querySelector("#file-editor textarea").value));
+  assert.notDeepEqual(await place(editor(page)), was);
+  await page.locator("#sources [data-name=github]").click();
+  await verdict(page, "Updates task 9001");
+  assert.deepEqual(await place(editor(page)), was);
+  await page.reload();
+  await verdict(page, "Updates task 9001");
+  assert.deepEqual(await place(editor(page)), was);
+});
+
+story("places to decide are marked and counted; F8 comes to them after the problems", async (page) => {
+  await page.locator("#story-body").focus();
+  await paste(page, AZURE);
+  await page.locator("#story-body").getByRole("button", { name: "New source from it" }).click();
+  await page.keyboard.type("azure boards");
+  await page.keyboard.press("Enter");
+  await page.locator("#make-wrong", { hasText: "No spaces: write azure-boards." }).waitFor();
+  assert.equal(await page.locator("#make-name").getAttribute("aria-invalid"), "true");
+  await page.locator("#make-name").fill("azure-boards");
+  await page.keyboard.press("Enter");
+  await page.locator("#sources [aria-current=true]", { hasText: "azure-boards" }).waitFor();
+  /* What was guessed stands beside the editor, with the values, until it is closed. */
+  await page.locator("#notes dd b", { hasText: "a@b.example" }).waitFor();
+  assert.ok((await editor(page).boundingBox()).height > 300);
+  const count = Number.parseInt(await page.locator("#decide").textContent(), 10);
+  assert.equal(count, (await editor(page).inputValue()).split("# DECIDE:").length - 1);
+  assert.equal(await page.locator("#file-editor .gutter em").count(), count);
+  const drift = () => { const [gutter, area] = ["#file-editor .gutter", "#file-editor textarea"].map((one) => document.querySelector(one)); return gutter.scrollHeight - area.value.split("\n").length * 18 - 30; };
+  assert.ok(Math.abs(await page.evaluate(drift)) <= 18, "a mark moves no line number");
+  await axe(page, "new file");
+  await page.locator("#notes").getByRole("button").click();
+  await page.locator("#notes").waitFor({ state: "hidden" });
+
+  const at = async () => { await page.keyboard.press("F8"); return (await selected(editor(page))).slice(0, 7); };
+  await page.locator("#story-body").focus();
+  assert.equal(await at(), "DECIDE:");
+  await editor(page).evaluate((node) => node.setSelectionRange(node.value.length, node.value.length));
+  await page.keyboard.insertText("\nx = = 3\n");
+  await page.locator("#problems button").first().waitFor();
+  await page.locator("#story-body").focus();
+  assert.notEqual(await at(), "DECIDE:");
+  const seen = new Set();
+  for (let i = 0; i < count; i++) {
+    assert.equal(await at(), "DECIDE:");
+    seen.add(await editor(page).evaluate((node) => node.selectionStart));
+  }
+  assert.equal(seen.size, count);
+  assert.notEqual(await at(), "DECIDE:");
+}, { program: () => start({ folder: copy() }), refusals: true });
+
+story("the dialog takes a payload where none is there, and says what is missing", async (page) => {
+  await page.locator("#new").click();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.locator("#make-wrong", { hasText: "It needs a payload." }).waitFor();
+  await page.waitForFunction(() => document.activeElement?.id === "make-paste");
+  await page.keyboard.insertText(AZURE);
+  await page.locator("#make-it").click();
+  await page.locator("#make-wrong", { hasText: "It needs a name." }).waitFor();
+  await page.keyboard.type("Boards");
+  await page.keyboard.press("Enter");
+  await page.locator("#make-wrong", { hasText: "Small letters only: write boards." }).waitFor();
+  await page.locator("#make-name").fill("boards");
+  await page.keyboard.press("Enter");
+  await page.locator("#sources [aria-current=true]", { hasText: "boards" }).waitFor();
+  await page.waitForFunction(() => document.querySelector("#payload-editor textarea").value.includes("workitem.updated"));
+});
+
+story("a payload of another source is shown there, or offered where something was edited", async (page) => {
+  const gitlab = bodyOf("gitlab/closed.json");
+  await page.locator("#story-body").focus();
+  await paste(page, gitlab);
+  await page.locator("#sources [aria-current=true]", { hasText: "gitlab" }).waitFor();
+  await saying(page, "This looks like gitlab's, so gitlab is shown.");
+  await page.locator("#payload-note").getByRole("button", { name: "Back to github" }).click();
+  await page.locator("#sources [aria-current=true]", { hasText: "github" }).waitFor();
+  await verdict(page, "Filtered");
+  await page.waitForFunction(() => document.querySelector("#payload-editor textarea").value.includes("object_kind"));
+
+  await replace(page, editor(page), "# GitHub issues", "# Mine");
+  await page.locator("#dirty", { hasText: "edited" }).waitFor();
+  await page.locator("#story-body").focus();
+  await paste(page, gitlab);
+  await page.locator("#payload-note", { hasText: "This looks like gitlab's." }).waitFor();
+  assert.match(await page.locator("#sources [aria-current=true]").textContent(), /github/);
+  await page.getByRole("button", { name: "Show it there" }).click();
+  await page.locator("#sources [aria-current=true]", { hasText: "gitlab" }).waitFor();
+  await page.waitForFunction(() => document.querySelector("#payload-editor textarea").value.includes("object_kind"));
+});
+
+story("the list of sources keeps its shape with a long name, and shows the others when asked", async (page) => {
+  const long = page.locator("#sources [data-name^=our]");
+  assert.ok((await long.boundingBox()).height < 60);
+  assert.match(await long.locator(".name").getAttribute("title"), /^our-/);
+  const ends = await page.locator("#sources .why:not(.long)").evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().right)));
+  assert.equal(new Set(ends).size, 1);
+  await page.setViewportSize({ width: 1280, height: 480 });
+  assert.match(await page.locator("#ready summary").textContent(), /^\d+ more to choose from$/);
+  await page.locator("#ready summary").click();
+  await page.waitForFunction(() => document.querySelector("#nav").scrollTop > 0);
+}, {
+  program: () => {
+    const folder = copy();
+    fs.copyFileSync(path.join(folder, "sources/github.toml"), path.join(folder, "sources/our-very-long-name-of-a-source.toml"));
+    fs.writeFileSync(path.join(folder, "sources/our-very-long-name-of-a-source.toml"), fs.readFileSync(path.join(folder, "sources/github.toml"), "utf8").replace('path = "/github"', 'path = "/ours"'));
+    return start({ folder });
+  },
+});
+
+story("what a stale delivery didn't write doesn't read as written; a refused one isn't sent again at once", async (page, desk) => {
+  await closed(page);
+  const again = async (name) => {
+    await page.locator("#subject button").first().click();
+    await sample(page, name);
+    await page.locator("#story-body .verdict").waitFor();
+    const rows = await page.locator("#panel-deliveries tbody tr").count();
+    await page.keyboard.press("Control+Enter");
+    await page.locator("#panel-deliveries tbody tr").nth(rows).waitFor();
+  };
+  await again("reopened.json");
+  await page.locator("#story-body", { hasText: /keeps/ }).waitFor();
+  await again("closed.json");
+  await verdict(page, "Stale");
+  await page.locator("#story-body h3", { hasText: "Would have been written" }).waitFor();
+  assert.equal(await page.locator(".props > li.change, .props > li.set").count(), 0);
+  assert.match(await page.locator(".props > li.would .state").first().textContent(), /not written/);
+  assert.doesNotMatch(await page.locator("#story-body").textContent(), /keeps/);
+  await axe(page, "stale");
+
+  await forged(desk);
+  await row(page, "refused").click();
+  await verdict(page, "Refused");
+  assert.equal(await page.locator("#story-body .btn.primary").count(), 0);
+  await page.getByRole("button", { name: "Send again, freshly signed" }).waitFor();
+}, { refusals: true });
+
+story("while a send waits its button says so, and nothing is sent twice", async (page) => {
+  await closed(page);
+  await page.locator("#tab-faults").click();
+  await page.locator(".fault", { hasText: "Slow" }).locator(".switch").click();
+  await page.locator("#fault-chip", { hasText: "Slow" }).waitFor();
+  await page.keyboard.press("Control+Enter");
+  await page.locator("#story-body .btn[aria-busy=true]", { hasText: "Sending…" }).waitFor();
+  await page.keyboard.press("Control+Enter");
+  await verdict(page, "Updated task 9001");
+  await page.locator("#story-body .btn[aria-busy=false]", { hasText: "Send again" }).waitFor();
+  assert.equal(await page.locator("#panel-deliveries tbody tr").count(), 1);
+});
+
+story("420 px: tasks are cards, and the strip says what the server counted", async (page) => {
+  await page.getByRole("button", { name: "Try the sample closed.json" }).locator("visible=true").click();
+  await verdict(page, "Updates task 9001");
+  const said = await page.locator("#story-body .verdict p").first().textContent();
+  await page.locator("#dock [data-view=activity]").click();
+  assert.equal(await page.locator("#strip .detail").textContent(), said);
+  await page.locator("#tab-tasks").click();
+  await page.locator("#panel-tasks tbody tr").first().waitFor();
+  const [wide, room, height] = await page.locator("#panel-tasks").evaluate((node) => [node.scrollWidth, node.clientWidth, node.querySelector("tbody tr").offsetHeight]);
+  assert.ok(wide <= room && height > 50 && height < 100, `${wide} in ${room}, ${height} high`);
+}, { width: 420 });
+
 story("Ctrl+S writes what stands in the editor", async (page, desk) => {
   await closed(page);
   await replace(page, editor(page), "# GitHub issues", "# Our GitHub issues");
@@ -205,7 +420,7 @@ story("a fault counts down on the server and then is gone", async (page) => {
   await fault.locator("input").blur();
   await fault.locator(".switch").click();
   await page.locator("#fault-chip", { hasText: "Too many requests" }).waitFor();
-  await fault.locator(".left", { hasText: "9 left" }).waitFor();
+  await fault.locator(".left", { hasText: "9 calls left" }).waitFor();
   await page.keyboard.press("Control+Enter");
   await row(page, "retry 1").filter({ hasText: "503" }).waitFor();
   const left = async () => { await page.locator("#tab-faults").click(); return Number.parseInt(await fault.locator(".left").textContent(), 10) || 0; };
@@ -320,9 +535,8 @@ story("a draft, its payload and the place survive a reload; a file changed on di
 });
 
 story("a payload is pasted, whole requests too, and keeps its headers when it is edited", async (page) => {
-  const paste = (text) => page.evaluate((text) => navigator.clipboard.writeText(text), text).then(() => page.keyboard.press("Control+v"));
   await page.locator("#story-body").focus();
-  await paste(closedBody());
+  await paste(page, closedBody());
   await page.locator("#sample option:checked", { hasText: "Pasted" }).waitFor({ state: "attached" });
   await page.waitForFunction(() => document.querySelector("#payload-editor textarea").value.includes('"action": "closed"'));
   await verdict(page, "Updates task 9001");
@@ -331,7 +545,7 @@ story("a payload is pasted, whole requests too, and keeps its headers when it is
 
   await payload(page).focus();
   await page.keyboard.press("Control+a");
-  await paste(`POST /github?team=web HTTP/1.1\r\nContent-Type: application/json\r\nX-GitHub-Event: issues\r\nX-GitHub-Delivery: 1f84041b-77dc-507a-85c2-955d9a9c22eb\r\nX-Hub-Signature-256: sha256=41e19bfcaedd45181f614ceab3881ba5654d29ec22e938d2560ab0cdbdc0f7cc\r\n\r\n${closedBody()}`);
+  await paste(page, `POST /github?team=web HTTP/1.1\r\nContent-Type: application/json\r\nX-GitHub-Event: issues\r\nX-GitHub-Delivery: 1f84041b-77dc-507a-85c2-955d9a9c22eb\r\nX-Hub-Signature-256: sha256=41e19bfcaedd45181f614ceab3881ba5654d29ec22e938d2560ab0cdbdc0f7cc\r\n\r\n${closedBody()}`);
   await page.getByRole("button", { name: "Headers" }).click();
   await page.locator("#headers", { hasText: /x-github-delivery.*1f84041b/i }).waitFor();
   assert.match(await page.locator("#headers").textContent(), /hidden: .*Query.*team.*web/s);
