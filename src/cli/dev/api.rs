@@ -175,7 +175,8 @@ fn create(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
     } else {
         let payload = payload.unwrap_or_default();
         let kept = found(desk.payloads().get(&payload))?.clone();
-        let (text, report) = new::from_delivery(&name, &kept.delivery)?;
+        let folder = desk.files().folder().to_owned();
+        let (text, report) = new::from_delivery(&folder, &name, &kept.delivery)?;
         let notes = report.lines().map(str::to_owned).collect();
         (text, notes)
     };

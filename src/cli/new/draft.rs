@@ -166,13 +166,13 @@ fn task(page: &mut Page, frame: &Frame<'_>, guess: &Guess) {
     let (id_property, updated_at) = property_names(frame.name, &guess.kind);
     page.line("\n[task]");
     if let Some(each) = &guess.each {
-        page.comment(if guess.is_joined {
+        page.comment(if each.is_joined {
             "The ticket stands at several places: the first of them that an event has. Below, `.` \
              is the ticket, and $event the whole body."
         } else {
             "One update for each output: below, `.` is that, and $event the whole body."
         });
-        page.line(&format!("each = {}", expression(each)));
+        page.line(&format!("each = {}", expression(&each.expression)));
     }
     if let Some(id) = &guess.id {
         page.seen(id.seen.as_deref());

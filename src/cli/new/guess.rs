@@ -18,9 +18,7 @@ use super::view::{Found, View, given, own, ranked};
 /// Everything that was guessed. A role that nothing suits is `None`.
 pub(super) struct Guess {
     /// `[task] each`, where the tickets stand in an array, or at several places.
-    pub(super) each: Option<String>,
-    /// Whether the ticket stands at several places.
-    pub(super) is_joined: bool,
+    pub(super) each: Option<Each>,
     /// `[event] when`
     pub(super) when: Option<String>,
     /// The same without comments, where none was seen and they may come.
@@ -45,6 +43,13 @@ pub(super) struct Guess {
     pub(super) has_no_empty_field: bool,
     /// The path of the ticket.
     pub(super) ticket: String,
+}
+
+/// Where the tickets are, if not in the whole payload.
+pub(super) struct Each {
+    pub(super) expression: String,
+    /// Whether the ticket stands at several places.
+    pub(super) is_joined: bool,
 }
 
 /// Guesses what the fields of these payloads mean, in each way that may be right: the likeliest
@@ -89,8 +94,7 @@ fn guess_at(payloads: &[Value], places: &[Path]) -> Guess {
     let has_comments = kind::has_comments(&view);
     let when = when.map(|w| if has_comments { kind::without_comments(&w) } else { w });
     Guess {
-        each,
-        is_joined: view.is_joined(),
+        each: each.map(|expression| Each { expression, is_joined: view.is_joined() }),
         when,
         without_comments: without_comments.filter(|_| !has_comments),
         id,

@@ -86,8 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.print && file.exists() {
         return Err(is_there(&file));
     }
-    let (text, report) = make(arguments)?;
-    let text = name_schema(&folder, &text);
+    let (text, report) = make(&folder, arguments)?;
     check(&folder, &file, name, &text)?;
     if arguments.print {
         return shared::print(&text);
@@ -98,7 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// The text of the file, and what a person has to know of it.
-fn make(arguments: &Arguments) -> Result<(String, String)> {
+fn make(folder: &Path, arguments: &Arguments) -> Result<(String, String)> {
     let name = &arguments.name;
     if arguments.from.is_empty() {
         let (shipped, text) = shipped::named(name).with_context(|| {
@@ -107,7 +106,8 @@ fn make(arguments: &Arguments) -> Result<(String, String)> {
                 shipped::names().join(", ")
             )
         })?;
-        return Ok((text, format!("This is the shipped file for {}.\n", shipped.sender)));
+        let report = format!("This is the shipped file for {}.\n", shipped.sender);
+        return Ok((name_schema(folder, &text), report));
     }
     let mut samples = Vec::new();
     for payload in payload::read_all(&arguments.from)? {
@@ -116,25 +116,31 @@ fn make(arguments: &Arguments) -> Result<(String, String)> {
     let first = samples.first().context("The payload is empty.")?;
     let shipped = if arguments.guess { None } else { shipped::recognise(first) };
     let shipped = shipped.and_then(|shipped| Some((shipped, shipped.text(name)?)));
-    Ok(file_of(shipped, name, &samples))
+    Ok(file_of(folder, shipped, name, &samples))
 }
 
 /// The text of a source file for a delivery, and what a person has to know of it.
-pub(super) fn from_delivery(name: &str, delivery: &Delivery) -> Result<(String, String)> {
+pub(super) fn from_delivery(
+    folder: &Path,
+    name: &str,
+    delivery: &Delivery,
+) -> Result<(String, String)> {
     check_name(name)?;
     let sample = read(delivery, "The payload")?;
     let shipped = shipped::recognise(&sample);
     let shipped = shipped.and_then(|shipped| Some((shipped, shipped.text(name)?)));
-    Ok(file_of(shipped, name, &[sample]))
+    Ok(file_of(folder, shipped, name, &[sample]))
 }
 
 /// The shipped file, else one of guesses, and what is said of it.
 fn file_of(
+    folder: &Path,
     shipped: Option<(&'static Shipped, String)>,
     name: &str,
     samples: &[Sample],
 ) -> (String, String) {
-    let Some((shipped, text)) = shipped else { return guess_file(name, samples) };
+    let Some((shipped, text)) = shipped else { return guess_file(folder, name, samples) };
+    let text = name_schema(folder, &text);
     let ends = tried::run(name, &text, samples);
     let report = format!("{}\n{}", report_of(shipped, name), tried::tell(samples, &ends));
     (text, report)
@@ -200,7 +206,7 @@ fn read(delivery: &Delivery, name: &str) -> Result<Sample> {
 
 /// A file of guesses, and what is said of it. Of guesses that fail on payloads of their own, those
 /// that do on the fewest are written.
-fn guess_file(name: &str, samples: &[Sample]) -> (String, String) {
+fn guess_file(folder: &Path, name: &str, samples: &[Sample]) -> (String, String) {
     let bodies: Vec<_> = samples.iter().map(|sample| sample.body.clone()).collect();
     let headers = samples.first().map(|sample| sample.delivery.headers.clone()).unwrap_or_default();
     let verification = verification::guess(&headers);
@@ -208,7 +214,7 @@ fn guess_file(name: &str, samples: &[Sample]) -> (String, String) {
     let frame = Frame { name, is_form, verification: &verification };
     let mut best: Option<(usize, String, String)> = None;
     for guess in guess::guesses(&bodies) {
-        let text = draft::write(&frame, &guess);
+        let text = name_schema(folder, &draft::write(&frame, &guess));
         let ends = tried::run(name, &text, samples);
         let failures = tried::failures(&ends);
         if best.as_ref().is_none_or(|(fewest, ..)| failures < *fewest) {

@@ -31,9 +31,10 @@ pub(super) fn guesses(
         ("link", &guess.link),
         ("due date", &guess.due),
     ];
-    row("events", guess.when.as_deref().or(guess.each.as_deref()), None);
-    if guess.when.is_some() && guess.each.is_some() {
-        row("ticket", guess.each.as_deref(), None);
+    let each = guess.each.as_ref().map(|each| each.expression.as_str());
+    row("events", guess.when.as_deref().or(each), None);
+    if guess.when.is_some() && each.is_some() {
+        row("ticket", each, None);
     }
     for (role, found) in found {
         let found = found.as_ref();

@@ -176,7 +176,7 @@ fn the_kinds_and_the_places_of_all_payloads_count() {
     assert_eq!(when(&[of("issue", "new"), of("assigned", "open")]), ".issue");
     let other = json!({"task": {"id": 2, "status": "open", "title": "x", "due": null}});
     let guessed = guess(&[of("issue", "new"), other]);
-    assert_eq!(guessed.each.unwrap(), ".issue // .task");
+    assert_eq!(guessed.each.unwrap().expression, ".issue // .task");
     assert_eq!(guessed.id.unwrap().expression, ".id");
     assert_eq!(guessed.when.unwrap(), ".issue // .task");
     let rows = |payloads: &[Value]| -> Vec<&str> {

@@ -376,7 +376,7 @@ async fn the_six_foreign_systems_are_made_by_new_and_edits_of_a_sentence_each() 
     let output = taskhook(&folder, &["check", "--strict"]).await;
     assert!(output.status.success(), "{}", text(&output.stderr));
     let said = text(&output.stdout);
-    assert!(said.contains("/forgejo.toml has 4 places to decide: lines 20, 31, 38, "), "{said}");
+    assert!(said.contains("/forgejo.toml has 4 places to decide: lines 20, 31, 39, 69"), "{said}");
 }
 
 #[test]
@@ -460,7 +460,10 @@ async fn the_new_file_is_run_on_its_payloads() {
     let said = text(&output.stdout);
     let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start)).unwrap();
     assert_eq!(line(&whole), ": maps 7");
-    assert_eq!(line(&lacking), ": fails: [task] id (line 26): it gives null");
+    assert_eq!(
+        line(&lacking),
+        ": fails: [task] id (line 28): it gives null, but a task's id is text or a number"
+    );
     assert_eq!(line(&user), ": filtered");
 }
 
