@@ -176,8 +176,8 @@ for (const width of [1280, 1000, 420]) story(`bars that come never hide the line
   if (width === 420) await page.locator("#dock [data-view=file]").click();
   const box = await editor(page).boundingBox();
   await page.mouse.click(box.x + 60, box.y + box.height - 10);
-  await page.keyboard.press("End");
-  await page.keyboard.type(" x = = 3");
+  await page.keyboard.press("Home");
+  await page.keyboard.type("= = ");
   await page.locator("#problems button").first().waitFor();
   await page.locator("#file-note", { hasText: "saved file" }).waitFor();
   await page.waitForFunction((height) => document.querySelector("#file-editor textarea").clientHeight < height - 30, box.height);
