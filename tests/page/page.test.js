@@ -111,6 +111,12 @@ story("the first run shows three steps, and one primary button", async (page) =>
   assert.equal(await primary.count(), 1);
   assert.equal(await primary.textContent(), "Try the sample closed.json");
   assert.match(await page.locator("#panel-deliveries").textContent(), /Nothing has arrived yet.*\/github/);
+  /* Empty, the drawer is low; the keys of its edge begin at what is seen. */
+  const drawer = () => page.locator("#activity").evaluate((node) => node.offsetHeight);
+  const low = await drawer();
+  assert.ok(low < 130);
+  await page.locator("#drawer-split").press("ArrowUp");
+  assert.equal(await drawer(), low + 18);
 });
 
 story("a sample's story: four changes, and the jq path under the caret", async (page) => {
