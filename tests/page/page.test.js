@@ -111,6 +111,12 @@ story("the first run shows three steps, and one primary button", async (page) =>
   assert.equal(await primary.count(), 1);
   assert.equal(await primary.textContent(), "Try the sample closed.json");
   assert.match(await page.locator("#panel-deliveries").textContent(), /Nothing has arrived yet.*\/github/);
+  /* Empty, the drawer is low; the keys of its edge begin at what is seen. */
+  const drawer = () => page.locator("#activity").evaluate((node) => node.offsetHeight);
+  const low = await drawer();
+  assert.ok(low < 130);
+  await page.locator("#drawer-split").press("ArrowUp");
+  assert.equal(await drawer(), low + 18);
 });
 
 story("a sample's story: four changes, and the jq path under the caret", async (page) => {
@@ -176,8 +182,8 @@ for (const width of [1280, 1000, 420]) story(`bars that come never hide the line
   if (width === 420) await page.locator("#dock [data-view=file]").click();
   const box = await editor(page).boundingBox();
   await page.mouse.click(box.x + 60, box.y + box.height - 10);
-  await page.keyboard.press("End");
-  await page.keyboard.type(" x = = 3");
+  await page.keyboard.press("Home");
+  await page.keyboard.type("= = ");
   await page.locator("#problems button").first().waitFor();
   await page.locator("#file-note", { hasText: "saved file" }).waitFor();
   await page.waitForFunction((height) => document.querySelector("#file-editor textarea").clientHeight < height - 30, box.height);
