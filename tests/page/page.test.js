@@ -418,6 +418,14 @@ story("Ctrl+Enter sends: the row first, then calls with both bodies and the chan
   await page.locator("#subject button[aria-pressed=true]", { hasText: "What you edit" }).waitFor();
 });
 
+story("a task that an update doesn't find is put into the stand-in", async (page) => {
+  await sample(page, "unknown-task.json");
+  await verdict(page, "Fails: nothing is written");
+  await page.getByRole("button", { name: "Put such a task into the stand-in" }).click();
+  await verdict(page, "Updates task");
+  assert.equal(await page.getByRole("button", { name: "Put such a task into the stand-in" }).count(), 0);
+});
+
 story("a fault counts down on the server and then is gone", async (page) => {
   await closed(page);
   await page.locator("#tab-faults").click();
