@@ -672,9 +672,9 @@ hs_task_subject = 'if .loop then last(range(1e18)) else .subject end'
 "#;
 
 impl Desk {
-    async fn open(test: &str, text: &str) -> Self {
+    async fn open(test: &str, source: &str) -> Self {
         let desk = Self::start(test, &[]).await;
-        std::fs::write(desk.folder.join("sources/open.toml"), text).unwrap();
+        std::fs::write(desk.folder.join("sources/open.toml"), source).unwrap();
         desk.until_state("open", "ready").await;
         desk
     }

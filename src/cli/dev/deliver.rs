@@ -95,7 +95,7 @@ pub(super) async fn deliver(desk: &Desk, delivery: Delivery, origin: Origin) -> 
     let (status, headers, body) = if is_endless {
         (504, Vec::new(), "An expression does not end; the story says which.\n".to_owned())
     } else {
-        let function = serving.function(&desk.files(), &desk.portal, id)?;
+        let function = serving.function(desk.files().folder(), &desk.portal, id)?;
         run(&function, &delivery, id).await?
     };
     let took = started.elapsed();
@@ -275,11 +275,8 @@ pub(super) fn own_signature(desk: &Desk, source: &Source, payload: &Kept) -> Opt
     let secrets = desk.secrets_of(source).ok()?;
     payload.delivery.headers.get(proof.scheme.header())?;
     let delivery = payload.to(&source.path);
-    let why = match proof.scheme.verify(&delivery, &secrets, ANY_AGE) {
-        Ok(_) => {
-            return Some(Fact::new("It came", FactState::Ok, "rightly signed", Vec::new()));
-        }
-        Err(why) => why,
+    let Err(why) = proof.scheme.verify(&delivery, &secrets, ANY_AGE) else {
+        return Some(Fact::new("It came", FactState::Ok, "rightly signed", Vec::new()));
     };
     let mut notes = vec![Note::new(why.to_string())];
     for cure in cures(&delivery, &secrets, source) {

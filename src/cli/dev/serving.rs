@@ -1,5 +1,6 @@
 //! What serves now: the sources, with the secrets of their senders.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -28,9 +29,9 @@ impl Serving {
         Self { sources: Arc::new(Sources::read(&files)), files, secrets }
     }
 
-    /// The function for one delivery, whose calls to the stand-in are told apart by its id.
-    pub(super) fn function(&self, shelf: &Shelf, portal: &Portal, id: u64) -> Result<Function> {
-        let schema = files::schema(shelf.folder()).map_err(anyhow::Error::msg)?;
+    /// The function for one delivery, with the schema in this folder, whose calls to the stand-in are told apart by its id.
+    pub(super) fn function(&self, folder: &Path, portal: &Portal, id: u64) -> Result<Function> {
+        let schema = files::schema(folder).map_err(anyhow::Error::msg)?;
         let (sources, secrets) = (Arc::clone(&self.sources), Arc::clone(&self.secrets));
         Ok(Function::direct(sources, secrets, portal.client(id), schema, portal.is_online()))
     }
