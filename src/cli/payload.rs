@@ -113,7 +113,8 @@ pub(super) fn read_all(files: &[PathBuf]) -> Result<Vec<Payload>> {
         let name = file.display().to_string();
         let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
         let ending = file.extension().and_then(OsStr::to_str).unwrap_or_default();
-        if !["jsonl", "ndjson"].contains(&ending.to_ascii_lowercase().as_str()) {
+        let is_lines = ["jsonl", "ndjson"].contains(&ending.to_ascii_lowercase().as_str());
+        if !is_lines && !(file == Path::new("-") && are_lines(&bytes)) {
             payloads.push(Payload { name, bytes });
             continue;
         }
@@ -125,6 +126,22 @@ pub(super) fn read_all(files: &[PathBuf]) -> Result<Vec<Payload>> {
         }
     }
     Ok(payloads)
+}
+
+/// Whether each line is JSON of its own, and there are several.
+fn are_lines(bytes: &[u8]) -> bool {
+    let lines: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
+    let mut count = 0;
+    for line in lines {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        count += 1;
+        if !line.trim_ascii().starts_with(b"{") || serde_json::from_slice::<Value>(line).is_err() {
+            return false;
+        }
+    }
+    count > 1
 }
 
 /// Reads a payload file (`-` is standard input) as a delivery to a source, with additional headers

@@ -426,6 +426,26 @@ async fn the_page_is_for_this_machine_and_a_tunnel_reaches_the_webhooks_alone() 
 }
 
 #[tokio::test]
+async fn a_port_for_webhooks_takes_nothing_else() {
+    let mut desk = Desk::start("door", &["--webhooks-port", "0"]).await;
+    let line = desk.until_line("webhooks alone: ").await;
+    let door = line.split("alone: ").nth(1).unwrap().to_owned();
+    let at = |method: Method, path: &str| {
+        ask(desk.http.request(method, format!("{door}{path}")).header("desk-key", &desk.key))
+    };
+    assert_eq!(at(Method::POST, "/github").await.0, 401, "the webhook's own answer");
+    assert_eq!(at(Method::GET, "/health").await.0, 200);
+    for path in ["/", "/_desk/state", "/_desk/sources/github"] {
+        let (status, answer) = at(Method::GET, path).await;
+        assert_eq!(
+            (status, answer["error"].as_str()),
+            (403, Some("This port takes webhooks alone.")),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn no_answer_holds_a_secret_or_a_signature() {
     let desk = Desk::start("hidden", &[]).await;
     let secrets = std::fs::read_to_string(root().join("events/secrets.json")).unwrap();
@@ -766,7 +786,7 @@ async fn a_secret_is_hidden_by_its_value_wherever_it_stands_and_saved_nowhere() 
         "scheme = \"none\"",
         "scheme = \"token\"\nheader = \"X-Desk-Door\"\nsecret = \"taskhook/door\"",
     );
-    let mut first = Desk::start("door", &[]).await;
+    let mut first = Desk::start("hidden-door", &[]).await;
     first.press("q").await;
     std::fs::write(first.folder.join("sources/open.toml"), &token).unwrap();
     let real = first.folder.join("real.json");

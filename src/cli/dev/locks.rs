@@ -29,6 +29,9 @@ pub(super) enum Locked {
     /// Another site sent it.
     #[error("The desk takes requests of its own page alone.")]
     Origin,
+    /// It came to the port of the webhooks.
+    #[error("This port takes webhooks alone.")]
+    Webhooks,
     /// It doesn't have the key of the page.
     #[error("The page's key is missing or wrong; load the page again.")]
     Key,

@@ -52,6 +52,7 @@ use desk::{Desk, Parts};
 use portal::Portal;
 use save::Saver;
 use secret_files::SecretFiles;
+use server::Door;
 
 /// The port unless another is asked for.
 const PORT: u16 = 8787;
@@ -69,6 +70,9 @@ pub(super) struct Arguments {
     /// Port to listen on; 0 takes any free one
     #[arg(long, default_value_t = PORT)]
     port: u16,
+    /// One more port, which takes webhooks and nothing else: for a forwarded port, or a tunnel
+    #[arg(long, value_name = "PORT")]
+    webhooks_port: Option<u16>,
     /// Keep each delivery that is rightly signed as a sample in this folder, with the expected
     /// result, signed anew with the secret of the samples
     #[arg(long, value_name = "FOLDER")]
@@ -94,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 async fn serve(arguments: &Arguments) -> Result<()> {
-    let Arguments { port, save, secrets, portal, online, events } = arguments;
+    let Arguments { port, webhooks_port, save, secrets, portal, online, events } = arguments;
     let stopped = stop_signal().map_err(|error| anyhow!("Signals can't be received: {error}."))?;
     let portal = if *online {
         Portal::online()?
@@ -103,12 +107,11 @@ async fn serve(arguments: &Arguments) -> Result<()> {
         Portal::stand_in(portal.as_ref().or(of_samples.as_ref()).map(PathBuf::as_path)).await?
     };
     let known = SecretFiles::read(events.clone(), secrets.clone())?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).await.map_err(|error| {
-        anyhow!(
-            "Port {port} can't be listened on: {error}; choose another with --port, or any free \
-             one with --port 0."
-        )
-    })?;
+    let listener = listen("--port", *port).await?;
+    let for_webhooks = match webhooks_port {
+        Some(port) => Some(listen("--webhooks-port", *port).await?),
+        None => None,
+    };
     let port = listener.local_addr()?.port();
     let address = format!("http://127.0.0.1:{port}");
     let parts = Parts {
@@ -125,7 +128,11 @@ async fn serve(arguments: &Arguments) -> Result<()> {
     greet(&desk);
     tell::noticed(&noticed, true);
     let watching = watch(Arc::clone(&desk));
-    let serving = server::serve(listener, Arc::clone(&desk), port);
+    if let Some(listener) = for_webhooks {
+        tell::say(&format!("  webhooks alone: http://{}", listener.local_addr()?));
+        tokio::spawn(server::serve(listener, Arc::clone(&desk), Door::Webhooks));
+    }
+    let serving = server::serve(listener, Arc::clone(&desk), Door::Desk(port));
     tokio::select! {
         () = serving => {}
         () = watching => {}
@@ -134,6 +141,16 @@ async fn serve(arguments: &Arguments) -> Result<()> {
     }
     // Deliveries that are under way end with it: to wait for one that doesn't end would be for ever.
     std::process::exit(0)
+}
+
+/// Listens on a port of this machine, which an option says.
+async fn listen(option: &str, port: u16) -> Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+        anyhow!(
+            "Port {port} can't be listened on: {error}; choose another with {option}, or any free \
+             one with {option} 0."
+        )
+    })
 }
 
 /// Says what there is.

@@ -39,34 +39,44 @@ const PATIENCE: Duration = Duration::from_secs(15);
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 type Response = hyper::Response<Body>;
 
+/// What a port is for.
+#[derive(Clone, Copy)]
+pub(super) enum Door {
+    /// The page, its data, and webhooks: on this port.
+    Desk(u16),
+    /// Webhooks alone.
+    Webhooks,
+}
+
 /// Serves until the process ends.
-pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>, port: u16) {
+pub(super) async fn serve(listener: TcpListener, desk: Arc<Desk>, door: Door) {
     loop {
         if let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(connection(stream, Arc::clone(&desk), port));
+            tokio::spawn(connection(stream, Arc::clone(&desk), door));
         }
     }
 }
 
-async fn connection(stream: TcpStream, desk: Arc<Desk>, port: u16) {
+async fn connection(stream: TcpStream, desk: Arc<Desk>, door: Door) {
     // A connection that breaks is the client's business.
     _ = stream.set_nodelay(true);
     let service = service_fn(move |request| {
         let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(respond(&desk, port, request).await) }
+        async move { Ok::<_, Infallible>(respond(&desk, door, request).await) }
     });
     _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn respond(desk: &Arc<Desk>, port: u16, request: hyper::Request<Incoming>) -> Response {
+async fn respond(desk: &Arc<Desk>, door: Door, request: hyper::Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let is_page = path == "/" && matches!(head.method, Method::GET | Method::HEAD);
     let is_data = path.starts_with("/_desk/");
-    let lock = match () {
-        () if is_page => locks::check_page(&head.headers, port),
-        () if is_data => locks::check_data(&head.headers, port, &desk.key),
-        () => Ok(()),
+    let lock = match door {
+        Door::Desk(port) if is_page => locks::check_page(&head.headers, port),
+        Door::Desk(port) if is_data => locks::check_data(&head.headers, port, &desk.key),
+        Door::Webhooks if is_page || is_data => Err(locks::Locked::Webhooks),
+        Door::Desk(_) | Door::Webhooks => Ok(()),
     };
     if let Err(locked) = lock {
         let status = match locked {

@@ -187,6 +187,24 @@ async fn a_raw_request_is_read_as_the_event_that_lambda_makes_of_it() {
 }
 
 #[tokio::test]
+async fn lines_of_json_are_several_payloads_on_standard_input_too() {
+    let (sources, _) = files("explain-lines", SOURCE, &Value::Null);
+    let mut child = tokio::process::Command::new(env!("CARGO_BIN_EXE_taskhook"))
+        .args(["explain", "shop", "-"])
+        .env("TASKHOOK_SOURCES", &sources)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let lines = b"{\"id\": \"7\"}\n{\"id\": \"8\"}\n\n";
+    tokio::io::AsyncWriteExt::write_all(&mut input, lines).await.unwrap();
+    drop(input);
+    let output = child.wait_with_output().await.unwrap();
+    assert!(text(&output.stdout).ends_with("2 payloads: 2 map, 0 filtered, 0 failed\n"));
+}
+
+#[tokio::test]
 async fn a_form_is_told_with_the_key_that_takes_it() {
     let (sources, payload) = files("explain-form", SOURCE, &Value::Null);
     std::fs::write(&payload, "id=7&subject=one").unwrap();
