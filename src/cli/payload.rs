@@ -113,8 +113,11 @@ pub(super) fn read_all(files: &[PathBuf]) -> Result<Vec<Payload>> {
         let name = file.display().to_string();
         let bytes = read(file).map_err(|error| anyhow!("{name} can't be read: {error}."))?;
         let ending = file.extension().and_then(OsStr::to_str).unwrap_or_default();
-        let is_lines = ["jsonl", "ndjson"].contains(&ending.to_ascii_lowercase().as_str());
-        if !is_lines && !(file == Path::new("-") && are_lines(&bytes)) {
+        let is_lines = match ending.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" => true,
+            _ => file == Path::new("-") && are_lines(&bytes),
+        };
+        if !is_lines {
             payloads.push(Payload { name, bytes });
             continue;
         }
