@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::deliver::{Origin, deliver, own_signature, signed, tell};
+use super::deliver::{Origin, deliver, signed, tell};
 use super::desk::Desk;
 use super::draft::{Draft, PATIENCE, Tried};
 use super::payloads::Kept;
-use super::{faults, place};
+use super::{faults, place, signature};
 use crate::cli::event::event;
 use crate::cli::story::{Fact, FactState, Note, Story, Tone, Verdict};
 use crate::cli::{new, payload};
@@ -249,7 +249,7 @@ async fn explain(desk: &Desk, asked: &Asked) -> Result<Value, Failed> {
             let source = payload::source(&sources, &name)?;
             let mut story = tell(desk, source, &explained).await;
             let kept = found(desk.payloads().get(&payload))?.clone();
-            if let Some(own) = own_signature(desk, source, &kept) {
+            if let Some(own) = signature::own(desk, source, &kept) {
                 story.facts.insert(0, own);
             }
             story.facts.insert(0, sign_fact(desk, source));

@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use super::desk::{Delivered, Desk};
 use super::draft::{Draft, Tried};
+use super::listed::{SHOWN, tally, what};
 use super::payloads::Kept;
 use super::serving::Serving;
-use crate::cli::cases::ANY_AGE;
+use super::signature;
 use crate::cli::event::event;
 use crate::cli::portal;
 use crate::cli::story::{
     self, Explained, Fact, FactState, Fitted, Note, Story, TaskState, Tone, Verdict,
 };
-use crate::cli::verify::cures;
 use crate::delivery::Delivery;
 use crate::lambda::webhook;
 use crate::outcome::Kind;
@@ -26,31 +26,12 @@ use crate::source::{Found, Source};
 use crate::text::shorten;
 use crate::time::Time;
 
-/// How much of a sender's words the list of deliveries shows, in characters.
-const SHOWN: usize = 60;
-
 /// The most tasks of a story that is kept, and the longest body of a request in it, in characters.
 const TASKS: usize = 100;
 const BODY: usize = 64 * 1024;
 
 /// How long the expressions of a saved file may take: as long as the function may.
 const AS_LONG_AS_THE_FUNCTION: Duration = Duration::from_secs(8);
-
-/// The most words that say it.
-const WORDS: usize = 2;
-
-/// Fields of bodies that say what kind of event it is.
-const KINDS: [&str; 9] = [
-    "action",
-    "webhookEvent",
-    "event_type",
-    "eventType",
-    "event_name",
-    "object_kind",
-    "event",
-    "type",
-    "kind",
-];
 
 /// An answer of the function.
 pub(super) struct Answered {
@@ -174,7 +155,7 @@ fn shorten_story(story: &Story) -> Value {
 
 /// Reads a delivery as the function is going to.
 async fn foresee(desk: &Desk, serving: &Serving, source: &Source, delivery: &Delivery) -> Foreseen {
-    let (signature, fact) = check(desk, source, delivery);
+    let (signature, fact) = signature::check(desk, source, delivery);
     let is_believed = matches!(signature, "right" | "none");
     let draft = serving.file(&source.name).filter(|_| is_believed).map(|file| Draft {
         name: source.name.clone(),
@@ -233,56 +214,6 @@ pub(super) async fn tell(desk: &Desk, source: &Source, explained: &Explained) ->
         }
     }
     story
-}
-
-/// The signature of a delivery: a word for the list, and a fact for the story.
-fn check(desk: &Desk, source: &Source, delivery: &Delivery) -> (&'static str, Fact) {
-    let fact = |state, value: &str, notes: Vec<String>| {
-        Fact::new("Signature", state, value, notes.into_iter().map(Note::new).collect())
-    };
-    let Some(proof) = &source.verify.proof else {
-        let note = "whoever knows the address is believed".to_owned();
-        return ("none", fact(FactState::Calm, "none", vec![note]));
-    };
-    let secrets = match desk.secrets_of(source) {
-        Ok(secrets) => secrets,
-        Err(why) => {
-            return ("no secret", fact(FactState::Bad, "no secret", vec![why.to_string()]));
-        }
-    };
-    let by = format!("{}, by the secret {}", proof.scheme.header(), proof.secret);
-    match source.verify.verify(delivery, &secrets, source.verify.tolerance) {
-        Ok(_) => ("right", fact(FactState::Ok, "right", vec![by])),
-        Err(why) => {
-            let why = why.to_string();
-            let is_named = why.contains(proof.scheme.header());
-            let mut notes = vec![if is_named {
-                format!("{why}; the secret is {}", proof.secret)
-            } else {
-                format!("{why} ({by})")
-            }];
-            for cure in cures(delivery, &secrets, source) {
-                notes.push(format!("it would be right {cure}"));
-            }
-            ("wrong", fact(FactState::Bad, "wrong", notes))
-        }
-    }
-}
-
-/// The signature that a payload came with, if it has one. How old it is makes no difference here.
-pub(super) fn own_signature(desk: &Desk, source: &Source, payload: &Kept) -> Option<Fact> {
-    let proof = source.verify.proof.as_ref()?;
-    let secrets = desk.secrets_of(source).ok()?;
-    payload.delivery.headers.get(proof.scheme.header())?;
-    let delivery = payload.to(&source.path);
-    let Err(why) = proof.scheme.verify(&delivery, &secrets, ANY_AGE) else {
-        return Some(Fact::new("It came", FactState::Ok, "rightly signed", Vec::new()));
-    };
-    let mut notes = vec![Note::new(why.to_string())];
-    for cure in cures(&delivery, &secrets, source) {
-        notes.push(Note::new(format!("it would be right {cure}")));
-    }
-    Some(Fact::new("It came", FactState::Bad, "wrongly signed", notes))
 }
 
 /// Puts what the function said into a story that was foreseen.
@@ -351,63 +282,6 @@ fn sentence(words: &str) -> String {
         Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
         None => String::new(),
     }
-}
-
-/// The outcome of all updates in a word, their number, and the task in short.
-fn tally(summary: &Value, status: u16) -> (&'static str, u64, String) {
-    let count = |kind: Kind| summary[kind.as_str()].as_u64().unwrap_or_default();
-    let mut kinds = Kind::ALL.to_vec();
-    kinds.retain(|kind| count(*kind) > 0);
-    let task = &summary["tasks"][0];
-    let id = task["id"].as_str().unwrap_or("?");
-    match kinds[..] {
-        [] if status < 300 => ("answered", 0, String::new()),
-        [] => ("refused", 0, String::new()),
-        [kind] => {
-            let short = match (task["recordId"].as_str(), task["reason"].as_str()) {
-                _ if task.is_null() => String::new(),
-                (Some(record), _) => format!("{id} → {record}"),
-                (None, Some("observed")) => format!("{id}: would be written"),
-                (None, Some(reason)) => format!("{id}: {reason}"),
-                (None, None) => id.to_owned(),
-            };
-            let rest = count(kind).saturating_sub(1);
-            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-            (kind.as_str(), count(kind), format!("{short}{more}"))
-        }
-        _ => {
-            let parts: Vec<_> =
-                kinds.iter().map(|kind| format!("{} {}", count(*kind), kind.as_str())).collect();
-            ("mixed", kinds.iter().map(|kind| count(*kind)).sum(), parts.join(", "))
-        }
-    }
-}
-
-/// What kind of event it is, by the words of its sender: `issues, closed`. Not for decisions: a
-/// header need not be signed.
-fn what(delivery: &Delivery) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut add = |word: &str| {
-        let is_known = words.iter().any(|known| known.eq_ignore_ascii_case(word));
-        if !is_known && words.len() < WORDS && word.len() <= SHOWN {
-            words.push(word.to_owned());
-        }
-    };
-    let is_event = |name: &str| name.ends_with("-event") || name.ends_with("-topic");
-    let mut headers = delivery.headers.iter().filter(|(name, _)| is_event(name.as_str()));
-    if let Some(Ok(word)) = headers.next().map(|(_, value)| value.to_str()) {
-        add(word);
-    }
-    let body: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
-    for field in KINDS {
-        if let Some(word) = body[field].as_str() {
-            add(word);
-        }
-    }
-    if words.is_empty() && delivery.method != http::Method::POST {
-        words.push(delivery.method.to_string());
-    }
-    words.join(", ")
 }
 
 /// A story without anything that was read.

@@ -11,7 +11,8 @@
 //! | `server`, `locks` | the socket, and who may look |
 //! | `api` | the page's data, a route for each thing that it shows |
 //! | `deliver` | a delivery: the function answers it, and its story is kept |
-//! | `desk` | what they share |
+//! | `signature`, `listed` | whether it is rightly signed; how the list shows it |
+//! | `desk`, `secret_files` | what they share; the secrets of the senders |
 //! | `shelf`, `serving` | the source files on disk, the last good text of each; the function by them |
 //! | `draft` | a file that is being written, tried in a process of its own |
 //! | `portal`, `faults` | the stand-in or the real HubSpot; what can go wrong with the former |
@@ -26,6 +27,7 @@ pub(super) mod draft;
 mod events;
 mod faults;
 mod layout;
+mod listed;
 mod locks;
 mod payloads;
 mod place;
@@ -35,6 +37,7 @@ mod secret_files;
 mod server;
 mod serving;
 mod shelf;
+mod signature;
 mod tell;
 
 use std::net::Ipv4Addr;
