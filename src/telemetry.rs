@@ -8,7 +8,7 @@ use std::panic::PanicHookInfo;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
@@ -21,6 +21,11 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// The field of the Lambda runtime's span by which Lambda, support and our replies call an
 /// invocation.
 const REQUEST_ID: &str = "requestId";
+
+/// The field by which our own lines say their fields as one JSON object: `tracing` knows no fields
+/// that are there only now and then, and no nested ones. In a line of JSON they stand beside the
+/// others.
+const FIELDS: &str = "fields";
 
 /// The longest panic that is logged, in characters.
 const PANIC: usize = 1000;
@@ -43,9 +48,7 @@ pub fn init() {
     let invocation =
         filter_fn(|metadata| metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some())
             .with_max_level_hint(LevelFilter::INFO);
-    let capped = filter_fn(|metadata| {
-        *metadata.level() <= Level::DEBUG || metadata.target().starts_with("taskhook")
-    });
+    let capped = filter_fn(|metadata| *metadata.level() <= Level::DEBUG || is_ours(metadata));
     let format = tracing_subscriber::fmt::layer().with_ansi(false);
     let layer = if variable("AWS_LAMBDA_LOG_FORMAT")
         .is_some_and(|format| format.eq_ignore_ascii_case("json"))
@@ -60,6 +63,11 @@ pub fn init() {
     if tracing_subscriber::registry().with(layer).try_init().is_ok() {
         std::panic::set_hook(Box::new(log_panic));
     }
+}
+
+/// Whether a line is Taskhook's own, and no other crate's.
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("taskhook")
 }
 
 /// Text of somebody else for the log: cut to so many characters, and on one line, so that nobody
@@ -129,7 +137,15 @@ where
         line.add("target", metadata.target().into());
         event.record(&mut line);
         line.0.entry("message").or_insert_with(|| metadata.name().into());
-        writeln!(writer, "{}", Value::Object(line.0))
+        let own = if is_ours(metadata) { line.0.shift_remove(FIELDS) } else { None };
+        let mut line = Value::Object(line.0).to_string();
+        if let Some(own) = own.as_ref().and_then(Value::as_str) {
+            // Both are objects, and neither is empty.
+            line.truncate(line.len() - 1);
+            line.push(',');
+            line.push_str(&own[1..]);
+        }
+        writeln!(writer, "{line}")
     }
 }
 
@@ -244,12 +260,15 @@ mod tests {
             requestId = "r-2",
             "the message"
         );
+        let own = json!({"_aws": {"Timestamp": 7}, "note": "{}"});
+        tracing::info!(fields = %own, "ours");
+        tracing::warn!(target: "another crate", fields = "no JSON", "theirs");
         let _ = std::panic::catch_unwind(|| panic!("out of {}\n\"words\"", formatted("luck")));
     }
 
     #[test]
     fn a_line_has_each_name_once_and_the_request_id_and_a_panic_is_a_line() {
-        let [line, panic] = &logged("INFO")[..] else { panic!("two lines") };
+        let [line, ours, theirs, panic] = &logged("INFO")[..] else { panic!("four lines") };
         let own: Vec<_> =
             line.iter().filter(|(name, _)| *name != "timestamp" && *name != "target").collect();
         let expected = json!({
@@ -261,6 +280,9 @@ mod tests {
             expected
         );
         assert!(line["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')));
+        assert_eq!((&ours["_aws"], &ours["note"]), (&json!({"Timestamp": 7}), &json!("{}")));
+        assert_eq!((&ours["message"], &ours["requestId"]), (&json!("ours"), &json!("r-1")));
+        assert_eq!((ours.get("fields"), &theirs["fields"]), (None, &json!("no JSON")));
         assert_eq!((&panic["level"], &panic["requestId"]), (&json!("ERROR"), &json!("r-1")));
         assert_eq!(
             (&panic["message"], &panic["reason"]),
