@@ -118,6 +118,38 @@ impl Outcome {
         matches!(self.kind(), Kind::Updated | Kind::Created | Kind::Unchanged)
     }
 
+    /// The name of its reason, if it has one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self.without_note() {
+            Self::Filtered(reason, _) => Some(reason.as_str()),
+            Self::Retry(reason, _) => Some(reason.as_str()),
+            Self::Failed(reason, _) => Some(reason.as_str()),
+            _ => None,
+        }
+    }
+
+    /// What exactly is the matter, or was not written, if anything.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Filtered(_, detail)
+            | Self::Retry(_, detail)
+            | Self::Failed(_, detail)
+            | Self::Noted(_, detail) => Some(detail.as_str()).filter(|detail| !detail.is_empty()),
+            _ => None,
+        }
+    }
+
+    /// HubSpot's id of the task that was written, where it said it.
+    #[must_use]
+    pub fn record_id(&self) -> Option<&str> {
+        match self.without_note() {
+            Self::Updated(id) | Self::Created(id) => id.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The outcome without a remark.
     #[must_use]
     pub fn without_note(&self) -> &Self {

@@ -12,6 +12,7 @@ mod schema;
 mod takes;
 mod token;
 mod transport;
+mod usage;
 
 pub use answer::{Answer, Complaint, Record};
 pub use error::{Error, Refusal};
@@ -20,6 +21,7 @@ pub use properties::NewProperty;
 pub use refusals::{PastRefusal, Refusals};
 pub use schema::{NoSchema, Schema, Unfit};
 pub use token::Token;
+pub use usage::Usage;
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -143,6 +145,13 @@ impl Hubspot {
     /// Fetches the token and checks its form.
     pub async fn check_token(&self, deadline: Instant) -> Result<(), SecretError> {
         self.transport.check_token(deadline).await
+    }
+
+    /// What the calls since the last question took. A function works on one event at a time, so
+    /// they are those of its event.
+    #[must_use]
+    pub fn take_usage(&self) -> Usage {
+        self.transport.take_usage()
     }
 
     /// Writes up to [`BATCH`] tasks, all by the same property.

@@ -16,6 +16,7 @@ use super::error::{Error, Refusal};
 use super::retry::{Decision, Failure, Hint, decide, http_date, retry_after};
 use super::said::{Forbidden, Said};
 use super::token::Token;
+use super::usage::{Meter, Usage};
 use crate::outbound;
 use crate::outcome::RetryReason;
 use crate::secrets::SecretError;
@@ -38,6 +39,7 @@ pub(super) struct Transport {
     base_url: String,
     token: Token,
     daily: Daily,
+    meter: Meter,
 }
 
 struct Request<'a> {
@@ -92,7 +94,13 @@ impl Transport {
             base_url: base_url.to_owned(),
             token,
             daily: Daily::default(),
+            meter: Meter::default(),
         }
+    }
+
+    /// What the calls since the last question took.
+    pub(super) fn take_usage(&self) -> Usage {
+        self.meter.take()
     }
 
     /// Makes a connection that stays in the pool: any answer will do.
@@ -220,8 +228,22 @@ impl Transport {
         Ok(answer)
     }
 
-    /// Makes one try, on a fresh connection if wanted.
+    /// Makes one try, on a fresh connection if wanted, and counts it.
     async fn attempt(
+        &self,
+        request: &Request<'_>,
+        token: &SecretString,
+        fresh: bool,
+        deadline: Instant,
+    ) -> Result<Response, Failure> {
+        let began = Instant::now();
+        let result = self.exchange(request, token, fresh, deadline).await;
+        let is_rate_limited = result.as_ref().is_ok_and(|response| response.status == 429);
+        self.meter.add(began.elapsed(), is_rate_limited);
+        result
+    }
+
+    async fn exchange(
         &self,
         request: &Request<'_>,
         token: &SecretString,
