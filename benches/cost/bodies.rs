@@ -170,6 +170,7 @@ pub(crate) fn case(source: &Source, name: &str, event: &Value, body: &Value) -> 
         body: body.to_string().into(),
         arrived: Time::from_milliseconds(1_790_000_000_000),
         request_id: "request".to_owned(),
+        trace_header: None,
         source_ip: None,
     };
     for (name, value) in headers(event) {

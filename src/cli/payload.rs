@@ -289,6 +289,7 @@ pub(super) fn post(path: String, arrived: Time) -> Delivery {
         body: bytes::Bytes::new(),
         arrived,
         request_id: "local".to_owned(),
+        trace_header: None,
         source_ip: None,
     }
 }

@@ -53,6 +53,8 @@ pub struct Delivery {
     pub arrived: Time,
     /// The Lambda request id, by which support and logs know this delivery.
     pub request_id: String,
+    /// AWS X-Ray's header of the invocation, for the messages that follow from it.
+    pub trace_header: Option<String>,
     /// The address that it came from, if that is known: for the log alone.
     pub source_ip: Option<String>,
 }

@@ -65,7 +65,17 @@ pub(super) fn read(event: &str, request_id: String, arrived: Time) -> Result<Req
     // one.
     query.sort_by(|(one, _), (other, _)| one.cmp(other));
     let body = body(&fields).into();
-    let delivery = Delivery { method, path, query, headers, body, arrived, request_id, source_ip };
+    let delivery = Delivery {
+        method,
+        path,
+        query,
+        headers,
+        body,
+        arrived,
+        request_id,
+        trace_header: None,
+        source_ip,
+    };
     Ok(Request { delivery, form })
 }
 

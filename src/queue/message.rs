@@ -21,6 +21,10 @@ pub struct Message {
     pub source: String,
     /// The sender's id of the delivery.
     pub event: String,
+    /// The request id of the webhook's invocation: by it the log joins what the two functions did.
+    /// A message of an older webhook, or one that was sent through again, has none.
+    #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// The update.
     pub update: Update,
 }
@@ -29,7 +33,19 @@ impl Message {
     /// A message of the present version.
     #[must_use]
     pub fn new(source: &str, event: &str, update: Update) -> Self {
-        Self { version: VERSION, source: source.to_owned(), event: event.to_owned(), update }
+        Self {
+            version: VERSION,
+            source: source.to_owned(),
+            event: event.to_owned(),
+            request_id: None,
+            update,
+        }
+    }
+
+    /// The same, queued by this invocation of the webhook.
+    #[must_use]
+    pub fn of_request(self, request_id: &str) -> Self {
+        Self { request_id: Some(request_id.to_owned()), ..self }
     }
 
     /// Reads the text of a message.

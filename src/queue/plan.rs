@@ -58,6 +58,7 @@ mod tests {
                 body: "x".repeat(*size),
                 group: Some(group.to_string()),
                 deduplication: None,
+                trace_header: None,
             };
             let entries: Vec<_> = entries.iter().map(entry).collect();
             let mut pending: Vec<_> = entries.iter().collect();
@@ -88,6 +89,7 @@ mod tests {
             body: "{}".to_owned(),
             group: Some(group.to_string()),
             deduplication: None,
+            trace_header: None,
         };
         let tasks: Vec<_> = (0..100).map(entry).collect();
         assert_eq!(calls(&tasks.iter().collect::<Vec<_>>(), MOST_IN_CALL).len(), AT_ONCE);

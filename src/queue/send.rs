@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{
+    MessageSystemAttributeNameForSends, MessageSystemAttributeValue, SendMessageBatchRequestEntry,
+};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -92,9 +94,13 @@ impl Queue {
     ) -> Vec<(usize, Result<(), Refusal>)> {
         let mut messages = Vec::new();
         for index in &indices {
-            let Entry { body, group, deduplication } = &entries[*index];
-            let message =
+            let Entry { body, group, deduplication, trace_header } = &entries[*index];
+            let mut message =
                 SendMessageBatchRequestEntry::builder().id(index.to_string()).message_body(body);
+            if let Some(header) = trace_header.as_ref().and_then(trace_attribute) {
+                let name = MessageSystemAttributeNameForSends::AwsTraceHeader;
+                message = message.message_system_attributes(name, header);
+            }
             let message = if is_fifo(&self.url) {
                 message
                     .set_message_group_id(group.clone())
@@ -126,6 +132,12 @@ impl Queue {
         }
         results
     }
+}
+
+/// The header as SQS takes it along; it counts for no message's size.
+fn trace_attribute(header: &String) -> Option<MessageSystemAttributeValue> {
+    let value = MessageSystemAttributeValue::builder().data_type("String").string_value(header);
+    value.build().ok()
 }
 
 /// Gives up an entry, and all that wait behind it in its group: none may overtake it.

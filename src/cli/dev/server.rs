@@ -106,6 +106,7 @@ async fn respond(desk: &Arc<Desk>, door: Door, request: hyper::Request<Incoming>
         query,
         headers: head.headers,
         body,
+        trace_header: None,
         source_ip: Some("127.0.0.1".to_owned()),
         ..payload::post(String::new(), Time::now())
     };

@@ -218,6 +218,7 @@ fn delivery(headers: &[(&str, &str)], body: impl Into<bytes::Bytes>) -> Delivery
         body: body.into(),
         arrived: Time::from_milliseconds(ARRIVED),
         request_id: "request-1".to_owned(),
+        trace_header: None,
         source_ip: None,
     }
 }

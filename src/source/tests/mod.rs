@@ -46,6 +46,7 @@ impl Stage {
             body: "{}".into(),
             arrived: Time::parse(ARRIVED).unwrap(),
             request_id: "request-1".to_owned(),
+            trace_header: None,
             source_ip: None,
         };
         Self { sources, delivery, secrets: vec!["s3cret".to_owned().into()] }
