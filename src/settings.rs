@@ -32,6 +32,8 @@ pub struct WebhookSettings {
     pub reply_within: Duration,
     /// Whether everything is done but the writing.
     pub observe: bool,
+    /// The metrics in the log, if there are any.
+    pub metrics: Option<Metrics>,
     /// How AWS is reached.
     pub aws: Aws,
 }
@@ -61,8 +63,19 @@ pub struct WorkerSettings {
     pub secret_ttl: Duration,
     /// Whether everything is done but the writing.
     pub observe: bool,
+    /// The metrics in the log, if there are any.
+    pub metrics: Option<Metrics>,
     /// How AWS is reached.
     pub aws: Aws,
+}
+
+/// CloudWatch metrics inside of log lines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// Their namespace in CloudWatch.
+    pub namespace: String,
+    /// Whether each is there by source, too.
+    pub by_source: bool,
 }
 
 /// How HubSpot is reached.
@@ -148,6 +161,7 @@ impl WebhookSettings {
         let secret_ttl = reader.secret_ttl();
         let reply_within = reader.reply_within();
         let observe = reader.observe();
+        let metrics = reader.metrics();
         let aws = Aws::read(&mut reader);
         let settings = destination.zip(aws).map(|(destination, aws)| Self {
             destination,
@@ -155,6 +169,7 @@ impl WebhookSettings {
             secret_ttl,
             reply_within,
             observe,
+            metrics,
             aws,
         });
         reader.finish(settings)
@@ -171,6 +186,7 @@ impl WorkerSettings {
         let dead_letter_url = reader.dead_letter_url();
         let secret_ttl = reader.secret_ttl();
         let observe = reader.observe();
+        let metrics = reader.metrics();
         let aws = Aws::read(&mut reader);
         let settings = match (hubspot, hubspot_token, aws) {
             (Some(hubspot), Some(hubspot_token), Some(aws)) => Some(Self {
@@ -180,6 +196,7 @@ impl WorkerSettings {
                 dead_letter_url,
                 secret_ttl,
                 observe,
+                metrics,
                 aws,
             }),
             _ => None,
@@ -399,6 +416,39 @@ impl<'v> Reader<'v> {
         }
     }
 
+    /// CloudWatch finds metrics in lines of JSON alone.
+    fn metrics(&mut self) -> Option<Metrics> {
+        const NAME: &str = "TASKHOOK_METRICS";
+        let is_json = self
+            .get("AWS_LAMBDA_LOG_FORMAT")
+            .is_some_and(|format| format.eq_ignore_ascii_case("json"));
+        let namespace = self.namespace();
+        let by_source = match self.get(NAME).as_deref() {
+            None | Some("on") => false,
+            Some("source") => true,
+            Some("off") => return None,
+            Some(other) => {
+                self.problem(NAME, format!("it is {other:?}; write on, source or off"));
+                return None;
+            }
+        };
+        is_json.then_some(Metrics { namespace, by_source })
+    }
+
+    /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>
+    fn namespace(&mut self) -> String {
+        const NAME: &str = "AWS_EMF_NAMESPACE";
+        let Some(text) = self.get(NAME) else { return "Taskhook".to_owned() };
+        let is_taken = |c: char| c.is_ascii_alphanumeric() || " ._-/#:".contains(c);
+        let is_free = !text.starts_with("AWS/") && !text.starts_with(':');
+        if text.len() > 255 || !text.chars().all(is_taken) || !is_free {
+            let message = "it is no namespace that CloudWatch takes: up to 255 letters, digits and \
+                           ._-/#:, and not AWS's own";
+            self.problem(NAME, message.to_owned());
+        }
+        text
+    }
+
     fn duration(&mut self, name: &'static str, default: Duration) -> Duration {
         match self.get(name) {
             None => default,
@@ -478,17 +528,25 @@ mod tests {
             ("TASKHOOK_SECRET_TTL", "5 minutes"),
             ("TASKHOOK_REPLY_WITHIN", "0s"),
             ("TASKHOOK_OBSERVE", "yes"),
+            ("TASKHOOK_METRICS", "all"),
+            ("AWS_EMF_NAMESPACE", "AWS/Lambda"),
             ("TASKHOOK_QUEUE_URL", "https://sqs.example.com/1/q"),
             ("TASKHOOK_DEAD_LETTER_URL", "dead-letters"),
             ("AWS_REGION", ""),
         ];
-        let of_both =
-            ["AWS_REGION", "TASKHOOK_DEAD_LETTER_URL", "TASKHOOK_OBSERVE", "TASKHOOK_QUEUE_URL"];
+        let of_both = [
+            "AWS_EMF_NAMESPACE",
+            "AWS_REGION",
+            "TASKHOOK_DEAD_LETTER_URL",
+            "TASKHOOK_METRICS",
+            "TASKHOOK_OBSERVE",
+            "TASKHOOK_QUEUE_URL",
+        ];
         let of_hubspot = ["HUBSPOT_API_VERSION", "HUBSPOT_BASE_URL", "HUBSPOT_TOKEN_SECRET"];
         let of_worker = worker(&wrong).unwrap_err();
         assert_eq!(
             names(&of_worker),
-            [&of_both[..1], &of_hubspot, &of_both[1..], &["TASKHOOK_SECRET_TTL"]].concat()
+            [&of_both[..2], &of_hubspot, &of_both[2..], &["TASKHOOK_SECRET_TTL"]].concat()
         );
         // With a queue the webhook never calls HubSpot.
         let of_webhook = webhook(&wrong).unwrap_err();
@@ -497,7 +555,23 @@ mod tests {
             [&of_both[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat()
         );
         let wrong = wrong.map(|(name, value)| (name, if name == QUEUE_URL { "" } else { value }));
-        assert_eq!(names(&webhook(&wrong).unwrap_err())[1..4], of_hubspot);
+        assert_eq!(names(&webhook(&wrong).unwrap_err())[2..5], of_hubspot);
+    }
+
+    #[test]
+    fn metrics_are_written_where_the_log_is_json() {
+        let json = ("AWS_LAMBDA_LOG_FORMAT", "JSON");
+        let metrics = |variables: Variables<'_>| worker(variables).unwrap().metrics;
+        let of = |namespace: &str, by_source| {
+            Some(Metrics { namespace: namespace.to_owned(), by_source })
+        };
+        assert_eq!(metrics(&[json]), of("Taskhook", false));
+        assert_eq!(
+            metrics(&[json, ("TASKHOOK_METRICS", "source"), ("AWS_EMF_NAMESPACE", "Taskhook/a")]),
+            of("Taskhook/a", true)
+        );
+        assert_eq!(metrics(&[json, ("TASKHOOK_METRICS", "off")]), None);
+        assert_eq!(metrics(&[("AWS_LAMBDA_LOG_FORMAT", "Text")]), None);
     }
 
     #[test]
