@@ -86,19 +86,19 @@ impl Dispatch {
                 Ok(update) => update,
                 Err(NotMapped { id, id_property, reason, detail }) => {
                     let outcome = Outcome::Failed(reason, detail);
-                    summary.rows.push(Row { id, id_property, outcome });
+                    summary.rows.push(Row { id, id_property, time: None, outcome });
                     continue;
                 }
             };
             match self.schema.as_ref().map_or(Ok(()), |schema| schema.fit(&mut update)) {
                 Ok(()) => {
-                    summary.rows.push(Row::new(&update.task, not_sent_yet()));
+                    summary.rows.push(Row::new(&update, not_sent_yet()));
                     pending.places.push(place);
                     pending.updates.push(update);
                 }
                 Err(Unfit { reason, detail, .. }) => {
                     letters.push(origin.letter_about_update(&update, place, reason, &detail));
-                    summary.rows.push(Row::new(&update.task, Outcome::Failed(reason, detail)));
+                    summary.rows.push(Row::new(&update, Outcome::Failed(reason, detail)));
                 }
             }
         }
@@ -142,10 +142,10 @@ impl Dispatch {
                 Ok(Ended { outcomes: vec![engine::observed(); updates.len()], wait: None })
             }
             Destination::Queue(queue) => {
-                let body = &origin.delivery.body;
+                let Origin { source, event, delivery } = origin;
                 let mut entries = Vec::new();
                 for (index, update) in updates.iter().enumerate() {
-                    entries.push(Entry::update(origin.source, origin.event, body, index, update));
+                    entries.push(Entry::update(source, event, delivery, index, update));
                 }
                 let sent = queue.send(&entries, deadline).await;
                 Ok(Ended { outcomes: sent.into_iter().map(queued).collect(), wait: None })

@@ -84,8 +84,18 @@ impl ProblemReply {
         problem
     }
 
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// Whether the function is at fault, and no sender.
+    pub(super) fn is_error(&self) -> bool {
+        self.status == StatusCode::INTERNAL_SERVER_ERROR
+    }
+
+    /// Whether it is about the address or the method, as scanners try them.
+    pub(super) fn is_scan(&self) -> bool {
+        matches!(self.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
     }
 
     /// The reply. `request_id` is what the log knows the delivery by.

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::outcome::{Kind, Outcome, RetryReason};
 use crate::text::shorten;
-use crate::update::TaskKey;
+use crate::time::Time;
+use crate::update::{TaskKey, Update};
 
 /// The longest `detail` of a row, in characters.
 const DETAIL: usize = 300;
@@ -12,9 +13,6 @@ const DETAIL: usize = 300;
 /// With more rows than these their details are short: Lambda takes an answer of up to 6 MB.
 const MANY_ROWS: usize = 1000;
 const SHORT_DETAIL: usize = 60;
-
-/// The most rows that are logged of one delivery.
-const LOGGED_ROWS: usize = 20;
 
 /// A delivery with the outcomes of its updates, in their order.
 ///
@@ -36,6 +34,8 @@ pub(super) struct Row {
     pub(super) id: Option<String>,
     /// The unique property.
     pub(super) id_property: String,
+    /// When the change happened in the ticket system, where that could be read.
+    pub(super) time: Option<Time>,
     /// How it ended.
     pub(super) outcome: Outcome,
 }
@@ -49,9 +49,11 @@ impl Summary {
         })
     }
 
-    /// Whether an update failed, for good or for now.
-    pub(super) fn needs_attention(&self) -> bool {
-        self.rows.iter().any(Row::needs_attention)
+    /// The first update that has to be tried again, else the first that failed, if any.
+    pub(super) fn trouble(&self) -> Option<&Outcome> {
+        let outcomes = || self.rows.iter().map(|row| &row.outcome);
+        let retry = outcomes().find(|outcome| outcome.kind() == Kind::Retry);
+        retry.or_else(|| outcomes().find(|outcome| outcome.kind() == Kind::Failed))
     }
 
     /// Whether an update is in the queue.
@@ -59,31 +61,22 @@ impl Summary {
         self.rows.iter().any(|row| row.outcome == Outcome::Queued)
     }
 
+    /// How many updates it has; one, where it was filtered as a whole.
+    pub(super) fn received(&self) -> usize {
+        self.rows.len().max(1)
+    }
+
     /// The fields that the sender gets.
     pub(super) fn to_json(&self) -> Map<String, Value> {
-        self.fields(&self.rows)
-    }
-
-    /// The fields for the log: of the rows only the first that say more than that all is well,
-    /// because CloudWatch takes lines of limited length; and of a failure only what it is about,
-    /// because a value is a ticket's text.
-    pub(super) fn for_log(&self) -> Map<String, Value> {
-        let rows = self.rows.iter().filter(|row| row.is_worth_logging()).take(LOGGED_ROWS);
-        let rows: Vec<_> = rows.map(Row::without_values).collect();
-        self.fields(&rows)
-    }
-
-    /// The fields, with some of the rows.
-    fn fields(&self, rows: &[Row]) -> Map<String, Value> {
         let mut fields = Map::new();
         fields.insert("source".to_owned(), json!(self.source));
         fields.insert("event".to_owned(), json!(self.event));
-        fields.insert("received".to_owned(), json!(self.rows.len().max(1)));
+        fields.insert("received".to_owned(), json!(self.received()));
         for kind in Kind::ALL {
             fields.insert(kind.as_str().to_owned(), json!(self.count(kind)));
         }
         let detail_length = if self.rows.len() > MANY_ROWS { SHORT_DETAIL } else { DETAIL };
-        let tasks = rows.iter().map(|row| row.to_json(detail_length)).collect();
+        let tasks = self.rows.iter().map(|row| row.to_json(detail_length)).collect();
         fields.insert("tasks".to_owned(), Value::Array(tasks));
         fields
     }
@@ -99,30 +92,9 @@ impl Summary {
 }
 
 impl Row {
-    pub(super) fn new(task: &TaskKey, outcome: Outcome) -> Self {
-        Self { id: Some(task.id.clone()), id_property: task.id_property.clone(), outcome }
-    }
-
-    fn is_worth_logging(&self) -> bool {
-        self.needs_attention() || matches!(self.outcome, Outcome::Filtered(..) | Outcome::Noted(..))
-    }
-
-    fn needs_attention(&self) -> bool {
-        matches!(self.outcome, Outcome::Failed(..) | Outcome::Retry(..))
-    }
-
-    /// The row, of whose failure only the property, or the expression, is told.
-    fn without_values(&self) -> Self {
-        let mut row = self.clone();
-        if let Outcome::Failed(reason, detail) = &mut row.outcome
-            && reason.may_quote()
-        {
-            *detail = match about(detail) {
-                Some(name) => format!("{name}: …"),
-                None => String::new(),
-            };
-        }
-        row
+    pub(super) fn new(update: &Update, outcome: Outcome) -> Self {
+        let TaskKey { id, id_property } = update.task.clone();
+        Self { id: Some(id), id_property, time: Some(update.time), outcome }
     }
 
     fn to_json(&self, detail_length: usize) -> Value {
@@ -130,39 +102,17 @@ impl Row {
         row.insert("id".to_owned(), json!(self.id));
         row.insert("idProperty".to_owned(), json!(self.id_property));
         row.insert("outcome".to_owned(), json!(self.outcome.kind().as_str()));
-        let outcome = self.outcome.without_note();
-        if let Outcome::Updated(Some(id)) | Outcome::Created(Some(id)) = outcome {
+        if let Some(id) = self.outcome.record_id() {
             row.insert("recordId".to_owned(), json!(id));
         }
-        let reason_and_detail = match outcome {
-            Outcome::Filtered(reason, detail) => Some((reason.as_str(), detail)),
-            Outcome::Retry(reason, detail) => Some((reason.as_str(), detail)),
-            Outcome::Failed(reason, detail) => Some((reason.as_str(), detail)),
-            _ => None,
-        };
-        let mut told = "";
-        if let Outcome::Noted(_, note) = &self.outcome {
-            told = note;
-        }
-        if let Some((reason, detail)) = reason_and_detail {
+        if let Some(reason) = self.outcome.reason() {
             row.insert("reason".to_owned(), json!(reason));
-            told = detail;
         }
-        if !told.is_empty() {
-            row.insert("detail".to_owned(), json!(shorten(told, detail_length)));
+        if let Some(detail) = self.outcome.detail() {
+            row.insert("detail".to_owned(), json!(shorten(detail, detail_length)));
         }
         Value::Object(row)
     }
-}
-
-/// The property that a detail begins with, or the expression: `[event] time`.
-fn about(detail: &str) -> Option<&str> {
-    let (about, _) = detail.split_once(": ")?;
-    let name =
-        about.strip_prefix("[event] ").or_else(|| about.strip_prefix("[task] ")).unwrap_or(about);
-    let is_name = !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    is_name.then_some(about)
 }
 
 #[cfg(test)]
@@ -175,6 +125,7 @@ mod tests {
         let row = |id: &str, outcome| Row {
             id: Some(id.to_owned()),
             id_property: "ticket".to_owned(),
+            time: None,
             outcome,
         };
         let summary = Summary {
@@ -220,34 +171,5 @@ mod tests {
             (&fields["received"], &fields["filtered"], &fields["tasks"]),
             (&json!(1), &json!(1), &json!([]))
         );
-    }
-
-    #[test]
-    fn the_log_says_what_a_failure_is_about_and_quotes_no_value() {
-        for (reason, detail, logged) in [
-            (
-                FailReason::InvalidValue,
-                "hs_task_priority: Ada's is not one of NONE, LOW",
-                Some("hs_task_priority: …"),
-            ),
-            (FailReason::Mapping, "[event] time: \"Ada's\" is not a time", Some("[event] time: …")),
-            (
-                FailReason::OwnerNotFound,
-                "hubspot_owner_id: HubSpot has no owner with the address a@b.example",
-                Some("hubspot_owner_id: …"),
-            ),
-            (FailReason::Rejected, "Ada's: no", None),
-            (FailReason::Rejected, "Ada's", None),
-            (FailReason::NotFound, "no task has ticket 7", Some("no task has ticket 7")),
-        ] {
-            let row = Row {
-                id: None,
-                id_property: "ticket".to_owned(),
-                outcome: Outcome::Failed(reason, detail.to_owned()),
-            };
-            let summary = Summary { source: "shop".to_owned(), event: None, rows: vec![row] };
-            assert_eq!(summary.for_log()["tasks"][0]["detail"].as_str(), logged, "{detail}");
-            assert_eq!(summary.to_json()["tasks"][0]["detail"], detail);
-        }
     }
 }

@@ -6,22 +6,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
-use http::{Method, Response, StatusCode};
+use http::{Method, Response};
 use lambda_runtime::{Context, LambdaEvent, service_fn};
 use secrecy::ExposeSecret as _;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::dispatch::{Destination, Dispatch, Dispatched};
 pub use super::event::NotHttp;
 use super::event::{self, Request};
 use super::letters::DeadLetters;
+use super::lines::{self, Lines, RefusedLine};
 use super::receive::{self, Received, Rejected};
 use super::reply::{self, BODY, ProblemReply};
-use super::{REASON, log, or_log};
+use super::{REASON, or_log};
 use crate::delivery::{Answer, Delivery, Kept};
-use crate::hubspot::{Hubspot, Schema};
+use crate::hubspot::{Hubspot, Schema, Usage};
 use crate::secrets::{SecretRef, Secrets};
 use crate::services::Services;
 use crate::settings::{self, WebhookSettings};
@@ -51,6 +52,7 @@ pub struct Function {
     /// The secret of the HubSpot token, if HubSpot is called.
     token: Option<SecretRef>,
     dispatch: Dispatch,
+    lines: Lines,
 }
 
 /// Runs the function until Lambda ends it. It starts with a broken set-up too, and says so to every
@@ -107,6 +109,7 @@ impl Function {
             secrets: services.secrets(),
             token,
             dispatch,
+            lines: Lines::new(settings.metrics),
         })
     }
 
@@ -123,7 +126,14 @@ impl Function {
         let destination = Destination::Hubspot(hubspot);
         let dead_letters = DeadLetters::new(None);
         let dispatch = Dispatch { destination, schema, dead_letters, observe };
-        Self { reply_within: settings::REPLY_WITHIN, sources, secrets, token: None, dispatch }
+        Self {
+            reply_within: settings::REPLY_WITHIN,
+            sources,
+            secrets,
+            token: None,
+            dispatch,
+            lines: Lines::default(),
+        }
     }
 
     /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole
@@ -149,26 +159,26 @@ impl Function {
     async fn deliver(&self, delivery: &Delivery, deadline: Instant) -> Response<String> {
         let source = match receive::find(&self.sources, delivery) {
             Ok(source) => source,
-            Err(rejected) => return reject(&rejected, None, delivery),
+            Err(rejected) => return self.reject(&rejected, None, delivery),
         };
         if delivery.method == Method::HEAD {
             return reply::probe();
         }
         if delivery.method != Method::POST {
             let reason = format!("webhooks are sent by POST, and this is {}", delivery.method);
-            return refuse(ProblemReply::method(), &reason, Some(source), delivery);
+            return refuse(&self.lines, ProblemReply::method(), &reason, Some(source), delivery);
         }
         if delivery.body.len() > BODY {
             let reason =
                 format!("the body has {} bytes, and {BODY} are the most", delivery.body.len());
-            return refuse(ProblemReply::too_large(), &reason, Some(source), delivery);
+            return refuse(&self.lines, ProblemReply::too_large(), &reason, Some(source), delivery);
         }
         match receive::receive(&self.sources, source, &self.secrets, delivery, deadline).await {
             Ok(Received::Event(event, kept)) => {
                 self.apply(source, event, delivery, kept, deadline).await
             }
             Ok(Received::Handshake(answer)) => shake_hands(source, answer),
-            Err(rejected) => reject(&rejected, Some(source), delivery),
+            Err(rejected) => self.reject(&rejected, Some(source), delivery),
         }
     }
 
@@ -182,16 +192,41 @@ impl Function {
         deadline: Instant,
     ) -> Response<String> {
         match self.dispatch.run(&source.name, event, delivery, kept, deadline).await {
-            Ok(dispatched) => finish(
-                &dispatched,
-                matches!(self.dispatch.destination, Destination::Queue(_)),
-                delivery,
-            ),
+            Ok(dispatched) => self.finish(&dispatched, delivery),
             Err(error) => {
                 let reason = format!("set-up: cannot get the HubSpot token: {error}");
-                refuse(ProblemReply::set_up(), &reason, Some(source), delivery)
+                refuse(&self.lines, ProblemReply::set_up(), &reason, Some(source), delivery)
             }
         }
+    }
+
+    /// Logs what became of a delivery and of each update, once, and answers.
+    fn finish(&self, dispatched: &Dispatched, delivery: &Delivery) -> Response<String> {
+        let Dispatched { summary, unwritten, .. } = dispatched;
+        let (is_queue, usage) = match &self.dispatch.destination {
+            Destination::Queue(_) => (true, Usage::default()),
+            Destination::Hubspot(hubspot) => (false, hubspot.take_usage()),
+        };
+        let response = reply::dispatched(dispatched, is_queue, &delivery.request_id);
+        if let Some(why) = unwritten {
+            tracing::error!(reason = why.to_string(), "a dead letter could not be written");
+        }
+        for row in &summary.rows {
+            lines::update(&summary.source, summary.event.as_deref(), row, None);
+        }
+        let status = response.status().as_u16();
+        self.lines.delivery(summary, Some(status), delivery.arrived, &usage);
+        response
+    }
+
+    fn reject(
+        &self,
+        rejected: &Rejected,
+        source: Option<&Source>,
+        delivery: &Delivery,
+    ) -> Response<String> {
+        let problem = ProblemReply::rejected(rejected);
+        refuse(&self.lines, problem, &rejected.to_string(), source, delivery)
     }
 }
 
@@ -205,9 +240,10 @@ pub async fn handle(
     let read = event::read(payload.get(), context.request_id.clone(), Time::now());
     // The body was copied: the event is not needed any more.
     drop(payload);
-    let Request { delivery, form } = read.inspect_err(|reason| {
+    let Request { mut delivery, form } = read.inspect_err(|reason| {
         tracing::error!(%reason, "set-up: an event of another kind");
     })?;
+    delivery.trace_header.clone_from(&context.xray_trace_id);
     Ok(event::answer(respond(function, &delivery, &context).await, form))
 }
 
@@ -219,7 +255,7 @@ async fn respond(
     let left = context.deadline().duration_since(SystemTime::now()).ok();
     let Some(function) = function else {
         let reason = "set-up: the settings or the source files have problems, which were logged at the start";
-        return refuse(ProblemReply::set_up(), reason, None, delivery);
+        return refuse(&Lines::default(), ProblemReply::set_up(), reason, None, delivery);
     };
     if delivery.path == "/health" && matches!(delivery.method, Method::GET | Method::HEAD) {
         return reply::health();
@@ -229,7 +265,8 @@ async fn respond(
     let answer = AssertUnwindSafe(function.deliver(delivery, deadline)).catch_unwind().await;
     answer.unwrap_or_else(|_| {
         let source = receive::find(&function.sources, delivery).ok();
-        refuse(ProblemReply::internal(), "a panic while the delivery was handled", source, delivery)
+        let reason = "a panic while the delivery was handled";
+        refuse(&function.lines, ProblemReply::internal(), reason, source, delivery)
     })
 }
 
@@ -268,59 +305,29 @@ fn remember(told: &mut VecDeque<String>, what: String) -> bool {
     is_new
 }
 
-/// Logs what became of a delivery, once, and answers.
-fn finish(dispatched: &Dispatched, is_queue: bool, delivery: &Delivery) -> Response<String> {
-    let Dispatched { summary, unwritten, .. } = dispatched;
-    let response = reply::dispatched(dispatched, is_queue, &delivery.request_id);
-    let status = response.status().as_u16();
-    if let Some(why) = unwritten {
-        tracing::error!(reason = why.to_string(), "a dead letter could not be written");
-    }
-    log(summary, Some(status));
-    response
-}
-
-fn reject(rejected: &Rejected, source: Option<&Source>, delivery: &Delivery) -> Response<String> {
-    refuse(ProblemReply::rejected(rejected), &rejected.to_string(), source, delivery)
-}
-
-/// Answers a delivery that is not taken, and logs why, once. A set-up that costs a delivery is an
-/// error with each that it costs: an alarm that only the start could ring would go out while
-/// everything is lost.
+/// Answers a delivery that is not taken, and logs why, once.
 fn refuse(
+    lines: &Lines,
     problem: ProblemReply,
     reason: &str,
     source: Option<&Source>,
     delivery: &Delivery,
 ) -> Response<String> {
-    let status = problem.status();
     let id = source.and_then(|source| {
         let header = delivery.headers.get(source.verify.proof.as_ref()?.scheme.id_header()?)?;
         header.to_str().ok().filter(|id| !id.is_empty())
     });
-    let event = id.map(|id| telemetry::one_line(id, STRANGERS));
     let source_ip = delivery.source_ip.as_ref();
-    let address = source_ip.map(|address| telemetry::one_line(address, STRANGERS));
-    let path = telemetry::one_line(&delivery.path, STRANGERS);
-    let why = telemetry::one_line(reason, REASON);
-    let name = source.map(|source| source.name.as_str());
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                status = status.as_u16(),
-                reason = why,
-                path,
-                source = name,
-                event = event.as_deref(),
-                sourceIp = address.as_deref(),
-                "refused"
-            )
-        };
-    }
-    if status == StatusCode::INTERNAL_SERVER_ERROR {
-        line!(error);
-    } else {
-        line!(warn);
-    }
+    lines.refused(RefusedLine {
+        is_error: problem.is_error(),
+        is_scan: problem.is_scan(),
+        status: problem.status(),
+        reason: telemetry::one_line(reason, REASON),
+        path: telemetry::one_line(&delivery.path, STRANGERS),
+        source: source.map(|source| source.name.as_str()),
+        event: id.map(|id| telemetry::one_line(id, STRANGERS)),
+        source_ip: source_ip.map(|address| telemetry::one_line(address, STRANGERS)),
+        metrics: Map::new(),
+    });
     problem.reply(&delivery.request_id)
 }

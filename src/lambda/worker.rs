@@ -15,8 +15,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::letters::{self, DeadLetter, DeadLetters};
+use super::lines::{self, Lines, Way};
 use super::summary::{Row, Summary};
-use super::{REASON, log, or_log};
+use super::{REASON, or_log};
 use crate::engine::{self, Ended};
 use crate::hubspot::Hubspot;
 use crate::outcome::{Outcome, RetryReason};
@@ -55,6 +56,7 @@ struct Function {
     queue: Option<Queue>,
     dead_letters: DeadLetters,
     observe: bool,
+    lines: Lines,
 }
 
 /// A message of the batch.
@@ -101,12 +103,14 @@ impl Function {
             queue: settings.queue_url.map(|url| services.queue(&url)),
             dead_letters: DeadLetters::new(dead_letters),
             observe: settings.observe,
+            lines: Lines::new(settings.metrics),
         })
     }
 
     /// Applies the updates of a batch, writes dead letters, and decides for each message whether it
     /// is retried.
     async fn work(&self, items: &mut [Item], deadline: Instant) {
+        let began = Time::now();
         let letters_by = deadline::before(deadline, FOR_VISIBILITY);
         let hubspot_wait = self.apply(items, self.dead_letters.work_until(letters_by)).await;
         for item in &mut *items {
@@ -116,8 +120,19 @@ impl Function {
         self.write_letters(items, letters_by).await;
         retry_later_ones(items);
         self.set_visibility(items, hubspot_wait, deadline).await;
+        self.tell(items, began);
+    }
+
+    /// Logs how the updates ended.
+    fn tell(&self, items: &[Item], began: Time) {
+        for item in items.iter().filter(|item| item.is_told()) {
+            let Some((message, row)) = item.row() else { continue };
+            lines::update(&message.source, Some(&message.event), &row, Some(item.way(message)));
+        }
+        // The calls of the batch stand in its first line.
+        let mut usage = self.hubspot.take_usage();
         for summary in summaries(items) {
-            log(&summary, None);
+            self.lines.delivery(&summary, None, began, &std::mem::take(&mut usage));
         }
     }
 
@@ -284,6 +299,27 @@ impl Item {
         if let Arrived::Update(message) = &self.arrived { Some(message) } else { None }
     }
 
+    /// The update with its outcome, if it has one.
+    fn row(&self) -> Option<(&Message, Row)> {
+        let message = self.message()?;
+        let outcome = self.outcome.clone()?;
+        Some((message, Row::new(&message.update, outcome)))
+    }
+
+    /// Whether the log tells of it. A message that comes back for hours does so each two minutes:
+    /// then its 1st, 2nd, 4th, 8th receive and so on.
+    fn is_told(&self) -> bool {
+        !self.is_retried || self.receives.is_power_of_two()
+    }
+
+    fn way<'i>(&'i self, message: &'i Message) -> Way<'i> {
+        Way {
+            webhook_request_id: message.request_id.as_deref(),
+            message_id: &self.id,
+            receives: self.receives,
+        }
+    }
+
     /// The dead letter about it, if it can't succeed as it is.
     fn dead_letter(&self) -> Option<letters::Text> {
         let now = Time::now();
@@ -329,20 +365,21 @@ fn backoff(receives: u32) -> Duration {
     FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF)
 }
 
-/// A summary for each delivery that the batch has updates of.
+/// A summary for each source that the batch has updates of; with the delivery, if all of them are
+/// of one.
 fn summaries(items: &[Item]) -> Vec<Summary> {
-    let mut deliveries: BTreeMap<(&str, &str), Vec<Row>> = BTreeMap::new();
-    for item in items {
-        if let (Some(message), Some(outcome)) = (item.message(), &item.outcome) {
-            let rows = deliveries.entry((&message.source, &message.event)).or_default();
-            rows.push(Row::new(&message.update.task, outcome.clone()));
-        }
+    let mut summaries: BTreeMap<&str, Summary> = BTreeMap::new();
+    for (message, row) in items.iter().filter_map(Item::row) {
+        let Message { source, event, .. } = message;
+        let summary = summaries.entry(source).or_insert_with(|| Summary {
+            source: source.clone(),
+            event: Some(event.clone()),
+            rows: Vec::new(),
+        });
+        summary.event.take_if(|first| first != event);
+        summary.rows.push(row);
     }
-    let mut summaries = Vec::new();
-    for ((source, event), rows) in deliveries {
-        summaries.push(Summary { source: source.to_owned(), event: Some(event.to_owned()), rows });
-    }
-    summaries
+    summaries.into_values().collect()
 }
 
 #[cfg(test)]
