@@ -30,6 +30,7 @@ mod sim;
 mod story;
 mod terminal;
 mod test;
+mod trace;
 mod verify;
 
 use std::process::ExitCode;
@@ -59,6 +60,7 @@ enum Command {
     Event(event::Arguments),
     Send(send::Arguments),
     Schema(schema::Arguments),
+    Trace(trace::Arguments),
     Replay(replay::Arguments),
     Sim(sim::Arguments),
     Completions(completions::Arguments),
@@ -104,6 +106,7 @@ pub fn main() -> ExitCode {
         Command::Event(arguments) => event::run(&arguments),
         Command::Send(arguments) => send::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
+        Command::Trace(arguments) => trace::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Completions(arguments) => {

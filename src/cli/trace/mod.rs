@@ -1,0 +1,237 @@
+//! `taskhook trace`: the story of one ticket or delivery, from log lines.
+
+mod log;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, IsTerminal as _};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::shared::{self, UsedWrongly};
+use super::terminal::{bold, green, red, table};
+use crate::telemetry::one_line;
+use crate::text::shorten;
+use crate::update::canonical_id;
+use log::{Kind, Line};
+
+/// The longest text in a column, in characters.
+const COLUMN: usize = 60;
+
+/// Tell the story of a ticket or a delivery, from log lines
+///
+/// It is told in the order of time, from the webhook to the task. The logs are those of both
+/// functions, as files or on standard input, as they are or as `aws logs` prints them.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// A ticket's id, the sender's id of a delivery, or the request id of an invocation
+    id: String,
+    /// Files with log lines; without any, standard input
+    #[arg(value_name = "LOG")]
+    logs: Vec<PathBuf>,
+    /// Print the lines themselves
+    #[arg(long)]
+    json: bool,
+}
+
+/// Fails when no line speaks of the id.
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    let mut lines = Vec::new();
+    if arguments.logs.is_empty() {
+        let input = std::io::stdin().lock();
+        if input.is_terminal() {
+            let how = "Name files with log lines, or pipe some in: aws logs tail LOG_GROUP --since 1d | taskhook \
+                       trace ID";
+            return Err(UsedWrongly(how.to_owned()).into());
+        }
+        log::read(input, &mut lines).context("Standard input can't be read")?;
+    }
+    for path in &arguments.logs {
+        let about = || format!("{} can't be read", path.display());
+        let file = File::open(path).with_context(about)?;
+        log::read(BufReader::new(file), &mut lines).with_context(about)?;
+    }
+    lines.sort_by(|one, other| one.timestamp.cmp(&other.timestamp));
+    let story = story(&lines, &arguments.id);
+    if story.is_empty() {
+        bail!("{}", nothing(&lines, &arguments.id));
+    }
+    shared::print(&if arguments.json { whole(&story) } else { told(&story) })
+}
+
+/// The lines about an id: those that name it, and what the webhook answered to their deliveries.
+fn story<'l>(lines: &'l [Line], id: &str) -> Vec<&'l Line> {
+    let is_meant = |found: &Option<String>| found.as_deref() == Some(id);
+    let ticket = canonical_id(id);
+    let names_it = |line: &Line| {
+        let is_ticket = line.id.as_deref().is_some_and(|found| canonical_id(found) == ticket);
+        is_ticket
+            || is_meant(&line.event)
+            || is_meant(&line.request_id)
+            || is_meant(&line.webhook_request_id)
+    };
+    let mut webhook = BTreeSet::new();
+    for line in lines.iter().filter(|line| names_it(line)) {
+        let queued_by = line.webhook_request_id.as_ref();
+        webhook.extend(queued_by.or(line.request_id.as_ref()));
+    }
+    let answers_it = |line: &Line| {
+        let is_answer = line.message != Kind::Update && line.status.is_some();
+        is_answer && line.request_id.as_ref().is_some_and(|id| webhook.contains(id))
+    };
+    lines.iter().filter(|line| names_it(line) || answers_it(line)).collect()
+}
+
+/// Why the story is empty.
+fn nothing(lines: &[Line], id: &str) -> String {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
+        return "There is no line `delivery`, `update` or `refused` in what was read: name the logs of both functions, \
+                written as JSON."
+            .to_owned();
+    };
+    format!(
+        "Nothing is known of {id:?}: none of the {} lines about deliveries from {} to {} speaks of it.",
+        lines.len(),
+        first.timestamp,
+        last.timestamp
+    )
+}
+
+fn whole(story: &[&Line]) -> String {
+    let mut text = String::new();
+    for line in story {
+        text.push_str(&line.whole.to_string());
+        text.push('\n');
+    }
+    text
+}
+
+/// The story as a table, and what it means where the end is open.
+fn told(story: &[&Line]) -> String {
+    let mut rows = Vec::new();
+    for line in story {
+        rows.push([
+            line.timestamp.get(..23).unwrap_or(&line.timestamp).replace('T', " "),
+            line.source.clone().unwrap_or_default(),
+            shortened(line.event.as_deref().unwrap_or_default()),
+            shortened(&subject(line)),
+            what(line),
+            about(line),
+        ]);
+    }
+    let head = ["time (UTC)", "source", "delivery", "task", "what", ""].map(str::to_owned);
+    rows.insert(0, head);
+    let mut text = String::new();
+    for (index, row) in table(&rows).lines().enumerate() {
+        let kind = index.checked_sub(1).map(|index| tone(story[index]));
+        text.push_str(&match kind {
+            None => bold(row),
+            Some(Tone::Good) => green(row),
+            Some(Tone::Bad) => red(row),
+            Some(Tone::Plain) => row.to_owned(),
+        });
+        text.push('\n');
+    }
+    for sentence in open_ends(story) {
+        text.push_str(&sentence);
+        text.push('\n');
+    }
+    text
+}
+
+fn shortened(text: &str) -> String {
+    shorten(&one_line(text, COLUMN + 1), COLUMN).into_owned()
+}
+
+/// What a line is about: a task, or how the sender was answered.
+fn subject(line: &Line) -> String {
+    match (&line.id_property, &line.id) {
+        (Some(property), Some(id)) => format!("{property} {id}"),
+        _ => String::new(),
+    }
+}
+
+fn what(line: &Line) -> String {
+    let answer = |status: u16| format!("answered {status}");
+    match line.message {
+        Kind::Refused => format!("refused, {}", line.status.map(answer).unwrap_or_default()),
+        Kind::Delivery => line.status.map_or_else(|| "a batch ended".to_owned(), answer),
+        Kind::Update => {
+            let outcome = line.outcome.iter().chain(&line.reason).map(String::as_str);
+            outcome.collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
+fn about(line: &Line) -> String {
+    let mut parts = Vec::new();
+    if let Some(id) = &line.record_id {
+        parts.push(format!("HubSpot task {id}"));
+    }
+    if let Some(lag) = line.lag_ms {
+        parts.push(format!("{} after the event", seconds(lag)));
+    }
+    if let Some(receives) = line.receives.filter(|receives| *receives > 1) {
+        parts.push(format!("receive {receives}"));
+    }
+    if let Some(ms) = line.ms {
+        parts.push(format!("in {}", seconds(ms)));
+    }
+    let reason = line.reason.as_ref().filter(|_| line.message == Kind::Refused);
+    parts.extend(reason.or(line.detail.as_ref()).map(|text| shortened(text)));
+    parts.join(", ")
+}
+
+/// Milliseconds as seconds.
+#[expect(clippy::cast_precision_loss, reason = "a tenth of a second will do")]
+fn seconds(milliseconds: u64) -> String {
+    if milliseconds < 1000 {
+        format!("{milliseconds} ms")
+    } else {
+        format!("{:.1} s", milliseconds as f64 / 1000.0)
+    }
+}
+
+enum Tone {
+    Good,
+    Bad,
+    Plain,
+}
+
+fn tone(line: &Line) -> Tone {
+    match (line.message, line.outcome.as_deref()) {
+        (Kind::Refused, _) | (_, Some("failed" | "retry")) => Tone::Bad,
+        (_, Some("updated" | "created")) => Tone::Good,
+        _ => Tone::Plain,
+    }
+}
+
+/// A sentence for each kind of end that asks for more: what is queued, comes back, or is a dead
+/// letter.
+fn open_ends(story: &[&Line]) -> BTreeSet<String> {
+    let mut sentences = BTreeSet::new();
+    let key = |line: &Line| {
+        let queued_by = line.webhook_request_id.as_ref().or(line.request_id.as_ref());
+        (queued_by.cloned(), line.id.clone())
+    };
+    for (index, line) in story.iter().enumerate() {
+        let is_last = !story[index + 1..]
+            .iter()
+            .any(|later| later.message == Kind::Update && key(later) == key(line));
+        let sentence = match line.outcome.as_deref() {
+            Some("queued") => {
+                "What was queued waits for the worker, or the worker's log is not here."
+            }
+            Some("retry") => {
+                "What ended with a retry is tried again: by the worker, or when the sender sends it again."
+            }
+            Some("failed") => "What failed is a dead letter; `taskhook replay` shows and sends it.",
+            _ => continue,
+        };
+        if is_last {
+            sentences.insert(sentence.to_owned());
+        }
+    }
+    sentences
+}
