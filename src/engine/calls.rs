@@ -187,7 +187,7 @@ impl<'h> Calls<'h> {
         // While halves are tried nobody knows whom to blame; then once is enough.
         if (is_one_row || !may_be_a_rows) && !forbidden.was_told {
             forbidden.was_told = true;
-            tracing::error!("set-up: {detail}");
+            tracing::error!("token: {detail}");
         }
         if may_be_a_rows { result } else { self.stop_at_later(result) }
     }
@@ -199,7 +199,7 @@ impl Calls<'_> {
         for forbidden in [&self.reads, &self.writes] {
             let forbidden = lock(forbidden);
             if let (Some(call), false) = (forbidden.calls.first(), forbidden.was_told) {
-                tracing::error!("set-up: {}", call.detail);
+                tracing::error!("token: {}", call.detail);
             }
         }
     }

@@ -344,7 +344,7 @@ fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
             (Level::INFO, "HubSpot forbids a call".to_owned())
         }
         Decision::Later(..) => match status {
-            401 | 403 => (Level::ERROR, format!("set-up: {}", failed.describe())),
+            401 | 403 => (Level::ERROR, format!("token: {}", failed.describe())),
             404 | 405 | 410 => {
                 let why = format!(
                     "set-up: HubSpot answered {status}: nothing takes this call at this address; \

@@ -154,7 +154,7 @@ impl Function {
         if let Err(error) = self.hubspot.check_token(deadline).await
             && !error.is_passing()
         {
-            tracing::error!(reason = %error, "set-up: cannot get the HubSpot token");
+            tracing::error!(reason = %error, "token: cannot get the HubSpot token");
             let outcome = Outcome::Retry(RetryReason::Unauthorized, error.to_string());
             return Ended { outcomes: vec![outcome; updates.len()], wait: None };
         }

@@ -287,7 +287,7 @@ async fn what_the_token_may_not_do_is_one_error_however_many_calls_find_it_out()
             errors[0]["message"]
                 .as_str()
                 .unwrap()
-                .starts_with("set-up: the HubSpot token lacks a scope: crm.")
+                .starts_with("token: the HubSpot token lacks a scope: crm.")
         );
     }
 }

@@ -26,6 +26,7 @@ mod hubspot;
 mod hubspot_table;
 mod imports;
 mod invariants;
+mod lines;
 mod lost;
 mod pages;
 mod refused;

@@ -73,8 +73,10 @@ fn story<'l>(lines: &'l [Line], id: &str) -> Vec<&'l Line> {
     };
     let mut webhook = BTreeSet::new();
     for line in lines.iter().filter(|line| names_it(line)) {
-        let queued_by = line.webhook_request_id.as_ref();
-        webhook.extend(queued_by.or(line.request_id.as_ref()));
+        // That of a batch is the worker's.
+        let is_batch = line.message == Kind::Delivery && line.status.is_none();
+        let own = line.request_id.as_ref().filter(|_| !is_batch);
+        webhook.extend(line.webhook_request_id.as_ref().or(own));
     }
     let answers_it = |line: &Line| {
         let is_answer = line.message != Kind::Update && line.status.is_some();

@@ -239,6 +239,7 @@ async fn next(queue: &AsyncMutex<mpsc::UnboundedReceiver<Value>>) -> Response<By
     Response::builder()
         .header("lambda-runtime-aws-request-id", header("id"))
         .header("lambda-runtime-deadline-ms", header("deadline"))
+        .header("lambda-runtime-trace-id", format!("Root=1-{};Sampled=1", header("id")))
         .header(
             "lambda-runtime-invoked-function-arn",
             "arn:aws:lambda:us-east-1:123456789012:function:webhook",

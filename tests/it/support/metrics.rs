@@ -124,3 +124,38 @@ pub fn rings(alarm: &Value, threshold: f64, story: &[Option<f64>]) -> Vec<bool> 
     }
     states
 }
+
+/// The values of the metrics that CloudWatch takes out of lines in its embedded metric format, by
+/// their names; each value of a list is one. A line that it would not take fails the test.
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
+pub fn embedded(namespace: &str, lines: &[Value]) -> BTreeMap<String, Vec<f64>> {
+    let mut metrics: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.get("_aws").is_some()) {
+        assert!(line["_aws"]["Timestamp"].as_u64().is_some_and(|time| time > 1_700_000_000_000));
+        let [directive] = &line["_aws"]["CloudWatchMetrics"].as_array().expect("a list")[..] else {
+            panic!("one directive: {line}")
+        };
+        assert_eq!(directive["Namespace"], namespace, "{line}");
+        for name in directive["Dimensions"].as_array().expect("a list").iter().flat_map(array) {
+            assert!(line[name.as_str().expect("a name")].is_string(), "{name} in {line}");
+        }
+        let names = array(&directive["Metrics"]);
+        assert!((1..=100).contains(&names.len()), "{line}");
+        for metric in names {
+            let name = metric["Name"].as_str().expect("a name");
+            assert!(["Count", "Milliseconds"].contains(&metric["Unit"].as_str().expect("a unit")));
+            let values = match &line[name] {
+                Value::Array(values) => values.clone(),
+                value => vec![value.clone()],
+            };
+            assert!((1..=100).contains(&values.len()), "{name} in {line}");
+            let numbers = values.iter().map(|value| value.as_f64().expect("a number"));
+            metrics.entry(name.to_owned()).or_default().extend(numbers);
+        }
+    }
+    metrics
+}
+
+fn array(value: &Value) -> &Vec<Value> {
+    value.as_array().expect("a list")
+}

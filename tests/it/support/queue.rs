@@ -5,7 +5,10 @@
 //! `template.yaml`: it keeps groups in order, counts receives, and redrives.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
+    MessageSystemAttributeName, QueueAttributeName,
+};
 use serde_json::{Value, json};
 use taskhook::queue::Letter;
 
@@ -53,9 +56,7 @@ impl Queues {
             back.iter().any(|item| item["itemIdentifier"] == json!(message.message_id))
         };
         let (back, done): (Vec<_>, Vec<_>) = messages.iter().partition(comes_back);
-        for message in done {
-            self.delete(&self.updates, message).await;
-        }
+        self.delete(&self.updates, &done).await;
         (messages.len(), back.len())
     }
 
@@ -71,14 +72,15 @@ impl Queues {
     /// So much time passes that everything that comes back is there.
     pub async fn time_passes(&self) {
         let receipts = std::mem::take(&mut *self.invisible.lock().expect("no panic"));
-        for receipt in receipts {
-            let call = self
-                .client
-                .change_message_visibility()
-                .queue_url(&self.updates)
-                .receipt_handle(receipt);
+        for receipts in receipts.chunks(10) {
+            let call = self.client.change_message_visibility_batch().queue_url(&self.updates);
+            let entry = |(id, receipt): (usize, &String)| {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(id.to_string());
+                entry.receipt_handle(receipt).visibility_timeout(0).build().expect("an entry")
+            };
+            let entries = receipts.iter().enumerate().map(entry).collect();
             // What isn't under way any more is there already.
-            let _ = call.visibility_timeout(0).send().await;
+            let _ = call.set_entries(Some(entries)).send().await;
         }
     }
 
@@ -128,10 +130,10 @@ impl Queues {
             if messages.is_empty() {
                 return bodies;
             }
-            for message in messages {
+            for message in &messages {
                 bodies.push(serde_json::from_str(message.body().expect("a body")).expect("JSON"));
-                self.delete(&self.updates, &message).await;
             }
+            self.delete(&self.updates, &messages.iter().collect::<Vec<_>>()).await;
         }
     }
 
@@ -151,10 +153,10 @@ impl Queues {
             if messages.is_empty() {
                 return bodies;
             }
-            for message in messages {
+            for message in &messages {
                 bodies.push(message.body().expect("a body").to_owned());
-                self.delete(&self.dead_letters, &message).await;
             }
+            self.delete(&self.dead_letters, &messages.iter().collect::<Vec<_>>()).await;
         }
     }
 
@@ -169,15 +171,20 @@ impl Queues {
         receive.send().await.expect("messages").messages.unwrap_or_default()
     }
 
-    async fn delete(&self, url: &str, message: &Message) {
-        let receipt = message.receipt_handle().expect("a receipt");
-        self.client
-            .delete_message()
-            .queue_url(url)
-            .receipt_handle(receipt)
-            .send()
-            .await
-            .expect("deleted");
+    /// Deletes up to ten messages.
+    async fn delete(&self, url: &str, messages: &[&Message]) {
+        if messages.is_empty() {
+            return;
+        }
+        let entry = |(id, message): (usize, &&Message)| {
+            let receipt = message.receipt_handle().expect("a receipt");
+            let entry = DeleteMessageBatchRequestEntry::builder().id(id.to_string());
+            entry.receipt_handle(receipt).build().expect("an entry")
+        };
+        let entries = messages.iter().enumerate().map(entry).collect();
+        let call = self.client.delete_message_batch().queue_url(url).set_entries(Some(entries));
+        let answer = call.send().await.expect("an answer");
+        assert!(answer.failed().is_empty(), "{:?}", answer.failed());
     }
 }
 
