@@ -157,10 +157,9 @@ impl Visit<'_> {
     /// Receives the messages that the queue gives out now. Returns the selected letters that were
     /// not received before, in the order of time.
     async fn receive(&mut self) -> Result<Vec<Item>> {
-        let seen: HashSet<String> = self.held.iter().map(|received| received.id.clone()).collect();
         let known = self.held.len();
         self.dead_letters
-            .receive(HIDDEN, &mut self.held)
+            .receive(HIDDEN, &mut self.held, |_| {})
             .await
             .map_err(Error::msg)
             .context(UNREADABLE)?;
@@ -168,7 +167,7 @@ impl Visit<'_> {
         let mut selected = Vec::new();
         for received in &self.held[known..] {
             let item = Item::new(received.clone());
-            if !seen.contains(&received.id) && self.filter.selects(&item, now) {
+            if self.filter.selects(&item, now) {
                 selected.push(item);
             }
         }
@@ -257,7 +256,8 @@ impl Visit<'_> {
             }
         }
         report.gone += gone.len();
-        if let Err(why) = self.dead_letters.delete(&gone.iter().collect::<Vec<_>>()).await {
+        let deleted = self.dead_letters.delete(&gone.iter().collect::<Vec<_>>()).await;
+        if let Some(why) = deleted.into_iter().find_map(Result::err) {
             report.problem.get_or_insert(anyhow!(
                 "Not all that went through could be deleted: {why}. The rest comes back in twenty \
                  minutes."
