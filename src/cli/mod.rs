@@ -22,6 +22,7 @@ mod payload;
 mod portal;
 mod raw_request;
 mod replay;
+mod samples;
 mod schema;
 mod send;
 mod shared;
