@@ -4,7 +4,6 @@ mod cases;
 mod check;
 mod check_portal;
 mod completions;
-mod dead_letters;
 mod demand;
 mod demo;
 mod dev;
