@@ -1,23 +1,28 @@
 //! `taskhook replay`: lists dead letters, sends them again, saves them, or deletes them.
 
+mod keeping;
 mod letters;
 mod listing;
 mod sending;
 mod visit;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
+use self::keeping::{Keeper, keep_all};
 use self::letters::{Filter, Item};
 use self::sending::{PATIENCE, Target};
 use self::visit::{UNREADABLE, Visit};
 use super::shared::UsedWrongly;
+use super::terminal::count;
 use super::{portal, shared};
 use crate::outbound::{PlainHttp, address};
 use crate::services::Services;
 use crate::settings::{Aws, is_fifo};
 
-/// List dead letters, and send them through again
+/// List dead letters, send them through again, or save them
 ///
 /// An event that could not be mapped is mapped anew, by the source files of `TASKHOOK_SOURCES`; an
 /// update goes as it is. They go to HubSpot, or into a queue with --to. Only what was taken is
@@ -28,14 +33,17 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL")]
     queue: String,
     /// Address of the queue for updates, into which they go instead of to HubSpot
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with = "save")]
     to: Option<String>,
     /// Only list them: more than 50 in groups
     #[arg(long)]
     dry_run: bool,
     /// Print them whole, and send nothing
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "save"])]
     show: bool,
+    /// Keep them in a folder, and send nothing: events as samples, all others in letters.jsonl
+    #[arg(long, value_name = "DIR")]
+    save: Option<PathBuf>,
     /// List each letter, however many there are
     #[arg(long)]
     all: bool,
@@ -65,7 +73,7 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     let services = Services::new(aws, PATIENCE);
     let queue = services.queue(&arguments.queue);
     let only_looks =
-        arguments.dry_run || arguments.show;
+        arguments.dry_run || arguments.show || arguments.save.is_some();
     let target = match &arguments.to {
         _ if only_looks => None,
         Some(url) => Some(Target::Queue(services.queue(url))),
@@ -81,10 +89,11 @@ async fn replay(arguments: &Arguments) -> Result<()> {
         );
         bail!(UsedWrongly(why));
     }
+    let keeper = arguments.save.as_deref().map(Keeper::new).transpose()?;
     let mut visit = Visit::new(queue, &arguments.filter);
     let result = match &target {
         Some(target) => sending::send_all(&mut visit, target, arguments.json).await,
-        None => show(&mut visit, arguments).await,
+        None => show(&mut visit, arguments, keeper).await,
     };
     // Whatever happened, the letters that stay become visible to everybody again.
     visit.release().await;
@@ -108,8 +117,8 @@ fn check_address(option: &str, url: &str) -> Result<()> {
     bail!(UsedWrongly(why))
 }
 
-/// Lists the letters, or prints them whole.
-async fn show(visit: &mut Visit<'_>, arguments: &Arguments) -> Result<()> {
+/// Lists the letters, or prints them whole, and keeps them if there is a folder for them.
+async fn show(visit: &mut Visit<'_>, arguments: &Arguments, keeper: Option<Keeper>) -> Result<()> {
     let items = visit.receive().await?;
     let text = if arguments.json {
         items.iter().map(|item| json_line(item, arguments.show)).collect()
@@ -119,6 +128,14 @@ async fn show(visit: &mut Visit<'_>, arguments: &Arguments) -> Result<()> {
         listing::list(&items, arguments.all)
     };
     shared::print(&text)?;
+    if let (Some(mut keeper), Some(folder)) = (keeper, &arguments.save) {
+        let kept = keep_all(&mut keeper, &items);
+        let saved = count(kept.iter().filter(|kept| kept.is_ok()).count());
+        visit.say(&format!("{saved} saved in {}.\n", folder.display()), arguments.json)?;
+        if kept.iter().any(Result::is_err) {
+            bail!("Not every letter could be saved; the reasons are above.");
+        }
+    }
     visit.report_waiting(arguments.json).await
 }
 
