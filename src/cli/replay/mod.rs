@@ -1,5 +1,6 @@
 //! `taskhook replay`: lists dead letters, sends them again, saves them, or deletes them.
 
+mod discarding;
 mod keeping;
 mod letters;
 mod listing;
@@ -22,7 +23,7 @@ use crate::outbound::{PlainHttp, address};
 use crate::services::Services;
 use crate::settings::{Aws, is_fifo};
 
-/// List dead letters, send them through again, or save them
+/// List dead letters, send them through again, save or delete them
 ///
 /// An event that could not be mapped is mapped anew, by the source files of `TASKHOOK_SOURCES`; an
 /// update goes as it is. They go to HubSpot, or into a queue with --to. Only what was taken is
@@ -33,18 +34,21 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "URL")]
     queue: String,
     /// Address of the queue for updates, into which they go instead of to HubSpot
-    #[arg(long, value_name = "URL", conflicts_with = "save")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["save", "discard"])]
     to: Option<String>,
     /// Only list them: more than 50 in groups
     #[arg(long)]
     dry_run: bool,
     /// Print them whole, and send nothing
-    #[arg(long, conflicts_with_all = ["dry_run", "save"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "save", "discard"])]
     show: bool,
     /// Keep them in a folder, and send nothing: events as samples, all others in letters.jsonl
     #[arg(long, value_name = "DIR")]
     save: Option<PathBuf>,
-    /// List each letter, however many there are
+    /// Delete them; with --save only those that could be saved
+    #[arg(long, conflicts_with = "dry_run")]
+    discard: bool,
+    /// List each letter, however many there are; with --discard: delete all of them unasked
     #[arg(long)]
     all: bool,
     /// Print JSON, a line for each letter
@@ -68,12 +72,15 @@ async fn replay(arguments: &Arguments) -> Result<()> {
             bail!(UsedWrongly(why.to_owned()));
         }
     }
+    if arguments.discard {
+        discarding::asks(arguments)?;
+    }
     let aws =
         Aws::from_environment(&shared::variable).map_err(|problems| shared::join(&problems))?;
     let services = Services::new(aws, PATIENCE);
     let queue = services.queue(&arguments.queue);
     let only_looks =
-        arguments.dry_run || arguments.show || arguments.save.is_some();
+        arguments.dry_run || arguments.show || arguments.discard || arguments.save.is_some();
     let target = match &arguments.to {
         _ if only_looks => None,
         Some(url) => Some(Target::Queue(services.queue(url))),
@@ -93,6 +100,7 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     let mut visit = Visit::new(queue, &arguments.filter);
     let result = match &target {
         Some(target) => sending::send_all(&mut visit, target, arguments.json).await,
+        None if arguments.discard => discarding::discard(&mut visit, arguments, keeper).await,
         None => show(&mut visit, arguments, keeper).await,
     };
     // Whatever happened, the letters that stay become visible to everybody again.
