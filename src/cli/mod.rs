@@ -1,5 +1,6 @@
 //! The commands of `taskhook`, their arguments, and their exit codes.
 
+mod aws_cli;
 mod cases;
 mod check;
 mod check_portal;

@@ -16,6 +16,7 @@ use self::keeping::{Keeper, keep_all};
 use self::letters::{Filter, Item};
 use self::sending::{PATIENCE, Target};
 use self::visit::{UNREADABLE, Visit};
+use super::aws_cli::Environment;
 use super::shared::UsedWrongly;
 use super::terminal::count;
 use super::{portal, shared};
@@ -75,8 +76,9 @@ async fn replay(arguments: &Arguments) -> Result<()> {
     if arguments.discard {
         discarding::asks(arguments)?;
     }
-    let aws =
-        Aws::from_environment(&shared::variable).map_err(|problems| shared::join(&problems))?;
+    let environment = Environment::read()?;
+    let aws = Aws::from_environment(&|name| environment.variable(name))
+        .map_err(|problems| shared::join(&problems))?;
     let services = Services::new(aws, PATIENCE);
     let queue = services.queue(&arguments.queue);
     let only_looks =
