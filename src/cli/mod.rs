@@ -1,10 +1,10 @@
 //! The commands of `taskhook`, their arguments, and their exit codes.
 
-mod aws_cli;
 mod cases;
 mod check;
 mod check_portal;
 mod completions;
+mod credentials;
 mod demand;
 mod demo;
 mod dev;

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::aws_cli::Environment;
+use super::credentials::Environment;
 use super::shared;
 use crate::engine::{self, Comparison};
 use crate::hubspot::{Error, Hubspot, Schema};

@@ -15,8 +15,8 @@ use serde_json::json;
 use self::keeping::{Keeper, keep_all};
 use self::letters::{Filter, Item};
 use self::sending::{PATIENCE, Target};
-use self::visit::{UNREADABLE, Visit};
-use super::aws_cli::Environment;
+use self::visit::{UNREADABLE, Visit, say};
+use super::credentials::Environment;
 use super::shared::UsedWrongly;
 use super::terminal::count;
 use super::{portal, shared};
@@ -30,6 +30,7 @@ use crate::settings::{Aws, is_fifo};
 /// update goes as it is. They go to HubSpot, or into a queue with --to. Only what was taken is
 /// deleted; what fails again stays. A queue of updates, which has a redrive policy, is refused.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(super) struct Arguments {
     /// Address of the queue of dead letters
     #[arg(long, value_name = "URL")]
@@ -141,7 +142,7 @@ async fn show(visit: &mut Visit<'_>, arguments: &Arguments, keeper: Option<Keepe
     if let (Some(mut keeper), Some(folder)) = (keeper, &arguments.save) {
         let kept = keep_all(&mut keeper, &items);
         let saved = count(kept.iter().filter(|kept| kept.is_ok()).count());
-        visit.say(&format!("{saved} saved in {}.\n", folder.display()), arguments.json)?;
+        say(&format!("{saved} saved in {}.\n", folder.display()), arguments.json)?;
         if kept.iter().any(Result::is_err) {
             bail!("Not every letter could be saved; the reasons are above.");
         }

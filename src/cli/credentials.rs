@@ -92,9 +92,10 @@ fn why(said: &str, profile: Option<&str>) -> String {
         );
     }
     if small.contains("invalid choice") {
-        return "The AWS command line is too old to export credentials: install version 2.9 or \
-                newer."
-            .to_owned();
+        return format!(
+            "The AWS command line is too old to export credentials: install version 2.9 or newer, \
+             or {BY_HAND}."
+        );
     }
     let last = said.trim().lines().last().unwrap_or_default().trim_end_matches('.');
     if last.is_empty() || small.contains("unable to retrieve credentials") {
