@@ -91,12 +91,11 @@ impl Queue {
                     wanted = (calls.len() + 2).min(AT_ONCE);
                     for message in messages.into_iter().map(Received::new) {
                         // The newest receipt counts.
-                        match places.get(&message.id) {
-                            Some(place) => all[*place].receipt = message.receipt,
-                            None => {
-                                places.insert(message.id.clone(), all.len());
-                                all.push(message);
-                            }
+                        if let Some(place) = places.get(&message.id) {
+                            all[*place].receipt = message.receipt;
+                        } else {
+                            places.insert(message.id.clone(), all.len());
+                            all.push(message);
                         }
                     }
                     told(all.len());

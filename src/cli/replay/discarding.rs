@@ -8,7 +8,7 @@ use super::Arguments;
 use super::keeping::{Keeper, keep_all};
 use super::letters::{Fate, Item};
 use super::listing::list;
-use super::visit::{AT_ONCE, Visit};
+use super::visit::{AT_ONCE, Visit, say};
 use crate::cli::shared::{self, UsedWrongly};
 use crate::cli::terminal::count;
 use crate::time::Time;
@@ -70,7 +70,7 @@ pub(super) async fn discard(
     }
     let saved = if keeper.is_some() { "saved and deleted" } else { "deleted" };
     let text = format!("{} {saved}, {} stay.\n", count(deleted), count(stay));
-    visit.say(&text, arguments.json)?;
+    say(&text, arguments.json)?;
     visit.report_waiting(arguments.json).await?;
     if stay > 0 && !asks {
         bail!("Not every letter could be deleted; the reasons are above.");

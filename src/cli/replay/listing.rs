@@ -52,15 +52,12 @@ fn groups(items: &[Item]) -> String {
     for item in items {
         let (time, example) = (item.time(), item.short_id().to_owned());
         let key = [item.source(), item.reason(), item.property()];
-        match groups.get_mut(&key) {
-            Some(group) => {
-                group.letters += 1;
-                (group.newest, group.example) = (time, example);
-            }
-            None => {
-                let first = Group { letters: 1, oldest: time, newest: time, example };
-                groups.insert(key, first);
-            }
+        if let Some(group) = groups.get_mut(&key) {
+            group.letters += 1;
+            (group.newest, group.example) = (time, example);
+        } else {
+            let first = Group { letters: 1, oldest: time, newest: time, example };
+            groups.insert(key, first);
         }
     }
     let mut sorted: Vec<_> = groups.into_iter().collect();

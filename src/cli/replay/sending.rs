@@ -7,7 +7,7 @@ use anyhow::{Error, Result, anyhow, bail};
 use tokio::time::Instant;
 
 use super::letters::{Fate, Item};
-use super::visit::{AT_ONCE, HIDDEN, Visit};
+use super::visit::{AT_ONCE, HIDDEN, Visit, say};
 use crate::cli::terminal::count;
 use crate::cli::{payload, shared};
 use crate::hubspot::{Hubspot, Schema};
@@ -68,7 +68,7 @@ pub(super) async fn send_all(visit: &mut Visit<'_>, target: &Target, is_json: bo
         newer => format!(" {} came meanwhile, and are for the next time.", count(newer)),
     };
     let (gone, stay) = (count(report.gone), count(report.stay));
-    visit.say(&format!("{gone} went through, {stay} stay.{newer}\n"), is_json)?;
+    say(&format!("{gone} went through, {stay} stay.{newer}\n"), is_json)?;
     visit.report_waiting(is_json).await?;
     if let Some(problem) = report.problem {
         return Err(problem);

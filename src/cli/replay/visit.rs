@@ -20,6 +20,9 @@ pub(super) const HIDDEN: Duration = Duration::from_mins(20);
 /// are sent twice.
 pub(super) const AT_ONCE: usize = 100;
 
+/// After how many letters that are released progress is told: eight calls of ten, five times.
+const RELEASED: usize = 400;
+
 /// As many messages SQS lets be under way, and hands out none beyond: without an error, as they are
 /// received here.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -77,8 +80,8 @@ impl<'a> Visit<'a> {
     pub(super) async fn release(mut self) {
         let deadline = Instant::now() + HIDDEN;
         let all = count(self.held.len());
-        for (index, part) in self.held.chunks(AT_ONCE).enumerate() {
-            let released = count(index * AT_ONCE);
+        for (index, part) in self.held.chunks(RELEASED).enumerate() {
+            let released = count(index * RELEASED);
             self.progress.show(&format!("{released} of {all} letters released"));
             self.queue.release(&part.iter().collect::<Vec<_>>(), deadline).await;
         }
@@ -100,18 +103,15 @@ impl<'a> Visit<'a> {
             format!(": it lets {} be under way", count(MOST_UNDER_WAY))
         };
         let waiting = count(waiting);
-        self.say(
-            &format!("About {waiting} more wait that SQS doesn't give out now{why}.\n"),
-            is_json,
-        )
+        say(&format!("About {waiting} more wait that SQS doesn't give out now{why}.\n"), is_json)
     }
+}
 
-    /// Prints a remark; where standard output is for a script, on standard error.
-    pub(super) fn say(&self, text: &str, is_json: bool) -> Result<()> {
-        if is_json {
-            eprint!("{text}");
-            return Ok(());
-        }
-        shared::print(text)
+/// Prints a remark; where standard output is for a script, on standard error.
+pub(super) fn say(text: &str, is_json: bool) -> Result<()> {
+    if is_json {
+        eprint!("{text}");
+        return Ok(());
     }
+    shared::print(text)
 }
