@@ -6,6 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::credentials::Environment;
 use super::shared;
 use crate::engine::{self, Comparison};
 use crate::hubspot::{Error, Hubspot, Schema};
@@ -17,9 +18,18 @@ use crate::update::Update;
 /// How long a call may take with all its tries; HubSpot's longest limit passes within ten seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How the environment says that the portal is reached. Where the token is in Secrets Manager, the
+/// AWS command line may be asked for credentials.
+pub(super) fn settings() -> Result<Portal> {
+    let is_set = |name| shared::variable(name).is_some_and(|value| !value.trim().is_empty());
+    let needs_aws = !is_set("HUBSPOT_TOKEN") && is_set("HUBSPOT_TOKEN_SECRET");
+    let environment = if needs_aws { Environment::read()? } else { Environment::default() };
+    Portal::read(&|name| environment.variable(name)).map_err(|problems| shared::join(&problems))
+}
+
 /// A client of the portal that the environment names, with its token fetched.
 pub(super) async fn connect() -> Result<Hubspot> {
-    let settings = Portal::read(&shared::variable).map_err(|problems| shared::join(&problems))?;
+    let settings = settings()?;
     let hubspot = match settings.token {
         PortalToken::Given(token) => services::hubspot_with(&settings.hubspot, token),
         PortalToken::Secret(secret, aws) => {

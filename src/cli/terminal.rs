@@ -91,6 +91,19 @@ pub(super) fn table<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String 
     table
 }
 
+/// A number with a comma before each three digits: `2,500`.
+pub(super) fn count(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// One line with the progress of a long step. It is overwritten, and gone at the end.
 pub(super) struct Progress {
     is_terminal: bool,
@@ -118,11 +131,18 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
-    fn drop(&mut self) {
+impl Progress {
+    /// Clears the line, before something else is printed.
+    pub(super) fn clear(&mut self) {
         if self.is_terminal {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -134,6 +154,12 @@ mod tests {
     fn columns_are_as_wide_as_their_longest_cell() {
         let rows = [["ä", "b", ""], ["a", "long cell", "c"]].map(|row| row.map(str::to_owned));
         assert_eq!(table(&rows), "ä  b\na  long cell  c\n");
+    }
+
+    #[test]
+    fn large_numbers_can_be_read() {
+        let texts = [0, 999, 1000, 20_500, 1_234_567].map(count);
+        assert_eq!(texts, ["0", "999", "1,000", "20,500", "1,234,567"]);
     }
 
     #[test]

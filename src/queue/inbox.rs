@@ -2,17 +2,23 @@
 //!
 //! Lambda itself receives for the worker.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
     MessageSystemAttributeName, QueueAttributeName,
 };
+use futures_util::future::join_all;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
 
 use super::plan::MOST_IN_CALL;
 use super::{CallFailed, Queue};
 use crate::time::Time;
+
+/// How many calls are made side by side.
+const AT_ONCE: usize = 8;
 
 /// The longest visibility timeout that is set: SQS hides a message for twelve hours at most,
 /// counted from when it was received.
@@ -47,32 +53,77 @@ impl Received {
 }
 
 impl Queue {
-    /// Receives until the queue is empty, appending to `all`. Each message stays invisible to other
-    /// consumers for `hidden`. Of a message group, SQS may hand out some messages only after those
-    /// before them are deleted.
+    /// Receives until the queue is empty, with several calls side by side, and appends each message
+    /// once to `all`, however often SQS hands it out. It stays invisible to other consumers for
+    /// `hidden`. `told` is told how many there are. Of a message group, SQS may hand out some
+    /// messages only after those before them are deleted, and it hands out none beyond 120,000 that
+    /// are under way.
+    /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
     pub async fn receive(
         &self,
         hidden: Duration,
         all: &mut Vec<Received>,
+        mut told: impl FnMut(usize),
     ) -> Result<(), CallFailed> {
-        let seconds = i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX);
-        let most = i32::try_from(MOST_IN_CALL).unwrap_or(i32::MAX);
-        loop {
-            let call = self
-                .client
-                .receive_message()
-                .queue_url(&self.url)
-                .max_number_of_messages(most)
-                .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-                .visibility_timeout(seconds)
-                // A long poll asks all of SQS's servers; a short one may miss messages.
-                .wait_time_seconds(1);
-            let messages = call.send().await?.messages.unwrap_or_default();
-            if messages.is_empty() {
-                return Ok(());
-            }
-            all.extend(messages.into_iter().map(Received::new));
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for (place, message) in all.iter().enumerate() {
+            places.insert(message.id.clone(), place);
         }
+        let mut calls = FuturesUnordered::new();
+        let mut wanted = 1;
+        // How many answers had messages in them.
+        let mut answers = 0;
+        let mut result = Ok(());
+        loop {
+            while calls.len() < wanted {
+                calls.push(self.receive_some(hidden, answers));
+            }
+            let Some((began, answer)) = calls.next().await else { return result };
+            match answer {
+                // The other calls may have taken messages already: they are waited for.
+                Err(why) => result = Err(why),
+                // Nothing came anywhere while this call asked all servers.
+                Ok(messages) if messages.is_empty() && began == answers => wanted = 0,
+                Ok(messages) if messages.is_empty() => wanted = 1,
+                Ok(messages) => {
+                    answers += 1;
+                    // One more than before.
+                    wanted = (calls.len() + 2).min(AT_ONCE);
+                    for message in messages.into_iter().map(Received::new) {
+                        // The newest receipt counts.
+                        if let Some(place) = places.get(&message.id) {
+                            all[*place].receipt = message.receipt;
+                        } else {
+                            places.insert(message.id.clone(), all.len());
+                            all.push(message);
+                        }
+                    }
+                    told(all.len());
+                }
+            }
+            if result.is_err() {
+                wanted = 0;
+            }
+        }
+    }
+
+    /// Receives up to ten messages. Returns `began` with them.
+    async fn receive_some(
+        &self,
+        hidden: Duration,
+        began: usize,
+    ) -> (usize, Result<Vec<Message>, CallFailed>) {
+        let call = self
+            .client
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(i32::try_from(MOST_IN_CALL).unwrap_or(i32::MAX))
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
+            // A long poll asks all of SQS's servers; a short one may miss messages.
+            .wait_time_seconds(1);
+        let answer = call.send().await;
+        (began, answer.map(|answer| answer.messages.unwrap_or_default()).map_err(CallFailed::from))
     }
 
     /// About how many messages are visible.
@@ -110,28 +161,38 @@ impl Queue {
         Ok(names.iter().filter_map(|name| attributes.remove(name)).collect())
     }
 
-    /// Deletes messages that were received. The error is about some of them; the others are
-    /// deleted.
-    pub async fn delete(&self, messages: &[&Received]) -> Result<(), CallFailed> {
-        let mut result = Ok(());
-        for batch in messages.chunks(MOST_IN_CALL) {
-            let mut entries = Vec::new();
-            for (index, message) in batch.iter().enumerate() {
-                let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
-                entries.extend(entry.receipt_handle(&message.receipt).build());
-            }
-            let call = self.client.delete_message_batch().queue_url(&self.url);
-            match call.set_entries(Some(entries)).send().await {
-                Err(error) => result = Err(error.into()),
-                Ok(answer) => {
-                    if let Some(failed) = answer.failed().first() {
-                        let why = format!("SQS refuses to delete a message: {}", failed.code());
-                        result = Err(CallFailed(why));
-                    }
-                }
+    /// Deletes messages that were received, with several calls side by side. One result for each,
+    /// in their order.
+    pub async fn delete(&self, messages: &[&Received]) -> Vec<Result<(), CallFailed>> {
+        let mut results = Vec::new();
+        for part in messages.chunks(AT_ONCE * MOST_IN_CALL) {
+            let calls = part.chunks(MOST_IN_CALL).map(|batch| self.delete_some(batch));
+            results.extend(join_all(calls).await.concat());
+        }
+        results
+    }
+
+    /// Deletes up to ten messages.
+    async fn delete_some(&self, batch: &[&Received]) -> Vec<Result<(), CallFailed>> {
+        let mut entries = Vec::new();
+        for (index, message) in batch.iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
+            entries.extend(entry.receipt_handle(&message.receipt).build());
+        }
+        let call = self.client.delete_message_batch().queue_url(&self.url);
+        let answer = match call.set_entries(Some(entries)).send().await {
+            Ok(answer) => answer,
+            Err(error) => return vec![Err(error.into()); batch.len()],
+        };
+        let mut results = vec![Ok(()); batch.len()];
+        for failed in answer.failed() {
+            let why = format!("SQS refuses to delete a message: {}", failed.code());
+            let place = failed.id().parse::<usize>().ok();
+            if let Some(result) = place.and_then(|place| results.get_mut(place)) {
+                *result = Err(CallFailed(why));
             }
         }
-        result
+        results
     }
 
     /// Makes messages that were received visible to all consumers. Where that fails, the visibility
@@ -144,33 +205,39 @@ impl Queue {
         self.set_visibility(&timeouts, deadline).await;
     }
 
-    /// Sets the visibility timeouts of messages, given by their receipts. Where that fails, the
-    /// timeout of the queue goes on.
+    /// Sets the visibility timeouts of messages, given by their receipts, with several calls side by
+    /// side. Where that fails, the timeout of the queue goes on.
     pub async fn set_visibility(&self, messages: &[(String, Duration)], deadline: Instant) {
-        for batch in messages.chunks(MOST_IN_CALL) {
-            let mut entries = Vec::new();
-            for (index, (receipt, timeout)) in batch.iter().enumerate() {
-                let seconds = i32::try_from(timeout.min(&LONGEST_TIMEOUT).as_secs());
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
-                    .id(index.to_string())
-                    .receipt_handle(receipt)
-                    .visibility_timeout(seconds.unwrap_or_default());
-                entries.extend(entry.build());
-            }
-            let call = self.client.change_message_visibility_batch().queue_url(&self.url);
-            match timeout_at(deadline, call.set_entries(Some(entries)).send()).await {
-                Ok(Ok(answer)) => {
-                    if let Some(failed) = answer.failed().first() {
-                        let code = failed.code();
-                        tracing::warn!(code, "the visibility timeout of a message is not set");
-                    }
+        for part in messages.chunks(AT_ONCE * MOST_IN_CALL) {
+            let calls = part.chunks(MOST_IN_CALL).map(|batch| self.set_some(batch, deadline));
+            join_all(calls).await;
+        }
+    }
+
+    /// Sets the visibility timeouts of up to ten messages.
+    async fn set_some(&self, batch: &[(String, Duration)], deadline: Instant) {
+        let mut entries = Vec::new();
+        for (index, (receipt, timeout)) in batch.iter().enumerate() {
+            let seconds = i32::try_from(timeout.min(&LONGEST_TIMEOUT).as_secs());
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(index.to_string())
+                .receipt_handle(receipt)
+                .visibility_timeout(seconds.unwrap_or_default());
+            entries.extend(entry.build());
+        }
+        let call = self.client.change_message_visibility_batch().queue_url(&self.url);
+        match timeout_at(deadline, call.set_entries(Some(entries)).send()).await {
+            Ok(Ok(answer)) => {
+                if let Some(failed) = answer.failed().first() {
+                    let code = failed.code();
+                    tracing::warn!(code, "the visibility timeout of a message is not set");
                 }
-                Ok(Err(error)) => {
-                    let reason = CallFailed::from(error).to_string();
-                    tracing::warn!(reason, "the visibility timeouts of messages are not set");
-                }
-                Err(_) => tracing::warn!("no time was left to set visibility timeouts"),
             }
+            Ok(Err(error)) => {
+                let reason = CallFailed::from(error).to_string();
+                tracing::warn!(reason, "the visibility timeouts of messages are not set");
+            }
+            Err(_) => tracing::warn!("no time was left to set visibility timeouts"),
         }
     }
 }

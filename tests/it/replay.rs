@@ -271,11 +271,12 @@ async fn what_is_sent_again_is_checked_against_the_portals_schema() {
 #[tokio::test]
 async fn a_queue_that_cannot_be_read_is_said_to_be_so() {
     let world = with_two_letters().await;
-    let said = text(&replay(&world, &["--to", &world.queues().dead_letters.clone()]).await, 1);
+    let said = text(&replay(&world, &["--to", &world.queues().dead_letters.clone()]).await, 2);
     assert!(said.contains("--to has to be the FIFO queue for updates"), "{said}");
     let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
     command.args(["replay", "--dry-run", "--queue", "http://127.0.0.1/123456789012/gone.fifo"]);
-    command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION");
+    command.env_remove("AWS_REGION").env_remove("AWS_DEFAULT_REGION").env("PATH", "");
+    command.env_remove("AWS_ACCESS_KEY_ID");
     let said = text(&command.output().await.unwrap(), 1);
     assert!(said.contains("AWS_REGION"), "{said}");
     command
@@ -339,7 +340,7 @@ async fn a_queue_of_updates_is_refused_and_its_messages_stay_with_the_worker() {
             .env("TASKHOOK_SOURCES", world.folder());
         command.env("HUBSPOT_BASE_URL", world.hubspot.url()).env("HUBSPOT_TOKEN", TOKEN);
         command.args(["replay", "--queue", &world.queues().updates]).args(look);
-        let said = text(&command.output().await.unwrap(), 1);
+        let said = text(&command.output().await.unwrap(), 2);
         assert!(said.contains("it has a redrive policy") && said.contains("--queue"), "{said}");
     }
     world.drain().await;
@@ -362,8 +363,182 @@ async fn an_address_that_is_no_queue_is_told_with_one_that_is() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
         command.args(["replay", "--dry-run"]).args(&arguments).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-        let said = text(&command.output().await.unwrap(), 1);
+        let said = text(&command.output().await.unwrap(), 2);
         assert!(said.starts_with(&format!("{option} is {address:?}, ")), "{said}");
         assert!(said.contains("https://sqs.eu-central-1.amazonaws.com/123456789012/"), "{said}");
+    }
+}
+
+/// Puts letters about missing tasks into the queue, `count` of them.
+async fn bury(world: &World, count: usize) {
+    let time = taskhook::time::Time::now();
+    for number in 0..count {
+        let letter =
+            taskhook::queue::Letter::unreadable(time, "why".to_owned(), &number.to_string());
+        world.queues().bury(&letter.to_text()).await;
+    }
+}
+
+/// The lines of JSON that it prints.
+fn lines(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A queue of dead letters and nothing else, behind a gateway that counts.
+async fn replay_counted(world: &World, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
+    command
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "test")
+        .env("AWS_SECRET_ACCESS_KEY", "test");
+    command.env("AWS_ENDPOINT_URL_SQS", world.queues().sqs.url());
+    command.args(["replay", "--queue", &world.queues().dead_letters]).args(arguments);
+    command.output().await.expect("taskhook runs")
+}
+
+#[tokio::test]
+async fn many_letters_are_read_side_by_side_each_once_and_none_is_missing() {
+    let world = world().durable().start().await;
+    bury(&world, 95).await;
+    for _ in 0..2 {
+        let before = world.queues().sqs.calls().len();
+        let listed = lines(&replay_counted(&world, &["--dry-run", "--json"]).await);
+        let ids: std::collections::BTreeSet<_> =
+            listed.iter().map(|line| line["id"].as_str().unwrap()).collect();
+        assert_eq!((listed.len(), ids.len()), (95, 95));
+        let calls = world.queues().sqs.calls().split_off(before);
+        let number = |name| calls.iter().filter(|call| *call == name).count();
+        // Ten in a call; at the end each of eight may find the queue empty once, and one twice.
+        assert!((10..=10 + 9 + 8).contains(&number("ReceiveMessage")), "{calls:?}");
+        assert_eq!(number("ChangeMessageVisibilityBatch"), 10);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_queue_is_asked_once() {
+    let world = world().durable().start().await;
+    let said = text(&replay_counted(&world, &["--dry-run"]).await, 0);
+    assert_eq!(said, "No dead letters.\n");
+    assert_eq!(world.queues().sqs.told("ReceiveMessage").len(), 1);
+}
+
+#[tokio::test]
+async fn many_letters_are_told_in_groups_unless_all_are_asked_for() {
+    let world = with_two_letters().await;
+    bury(&world, 60).await;
+    let said = text(&replay(&world, &["--dry-run"]).await, 0);
+    assert!(said.starts_with("letters  source  reason "), "{said}");
+    assert!(said.contains("\n     60  -       unreadable  -"), "{said}");
+    assert!(said.contains("62 in all: 1 mapping, 1 not_found, 60 unreadable"), "{said}");
+    assert!(said.contains("--all"), "{said}");
+    let said = text(&replay(&world, &["--dry-run", "--all"]).await, 0);
+    assert!(said.starts_with("id ") && said.lines().count() == 64, "{said}");
+}
+
+#[tokio::test]
+async fn letters_are_saved_as_samples_that_explain_and_test_take() {
+    let world = with_two_letters().await;
+    let folder = world.folder().join("saved");
+    let save = ["--save", folder.to_str().unwrap()];
+    for _ in 0..2 {
+        let said = text(&replay(&world, &save).await, 0);
+        assert!(said.contains("2 saved in "), "{said}");
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder.join("shop")).unwrap() {
+        files.push(entry.unwrap().path());
+    }
+    files.sort();
+    assert_eq!(files.len(), 2, "an event and its result, once: {files:?}");
+    let event = files.iter().find(|file| !file.to_string_lossy().contains(".expected.")).unwrap();
+    let saved = std::fs::read_to_string(folder.join("letters.jsonl")).unwrap();
+    let letter: Value = serde_json::from_str(saved.trim()).unwrap();
+    assert_eq!(letter["update"]["id"], json!("404"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!((mode(&folder) & 0o777, mode(event) & 0o777), (0o700, 0o600));
+        assert_eq!(mode(&folder.join("letters.jsonl")) & 0o777, 0o600);
+    }
+    assert_eq!(world.queues().letters().await.len(), 2, "nothing is deleted");
+    let run = |arguments: Vec<String>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
+        command.env("TASKHOOK_SOURCES", world.folder()).args(arguments);
+        async move { command.output().await.unwrap() }
+    };
+    let event = event.to_str().unwrap().to_owned();
+    let said = text(&run(vec!["explain".to_owned(), "shop".to_owned(), event]).await, 1);
+    assert!(said.contains("someday"), "{said}");
+    let events = folder.to_str().unwrap().to_owned();
+    text(&run(vec!["test".to_owned(), "--events".to_owned(), events]).await, 0);
+}
+
+#[tokio::test]
+async fn what_is_discarded_is_named_and_saved_first_if_that_is_asked_for() {
+    let world = with_two_letters().await;
+    let said = text(&replay(&world, &["--discard"]).await, 2);
+    assert!(said.contains("add --all"), "{said}");
+    let said = text(&replay(&world, &["--discard", "--reason", "mapping"]).await, 0);
+    assert!(said.contains("d-2") && said.contains("1 deleted, 0 stay."), "{said}");
+    // A file stands where the folder should be: nothing can be saved, so nothing is deleted.
+    let folder = world.folder().join("saved");
+    std::fs::create_dir_all(folder.join("letters.jsonl")).unwrap();
+    let arguments = ["--discard", "--all", "--save", folder.to_str().unwrap()];
+    let said = text(&replay(&world, &arguments).await, 1);
+    assert!(said.contains("0 saved and deleted, 1 stay."), "{said}");
+    std::fs::remove_dir(folder.join("letters.jsonl")).unwrap();
+    let said = text(&replay(&world, &arguments).await, 0);
+    assert!(said.contains("1 saved and deleted, 0 stay."), "{said}");
+    assert!(folder.join("letters.jsonl").is_file());
+    assert!(world.queues().dead().await.is_empty());
+}
+
+/// A folder with an `aws` that knows the profile `ops`, as the AWS command line does.
+#[cfg(unix)]
+fn aws_cli(world: &World) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    let script = r#"#!/bin/sh
+[ "$AWS_PROFILE" = old ] && { echo "Error loading SSO Token: Token for old does not exist" >&2; exit 255; }
+[ "$AWS_PROFILE" = ops ] || { echo "The config profile ($AWS_PROFILE) could not be found" >&2; exit 255; }
+case "$*" in
+"configure export-credentials --format process")
+  echo '{"Version": 1, "AccessKeyId": "ASIA", "SecretAccessKey": "s3cret", "SessionToken": "token"}' ;;
+"configure get region") echo us-east-1 ;;
+*) exit 252 ;;
+esac
+"#;
+    let folder = world.folder().join("bin");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("aws");
+    std::fs::write(&file, script).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:/usr/bin:/bin", folder.display())
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_profile_is_that_of_the_aws_command_line() {
+    let world = with_two_letters().await;
+    let path = aws_cli(&world);
+    let variables =
+        ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION"];
+    for (profile, code, expected) in [
+        ("ops", 0, "2 in all"),
+        ("old", 1, "run `aws sso login --profile old`"),
+        ("none", 1, "There is no profile \"none\""),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_taskhook"));
+        for variable in variables {
+            command.env_remove(variable);
+        }
+        command.env_remove("AWS_DEFAULT_REGION").env("AWS_PROFILE", profile).env("PATH", &path);
+        command.env("AWS_ENDPOINT_URL_SQS", aws::moto().await);
+        command.args(["replay", "--dry-run", "--queue", &world.queues().dead_letters]);
+        let said = text(&command.output().await.unwrap(), code);
+        assert!(said.contains(expected) && !said.contains("s3cret"), "{said}");
+        assert!(code == 0 || said.lines().count() == 1, "{said}");
     }
 }

@@ -233,7 +233,7 @@ impl Queues {
     /// The dead letters, which stay in their queue.
     async fn letters(&self) -> Result<Vec<Value>> {
         let mut received = Vec::new();
-        self.dead_letters.receive(PATIENCE, &mut received).await?;
+        self.dead_letters.receive(PATIENCE, &mut received, |_| {}).await?;
         let all: Vec<&Received> = received.iter().collect();
         self.dead_letters.release(&all, tokio::time::Instant::now() + PATIENCE).await;
         let mut letters = Vec::new();

@@ -61,9 +61,7 @@ impl Portal {
 
     /// The portal that the environment names.
     pub(super) fn online() -> Result<Self> {
-        let settings = settings::Portal::read(&shared::variable)
-            .map_err(|problems| shared::join(&problems))?;
-        Ok(Self::Online(Box::new(settings)))
+        Ok(Self::Online(Box::new(crate::cli::portal::settings()?)))
     }
 
     /// A client, as the function has one. The calls of each delivery are told apart by its id.

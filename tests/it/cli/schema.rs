@@ -227,7 +227,11 @@ async fn a_token_that_is_missing_or_refused_says_what_to_do_and_is_not_shown() {
             None,
             "HUBSPOT_TOKEN: it is not set; set it to HubSpot's access token, or HUBSPOT_TOKEN_SECRET to",
         ),
-        (vec![("HUBSPOT_TOKEN_SECRET", "a")], None, "AWS_REGION: it is not set"),
+        (
+            vec![("HUBSPOT_TOKEN_SECRET", "a"), ("PATH", "")],
+            None,
+            "No AWS credentials, and no AWS command line",
+        ),
         (vec![("HUBSPOT_TOKEN", "two words")], None, "HUBSPOT_TOKEN is no HubSpot token"),
         (
             vec![("HUBSPOT_TOKEN", "pat-wrong")],

@@ -1,13 +1,14 @@
 //! The letters in a queue of dead letters: how they are selected and shown, and the messages to
 //! send for them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result, bail};
 
-use super::terminal::table;
-use super::{headers, payload};
+use serde_json::{Value, json};
+
+use crate::cli::{headers, payload};
+use crate::delivery::Delivery;
 use crate::queue::{Content, Dead, Event, Letter, Message, Received};
 use crate::source::{Mapped, Sources};
 use crate::text::cut;
@@ -52,6 +53,12 @@ pub(super) enum Fate {
 }
 
 impl Filter {
+    /// Whether it has no condition.
+    pub(super) fn selects_all(&self) -> bool {
+        let has_age = self.older_than.is_some() || self.newer_than.is_some();
+        self.ids.is_empty() && self.source.is_none() && self.reason.is_none() && !has_age
+    }
+
     /// Whether a letter is selected.
     pub(super) fn selects(&self, item: &Item, now: Time) -> bool {
         let milliseconds = now.milliseconds() - item.time().milliseconds();
@@ -117,39 +124,113 @@ impl Item {
 
     /// The letter as JSON for a person: unpacked, if it is compressed.
     pub(super) fn whole(&self) -> String {
+        match self.content() {
+            Value::String(text) => format!("{text}\n"),
+            json => format!("{json:#}\n"),
+        }
+    }
+
+    /// The letter as JSON, unpacked; as a text, if it is none.
+    pub(super) fn content(&self) -> Value {
         let text = &self.received.text;
         let json = match &self.dead {
             Dead::Letter(letter) => serde_json::to_value(letter),
             Dead::GivenUp(_) | Dead::Unknown => serde_json::from_str(text),
         };
-        match json {
-            Ok(json) => format!("{json:#}\n"),
-            Err(_) => format!("{text}\n"),
-        }
+        json.unwrap_or_else(|_| Value::String(text.clone()))
+    }
+
+    /// What a row has, as a JSON object for scripts, with the whole id.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "id": self.received.id,
+            "written": self.time(),
+            "source": self.dead.source(),
+            "event": self.dead.event(),
+            "reason": self.dead.reason(),
+            "detail": self.dead.detail(),
+        })
+    }
+
+    /// The same as a line, with its fate.
+    pub(super) fn json_line(&self, fate: &Fate) -> String {
+        let mut json = self.json();
+        let (word, text) = match fate {
+            Fate::Gone(words) => ("gone", words),
+            Fate::Stays(why) => ("stays", why),
+        };
+        json["fate"] = json!(word);
+        json["why"] = json!(text);
+        format!("{json}\n")
+    }
+
+    /// The delivery of its event, to this path; none, if it is no event.
+    pub(super) fn delivery(&self, path: &str) -> Option<Result<Delivery>> {
+        let Dead::Letter(letter) = &self.dead else { return None };
+        let Content::Event(event) = &letter.content else { return None };
+        Some(delivery(letter, event, path))
+    }
+
+    /// The source's name; `-`, if it is not known.
+    pub(super) fn source(&self) -> &str {
+        self.dead.source().unwrap_or("-")
+    }
+
+    /// Why it is here, in a word.
+    pub(super) fn reason(&self) -> &str {
+        self.dead.reason()
+    }
+
+    /// What the mistake is about: the property, or the key of the source file, that its detail
+    /// begins with. `-`, if it begins with none.
+    pub(super) fn property(&self) -> &str {
+        let Dead::Letter(Letter { detail, .. }) = &self.dead else { return "-" };
+        let Some((start, _)) = detail.split_once(": ") else { return "-" };
+        let name = start.trim_matches('`');
+        let is_name =
+            |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "_[]".contains(c));
+        if name.split(' ').count() <= 2 && name.split(' ').all(is_name) { name } else { "-" }
+    }
+
+    /// The start of its id.
+    pub(super) fn short_id(&self) -> &str {
+        cut(&self.received.id, ID)
+    }
+
+    /// The start of its id, the time, the source, the delivery, the reason, the detail.
+    pub(super) fn row(&self) -> [String; 6] {
+        let [id, time, source, event] = self.cells();
+        [id, time, source, event, self.reason().to_owned(), self.dead.detail()]
     }
 
     /// The start of its id, the time, the source, and the delivery.
     fn cells(&self) -> [String; 4] {
         [
-            cut(&self.received.id, ID).to_owned(),
+            self.short_id().to_owned(),
             self.time().to_string(),
-            self.dead.source().unwrap_or("-").to_owned(),
+            self.source().to_owned(),
             self.dead.event().unwrap_or("-").to_owned(),
         ]
     }
 }
 
-/// The updates that the event of a letter gives by the present source files, without the updates
-/// that succeeded at its first delivery.
-fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Update>> {
-    let source = payload::source(sources, letter.source.as_deref().unwrap_or_default())?;
-    let mut delivery = payload::post(source.path.clone(), letter.time);
+/// The delivery of a letter's event, without what proved it.
+fn delivery(letter: &Letter, event: &Event, path: &str) -> Result<Delivery> {
+    let mut delivery = payload::post(path.to_owned(), letter.time);
     delivery.body = event.body.bytes().context("its bodyBase64 is no base64")?.into();
     delivery.query.clone_from(&event.query);
     delivery.request_id = letter.event.clone().unwrap_or_default();
     for (name, value) in &event.headers {
         headers::insert(&mut delivery.headers, name, value)?;
     }
+    Ok(delivery)
+}
+
+/// The updates that the event of a letter gives by the present source files, without the updates
+/// that succeeded at its first delivery.
+fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Update>> {
+    let source = payload::source(sources, letter.source.as_deref().unwrap_or_default())?;
+    let delivery = delivery(letter, event, &source.path)?;
     let Mapped::Updates(updates) = payload::map(sources, source, delivery)?.mapped else {
         return Ok(Vec::new());
     };
@@ -170,22 +251,4 @@ fn map_anew(letter: &Letter, event: &Event, sources: &Sources) -> Result<Vec<Upd
         }
     }
     Ok(failed_before)
-}
-
-/// A row for each letter, and the number of letters for each reason.
-pub(super) fn list(items: &[Item]) -> String {
-    if items.is_empty() {
-        return "No dead letters.\n".to_owned();
-    }
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut rows =
-        vec![["id", "written", "source", "event", "reason", "detail"].map(str::to_owned)];
-    for item in items {
-        let reason = item.dead.reason();
-        *counts.entry(reason).or_default() += 1;
-        let [id, time, source, event] = item.cells();
-        rows.push([id, time, source, event, reason.to_owned(), item.dead.detail()]);
-    }
-    let counts: Vec<_> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    format!("{}{} in all: {}\n", table(&rows), items.len(), counts.join(", "))
 }
