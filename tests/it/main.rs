@@ -27,6 +27,7 @@ mod hubspot_table;
 mod imports;
 mod invariants;
 mod lost;
+mod modes;
 mod pages;
 mod refused;
 mod replay;

@@ -63,23 +63,19 @@ fn may(facts: &Value, role: &str, stack: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn both_modes_have_what_they_need_and_direct_has_no_more() {
-    let (durable, direct) = tokio::join!(
-        facts("all-durable", &[("Mode", "Durable")]),
-        facts("all-direct", &[("Mode", "Direct")])
-    );
-    assert_eq!(names(&durable["functions"]), ["WebhookFunction", "WorkerFunction"]);
-    assert_eq!(names(&durable["queues"]), ["DeadLetterQueue", "UpdatesQueue"]);
-    assert_eq!(names(&durable["mappings"]), ["WorkerFunctionUpdates"]);
-    assert_eq!(names(&durable["roles"]), ["WebhookRole", "WorkerRole"]);
-    assert_eq!(names(&direct["functions"]), ["WebhookFunction"]);
-    assert_eq!(names(&direct["queues"]), ["DeadLetterQueue"]);
-    assert_eq!(names(&direct["mappings"]), [] as [&str; 0]);
-    assert_eq!(names(&direct["roles"]), ["WebhookRole"]);
-    // What moto can't make carries the condition itself.
-    for (name, resource) in durable["template"]["Resources"].as_object().unwrap() {
-        let is_of_durable = name.starts_with("Worker") || name.starts_with("Updates");
-        assert_eq!(resource["Condition"] == "IsDurable", is_of_durable, "{name}");
+async fn queue_and_worker_are_there_in_both_modes() {
+    for (name, mode) in [("all-durable", "Durable"), ("all-direct", "Direct")] {
+        let facts = facts(name, &[("Mode", mode)]).await;
+        assert_eq!(names(&facts["functions"]), ["WebhookFunction", "WorkerFunction"]);
+        assert_eq!(names(&facts["queues"]), ["DeadLetterQueue", "UpdatesQueue"]);
+        assert_eq!(names(&facts["mappings"]), ["WorkerFunctionUpdates"]);
+        assert_eq!(names(&facts["roles"]), ["WebhookRole", "WorkerRole"]);
+        // What moto can't make carries the condition itself.
+        for (name, resource) in facts["template"]["Resources"].as_object().unwrap() {
+            let is_of_direct = name == "WebhookTokenPolicy";
+            assert_eq!(resource["Condition"] == "IsDirect", is_of_direct, "{name}");
+            assert_ne!(resource["Condition"], "IsDurable", "{name}");
+        }
     }
     let queues = stack("all-default").await;
     assert!(queues.updates.ends_with("/all-default-updates.fifo"), "{}", queues.updates);
@@ -170,15 +166,10 @@ async fn an_outage_of_a_day_buries_no_update() {
     // The one queue can only name the other.
     let queues = resources(&facts, "AWS::SQS::Queue");
     let name = queues["UpdatesQueue"]["QueueName"]["Fn::Sub"].as_str().unwrap();
-    let allowed = &queues["DeadLetterQueue"]["RedriveAllowPolicy"]["Fn::If"];
-    assert_eq!(allowed[1]["redrivePermission"], "byQueue");
-    assert!(
-        allowed[1]["sourceQueueArns"][0]["Fn::Sub"]
-            .as_str()
-            .unwrap()
-            .ends_with(&format!(":{name}"))
-    );
-    assert_eq!(allowed[2], json!({"redrivePermission": "denyAll"}));
+    let allowed = &queues["DeadLetterQueue"]["RedriveAllowPolicy"];
+    assert_eq!(allowed["redrivePermission"], "byQueue");
+    let source = allowed["sourceQueueArns"][0]["Fn::Sub"].as_str().unwrap();
+    assert!(source.ends_with(&format!(":{name}")), "{source}");
 }
 
 #[tokio::test]
@@ -239,8 +230,30 @@ async fn in_the_direct_mode_the_webhook_may_call_hubspot_itself() {
             "secretsmanager:GetSecretValue taskhook/github-??????",
             "secretsmanager:GetSecretValue taskhook/jira-??????",
             "sqs:SendMessage STACK-dead-letters.fifo",
+            // Instances that still have the environment of the durable mode queue.
+            "sqs:SendMessage STACK-updates.fifo",
         ]
     );
+}
+
+/// What CloudFormation does in one update follows what depends on what.
+#[tokio::test]
+async fn the_worker_and_its_queue_are_deployed_before_the_webhook_and_so_is_the_right_to_the_token()
+{
+    let facts = facts("order", &[]).await;
+    let resources = &facts["template"]["Resources"];
+    let webhook = &resources["WebhookFunction"];
+    assert_eq!(webhook["DependsOn"], json!(["WorkerFunction", "WorkerFunctionUpdates"]));
+    assert_eq!(resources["WorkerFunctionUpdates"]["Type"], "AWS::Lambda::EventSourceMapping");
+    // The right is given before the function needs it, and taken when nobody does any more.
+    let token = &webhook["Properties"]["Environment"]["Variables"]["HUBSPOT_TOKEN_SECRET"];
+    let value = json!([0, [{"Ref": "HubSpotTokenSecret"}, {"Ref": "WebhookTokenPolicy"}]]);
+    let expected = json!(["IsDirect", {"Fn::Select": value}, {"Ref": "AWS::NoValue"}]);
+    assert_eq!(token["Fn::If"], expected);
+    for worker in ["WorkerFunction", "WorkerFunctionUpdates", "WorkerRole", "UpdatesQueue"] {
+        let text = resources[worker].to_string();
+        assert!(!text.contains("WebhookFunction"), "{worker} would wait for the webhook");
+    }
 }
 
 #[tokio::test]
