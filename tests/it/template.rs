@@ -187,6 +187,16 @@ async fn the_worker_gets_ten_messages_in_six_times_less_than_they_are_hidden_and
 }
 
 #[tokio::test]
+async fn a_paused_worker_gets_nothing_and_keeps_its_queue() {
+    let facts = facts("paused", &[("PauseWorker", "true")]).await;
+    let mapping = &facts["template"]["Resources"]["WorkerFunctionUpdates"]["Properties"];
+    assert_eq!(mapping["Enabled"], json!({"Fn::If": ["IsPaused", false, true]}));
+    let condition = json!({"Fn::Equals": [{"Ref": "PauseWorker"}, "true"]});
+    assert_eq!(facts["template"]["Conditions"]["IsPaused"], condition);
+    assert_eq!(names(&facts["queues"]), ["DeadLetterQueue", "UpdatesQueue"]);
+}
+
+#[tokio::test]
 async fn in_the_durable_mode_each_function_may_do_its_own_work_and_nothing_else() {
     let facts = facts("least", &[("Mode", "Durable")]).await;
     assert_eq!(
