@@ -149,6 +149,10 @@ async fn queues_are_fifo_encrypted_and_keep_what_they_have_for_fourteen_days() {
         ] {
             assert_eq!(queue[attribute], value, "{name} {attribute}");
         }
+        // The queue outlives the stack, but not a stack that was never made.
+        let resource = &facts["template"]["Resources"][name];
+        assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
+        assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{name}");
     }
 }
 
