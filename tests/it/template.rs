@@ -302,29 +302,41 @@ async fn each_function_gets_the_settings_that_concern_it() {
         "TASKHOOK_DEAD_LETTER_URL": format!("{queue}-dead-letters.fifo"),
         "TASKHOOK_SECRET_TTL": "5m",
         "TASKHOOK_REPLY_WITHIN": "8s",
+        "TASKHOOK_METRICS": "on",
+        "AWS_EMF_NAMESPACE": "Taskhook/settings-durable",
     });
     assert_eq!(webhook, expected);
-    let hubspot = [
+    let common = [
+        "AWS_EMF_NAMESPACE",
         "HUBSPOT_API_VERSION",
         "HUBSPOT_BASE_URL",
         "HUBSPOT_TOKEN_SECRET",
         "TASKHOOK_DEAD_LETTER_URL",
+        "TASKHOOK_METRICS",
         "TASKHOOK_OBSERVE",
     ];
     let worker = variables(&durable, "WorkerFunction");
     assert_eq!(
         names(&worker),
-        [&hubspot[..], &["TASKHOOK_QUEUE_URL", "TASKHOOK_SECRET_TTL"]].concat()
+        [&common[..], &["TASKHOOK_QUEUE_URL", "TASKHOOK_SECRET_TTL"]].concat()
     );
     let direct = variables(&direct, "WebhookFunction");
     assert_eq!(
         names(&direct),
-        [&hubspot[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat()
+        [&common[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat()
     );
     let settings = read("src/settings.rs") + &read("src/files.rs");
     for name in [&webhook, &worker, &direct].into_iter().flat_map(names) {
         assert!(settings.contains(&format!("\"{name}\"")), "{name} is not a setting");
     }
+}
+
+#[tokio::test]
+async fn no_log_level_can_be_chosen_that_silences_what_is_counted() {
+    let facts = facts("levels", &[]).await;
+    let levels = &facts["template"]["Parameters"]["LogLevel"];
+    assert_eq!(levels["AllowedValues"], json!(["TRACE", "DEBUG", "INFO"]));
+    assert_eq!(levels["Default"], "INFO");
 }
 
 #[tokio::test]
