@@ -90,7 +90,7 @@ def for_moto(template, parameters):
             # moto would start the function in a container for each message.
             resource["Properties"]["Enabled"] = False
     for name, output in list(template["Outputs"].items()):
-        if "WebhookFunctionUrl" in str(output):
+        if "WebhookFunctionUrl" in str(output) or "WebhookApi" in str(output):
             del template["Outputs"][name]
     return template
 

@@ -86,22 +86,56 @@ async fn queue_and_worker_are_there_in_both_modes() {
     );
 }
 
+/// The translated resources that carry this condition, without their number in the stack.
+fn under<'t>(facts: &'t Value, condition: &str) -> BTreeMap<&'t str, &'t Value> {
+    let resources = facts["template"]["Resources"].as_object().unwrap().iter();
+    let under = resources.filter(|(_, resource)| resource["Condition"] == condition);
+    under.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
+}
+
 #[tokio::test]
 async fn the_address_is_open_to_everybody_by_both_permissions_that_it_needs() {
     let facts = facts("permissions", &[]).await;
     let webhook = json!({"Ref": "WebhookFunction"});
-    let permissions: BTreeSet<_> =
-        resources(&facts, "AWS::Lambda::Permission").into_values().map(Value::to_string).collect();
-    let permission = |action: &str, condition: &str, value: Value| {
-        let permission =
-            json!({"Action": action, "FunctionName": webhook, "Principal": "*", condition: value});
-        permission.to_string()
-    };
+    let permission = |action: &str, condition: &str, value: Value| json!({"Action": action, "FunctionName": webhook, "Principal": "*", condition: value});
     let invoke = permission("lambda:InvokeFunction", "InvokedViaFunctionUrl", json!(true));
     let invoke_url = permission("lambda:InvokeFunctionUrl", "FunctionUrlAuthType", json!("NONE"));
-    assert_eq!(permissions, BTreeSet::from([invoke, invoke_url]));
-    let url: Vec<_> = resources(&facts, "AWS::Lambda::Url").into_values().collect();
-    assert_eq!(url, [&json!({"TargetFunctionArn": webhook, "AuthType": "NONE"})]);
+    let url = json!({"TargetFunctionArn": webhook, "AuthType": "NONE"});
+    // By these names SAM knew them before there was a choice: a deployed stack keeps its address.
+    let expected = BTreeMap::from([
+        ("WebhookFunctionURLInvokeAllowPublicAccess", &invoke),
+        ("WebhookFunctionUrl", &url),
+        ("WebhookFunctionUrlPublicPermissions", &invoke_url),
+    ]);
+    assert_eq!(under(&facts, "HasFunctionUrl"), expected);
+}
+
+#[tokio::test]
+async fn where_there_are_no_function_urls_an_http_api_hands_everything_to_the_webhook() {
+    let facts = facts("api", &[("Endpoint", "HttpApi")]).await;
+    let api = under(&facts, "HasHttpApi");
+    assert_eq!(
+        api.keys().copied().collect::<Vec<_>>(),
+        [
+            "WebhookApi",
+            "WebhookApiIntegration",
+            "WebhookApiPermission",
+            "WebhookApiRoute",
+            "WebhookApiStage"
+        ]
+    );
+    assert_eq!(api["WebhookApi"]["ProtocolType"], "HTTP");
+    assert_eq!(api["WebhookApiIntegration"]["PayloadFormatVersion"], "2.0");
+    assert_eq!(api["WebhookApiRoute"]["RouteKey"], "$default");
+    assert_eq!(api["WebhookApiStage"]["StageName"], "$default");
+    assert_eq!(api["WebhookApiStage"]["AutoDeploy"], true);
+    // Nobody else may invoke the function.
+    let invokers: Vec<_> = resources(&facts, "AWS::Lambda::Permission").into_values().collect();
+    assert_eq!(invokers.len(), 3, "{invokers:?}");
+    let permission = api["WebhookApiPermission"];
+    assert_eq!(permission["Principal"], "apigateway.amazonaws.com");
+    let source = permission["SourceArn"]["Fn::Sub"].as_str().unwrap();
+    assert!(source.ends_with(":${WebhookApi}/*"), "{source}");
 }
 
 /// Of the sources that are live as shipped. What was deleted may leave its output, and what was
@@ -110,22 +144,29 @@ async fn the_address_is_open_to_everybody_by_both_permissions_that_it_needs() {
 async fn every_live_source_has_its_address_among_the_outputs() {
     let facts = facts("addresses", &[]).await;
     let outputs = facts["template"]["Outputs"].as_object().unwrap().values();
-    let addresses: Vec<_> =
-        outputs.filter_map(|output| output["Value"]["Fn::Sub"].as_str()).collect();
-    // The address of a function ends in a slash.
-    let address = |place: &str| format!("${{WebhookFunctionUrl.FunctionUrl}}{place}");
-    let mut known: Vec<_> = shipped::LIVE.into_iter().map(address).collect();
+    let mut addresses = Vec::new();
+    for choice in outputs.filter_map(|output| output["Value"]["Fn::If"].as_array()) {
+        assert_eq!(choice[0], "HasFunctionUrl");
+        let (url, api) = (&choice[1]["Fn::Sub"], choice[2]["Fn::Sub"].as_str().unwrap());
+        let place = api.strip_prefix("${WebhookApi.ApiEndpoint}/").unwrap();
+        if let Some(url) = url.as_str() {
+            // The address of a function ends in a slash.
+            assert_eq!(url, format!("${{WebhookFunctionUrl.FunctionUrl}}{place}"));
+            addresses.push(place);
+        }
+    }
+    let mut known: Vec<_> = shipped::LIVE.into_iter().map(str::to_owned).collect();
     for (name, path) in shipped::of("sources") {
         let text = std::fs::read_to_string(&path).unwrap();
         let place = text.lines().find_map(|line| line.strip_prefix("path = \"/"));
-        let address = address(place.map_or(name.as_str(), |place| place.trim_end_matches('"')));
+        let address = place.map_or(name.as_str(), |place| place.trim_end_matches('"'));
         let is_shipped_live = shipped::LIVE.contains(&name.as_str());
         assert!(
-            !is_shipped_live || addresses.contains(&address.as_str()),
+            !is_shipped_live || addresses.contains(&address),
             "{} has no output",
             path.display()
         );
-        known.push(address);
+        known.push(address.to_owned());
     }
     for address in addresses {
         assert!(
@@ -327,7 +368,9 @@ async fn each_function_gets_the_settings_that_concern_it() {
     );
     let settings = read("src/settings.rs") + &read("src/files.rs");
     for name in [&webhook, &worker, &direct].into_iter().flat_map(names) {
-        assert!(settings.contains(&format!("\"{name}\"")), "{name} is not a setting");
+        let is_of_metrics = ["AWS_EMF_NAMESPACE", "TASKHOOK_METRICS"].contains(&name);
+        let is_setting = settings.contains(&format!("\"{name}\""));
+        assert!(is_setting || is_of_metrics, "{name} is not a setting");
     }
 }
 
