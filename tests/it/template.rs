@@ -327,6 +327,37 @@ async fn a_key_of_ones_own_decrypts_secrets_and_nothing_else() {
     }
 }
 
+/// The partitions of China and of the United States' government have other ARNs and addresses.
+#[tokio::test]
+async fn nothing_in_the_template_names_a_partition() {
+    let facts = facts("partitions", &[]).await;
+    let text = facts["template"].to_string();
+    for word in ["arn:aws:", "aws:partition", ".amazonaws.com\"", ".amazonaws.com/"] {
+        let found = text.match_indices(word).map(|(at, _)| &text[at.saturating_sub(60)..at]);
+        // Principals are called the same everywhere.
+        let is_principal = |before: &&str| {
+            ["lambda", "apigateway"].iter().any(|service| before.ends_with(&format!("\"{service}")))
+        };
+        let found: Vec<_> = found.filter(|before| !is_principal(before)).collect();
+        assert!(found.is_empty(), "{word} after {found:?}");
+    }
+    let key = &facts["template"]["Parameters"]["SecretsKmsKeyArn"]["AllowedPattern"];
+    let topic = &facts["template"]["Parameters"]["AlarmTopicArn"]["AllowedPattern"];
+    for (pattern, arn) in [
+        (key, "arn:aws-cn:kms:cn-north-1:123456789012:key/k-1"),
+        (key, "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/k-1"),
+        (topic, "arn:aws-cn:sns:cn-north-1:123456789012:alarms"),
+        (topic, "arn:aws-us-gov:sns:us-gov-west-1:123456789012:alarms"),
+    ] {
+        assert!(is_allowed(pattern.as_str().unwrap(), arn), "{arn}");
+    }
+}
+
+/// Whether CloudFormation takes a value: the pattern has to match the whole of it.
+fn is_allowed(pattern: &str, value: &str) -> bool {
+    regex_bites::Regex::new(&format!("^(?:{pattern})$")).unwrap().is_match(value)
+}
+
 #[tokio::test]
 async fn each_function_gets_the_settings_that_concern_it() {
     let observing = |mode| [("Mode", mode), ("Observe", "true")];
