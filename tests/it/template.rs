@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::{Value, json};
+use taskhook::settings::WebhookSettings;
 
 use crate::support::lambda::Function;
 use crate::support::shipped;
@@ -351,6 +352,101 @@ async fn nothing_in_the_template_names_a_partition() {
     ] {
         assert!(is_allowed(pattern.as_str().unwrap(), arn), "{arn}");
     }
+}
+
+/// What a deployment lets through and a function refuses would answer 500 to everything.
+#[tokio::test]
+async fn a_parameter_that_the_functions_refuse_is_refused_before_it_is_deployed() {
+    let facts = facts("patterns", &[]).await;
+    let parameters = &facts["template"]["Parameters"];
+    let refused = [
+        (
+            "HubSpotTokenSecret",
+            "HUBSPOT_TOKEN_SECRET",
+            &["", "#", "crm#", "crm# ", "c rm", "crm#\t", "ä", "crm,x"][..],
+        ),
+        (
+            "HubSpotBaseUrl",
+            "HUBSPOT_BASE_URL",
+            &[
+                "api.hubapi.com",
+                "http://api.hubapi.com",
+                "https://",
+                "https://a b.com",
+                "https://:443",
+                "https://api.hubapi.com:99999",
+                "https://api.hubapi.com?x=",
+                "https://api.hubapi.com#",
+                "https://me:secret@api.hubapi.com",
+                "https://[::1",
+                "https://999.1.1.1",
+                "https://exa<mple.com",
+                "ftp://api.hubapi.com",
+            ],
+        ),
+        (
+            "HubSpotApiVersion",
+            "HUBSPOT_API_VERSION",
+            &["v4", "V3", "2026-3", "2026-03-01", "2026/03", "latest"],
+        ),
+        (
+            "SecretTtl",
+            "TASKHOOK_SECRET_TTL",
+            &["5", "m", "5 m", "-5m", "1.5h", "5 minutes", "99999999999999999999s", "5w"],
+        ),
+        (
+            "ReplyWithin",
+            "TASKHOOK_REPLY_WITHIN",
+            &["8", "s", "0s", "00s", "8 s", "-8s", "0.5s", "99999999999999999999s"],
+        ),
+    ];
+    for (parameter, variable, values) in refused {
+        let pattern = parameters[parameter]["AllowedPattern"].as_str().unwrap();
+        for value in values {
+            assert!(refuses(variable, value), "the functions take {value:?}");
+            assert!(!is_allowed(pattern, value), "{parameter} lets {value:?} through");
+        }
+    }
+    let taken = [
+        (
+            "HubSpotTokenSecret",
+            "HUBSPOT_TOKEN_SECRET",
+            &["taskhook/hubspot", "crm#token", "a/b_c+d=e.f@g-h#i"][..],
+        ),
+        (
+            "HubSpotBaseUrl",
+            "HUBSPOT_BASE_URL",
+            &[
+                "https://api.hubapi.com",
+                "https://api.hubapi.com/",
+                "https://api-eu1.hubapi.com:8443/proxy/hubspot",
+                "https://xn--bcher-kva.example",
+            ],
+        ),
+        ("HubSpotApiVersion", "HUBSPOT_API_VERSION", &["v3", "2026-03", "2026-09"]),
+        ("SecretTtl", "TASKHOOK_SECRET_TTL", &["0s", "30s", "5m", "24h", "999999h"]),
+        ("ReplyWithin", "TASKHOOK_REPLY_WITHIN", &["1s", "4s", "8s", "59s"]),
+    ];
+    for (parameter, variable, values) in taken {
+        let pattern = parameters[parameter]["AllowedPattern"].as_str().unwrap();
+        let default = parameters[parameter]["Default"].as_str().unwrap();
+        for value in values.iter().chain([&default]) {
+            assert!(is_allowed(pattern, value), "{parameter} refuses {value:?}");
+            assert!(!refuses(variable, value), "the functions refuse {value:?} as {variable}");
+        }
+    }
+}
+
+/// Whether the webhook in the direct mode, which reads all of these, refuses a variable's value.
+fn refuses(variable: &str, value: &str) -> bool {
+    let read = |name: &str| match name {
+        _ if name == variable => Some(value.to_owned()),
+        "HUBSPOT_TOKEN_SECRET" => Some("taskhook/hubspot".to_owned()),
+        "AWS_REGION" | "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("test".to_owned()),
+        _ => None,
+    };
+    let problems = WebhookSettings::read(&read).err().unwrap_or_default();
+    problems.iter().any(|problem| problem.variable == variable)
 }
 
 /// Whether CloudFormation takes a value: the pattern has to match the whole of it.
