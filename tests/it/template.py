@@ -40,9 +40,11 @@ class NoManagedPolicies:
 def translate(parameters):
     template = yaml_parse(TEMPLATE.read_text())
     for resource in template["Resources"].values():
-        # `sam deploy` puts the zip's place in S3 here.
+        # `sam deploy` puts the place in S3 here.
         if resource["Type"] == "AWS::Serverless::Function":
             resource["Properties"]["CodeUri"] = "s3://bucket/bootstrap.zip"
+        elif resource["Type"] == "AWS::Serverless::LayerVersion":
+            resource["Properties"]["ContentUri"] = "s3://bucket/layer.zip"
     return transform(template, dict(parameters), NoManagedPolicies())
 
 
@@ -86,6 +88,8 @@ def for_moto(template, parameters):
         elif resource["Type"] == "AWS::Lambda::Function":
             # No bucket is needed for this. moto takes any text from whoever makes a function, and base64 for a change.
             resource["Properties"]["Code"] = {"ZipFile": "bm9uZSE="}
+            # moto gives no function a layer of its own stack.
+            resource["Properties"].pop("Layers", None)
         elif resource["Type"] == "AWS::Lambda::EventSourceMapping":
             # moto would start the function in a container for each message.
             resource["Properties"]["Enabled"] = False

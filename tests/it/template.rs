@@ -642,12 +642,55 @@ async fn the_dashboard_shows_what_there_is() {
     );
 }
 
+/// So a changed source file is deployed without a build, and older versions stay to be gone back to.
+#[tokio::test]
+async fn the_webhook_reads_its_source_files_from_a_layer_whose_versions_stay() {
+    let facts = facts("layer", &[]).await;
+    let layers = facts["template"]["Resources"].as_object().unwrap().iter();
+    let layers: Vec<_> =
+        layers.filter(|(_, resource)| resource["Type"] == "AWS::Lambda::LayerVersion").collect();
+    let [(name, layer)] = layers[..] else { panic!("{layers:?}") };
+    assert_eq!(layer["DeletionPolicy"], "Retain");
+    let functions = resources(&facts, "AWS::Lambda::Function");
+    assert_eq!(functions["WebhookFunction"]["Layers"], json!([{"Ref": name}]));
+    assert_eq!(functions["WorkerFunction"]["Layers"], Value::Null, "the worker reads none");
+    let variables = &facts["functions"]["WebhookFunction"]["Environment"]["Variables"];
+    assert_eq!(variables["TASKHOOK_SOURCES"], Value::Null, "the default is the layer");
+}
+
+/// The layer holds what `taskhook check` reads at the desk.
+#[test]
+fn make_layer_needs_no_tool_but_make_and_packs_every_live_source() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("make-layer");
+    let _ = std::fs::remove_dir_all(&target);
+    std::fs::create_dir_all(&target).unwrap();
+    for (name, path) in shipped::of("sources") {
+        let sources = target.join("sources");
+        std::fs::create_dir_all(&sources).unwrap();
+        std::fs::copy(path, sources.join(format!("{name}.toml"))).unwrap();
+    }
+    std::fs::write(target.join("sources/hubspot-schema.json"), "{}").unwrap();
+    let makefile = Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile");
+    let mut make = std::process::Command::new("make");
+    let made =
+        make.arg("-f").arg(makefile).arg("layer").current_dir(&target).env("PATH", "/usr/bin:/bin");
+    assert!(made.output().unwrap().status.success());
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(target.join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names("layer/sources"), names("sources"));
+    assert_eq!(names("layer").len(), 1);
+    std::fs::remove_dir_all(&target).unwrap();
+}
+
 #[test]
 fn make_package_builds_what_the_template_deploys() {
     let template = read("template.yaml");
     let zips: Vec<_> =
         template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: ")).collect();
     assert_eq!(zips, ["target/lambda/webhook/bootstrap.zip", "target/lambda/worker/bootstrap.zip"]);
+    assert!(template.contains("ContentUri: layer/\n"), "the layer is in another folder");
     let makefile = read("Makefile");
     for line in [
         "LAMBDA_DIR = target/lambda$(",
