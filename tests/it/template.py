@@ -24,7 +24,6 @@ MOTO_KNOWS = {
     "AWS::IAM::Role",
     "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Function",
-    "AWS::Lambda::Permission",
     "AWS::Logs::LogGroup",
     "AWS::SQS::Queue",
 }
