@@ -684,6 +684,39 @@ fn make_layer_needs_no_tool_but_make_and_packs_every_live_source() {
     std::fs::remove_dir_all(&target).unwrap();
 }
 
+/// The page tells how a new stack takes over the queues of one that was deleted.
+#[test]
+fn the_queues_alone_are_a_template_from_which_they_can_be_imported() {
+    let page = read("docs/durable.md");
+    let command = page.lines().find(|line| line.contains("> queues.yaml")).unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("queues.yaml");
+    let command = command.replace("> queues.yaml", &format!("> {}", file.display()));
+    let run = |program: &str, arguments: &[&str]| {
+        let mut run = std::process::Command::new(program);
+        run.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap()
+    };
+    assert!(run("sh", &["-c", &command]).status.success());
+    // It would complain of what refers to something else.
+    let lint = run(".venv/bin/cfn-lint", &[file.to_str().unwrap()]);
+    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
+    let text = std::fs::read_to_string(file).unwrap();
+    assert_eq!(text.matches("Type: AWS::").count(), 2, "{text}");
+}
+
+/// Of an address that a function declares in SAM's way, the guided deployment asks whether it is
+/// okay without authentication, and ends when one just presses return.
+#[test]
+fn sam_deploy_asks_nothing_that_has_one_answer() {
+    let template = read("template.yaml");
+    assert!(!template.contains("FunctionUrlConfig") && !template.contains("Type: HttpApi"));
+    let config = read("samconfig.toml");
+    for line in
+        ["capabilities = \"CAPABILITY_IAM\"", "resolve_s3 = true", "confirm_changeset = true"]
+    {
+        assert!(config.lines().any(|other| other == line), "{line}");
+    }
+}
+
 #[test]
 fn make_package_builds_what_the_template_deploys() {
     let template = read("template.yaml");
