@@ -292,7 +292,7 @@ async fn in_the_direct_mode_the_webhook_may_call_hubspot_itself() {
     );
 }
 
-/// What CloudFormation does in one update follows what depends on what.
+/// What AWS does in one update of a stack follows what depends on what.
 #[tokio::test]
 async fn the_worker_and_its_queue_are_deployed_before_the_webhook_and_so_is_the_right_to_the_token()
 {
@@ -449,7 +449,7 @@ fn refuses(variable: &str, value: &str) -> bool {
     problems.iter().any(|problem| problem.variable == variable)
 }
 
-/// Whether CloudFormation takes a value: the pattern has to match the whole of it.
+/// Whether a deployment takes a value: the pattern has to match the whole of it.
 fn is_allowed(pattern: &str, value: &str) -> bool {
     regex_bites::Regex::new(&format!("^(?:{pattern})$")).unwrap().is_match(value)
 }
@@ -669,10 +669,14 @@ fn make_layer_needs_no_tool_but_make_and_packs_every_live_source() {
     }
     std::fs::write(target.join("sources/hubspot-schema.json"), "{}").unwrap();
     let makefile = Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile");
-    let mut make = std::process::Command::new("make");
-    let made =
-        make.arg("-f").arg(makefile).arg("layer").current_dir(&target).env("PATH", "/usr/bin:/bin");
-    assert!(made.output().unwrap().status.success());
+    let mut command = std::process::Command::new("make");
+    let layer = command
+        .arg("-f")
+        .arg(makefile)
+        .arg("layer")
+        .current_dir(&target)
+        .env("PATH", "/usr/bin:/bin");
+    assert!(layer.output().unwrap().status.success());
     let names = |folder: &str| {
         let entries = std::fs::read_dir(target.join(folder)).unwrap();
         entries.map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>()
