@@ -16,7 +16,6 @@ CASES ?= 10000
 # Zips for this machine lie elsewhere, so that they are never deployed by mistake; the machine's own compiler builds
 # them without a cross-compiling linker.
 LAMBDA_DIR = target/lambda$(if $(filter host,$(ARCH)),-host)
-# cargo-lambda packs sources/ with each of them; the worker doesn't read it.
 FUNCTIONS := webhook worker
 ZIPS = $(FUNCTIONS:%=$(LAMBDA_DIR)/%/bootstrap.zip)
 BUILD_FLAGS_arm64 := --arm64
@@ -113,21 +112,27 @@ bench: ## measure start, warm events, memory, size, and the worst bodies (some m
 	cargo bench --locked --bench lambda
 	cargo bench --locked --bench cost
 
+# Lambda unpacks it to /opt/sources. What a function's user may not read fails there, whatever the umask is here.
+.PHONY: layer
+layer: ## the source files as the layer that template.yaml deploys, in layer/ (needs nothing but make)
+	@rm -rf layer && mkdir -p layer/sources && chmod 755 layer layer/sources
+	@install -m 644 sources/*.toml $(wildcard sources/hubspot-schema.json) layer/sources
+	@ls layer/sources
+
 .PHONY: package
-package: .venv/.ready ## the zips that template.yaml deploys (ARCH=arm64, x86_64 or host)
+package: .venv/.ready layer ## the zips that template.yaml deploys (ARCH=arm64, x86_64 or host), and the layer
 	.venv/bin/cargo-lambda lambda build --locked --release --no-default-features \
 		$(FUNCTIONS:%=--bin %) --output-format zip --lambda-dir $(LAMBDA_DIR) $(BUILD_FLAGS_$(ARCH))
 	@ls -l $(ZIPS)
 
 .PHONY: check-package
 check-package: ARCH := host
-check-package: package ## build the zips for this machine and look into them
+check-package: package ## build the zips for this machine, and look into them and into the layer
 	@for zip in $(ZIPS); do \
-		listing=$$(.venv/bin/python -m zipfile -l $$zip) && echo "$$listing" && \
-		for file in bootstrap sources/*.toml; do \
-			grep -q "^$$file " <<< "$$listing" || { echo "$$file is not in $$zip" >&2; exit 1; }; \
-		done || exit 1; \
+		names=$$(.venv/bin/python -m zipfile -l $$zip | tail -n +2 | cut -d" " -f1) && [[ $$names == bootstrap ]] || \
+			{ echo "$$zip has $$names, not bootstrap alone" >&2; exit 1; }; \
 	done
+	@for file in sources/*.toml; do cmp $$file layer/$$file || exit 1; done
 
 # The tool as people without Rust take it. Another machine's needs its toolchain: rustup target add.
 TARGET ?= $(shell rustc -vV | sed -n 's/^host: //p')
@@ -143,5 +148,5 @@ dist: ## the tool as an archive for machines without Rust, in target/dist (TARGE
 	@ls -l target/dist/$(DIST).tar.gz
 
 .PHONY: clean
-clean: ## remove .venv, .local, target and tests/page/node_modules
-	rm -rf .venv .local target tests/page/node_modules
+clean: ## remove .venv, .local, layer, target and tests/page/node_modules
+	rm -rf .venv .local layer target tests/page/node_modules

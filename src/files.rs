@@ -13,14 +13,26 @@ use crate::source::SourceFile;
 /// them.
 const SCHEMA: &str = "hubspot-schema.json";
 
-/// Where the source files are: `TASKHOOK_SOURCES`, else `sources` beside the binary, else in the
-/// working folder.
+/// Where Lambda unpacks the layer of the source files, which `make layer` puts together.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html#packaging-layers-paths>
+const LAYER: &str = "/opt/sources";
+
+/// Where the source files are: `TASKHOOK_SOURCES`, else the first that exists of the layer, `sources`
+/// beside the binary, and `sources` in the working folder.
 #[must_use]
 pub fn path(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
+    path_with(Path::new(LAYER), variable)
+}
+
+/// The same, with the layer at this path.
+fn path_with(layer: &Path, variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
     if let Some(path) = variable("TASKHOOK_SOURCES")
         && !path.trim().is_empty()
     {
         return PathBuf::from(path.trim());
+    }
+    if layer.is_dir() {
+        return layer.to_owned();
     }
     if let Some(root) = variable("LAMBDA_TASK_ROOT") {
         let beside = Path::new(&root).join("sources");
@@ -108,4 +120,26 @@ fn list(path: &Path) -> io::Result<Vec<PathBuf>> {
 fn source_file(path: &Path) -> SourceFile {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     SourceFile::from_bytes(&path.display().to_string(), &name, fs::read(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_layer_comes_before_the_zip_and_the_zip_before_the_working_folder() {
+        let root = std::env::temp_dir().join(format!("taskhook-files-{}", std::process::id()));
+        let (layer, beside) = (root.join("opt"), root.join("sources"));
+        let set = |name: &str| (name == "TASKHOOK_SOURCES").then(|| " /mine ".to_owned());
+        let task_root = root.display().to_string();
+        let unset = |name: &str| (name == "LAMBDA_TASK_ROOT").then(|| task_root.clone());
+        assert_eq!(path_with(&layer, &unset), Path::new("sources"));
+        fs::create_dir_all(&beside).unwrap();
+        assert_eq!(path_with(&layer, &unset), beside);
+        fs::create_dir_all(&layer).unwrap();
+        assert_eq!(path_with(&layer, &unset), layer);
+        assert_eq!(path_with(&layer, &|_| None), layer);
+        assert_eq!(path_with(&layer, &set), Path::new("/mine"));
+        fs::remove_dir_all(root).unwrap();
+    }
 }

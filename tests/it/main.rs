@@ -28,6 +28,7 @@ mod imports;
 mod invariants;
 mod lines;
 mod lost;
+mod modes;
 mod pages;
 mod refused;
 mod replay;

@@ -233,6 +233,21 @@ impl World {
         self.worker = Some(worker);
     }
 
+    /// Deploys the webhook anew, with the settings that a stack has for it.
+    pub async fn deploy(&mut self, stack: &Value) {
+        let is_of_stack = |name: &str| {
+            name != "TASKHOOK_SOURCES"
+                && ["HUBSPOT_", "TASKHOOK_"].iter().any(|of| name.starts_with(of))
+        };
+        self.variables.retain(|name, _| !is_of_stack(name));
+        let variables =
+            stack["functions"]["WebhookFunction"]["Environment"]["Variables"].as_object();
+        for (name, value) in variables.expect("an environment") {
+            self.variables.insert(name.clone(), value.as_str().expect("a text").to_owned());
+        }
+        self.function = Function::start(env!("CARGO_BIN_EXE_webhook"), &self.variables).await;
+    }
+
     pub fn queues(&self) -> &Queues {
         self.queues.as_ref().expect("a world with queues")
     }

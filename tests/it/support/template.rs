@@ -16,9 +16,21 @@ pub struct Stack {
     pub dead_letters: String,
 }
 
+impl Stack {
+    /// The addresses of both, that of updates first.
+    pub fn both(self) -> (String, String) {
+        (self.updates, self.dead_letters)
+    }
+}
+
 /// Makes a stack in the durable mode. Its name is one that no other test has.
 pub async fn stack(name: &str) -> Stack {
-    let facts = ask(name, &[("Mode", "Durable")], false).await;
+    let facts = ask(name, &[("Mode", "Durable")], json!({"look": false, "change": false})).await;
+    queues(&facts)
+}
+
+/// The queues of a stack, by its outputs.
+pub fn queues(facts: &Value) -> Stack {
     let output = |name: &str| facts["outputs"][name].as_str().expect("an output").to_owned();
     Stack { updates: output("QueueUrl"), dead_letters: output("DeadLetterUrl") }
 }
@@ -26,15 +38,21 @@ pub async fn stack(name: &str) -> Stack {
 /// Makes a stack with these parameters, and tells all that is to know about it, as `template.py`
 /// says it.
 pub async fn facts(name: &str, parameters: &[(&str, &str)]) -> Value {
-    ask(name, parameters, true).await
+    ask(name, parameters, json!({"look": true, "change": false})).await
 }
 
-async fn ask(name: &str, parameters: &[(&str, &str)], look: bool) -> Value {
+/// Changes the parameters of a stack that is there, and tells the same.
+pub async fn change(name: &str, parameters: &[(&str, &str)]) -> Value {
+    ask(name, parameters, json!({"look": true, "change": true})).await
+}
+
+async fn ask(name: &str, parameters: &[(&str, &str)], mut request: Value) -> Value {
     let secrets = ("WebhookSecrets", "taskhook/github,taskhook/jira");
     let parameters =
         parameters.iter().chain([&secrets]).map(|(name, value)| ((*name).to_owned(), json!(value)));
     let parameters: serde_json::Map<_, _> = parameters.collect();
-    let request = json!({"name": name, "parameters": parameters, "look": look});
+    request["name"] = json!(name);
+    request["parameters"] = json!(parameters);
     let moto = aws::moto().await;
     // Python is waited for in a thread of its own, so that the runtime of the test is not blocked.
     let answer = tokio::task::spawn_blocking(move || {
