@@ -1,29 +1,37 @@
 """The stack, deployed and used as in AWS: `make stack`.
 
 `sam deploy` makes it of template.yaml as it is and of the packages for this machine, on ministack, which enforces IAM.
-What each role may do is tried with its keys. What isn't as it should be ends it with code 1.
+Each function then runs under AWS's own runtime interface emulator: the code and the environment are those that the
+stack has, the keys are of the role that the stack made. HubSpot is `taskhook sim`, and poller.py takes messages to the
+worker with the keys of its role. What doesn't go as the story says ends it with code 1.
 """
 
+import io
 import json
 import os
 import platform
 import secrets
 import shutil
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import boto3
+import samcli
 from botocore.exceptions import ClientError
 
 import poller
-from local import HOST, TOOLS, free_port, listens
-from processes import LOCAL, Interrupted, Processes, Trouble, end, last_lines
+from local import HOST, TASKHOOK, TOOLS, free_port, listens
+from processes import LOCAL, Interrupted, Processes, Trouble, end, last_lines, log_lines
 
 REGION = "eu-central-1"
 MACHINE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+RIE = Path(samcli.__file__).parent / f"local/rapid/aws-lambda-rie-{MACHINE}"
 # What is deployed, and what the functions get of it.
 STAGE = ROOT / "target/stack"
 EVENTS = ROOT / "events"
@@ -36,9 +44,12 @@ WEBHOOK, WORKER, DIRECT = "webhook", "worker", "webhook in Direct"
 
 
 def main():
+    if sys.platform != "linux":
+        print("error: AWS's runtime interface emulator is a program for Linux", file=sys.stderr)
+        return 1
     try:
         with Processes() as processes:
-            tell(Stack(processes))
+            tell(Stack(processes), processes.stop)
     except Trouble as trouble:
         print(f"\n✗ {trouble}", file=sys.stderr)
         return 1
@@ -48,11 +59,50 @@ def main():
     return 0
 
 
-def tell(stack):
+def tell(stack, stop):
     stack.deploy("Durable")
     stack.check_mapping()
     durable = stack.try_roles(WEBHOOK)
 
+    webhook, worker = stack.start("WebhookFunction"), stack.start("WorkerFunction")
+    polling = stack.poll(worker)
+    stack.deliver(webhook, "github/closed", 202)
+    stack.wait_for("github/closed")
+    say("a signed webhook is queued, and the worker updates the task")
+    stack.hubspot_says("POST", "faults", {"forever": True, "status": 503})
+    stack.deliver(webhook, "jira/status-changed", 202)
+    stack.processes.wait("outage", lambda: any("1 come back" in line for line in log_lines(polling.log)))
+    stack.hubspot_says("DELETE", "faults")
+    stack.wait_for("jira/status-changed")
+    say("HubSpot is down: the worker has the message come back soon, and updates the task then")
+    stack.deliver(webhook, "github/bad-signature", 401)
+    stack.deliver(webhook, stack.unmappable(), 200)
+    stack.expect_messages(dead_letters=1)
+    stack.deliver(webhook, "github/unknown-task", 202)
+    stack.expect_messages(dead_letters=2)
+    say("what can't be mapped is a dead letter of the webhook, what has no task is one of the worker")
+    stack.deliver(webhook, "gitlab/closed", 500)
+    say("a source whose secret WebhookSecrets doesn't name is refused, since IAM gives it to nobody")
+
+    stop(polling)
+    impostor = stack.start("WebhookFunction", role="WorkerRole")
+    stack.deliver(impostor, "github/edited", 500, 503)
+    stop(impostor)
+    stack.deliver(webhook, "github/edited", 202)
+    impostor = stack.start("WorkerFunction", role="WebhookRole")
+    stack.expect_failure(impostor, "github/edited")
+    stop(impostor)
+    say("neither function works with the role of the other")
+
+    taken = stack.take_policy("WebhookRole", "sqs:SendMessage")
+    stack.deliver(webhook, "github/deleted", 503)
+    stack.give_policy(*taken)
+    stack.deliver(webhook, "github/deleted", 202)
+    polling = stack.poll(worker)
+    stack.wait_for("github/edited", "github/deleted")
+    say("control: the same webhook is refused while its policy about SQS is taken away")
+
+    stack.expect_messages(dead_letters=2)
     show(durable)
 
 
@@ -60,9 +110,10 @@ class Stack:
     """The stack on its emulator, and what runs for it."""
 
     def __init__(self, processes):
-        """Starts the emulator."""
-        self.processes = processes
-        port = free_port()
+        """Starts the emulator and the stand-in for HubSpot."""
+        self.processes, self.started = processes, 0
+        self.portal = json.loads((EVENTS / "portal.json").read_text("utf-8"))
+        port, self.hubspot_port = free_port(), free_port()
         # Nothing of the person's own proxies, and no settings of AWS, here or at home.
         self.base = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
         self.base |= {"HOME": str(STAGE), "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION}
@@ -77,12 +128,25 @@ class Stack:
         settings = {"AUTH": "true", "GATEWAY_PORT": str(port), "BIND_HOST": HOST, "MINISTACK_HOST": HOST}
         settings |= {"MINISTACK_REGION": REGION, "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
         processes.start("stack-aws", [TOOLS / "ministack"], self.root | settings)
+        self.start_hubspot()
         processes.wait("AWS (ministack)", lambda: listens(port))
         self.iam, self.lambdas, self.sqs, self.secrets = (
             client(self.root, service) for service in ("iam", "lambda", "sqs", "secretsmanager")
         )
         for name, value in json.loads((EVENTS / "secrets.json").read_text("utf-8")).items():
             self.secrets.create_secret(Name=name, SecretString=value)
+
+    def start_hubspot(self):
+        seed = STAGE / "portal.json"
+        seed.write_text(json.dumps(self.portal), "utf-8")
+        sim = [TASKHOOK, "sim", "--port", self.hubspot_port, "--seed", seed]
+        self.hubspot = self.processes.start("stack-hubspot", sim)
+        self.processes.wait("HubSpot stand-in", lambda: listens(self.hubspot_port))
+
+    def hubspot_says(self, method, path, body=None):
+        url = f"http://{HOST}:{self.hubspot_port}/_sim/{path}"
+        with urlopen(Request(url, body and json.dumps(body).encode(), method=method)) as answer:
+            return json.loads(answer.read() or "null")
 
     # The stack.
 
@@ -135,6 +199,12 @@ class Stack:
     def give_policy(self, role, name, policy):
         self.iam.put_role_policy(RoleName=self.names[role], PolicyName=name, PolicyDocument=json.dumps(policy))
 
+    def take_policy(self, role, action):
+        """Takes the policy with an action away from a role. Returns what gives it back."""
+        name, policy = next(one for one in self.policies(role) if action in json.dumps(one))
+        self.iam.delete_role_policy(RoleName=self.names[role], PolicyName=name)
+        return role, name, policy
+
     def check_mapping(self):
         """What poller.py stands in for."""
         mapping = self.lambdas.get_event_source_mapping(UUID=self.names["WorkerFunctionUpdates"])
@@ -179,8 +249,100 @@ class Stack:
         say(f"IAM allows {sum(found.values())} of {len(found)} attempts with the keys of the roles, the right ones")
         return found
 
+    # The functions.
+
+    def start(self, function, role=None):
+        """Starts a function as the stack has it; with another role only to see it fail. Returns its process."""
+        config = self.config(function)
+        self.started += 1
+        name = f"stack-{self.started}-{function}"
+        folder = STAGE / name
+        unpack(self.lambdas.get_function(FunctionName=config["FunctionName"])["Code"]["Location"], folder)
+        (folder / "bootstrap").chmod(0o755)
+        for layer in config.get("Layers", []):
+            unpack(self.lambdas.get_layer_version_by_arn(Arn=layer["Arn"])["Content"]["Location"], folder / "opt")
+        env = self.keys(self.names[role] if role else config["Role"].rpartition("/")[2])
+        env |= config["Environment"]["Variables"]
+        env |= {
+            "LAMBDA_TASK_ROOT": str(folder),
+            # /opt, where Lambda unpacks layers, is not ours.
+            "TASKHOOK_SOURCES": str(folder / "opt/sources"),
+            "AWS_LAMBDA_FUNCTION_NAME": config["FunctionName"],
+            "AWS_LAMBDA_FUNCTION_TIMEOUT": str(config["Timeout"]),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config["MemorySize"]),
+            "AWS_LAMBDA_LOG_FORMAT": config["LoggingConfig"]["LogFormat"],
+            "AWS_LAMBDA_LOG_LEVEL": config["LoggingConfig"]["ApplicationLogLevel"],
+        }
+        if "HUBSPOT_BASE_URL" in env:
+            env["HUBSPOT_BASE_URL"] = f"http://{HOST}:{self.hubspot_port}"
+        port = free_port()
+        command = [RIE, "--runtime-interface-emulator-address", f"{HOST}:{port}"]
+        command += ["--runtime-api-address", f"{HOST}:{free_port()}", folder / "bootstrap"]
+        process = self.processes.start(name, command, env)
+        process.url = f"http://{HOST}:{port}/2015-03-31/functions/function/invocations"
+        self.processes.wait(function, lambda: listens(port))
+        return process
+
+    def poll(self, worker):
+        command = [sys.executable, ROOT / "scripts/poller.py", self.names["UpdatesQueue"], worker.url]
+        return self.processes.start("stack-poller", command, self.keys(self.names["WorkerRole"]))
+
+    def deliver(self, webhook, case, *statuses):
+        """Sends a sample of events/, or a file, to a webhook, which has to answer with one of the statuses."""
+        if isinstance(case, str) and statuses[0] < 300:
+            check(not self.is_updated(case), f"{case} would change nothing")
+        answer = invoke(webhook, json.loads((EVENTS / f"{case}.json").read_text("utf-8")))
+        trouble = f"{case} should be answered {statuses}, not {answer}{last_lines(webhook.log)}"
+        check(answer.get("statusCode") in statuses, trouble)
+
+    def unmappable(self):
+        """A signed event about an issue that has no number."""
+        payload = STAGE / "payload.json"
+        payload.write_text('{"action": "closed", "issue": {"updated_at": "2026-10-06T15:40:03Z"}}', "utf-8")
+        command = [TASKHOOK, "event", "github", payload, "--header", "X-GitHub-Event: issues"]
+        signed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout
+        (STAGE / "unmappable.json").write_bytes(signed)
+        return STAGE / "unmappable"
+
+    def expect_failure(self, worker, case):
+        """Shows a worker the first message, which stays where it is; the worker may not be done with it."""
+        first = {"QueueUrl": self.names["UpdatesQueue"], "VisibilityTimeout": 0, "MessageSystemAttributeNames": ["All"]}
+        message = self.sqs.receive_message(**first)["Messages"][0]
+        record = poller.record(message, self.queue("UpdatesQueue")["QueueArn"])
+        answer = invoke(worker, {"Records": [record]})
+        comes_back = poller.coming_back([message["MessageId"]], 200, json.dumps(answer))
+        check(comes_back and not self.is_updated(case), f"this worker should have failed: {answer}")
+
+    def is_updated(self, case):
+        """Whether the tasks of a sample are in HubSpot as it says."""
+        expected = json.loads((EVENTS / f"{case}.expected.json").read_text("utf-8"))
+        tasks = [task["properties"] for task in self.hubspot_says("GET", "tasks")]
+        for update in expected["updates"]:
+            task = next((task for task in tasks if task.get(update["idProperty"]) == update["id"]), {})
+            # An owner is still an address there, and HubSpot may keep a due date.
+            texts = {name: value for name, value in update["properties"].items() if value and isinstance(value, str)}
+            # The time is in the property that the source names for it.
+            if texts.items() - task.items() or expected["time"] not in task.values():
+                return False
+        return True
+
+    def wait_for(self, *cases):
+        for case in cases:
+            self.processes.wait(f"{case} in HubSpot", lambda case=case: self.is_updated(case))
+
     def queue(self, queue):
         return self.sqs.get_queue_attributes(QueueUrl=self.names[queue], AttributeNames=["All"])["Attributes"]
+
+    def expect_messages(self, dead_letters):
+        """No update is left, and so many dead letters lie there."""
+
+        def count(queue):
+            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            return sum(int(self.queue(queue)[name]) for name in names)
+
+        self.processes.wait("the last update", lambda: count("UpdatesQueue") == 0)
+        found = count("DeadLetterQueue")
+        check(found == dead_letters, f"there are {found} dead letters, not {dead_letters}")
 
 
 def client(env, service):
@@ -200,6 +362,16 @@ def is_allowed(call, arguments):
             raise
         return code == "MissingParameter"
     return True
+
+
+def invoke(function, event):
+    with urlopen(function.url, json.dumps(event).encode(), timeout=60) as answer:
+        return json.load(answer)
+
+
+def unpack(url, folder):
+    with urlopen(url) as answer:
+        zipfile.ZipFile(io.BytesIO(answer.read())).extractall(folder)
 
 
 def show(found):
