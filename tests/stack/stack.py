@@ -102,8 +102,38 @@ def tell(stack, stop):
     stack.wait_for("github/edited", "github/deleted")
     say("control: the same webhook is refused while its policy about SQS is taken away")
 
+    stop(polling, worker)
+    stack.deliver(webhook, "jira/due-date", 202)
+    stack.deploy("Direct")
+    direct = stack.try_roles(DIRECT)
+    old, webhook = webhook, stack.start("WebhookFunction")
+    stack.deliver(old, "jira/reassigned", 202)
+    stack.deliver(webhook, "jira/unassigned", 200)
+    worker = stack.start("WorkerFunction")
+    polling = stack.poll(worker)
+    stack.wait_for("jira/due-date", "jira/reassigned", "jira/unassigned")
+    say("to Direct, with a message in the queue and an instance that still queues: nothing is lost")
+
+    stop(polling, worker)
+    stack.deliver(old, "jira/rich-text", 202)
+    stop(old)
+    stack.deploy("Durable")
+    old, webhook = webhook, stack.start("WebhookFunction")
+    stack.deliver(old, "github/reopened", 200)
+    stop(old)
+    stack.deliver(webhook, "jira/done", 202)
+    worker = stack.start("WorkerFunction")
+    polling = stack.poll(worker)
+    stack.wait_for("jira/rich-text", "github/reopened", "jira/done")
+    check(stack.try_roles(WEBHOOK) == durable, "the roles are others than before Direct")
+    say("back to Durable, with an instance that still calls HubSpot: nothing is lost")
+
+    stack.rotate_token()
+    stack.deliver(webhook, "jira/deleted", 202)
+    stack.wait_for("jira/deleted")
+    say("the token is rotated: the running worker fetches the new one for the next delivery")
     stack.expect_messages(dead_letters=2)
-    show(durable)
+    show(durable | direct)
 
 
 class Stack:
@@ -142,6 +172,13 @@ class Stack:
         sim = [TASKHOOK, "sim", "--port", self.hubspot_port, "--seed", seed]
         self.hubspot = self.processes.start("stack-hubspot", sim)
         self.processes.wait("HubSpot stand-in", lambda: listens(self.hubspot_port))
+
+    def rotate_token(self):
+        """A new token in HubSpot, which begins anew with it, and in Secrets Manager."""
+        self.processes.stop(self.hubspot)
+        self.portal["token"] = "pat-local-rotated"
+        self.start_hubspot()
+        self.secrets.put_secret_value(SecretId=self.token, SecretString=self.portal["token"])
 
     def hubspot_says(self, method, path, body=None):
         url = f"http://{HOST}:{self.hubspot_port}/_sim/{path}"
@@ -375,10 +412,10 @@ def unpack(url, folder):
 
 
 def show(found):
-    print(f"\n{'What IAM said to the roles':32}{WEBHOOK:12}{WORKER}")
+    print(f"\n{'What IAM said to the roles':32}{WEBHOOK:12}{WORKER:12}{DIRECT}")
     for words in dict.fromkeys(words for words, _ in found):
-        webhook, worker = ("allowed" if found[words, who] else "refused" for who in (WEBHOOK, WORKER))
-        print(f"{words:32}{webhook:12}{worker}")
+        webhook, worker, direct = ("allowed" if found[words, who] else "refused" for who in (WEBHOOK, WORKER, DIRECT))
+        print(f"{words:32}{webhook:12}{worker:12}{direct}")
 
 
 def say(text):
