@@ -97,6 +97,19 @@ tests/page/node_modules/.ready: tests/page/package.json tests/page/package-lock.
 	npm ci --prefix $(@D)/.. --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# sam deploy on an emulator of AWS that enforces IAM, and the functions under AWS's own runtime interface emulator.
+.PHONY: stack
+stack: ARCH := host
+stack: .venv-stack/.ready build package ## deploy template.yaml on an emulator that enforces IAM, and use it (on Linux; two minutes)
+	@.venv-stack/bin/python tests/stack/stack.py
+
+# Not .venv: ministack and SAM want versions of their own.
+.venv-stack/.ready: tests/stack/requirements.txt
+	@echo "Installing ministack and SAM into .venv-stack; this takes a minute, once"
+	$(PYTHON) -m venv --clear .venv-stack
+	.venv-stack/bin/python -m pip install --disable-pip-version-check -r $<
+	@touch $@
+
 # Random updates meet a HubSpot with random faults; `make test` tells 300 of these stories.
 .PHONY: soak
 soak: ## 10,000 random stories about the engine; a failure prints its story (CASES=..., PROPTEST_RNG_SEED=...)
@@ -148,5 +161,5 @@ dist: ## the tool as an archive for machines without Rust, in target/dist (TARGE
 	@ls -l target/dist/$(DIST).tar.gz
 
 .PHONY: clean
-clean: ## remove .venv, .local, layer, target and tests/page/node_modules
-	rm -rf .venv .local layer target tests/page/node_modules
+clean: ## remove .venv, .venv-stack, .local, layer, target and tests/page/node_modules
+	rm -rf .venv .venv-stack .local layer target tests/page/node_modules

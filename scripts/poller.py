@@ -81,15 +81,15 @@ def invoke(url, event, limit):
 
 def coming_back(ids, status, answer):
     """Which messages stay in the queue: those that the function names; all of them if it names another, or if what it
-    says is not a partial batch response.
+    says is an error (with AWS's runtime interface emulator its status is 200, too) or no partial batch response.
     https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html#services-sqs-batchfailurereporting
 
     >>> coming_back(["a", "b", "c"], 200, '{"batchItemFailures": [{"itemIdentifier": "b"}]}')
     {'b'}
     >>> [coming_back(["a"], 200, answer) for answer in ('{"batchItemFailures": []}', '{}', 'null')]
     [set(), set(), set()]
-    >>> coming_back(["a"], 500, '{"errorType": "panic"}')
-    {'a'}
+    >>> [coming_back(["a"], status, '{"errorType": "panic"}') for status in (500, 200)]
+    [{'a'}, {'a'}]
     >>> [coming_back(["a"], 200, answer) for answer in ('', '7', '{"batchItemFailures": [{"itemIdentifier": "x"}]}')]
     [{'a'}, {'a'}, {'a'}]
     """
@@ -97,7 +97,10 @@ def coming_back(ids, status, answer):
     if status != 200:
         return everything
     try:
-        failures = (json.loads(answer) or {}).get("batchItemFailures") or []
+        said = json.loads(answer) or {}
+        if "errorType" in said:
+            return everything
+        failures = said.get("batchItemFailures") or []
         back = {failure["itemIdentifier"] for failure in failures}
     except (ValueError, KeyError, TypeError, AttributeError):
         return everything
