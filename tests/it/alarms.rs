@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use taskhook::sim::{Endpoint, Fault};
+use taskhook::sim::{Endpoint, Fault, Moment};
 
 use crate::support::event::Event;
 use crate::support::lambda::Function;
-use crate::support::metrics::{counted, matches, rings};
+use crate::support::metrics::{counted, embedded, matches, rings};
 use crate::support::template::facts;
 use crate::support::{Builder, SOURCE, World, world};
 
@@ -93,6 +93,10 @@ fn a_filter_pattern_is_read_as_cloudwatch_reads_it() {
         ("{ ($.status = 400) || ($.status = 401) }", true),
         ("{ ($.message = \"refused\") && (($.status = 400) || ($.status = 401)) }", true),
         ("{ ($.message = \"delivery\") && (($.status = 400) || ($.status = 401)) }", false),
+        ("{ $.message = \"ref*\" }", true),
+        ("{ $.message != \"ref*\" }", false),
+        ("{ $.message != \"delivery\" }", true),
+        ("{ $.none != \"delivery\" }", false),
     ] {
         assert_eq!(matches(pattern, &line), expected, "{pattern}");
     }
@@ -106,7 +110,7 @@ async fn fifty_wrong_signatures_are_an_alarm_and_a_few_are_not() {
         wrongly_signed(&world).await;
     }
     let lines = lines_since(&world.function, 0, "refused", 50).await;
-    assert_eq!(stack.webhook(&lines), counts(&[("Refused", 50)]));
+    assert_eq!(stack.webhook(&lines), counts(&[("SendersRefused of shop", 50)]));
     assert_eq!(stack.rings("RefusedAlarm", &[Some(50.0)]), [true]);
     assert_eq!(stack.rings("RefusedAlarm", &[Some(1.0), None, Some(1.0)]), [false; 3]);
     // A secret that differs refuses whatever comes, and not much comes.
@@ -129,8 +133,9 @@ async fn fifty_signed_bodies_that_cannot_be_read_are_letters_and_an_alarm() {
             .row(0, "failed unreadable");
     }
     let lines = lines_since(&world.function, 0, "delivery", 50).await;
-    assert_eq!(stack.webhook(&lines), counts(&[("Failures", 50)]));
-    assert_eq!(stack.rings("FailuresAlarm", &[Some(50.0)]), [true]);
+    assert_eq!(stack.webhook(&lines), counts(&[]));
+    assert_eq!(own(&lines, "Failed"), 50);
+    assert_eq!(stack.rings("DeadLettersArriveAlarm", &[Some(50.0)]), [true]);
     // They ring the alarm of the dead letters, too, which is about their number.
     let letters = world.queues().letters().await;
     assert!(letters.iter().all(|letter| letter.reason == "unreadable"), "{letters:?}");
@@ -150,7 +155,7 @@ async fn a_body_that_is_too_large_is_counted_and_what_scanners_ask_for_is_not() 
     assert_eq!(stack.webhook(&lines), counts(&[]));
     world.send(&Event::post("/shop", "x".repeat(1024 * 1024 + 1)).signed()).await.is_problem(413);
     let lines = lines_since(&world.function, 0, "refused", 8).await;
-    assert_eq!(stack.webhook(&lines), counts(&[("Refused", 1)]));
+    assert_eq!(stack.webhook(&lines), counts(&[("SendersRefused of shop", 1)]));
 }
 
 #[tokio::test]
@@ -183,16 +188,17 @@ async fn each_delivery_that_a_broken_set_up_costs_is_an_error() {
         }
         assert_eq!(refused.len(), 3);
         let metrics = stack.webhook(&lines);
-        assert!(metrics["ErrorLines"] >= 3.0 && metrics.len() == 1, "{metrics:?}");
+        assert!(metrics["SetUp"] >= 3.0 && metrics.len() == 1, "{metrics:?}");
     }
 }
 
 #[tokio::test]
 async fn each_batch_that_a_broken_worker_gives_back_is_an_error() {
     let stack = Stack::new("told-worker").await;
-    for (name, value) in
-        [("HUBSPOT_BASE_URL", "nowhere"), ("HUBSPOT_TOKEN_SECRET", "{tests}/no-such-secret")]
-    {
+    for (name, value, metric) in [
+        ("HUBSPOT_BASE_URL", "nowhere", "SetUp"),
+        ("HUBSPOT_TOKEN_SECRET", "{tests}/no-such-secret", "Token"),
+    ] {
         let world = logging().variable(name, value).durable().start().await;
         let worker = world.worker.as_ref().unwrap();
         world.queues().put("1", &queued("1").to_string()).await;
@@ -203,10 +209,15 @@ async fn each_batch_that_a_broken_worker_gives_back_is_an_error() {
                 worker.logs_more().await;
             }
             let metrics = stack.worker(&worker.lines().split_off(begin));
-            assert!(metrics["ErrorLines"] >= 1.0, "{metrics:?}");
+            assert!(metrics[metric] >= 1.0 && metrics.len() == 1, "{metrics:?}");
             world.queues().time_passes().await;
         }
     }
+}
+
+/// The sum of one of the functions' own metrics.
+fn own(lines: &[Value], name: &str) -> u64 {
+    embedded("Taskhook", lines).get(name).map_or(0, |values| values.iter().sum())
 }
 
 /// A message about a task.
@@ -225,7 +236,10 @@ async fn an_alarm_holds_while_its_cause_does_and_ends_an_hour_after() {
     let mut story: Vec<_> = (0..48).map(|step| Some(1.0).filter(|_| step % 8 == 0)).collect();
     story.extend([None; 24]);
     for alarm in [
+        "SetUpAlarm",
+        "TokenAlarm",
         "ErrorLinesAlarm",
+        "DeadLettersArriveAlarm",
         "WebhookRetriesAlarm",
         "WebhookErrorsAlarm",
         "WebhookThrottlesAlarm",
@@ -239,8 +253,10 @@ async fn an_alarm_holds_while_its_cause_does_and_ends_an_hour_after() {
     // only now and then.
     let short = stack.rings("WorkerRetriesAlarm", &[Some(9.0), Some(2.0), None, None]);
     assert_eq!(short, [false; 4]);
-    let states = stack.rings("WorkerRetriesAlarm", &[Some(1.0), None].repeat(24));
-    assert!(states[4..].iter().all(|rings| *rings), "{states:?}");
+    for alarm in ["WorkerRetriesAlarm", "LimitAlarm"] {
+        let states = stack.rings(alarm, &[Some(1.0), None].repeat(24));
+        assert!(states[4..].iter().all(|rings| *rings), "{alarm}: {states:?}");
+    }
 }
 
 #[tokio::test]
@@ -370,4 +386,104 @@ async fn every_line_is_json_with_each_name_once() {
             .filter(|line| line["message"] == "delivery")
             .all(|line| line["requestId"].is_string())
     );
+}
+
+/// What the worker's log counts after a fault of HubSpot's that strikes so many calls.
+async fn counted_of_worker(stack: &Stack, fault: Fault) -> BTreeMap<String, f64> {
+    let world = logging().durable().start().await;
+    world.hubspot.fault(Fault { on: Endpoint::Update, ..fault });
+    world.deliver(json!({"id": "1", "subject": "a"})).await.is(202, "queued 1");
+    world.poll().await;
+    stack.worker(&lines_since(world.worker.as_ref().unwrap(), 0, "delivery", 1).await)
+}
+
+#[tokio::test]
+async fn each_cause_that_holds_updates_back_rings_its_own_alarm() {
+    let stack = Stack::new("told-causes").await;
+    let long = [("retry-after".to_owned(), "3600".to_owned())].into();
+    let limit = Fault { headers: long, ..Fault::status(429) };
+    for (fault, metric) in [
+        (Fault::status(401), "Token"),
+        (Fault::status(403), "Token"),
+        (limit, "Limit"),
+        (Fault::status(503), "WorkerRetries"),
+        (Fault { drop: Some(Moment::Before), ..Fault::default() }, "WorkerRetries"),
+    ] {
+        let forever = Fault { forever: true, ..fault };
+        assert_eq!(
+            counted_of_worker(&stack, forever.clone()).await,
+            counts(&[(metric, 1)]),
+            "{forever:?}"
+        );
+    }
+    // One call that is repeated with success is nothing to anybody.
+    for status in [429, 500, 503] {
+        let once = Fault { times: Some(1), ..Fault::status(status) };
+        assert_eq!(counted_of_worker(&stack, once).await, counts(&[]), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_sender_waits_each_cause_rings_its_own_alarm_too() {
+    let stack = Stack::new("told-direct").await;
+    let limit = Fault {
+        headers: [("retry-after".to_owned(), "3600".to_owned())].into(),
+        ..Fault::status(429)
+    };
+    for (fault, metric) in
+        [(Fault::status(401), "Token"), (limit, "Limit"), (Fault::status(503), "")]
+    {
+        let world = logging().variable("TASKHOOK_REPLY_WITHIN", "2s").start().await;
+        world.hubspot.fault(Fault { on: Endpoint::Update, forever: true, ..fault });
+        world.deliver(json!({"id": "1", "subject": "a"})).await.is(503, "retry 1");
+        let mut expected = counts(&[("WebhookRetries", 1), (metric, 1)]);
+        expected.remove("");
+        assert_eq!(stack.webhook(&lines_since(&world.function, 0, "delivery", 1).await), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_start_and_a_working_day_ring_nothing() {
+    let stack = Stack::new("told-nothing").await;
+    let world = logging().durable().start().await;
+    for id in ["1", "2", "3"] {
+        world.deliver(json!({"id": id, "subject": "a"})).await.is(202, "queued 1");
+    }
+    world.drain().await;
+    let worker = world.worker.as_ref().unwrap();
+    let webhook = lines_since(&world.function, 0, "delivery", 3).await;
+    let batches = lines_since(worker, 0, "delivery", 1).await;
+    assert_eq!((stack.webhook(&webhook), stack.worker(&batches)), (counts(&[]), counts(&[])));
+    assert_eq!((own(&webhook, "Failed"), own(&batches, "Failed")), (0, 0));
+}
+
+#[tokio::test]
+async fn what_no_other_alarm_is_about_rings_that_of_the_error_lines() {
+    let stack = Stack::new("told-others").await;
+    let world = logging().durable().start().await;
+    world.queues().put("group", "no message of ours").await;
+    world.poll().await;
+    let worker = world.worker.as_ref().unwrap();
+    worker.logs("a message can't be read").await;
+    assert_eq!(stack.worker(&worker.lines()), counts(&[("ErrorLines", 1)]));
+}
+
+#[tokio::test]
+async fn updates_that_reach_hubspot_late_ring_an_alarm() {
+    let stack = Stack::new("told-lag").await;
+    let alarm = stack.resources("AWS::CloudWatch::Alarm")["LagAlarm"];
+    let (minutes, lag) = (&alarm["Metrics"][0], &alarm["Metrics"][1]["MetricStat"]);
+    assert_eq!((&minutes["Expression"], &lag["Stat"]), (&json!("lag / 60000"), &json!("p90")));
+    let most = stack.0["template"]["Parameters"]["LagAlarmMinutes"]["Default"].as_u64().unwrap();
+    let world = logging().start().await;
+    let now = taskhook::time::Time::now().milliseconds();
+    for (age, is_late) in [(0, false), (17 * 60_000, true)] {
+        let at = taskhook::time::Time::from_milliseconds(now - age).to_string();
+        let begin = world.function.lines().len();
+        world.deliver(json!({"id": "1", "subject": at, "at": at})).await.is(200, "updated 1");
+        let lines = lines_since(&world.function, begin, "delivery", 1).await;
+        let metrics = embedded("Taskhook", &lines);
+        let written = metrics[lag["Metric"]["MetricName"].as_str().unwrap()][0];
+        assert_eq!(written / 60_000 > most, is_late, "{written}");
+    }
 }

@@ -19,22 +19,28 @@ pub fn counted(
     for filter in filters.values().filter(|filter| filter["LogGroupName"]["Ref"] == log_group) {
         let pattern = filter["FilterPattern"].as_str().expect("a pattern");
         let transformation = &filter["MetricTransformations"][0];
-        let name = transformation["MetricName"].as_str().expect("a name");
+        let metric = transformation["MetricName"].as_str().expect("a name");
         let value = transformation["MetricValue"].as_str().expect("a value");
         for line in lines.iter().filter(|line| matches(pattern, line)) {
             let number = match value.strip_prefix("$.") {
                 Some(field) => line[field].as_f64(),
                 None => value.parse().ok(),
             };
-            *metrics.entry(name.to_owned()).or_default() += number.expect("a number");
+            let mut name = metric.to_owned();
+            // By the one dimension that a filter may have, such as `SendersRefused of shop`.
+            if let Some(field) = transformation["Dimensions"][0]["Value"].as_str() {
+                let value = line[field.strip_prefix("$.").expect("a field")].as_str();
+                name = format!("{metric} of {}", value.expect("a dimension"));
+            }
+            *metrics.entry(name).or_default() += number.expect("a number");
         }
     }
     metrics
 }
 
 /// Whether a filter pattern for JSON matches a line. Of the syntax it knows fields at the top
-/// level, the comparisons of numbers and texts, `&&`, `||` and parentheses; anything else is a
-/// panic, and so a failed test.
+/// level, the comparisons of numbers and texts, `*` at the end of a text, `&&`, `||` and
+/// parentheses; anything else is a panic, and so a failed test.
 pub fn matches(pattern: &str, line: &Value) -> bool {
     let inside = pattern
         .trim()
@@ -85,8 +91,14 @@ fn one(words: &mut Words<'_>, line: &Value) -> bool {
     let (field, comparison, value) = (word(), word(), word());
     let found = &line[field.strip_prefix("$.").expect("a field")];
     if let Some(text) = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        assert!(comparison == "=" && !text.contains('*'), "{field} {comparison} {value}");
-        return found.as_str() == Some(text);
+        let found = found.as_str();
+        let is_equal = match text.strip_suffix('*') {
+            Some(begin) => found.is_some_and(|found| found.starts_with(begin)),
+            None => found == Some(text),
+        };
+        assert!(["=", "!="].contains(&comparison), "{field} {comparison} {value}");
+        // CloudWatch finds nothing in a line that lacks the field, whatever it is compared with.
+        return found.is_some() && is_equal == (comparison == "=");
     }
     let number: f64 = value.parse().expect("a number");
     let Some(found) = found.as_f64() else { return false };
@@ -100,16 +112,15 @@ fn one(words: &mut Words<'_>, line: &Value) -> bool {
 /// Whether an alarm is ringing after each five minutes of a story; `None` where there was nothing
 /// to count.
 pub fn rings(alarm: &Value, threshold: f64, story: &[Option<f64>]) -> Vec<bool> {
-    let number = |name: &str| alarm[name].as_u64();
+    let number = |name: &str| alarm[name].as_u64().or_else(|| alarm["Metrics"][0][name].as_u64());
     let steps =
         usize::try_from(number("Period").expect("a period") / STEP).expect("five minutes or more");
     let periods = usize::try_from(number("EvaluationPeriods").expect("periods")).expect("a few");
     let needed = number("DatapointsToAlarm")
         .map_or(periods, |needed| usize::try_from(needed).expect("a few"));
-    assert_eq!(
-        (&alarm["Statistic"], &alarm["TreatMissingData"]),
-        (&"Sum".into(), &"notBreaching".into())
-    );
+    let query = alarm["Metrics"][0]["Expression"]["Fn::Sub"].as_str().unwrap_or_default();
+    assert!(alarm["Statistic"] == "Sum" || query.starts_with("SELECT SUM("), "{alarm}");
+    assert_eq!(alarm["TreatMissingData"], "notBreaching");
     let breaches = |sum: f64| match alarm["ComparisonOperator"].as_str() {
         Some("GreaterThanThreshold") => sum > threshold,
         Some("GreaterThanOrEqualToThreshold") => sum >= threshold,
@@ -128,8 +139,8 @@ pub fn rings(alarm: &Value, threshold: f64, story: &[Option<f64>]) -> Vec<bool> 
 /// The values of the metrics that CloudWatch takes out of lines in its embedded metric format, by
 /// their names; each value of a list is one. A line that it would not take fails the test.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>
-pub fn embedded(namespace: &str, lines: &[Value]) -> BTreeMap<String, Vec<f64>> {
-    let mut metrics: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+pub fn embedded(namespace: &str, lines: &[Value]) -> BTreeMap<String, Vec<u64>> {
+    let mut metrics: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for line in lines.iter().filter(|line| line.get("_aws").is_some()) {
         assert!(line["_aws"]["Timestamp"].as_u64().is_some_and(|time| time > 1_700_000_000_000));
         let [directive] = &line["_aws"]["CloudWatchMetrics"].as_array().expect("a list")[..] else {
@@ -149,7 +160,7 @@ pub fn embedded(namespace: &str, lines: &[Value]) -> BTreeMap<String, Vec<f64>> 
                 value => vec![value.clone()],
             };
             assert!((1..=100).contains(&values.len()), "{name} in {line}");
-            let numbers = values.iter().map(|value| value.as_f64().expect("a number"));
+            let numbers = values.iter().map(|value| value.as_u64().expect("a number"));
             metrics.entry(name.to_owned()).or_default().extend(numbers);
         }
     }
