@@ -6,10 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use taskhook::settings::WebhookSettings;
 
-use crate::support::lambda::Function;
 use crate::support::shipped;
 use crate::support::template::{facts, stack};
-use crate::support::world;
 
 /// How many seconds a day has.
 const DAY: u64 = 24 * 60 * 60;
@@ -508,71 +506,6 @@ async fn no_log_level_can_be_chosen_that_silences_what_is_counted() {
 }
 
 #[tokio::test]
-async fn what_the_alarms_count_is_what_the_functions_log() {
-    let facts = facts("filters", &[]).await;
-    let filters = resources(&facts, "AWS::Logs::MetricFilter").into_values();
-    let filters: BTreeMap<_, _> = filters
-        .map(|filter| {
-            let metric = &filter["MetricTransformations"][0];
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            (
-                text(&metric["MetricName"]),
-                (text(&filter["FilterPattern"]), text(&metric["MetricValue"])),
-            )
-        })
-        .collect();
-    let filter = |pattern: &str, value: &str| (pattern.to_owned(), value.to_owned());
-    assert_eq!(
-        filters,
-        BTreeMap::from([
-            ("ErrorLines".to_owned(), filter("{ $.level = \"ERROR\" }", "1")),
-            ("Failures".to_owned(), filter("{ $.failed > 0 }", "$.failed")),
-            (
-                "Refused".to_owned(),
-                filter(
-                    "{ ($.message = \"refused\") && (($.status = 400) || ($.status = 401) || ($.status = 413)) }",
-                    "1"
-                )
-            ),
-            (
-                "WebhookRetries".to_owned(),
-                filter(
-                    "{ ($.status = 503) && (($.message = \"delivery\") || ($.message = \"refused\")) }",
-                    "1"
-                )
-            ),
-            ("WorkerRetries".to_owned(), filter("{ $.retry > 0 }", "$.retry")),
-        ])
-    );
-    let world = world().variable("AWS_LAMBDA_LOG_FORMAT", "JSON").durable().start().await;
-    let tickets = json!([{"id": "1", "subject": "a"}, {"id": "404", "subject": "b"}, {"id": "2", "subject": {}}]);
-    world.deliver(json!({"tickets": tickets})).await.is(202, "queued 2, failed 1");
-    let line = logged(&world.function, "\"delivery\"").await;
-    assert_eq!(
-        (&line["status"], &line["retry"], &line["failed"]),
-        (&json!(202), &json!(0), &json!(1)),
-        "{line}"
-    );
-    world.drain().await;
-    let line = logged(world.worker.as_ref().unwrap(), "\"delivery\"").await;
-    assert_eq!(
-        (&line["retry"], &line["failed"], &line["level"]),
-        (&json!(0), &json!(1), &json!("WARN")),
-        "{line}"
-    );
-    world.queues().sqs.fails_with(Some(500));
-    world.deliver(json!({"id": "1", "subject": "a"})).await.is(503, "retry 1");
-    assert_eq!(logged(&world.function, "\"status\":503").await["retry"], json!(1));
-}
-
-/// The first line of a log with these words.
-async fn logged(function: &Function, words: &str) -> Value {
-    function.logs(words).await;
-    let log = function.log();
-    serde_json::from_str(log.lines().find(|line| line.contains(words)).unwrap()).unwrap()
-}
-
-#[tokio::test]
 async fn every_alarm_says_what_it_means_and_tells_the_topic() {
     let facts = facts("alarms", &[]).await;
     let alarms = resources(&facts, "AWS::CloudWatch::Alarm");
@@ -580,9 +513,14 @@ async fn every_alarm_says_what_it_means_and_tells_the_topic() {
         alarms.keys().copied().collect::<Vec<_>>(),
         [
             "DeadLettersAlarm",
+            "DeadLettersArriveAlarm",
+            "DeadLettersExpireAlarm",
             "ErrorLinesAlarm",
-            "FailuresAlarm",
+            "LagAlarm",
+            "LimitAlarm",
             "RefusedAlarm",
+            "SetUpAlarm",
+            "TokenAlarm",
             "UpdatesAgeAlarm",
             "UpdatesWaitAlarm",
             "WebhookErrorsAlarm",
@@ -597,10 +535,13 @@ async fn every_alarm_says_what_it_means_and_tells_the_topic() {
     let tells =
         json!({"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]});
     let filters = resources(&facts, "AWS::Logs::MetricFilter").into_values();
-    let metrics: Vec<_> = filters.map(|filter| &filter["MetricTransformations"][0]).collect();
+    let mut counted: Vec<_> =
+        filters.map(|filter| filter["MetricTransformations"][0].to_string()).collect();
+    // The functions' own, as `lines::metrics_are_written_as_asked_for` shows.
+    counted.extend(["\"Failed\"", "\"LagMs\""].map(str::to_owned));
     let page = read("docs/operate.md");
     for (name, alarm) in alarms {
-        assert_eq!(alarm["AlarmActions"], tells, "{name}");
+        assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (&tells, &tells), "{name}");
         assert!(page.contains(&format!("| `{name}` |")), "{name} is not in docs/operate.md");
         assert!(
             alarm["AlarmDescription"].as_str().is_some_and(|text| text.ends_with('.')),
@@ -610,14 +551,23 @@ async fn every_alarm_says_what_it_means_and_tells_the_topic() {
             ["ignore", "notBreaching"].contains(&alarm["TreatMissingData"].as_str().unwrap()),
             "{name}"
         );
-        let is_counted = |metric: &&Value| {
-            (&metric["MetricNamespace"], &metric["MetricName"])
-                == (&alarm["Namespace"], &alarm["MetricName"])
-        };
         let is_of_aws =
             alarm["Namespace"].as_str().is_some_and(|namespace| namespace.starts_with("AWS/"));
-        assert!(is_of_aws || metrics.iter().any(is_counted), "{name} watches what nobody counts");
+        let watched = watched(alarm);
+        let is_counted = counted.iter().any(|metric| metric.contains(&format!("\"{watched}\"")));
+        assert!(is_of_aws || is_counted, "{name} watches {watched}, which nobody counts");
     }
+}
+
+/// The metric that an alarm is about: named, in a query, or in a calculation.
+fn watched(alarm: &Value) -> &str {
+    if let Some(name) = alarm["MetricName"].as_str() {
+        return name;
+    }
+    if let Some(query) = alarm["Metrics"][0]["Expression"]["Fn::Sub"].as_str() {
+        return query.split(['(', ')']).nth(1).unwrap();
+    }
+    alarm["Metrics"][1]["MetricStat"]["Metric"]["MetricName"].as_str().unwrap()
 }
 
 #[tokio::test]
@@ -633,11 +583,8 @@ async fn the_dashboard_shows_what_there_is() {
         facts("board-direct", &[("Mode", "Direct")])
     );
     let (durable, direct) = (titles(&durable), titles(&direct));
-    assert_eq!((durable.len(), direct.len()), (7, 4), "{durable:?} {direct:?}");
-    assert!(
-        direct.iter().all(|title| durable.contains(title) && !title.contains("orker")),
-        "{direct:?}"
-    );
+    // The worker is there in both modes.
+    assert_eq!((durable.len(), &durable), (7, &direct));
 }
 
 /// So a changed source file is deployed without a build, and older versions stay to be gone back to.
