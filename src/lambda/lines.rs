@@ -1,6 +1,8 @@
 //! The log's lines about deliveries: `update`, `delivery` and `refused`. `taskhook trace`, saved
 //! queries, metric filters and alarms read them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -9,7 +11,14 @@ use super::summary::{Row, Summary};
 use crate::hubspot::Usage;
 use crate::outcome::{Kind, Outcome};
 use crate::settings;
+use crate::text::shorten;
 use crate::time::Time;
+
+/// The longest id of a ticket or a delivery in a line, in characters: both are strangers' texts.
+const ID: usize = 200;
+
+/// The longest detail, in characters.
+const DETAIL: usize = 300;
 
 /// What the lines hold besides the outcomes.
 #[derive(Default)]
@@ -23,7 +32,7 @@ pub(super) struct Lines {
 struct DeliveryLine<'a> {
     source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'a str>,
+    event: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(flatten)]
@@ -44,8 +53,8 @@ struct DeliveryLine<'a> {
 struct UpdateLine<'a> {
     source: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'a str>,
-    id: Option<&'a str>,
+    event: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
     id_property: &'a str,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +136,7 @@ impl Lines {
         }
         let line = DeliveryLine {
             source: &summary.source,
-            event: summary.event.as_deref(),
+            event: summary.event.as_deref().map(|event| shorten(event, ID)),
             status,
             counts,
             reason: summary.trouble().and_then(Outcome::reason),
@@ -161,8 +170,8 @@ impl Lines {
 pub(super) fn update(source: &str, event: Option<&str>, row: &Row, way: Option<Way<'_>>) {
     let line = UpdateLine {
         source,
-        event,
-        id: row.id.as_deref(),
+        event: event.map(|event| shorten(event, ID)),
+        id: row.id.as_deref().map(|id| shorten(id, ID)),
         id_property: &row.id_property,
         outcome: row.outcome.kind().as_str(),
         reason: row.outcome.reason(),
@@ -195,7 +204,7 @@ fn detail(outcome: &Outcome) -> Option<String> {
         Outcome::Failed(reason, _) if reason.may_quote() => {
             about(detail).map(|name| format!("{name}: …"))
         }
-        _ => Some(detail.to_owned()),
+        _ => Some(shorten(detail, DETAIL).into_owned()),
     }
 }
 

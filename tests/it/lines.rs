@@ -98,6 +98,17 @@ async fn a_delivery_and_each_of_its_updates_have_a_line() {
 }
 
 #[tokio::test]
+async fn a_strangers_long_ids_are_cut_in_the_lines() {
+    let world = logging().start().await;
+    let (event, id) = ("e".repeat(5000), "i".repeat(5000));
+    deliver(&world, "d-1", json!({"event": event, "id": id, "subject": "a"})).await;
+    lines(&world.function, "delivery", 1).await;
+    for line in world.function.log().lines() {
+        assert!(line.len() < 2000, "{} characters", line.len());
+    }
+}
+
+#[tokio::test]
 async fn the_lines_of_both_functions_are_joined_by_the_webhooks_request_id() {
     let world = logging().durable().start().await;
     deliver(&world, "d-7", json!({"id": "1", "subject": "a"})).await.is(202, "queued 1");
