@@ -8,6 +8,7 @@ use taskhook::sim::{Endpoint, Fault};
 use crate::support::event::Event;
 use crate::support::insights::{Query, Row};
 use crate::support::lambda::Function;
+use crate::support::metrics::embedded;
 use crate::support::template::facts;
 use crate::support::{World, world};
 
@@ -323,4 +324,63 @@ async fn the_dashboards_lines_say_who_what_and_why() {
             "WARN delivery - shop d-1 rate_limited -",
         ]
     );
+}
+
+/// The metrics that a widget shows, with what `.` and `...` stand for.
+fn metrics(widget: &Value) -> Vec<Vec<String>> {
+    let mut metrics: Vec<Vec<String>> = Vec::new();
+    for metric in widget["properties"]["metrics"].as_array().into_iter().flatten() {
+        let parts = metric.as_array().unwrap().iter().filter_map(Value::as_str);
+        let mut whole = Vec::new();
+        for (index, part) in parts.enumerate() {
+            match part {
+                "..." => whole.clone_from(metrics.last().unwrap()),
+                "." => whole.push(metrics.last().unwrap()[index].clone()),
+                part => whole.push(part.to_owned()),
+            }
+        }
+        metrics.push(whole);
+    }
+    metrics
+}
+
+#[tokio::test]
+async fn every_metric_of_the_dashboard_is_one_that_somebody_counts() {
+    let (stack, story) = tokio::join!(Stack::new("shown-metrics"), story());
+    let mut ours: BTreeSet<String> = embedded("Taskhook", &story.lines).into_keys().collect();
+    for filter in stack.of_kind("AWS::Logs::MetricFilter") {
+        let metric = &filter["MetricTransformations"][0];
+        // The dashboard names no source.
+        if metric.get("Dimensions").is_none() {
+            ours.insert(metric["MetricName"].as_str().unwrap().to_owned());
+        }
+    }
+    let mut count = 0;
+    for metric in stack.widgets().iter().flat_map(metrics) {
+        let parts: Vec<&str> = metric.iter().map(String::as_str).collect();
+        count += 1;
+        let is_counted = match &parts[..] {
+            ["Taskhook/${AWS::StackName}", name] => ours.contains(*name),
+            ["AWS/Lambda", name, "FunctionName", "${WebhookFunction}" | "${WorkerFunction}"] => {
+                ["Invocations", "Errors", "Throttles", "Duration"].contains(name)
+            }
+            [
+                "AWS/SQS",
+                name,
+                "QueueName",
+                "${UpdatesQueue.QueueName}" | "${DeadLetterQueue.QueueName}",
+            ] => [
+                "ApproximateNumberOfMessagesVisible",
+                "ApproximateNumberOfMessagesNotVisible",
+                "ApproximateAgeOfOldestMessage",
+            ]
+            .contains(name),
+            _ => false,
+        };
+        assert!(is_counted, "nobody counts {metric:?}");
+    }
+    assert!(count > 20, "{count} metrics");
+    for name in ["WebhookFunction", "WorkerFunction", "UpdatesQueue", "DeadLetterQueue"] {
+        assert!(stack.0[name].is_object(), "{name}");
+    }
 }
