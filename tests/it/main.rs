@@ -30,6 +30,7 @@ mod lines;
 mod lost;
 mod modes;
 mod pages;
+mod queries;
 mod refused;
 mod replay;
 mod requests;

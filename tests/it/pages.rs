@@ -36,6 +36,8 @@ fn folder(page: &str) -> PathBuf {
     for name in ["sources", "schema", "events", "tests/it/new"] {
         copy(&root().join(name), &folder.join(name));
     }
+    // As `aws logs tail` wrote them.
+    copy(&root().join("tests/it/trace"), &folder);
     folder
 }
 
@@ -170,5 +172,5 @@ async fn every_command_of_the_tutorial_does_what_the_page_says() {
 #[tokio::test]
 async fn every_command_of_the_page_about_the_tool_prints_what_it_says() {
     let done = run("cli.md", &folder("cli")).await;
-    assert_eq!(done, Done { ran: 15, compared: 10, changed: 0 });
+    assert_eq!(done, Done { ran: 16, compared: 11, changed: 0 });
 }

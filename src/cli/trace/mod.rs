@@ -89,7 +89,7 @@ fn story<'l>(lines: &'l [Line], id: &str) -> Vec<&'l Line> {
 fn nothing(lines: &[Line], id: &str) -> String {
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else {
         return "There is no line `delivery`, `update` or `refused` in what was read: name the logs of both functions, \
-                written as JSON."
+                written as JSON. Results of Logs Insights need the field @message."
             .to_owned();
     };
     format!(
@@ -172,26 +172,28 @@ fn about(line: &Line) -> String {
         parts.push(format!("HubSpot task {id}"));
     }
     if let Some(lag) = line.lag_ms {
-        parts.push(format!("{} after the event", seconds(lag)));
+        parts.push(format!("{} after the event", duration(lag)));
     }
     if let Some(receives) = line.receives.filter(|receives| *receives > 1) {
         parts.push(format!("receive {receives}"));
     }
     if let Some(ms) = line.ms {
-        parts.push(format!("in {}", seconds(ms)));
+        parts.push(format!("in {}", duration(ms)));
     }
     let reason = line.reason.as_ref().filter(|_| line.message == Kind::Refused);
     parts.extend(reason.or(line.detail.as_ref()).map(|text| shortened(text)));
     parts.join(", ")
 }
 
-/// Milliseconds as seconds.
+/// Milliseconds in the unit in which a person would say them.
 #[expect(clippy::cast_precision_loss, reason = "a tenth of a second will do")]
-fn seconds(milliseconds: u64) -> String {
-    if milliseconds < 1000 {
-        format!("{milliseconds} ms")
-    } else {
-        format!("{:.1} s", milliseconds as f64 / 1000.0)
+fn duration(milliseconds: u64) -> String {
+    let minutes = milliseconds / 60_000;
+    match milliseconds {
+        0..1_000 => format!("{milliseconds} ms"),
+        1_000..100_000 => format!("{:.1} s", milliseconds as f64 / 1000.0),
+        100_000..6_000_000 => format!("{minutes} min"),
+        _ => format!("{} h", minutes / 60),
     }
 }
 
@@ -236,4 +238,25 @@ fn open_ends(story: &[&Line]) -> BTreeSet<String> {
         }
     }
     sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_told_in_the_unit_that_fits() {
+        for (milliseconds, told) in [
+            (0, "0 ms"),
+            (999, "999 ms"),
+            (1_000, "1.0 s"),
+            (99_900, "99.9 s"),
+            (129_940, "2 min"),
+            (5_999_999, "99 min"),
+            (6_000_000, "1 h"),
+            (100_764_415, "27 h"),
+        ] {
+            assert_eq!(duration(milliseconds), told);
+        }
+    }
 }

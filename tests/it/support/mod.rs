@@ -4,6 +4,7 @@
 
 pub mod aws;
 pub mod event;
+pub mod insights;
 pub mod lambda;
 pub mod metrics;
 pub mod portal;
