@@ -309,7 +309,7 @@ impl Item {
     /// Whether the log tells of it. A message that comes back for hours does so each two minutes:
     /// then its 1st, 2nd, 4th, 8th receive and so on.
     fn is_told(&self) -> bool {
-        !self.is_retried || self.receives.is_power_of_two()
+        !matches!(self.outcome, Some(Outcome::Retry(..))) || self.receives.is_power_of_two()
     }
 
     fn way<'i>(&'i self, message: &'i Message) -> Way<'i> {

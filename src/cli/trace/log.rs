@@ -1,12 +1,12 @@
-//! Taskhook's lines about deliveries, out of whatever AWS prints them in: `aws logs tail` puts a
-//! time and a stream before each line, `filter-log-events` and `get-query-results` put each as a
-//! text into one JSON document.
+//! Taskhook's lines about deliveries, out of whatever AWS prints them in. `aws logs tail` puts a time
+//! and a stream before each line, or breaks it into several; `filter-log-events` and
+//! `get-query-results` put each as a text into one JSON document; a table from the console doubles
+//! quotation marks. So JSON is looked for anywhere in a text, and in the texts of that JSON.
 
-use std::io::BufRead;
-
-use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::outcome;
 
 /// A line about a delivery or an update.
 #[derive(Debug, Deserialize)]
@@ -34,9 +34,12 @@ pub(super) struct Line {
     pub(super) status: Option<u16>,
     /// How long the sender waited.
     pub(super) ms: Option<u64>,
+    /// The counts of a delivery that are not zero, by their outcomes.
+    #[serde(skip)]
+    pub(super) counts: Vec<(&'static str, u64)>,
     /// The line as it was written.
     #[serde(skip)]
-    pub(super) whole: Value,
+    pub(super) whole: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -47,32 +50,30 @@ pub(super) enum Kind {
     Refused,
 }
 
-/// Adds the lines of a log to `lines`.
-pub(super) fn read(mut log: impl BufRead, lines: &mut Vec<Line>) -> Result<()> {
-    let mut text = Vec::new();
-    let mut is_first = true;
-    while log.read_until(b'\n', &mut text)? > 0 {
-        let line = String::from_utf8_lossy(&text);
-        let is_document = is_first && matches!(line.trim(), "{" | "[");
-        if is_document {
-            log.read_to_end(&mut text)?;
-            let document: Value = serde_json::from_slice(&text).context("it is no JSON")?;
-            find(document, lines);
-            return Ok(());
-        }
-        is_first &= line.trim().is_empty();
-        find_in_text(&line, lines);
-        text.clear();
+/// The lines of a log.
+pub(super) fn lines(log: &str) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if log.contains("{\"\"") {
+        find_in_text(&log.replace("\"\"", "\""), &mut lines);
+    } else {
+        find_in_text(log, &mut lines);
     }
-    Ok(())
+    lines
 }
 
-/// The lines in the JSON that a text ends with.
+/// The lines in the JSON that a text holds.
 fn find_in_text(text: &str, lines: &mut Vec<Line>) {
-    let Some(begin) = text.find('{') else { return };
-    let mut values = serde_json::Deserializer::from_str(&text[begin..]).into_iter();
-    if let Some(Ok(value)) = values.next() {
-        find(value, lines);
+    let mut rest = text;
+    while let Some(begin) = rest.find(['{', '[']) {
+        rest = &rest[begin..];
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter();
+        match values.next() {
+            Some(Ok(value)) => {
+                rest = &rest[values.byte_offset()..];
+                find(value, lines);
+            }
+            _ => rest = &rest[1..],
+        }
     }
 }
 
@@ -84,13 +85,24 @@ fn find(value: Value, lines: &mut Vec<Line>) {
         Value::Object(fields) => {
             let whole = Value::Object(fields);
             if let Ok(line) = Line::deserialize(&whole) {
-                lines.push(Line { whole, ..line });
+                let counts = counts(&whole);
+                lines.push(Line { counts, whole: whole.to_string(), ..line });
             } else if let Value::Object(fields) = whole {
                 fields.into_iter().for_each(|(_, value)| find(value, lines));
             }
         }
         _ => {}
     }
+}
+
+fn counts(line: &Value) -> Vec<(&'static str, u64)> {
+    let mut counts = Vec::new();
+    for kind in outcome::Kind::ALL {
+        if let Some(count) = line[kind.as_str()].as_u64().filter(|count| *count > 0) {
+            counts.push((kind.as_str(), count));
+        }
+    }
+    counts
 }
 
 #[cfg(test)]
@@ -101,9 +113,7 @@ mod tests {
     use super::*;
 
     fn ids(log: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        read(log.as_bytes(), &mut lines).unwrap();
-        lines.into_iter().filter_map(|line| line.id).collect()
+        lines(log).into_iter().filter_map(|line| line.id).collect()
     }
 
     fn update(id: &str) -> Value {
@@ -125,7 +135,28 @@ mod tests {
             [{"field": "@message", "value": one.to_string()}], [{"field": "@message", "value": two.to_string()}],
         ]});
         let pretty = |document: &Value| serde_json::to_string_pretty(document).unwrap();
-        for log in [plain, tail, filtered.to_string(), pretty(&filtered), pretty(&queried)] {
+        let broken = format!("2026-11-27T18:00:01 a/[$LATEST]b {}\n{}", pretty(&one), pretty(&two));
+        let array = json!([one, two]).to_string();
+        let texts = json!([one.to_string(), two.to_string()]).to_string();
+        let doubled = |line: &Value| line.to_string().replace('"', "\"\"");
+        let table =
+            format!("@timestamp,@message\n1,\"{}\"\n2,\"{}\"\n", doubled(&one), doubled(&two));
+        let half = one.to_string();
+        let cut = format!("{}\r\n{one}\r\n{two}\r\n", &half[..half.len() - 9]);
+        let twice = pretty(&json!([one])) + "\n" + &pretty(&json!([two]));
+        for log in [
+            plain,
+            tail,
+            filtered.to_string(),
+            pretty(&filtered),
+            pretty(&queried),
+            broken,
+            array,
+            texts,
+            table,
+            cut,
+            twice,
+        ] {
             assert_eq!(ids(&log), ["1", "{2}"], "{log}");
         }
     }
@@ -133,7 +164,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_log_makes_reading_panic(log in "[ -~\n\"{}\\[\\]\\\\]{0,200}") {
-            let _ = read(log.as_bytes(), &mut Vec::new());
+            lines(&log);
         }
     }
 }

@@ -3,8 +3,7 @@
 mod log;
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{BufReader, IsTerminal as _};
+use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
@@ -37,21 +36,25 @@ pub(super) struct Arguments {
 
 /// Fails when no line speaks of the id.
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
-    let mut lines = Vec::new();
+    let mut text = String::new();
     if arguments.logs.is_empty() {
-        let input = std::io::stdin().lock();
+        let mut input = std::io::stdin().lock();
         if input.is_terminal() {
             let how = "Name files with log lines, or pipe some in: aws logs tail LOG_GROUP --since 1d | taskhook \
                        trace ID";
             return Err(UsedWrongly(how.to_owned()).into());
         }
-        log::read(input, &mut lines).context("Standard input can't be read")?;
+        let mut bytes = Vec::new();
+        input.read_to_end(&mut bytes).context("Standard input can't be read")?;
+        text = String::from_utf8_lossy(&bytes).into_owned();
     }
     for path in &arguments.logs {
-        let about = || format!("{} can't be read", path.display());
-        let file = File::open(path).with_context(about)?;
-        log::read(BufReader::new(file), &mut lines).with_context(about)?;
+        let bytes = std::fs::read(path);
+        let bytes = bytes.with_context(|| format!("{} can't be read", path.display()))?;
+        text.push_str(&String::from_utf8_lossy(&bytes));
+        text.push('\n');
     }
+    let mut lines = log::lines(&text);
     lines.sort_by(|one, other| one.timestamp.cmp(&other.timestamp));
     let story = story(&lines, &arguments.id);
     if story.is_empty() {
@@ -93,7 +96,8 @@ fn nothing(lines: &[Line], id: &str) -> String {
             .to_owned();
     };
     format!(
-        "Nothing is known of {id:?}: none of the {} lines about deliveries from {} to {} speaks of it.",
+        "Nothing is known of {id:?}: none of the {} lines about deliveries from {} to {} speaks of it. A delivery that was \
+         filtered or refused is known by its own id alone.",
         lines.len(),
         first.timestamp,
         last.timestamp
@@ -103,7 +107,7 @@ fn nothing(lines: &[Line], id: &str) -> String {
 fn whole(story: &[&Line]) -> String {
     let mut text = String::new();
     for line in story {
-        text.push_str(&line.whole.to_string());
+        text.push_str(&line.whole);
         text.push('\n');
     }
     text
@@ -136,7 +140,7 @@ fn told(story: &[&Line]) -> String {
         text.push('\n');
     }
     for sentence in open_ends(story) {
-        text.push_str(&sentence);
+        text.push_str(sentence);
         text.push('\n');
     }
     text
@@ -180,6 +184,10 @@ fn about(line: &Line) -> String {
     if let Some(ms) = line.ms {
         parts.push(format!("in {}", duration(ms)));
     }
+    if line.status.is_some() {
+        let counts = line.counts.iter().map(|(outcome, count)| format!("{count} {outcome}"));
+        parts.extend(counts);
+    }
     let reason = line.reason.as_ref().filter(|_| line.message == Kind::Refused);
     parts.extend(reason.or(line.detail.as_ref()).map(|text| shortened(text)));
     parts.join(", ")
@@ -213,31 +221,36 @@ fn tone(line: &Line) -> Tone {
 
 /// A sentence for each kind of end that asks for more: what is queued, comes back, or is a dead
 /// letter.
-fn open_ends(story: &[&Line]) -> BTreeSet<String> {
+fn open_ends(story: &[&Line]) -> BTreeSet<&'static str> {
     let mut sentences = BTreeSet::new();
-    let key = |line: &Line| {
-        let queued_by = line.webhook_request_id.as_ref().or(line.request_id.as_ref());
-        (queued_by.cloned(), line.id.clone())
-    };
     for (index, line) in story.iter().enumerate() {
-        let is_last = !story[index + 1..]
-            .iter()
-            .any(|later| later.message == Kind::Update && key(later) == key(line));
-        let sentence = match line.outcome.as_deref() {
-            Some("queued") => {
-                "What was queued waits for the worker, or the worker's log is not here."
+        let is_same = |other: &&&Line| key(other) == key(line);
+        let later = story[index + 1..].iter().filter(is_same);
+        sentences.extend(match line.outcome.as_deref() {
+            // One that SQS took for a copy has its end before it.
+            Some("queued") if !story.iter().filter(is_same).any(|line| has_ended(line)) => {
+                Some("What was queued waits for the worker, or the worker's log is not here.")
             }
-            Some("retry") => {
-                "What ended with a retry is tried again: by the worker, or when the sender sends it again."
-            }
-            Some("failed") => "What failed is a dead letter; `taskhook replay` shows and sends it.",
-            _ => continue,
-        };
-        if is_last {
-            sentences.insert(sentence.to_owned());
-        }
+            Some("retry") if !later.clone().any(|line| has_ended(line)) => Some(
+                "What ended with a retry is tried again: by the worker, or when the sender sends it again.",
+            ),
+            Some("failed") if later.count() == 0 => Some(
+                "What failed is a dead letter, unless it was sent through or discarded since; `taskhook replay --dry-run` \
+                 lists what lies there.",
+            ),
+            _ => None,
+        });
     }
     sentences
+}
+
+/// What an update is known by, however often it is queued, tried or sent through again.
+fn key(line: &Line) -> [Option<&str>; 4] {
+    [&line.source, &line.event, &line.id_property, &line.id].map(Option::as_deref)
+}
+
+fn has_ended(line: &Line) -> bool {
+    line.outcome.as_deref().is_some_and(|outcome| !["queued", "retry"].contains(&outcome))
 }
 
 #[cfg(test)]
@@ -258,5 +271,39 @@ mod tests {
         ] {
             assert_eq!(duration(milliseconds), told);
         }
+    }
+
+    /// What the told story of ticket 7 ends with, for updates of it: the delivery, and how it ended.
+    fn ends(updates: &[(&str, &str)]) -> Vec<&'static str> {
+        let mut text = String::new();
+        for (second, (event, outcome)) in updates.iter().enumerate() {
+            let line = serde_json::json!({
+                "timestamp": format!("2026-11-27T18:00:{second:02}.000000Z"), "message": "update", "source": "desk",
+                "event": event, "id": "7", "idProperty": "ticket", "outcome": outcome,
+                "requestId": format!("r-{second}"),
+            });
+            text.push_str(&line.to_string());
+        }
+        let lines = log::lines(&text);
+        open_ends(&story(&lines, "7")).into_iter().collect()
+    }
+
+    #[test]
+    fn a_story_says_what_is_open_and_nothing_of_what_has_ended() {
+        let waits = "What was queued waits for the worker, or the worker's log is not here.";
+        for ended in [
+            &[("d-1", "queued"), ("d-1", "updated")][..],
+            // The sender repeats it, and SQS drops the copy.
+            &[("d-1", "queued"), ("d-1", "updated"), ("d-1", "queued")],
+            // The sender sends again what was answered 503.
+            &[("d-1", "retry"), ("d-1", "updated")],
+            // Sent through again.
+            &[("d-1", "failed"), ("d-1", "updated")],
+        ] {
+            assert!(ends(ended).is_empty(), "{ended:?}: {:?}", ends(ended));
+        }
+        assert_eq!(ends(&[("d-1", "updated"), ("d-2", "queued")]), [waits]);
+        assert!(ends(&[("d-1", "queued"), ("d-1", "retry")])[1].contains("tried again"));
+        assert!(ends(&[("d-1", "failed"), ("d-2", "updated")])[0].contains("is a dead letter"));
     }
 }
