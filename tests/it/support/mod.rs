@@ -2,6 +2,7 @@
 //! and the built function; webhooks that come in; what the sender gets, and what HubSpot has and
 //! was asked.
 
+pub mod alarms;
 pub mod aws;
 pub mod event;
 pub mod lambda;
@@ -112,6 +113,11 @@ pub fn world() -> Builder {
         is_durable: false,
         keeps_letters: false,
     }
+}
+
+/// The same, with functions that log as on Lambda.
+pub fn logging() -> Builder {
+    world().variable("AWS_LAMBDA_LOG_FORMAT", "JSON")
 }
 
 impl Builder {
