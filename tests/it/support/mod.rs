@@ -12,6 +12,7 @@ pub mod queue;
 pub mod server;
 pub mod shipped;
 pub mod template;
+pub mod tool;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
