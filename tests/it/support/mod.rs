@@ -252,7 +252,15 @@ impl World {
         for (name, value) in variables.expect("an environment") {
             self.variables.insert(name.clone(), value.as_str().expect("a text").to_owned());
         }
+        self.start_webhook().await;
+    }
+
+    /// Starts the webhook anew, as each deployment does.
+    pub async fn start_webhook(&mut self) {
+        let before = self.function.invocations();
         self.function = Function::start(env!("CARGO_BIN_EXE_webhook"), &self.variables).await;
+        // No two invocations have the same request id.
+        self.function.count_on(before);
     }
 
     pub fn queues(&self) -> &Queues {
