@@ -1,0 +1,195 @@
+//! Whoever is on call, and has nothing but `docs/operate.md`: a fault, the alarm that rings for it,
+//! the first steps of the page, and the story of the ticket.
+
+use serde_json::{Value, json};
+use taskhook::sim::{Endpoint, Fault};
+
+use crate::support::alarms::{Stack, Step};
+use crate::support::event::Event;
+use crate::support::lambda::Function;
+use crate::support::tool::{change_source, create_task, replay, taskhook, text};
+use crate::support::{Builder, Reply, SECRET, SOURCE, TOKEN, World, logging};
+
+/// A stack with its alarms, and somebody who is on call for it.
+struct Shift {
+    stack: Stack,
+    world: World,
+    /// The five minutes so far.
+    story: Vec<Step>,
+    /// How many lines of the webhook's and of the worker's log are counted already.
+    counted: (usize, usize),
+    /// How many messages the worker was handed, and how many of them are in flight since.
+    taken: u64,
+    in_flight: usize,
+    /// The log of webhooks that were replaced, and how often they were invoked.
+    earlier: String,
+    invoked_earlier: usize,
+}
+
+impl Shift {
+    async fn begin(world: Builder) -> Self {
+        let world = world.durable().start().await;
+        Self {
+            stack: Stack::new(&format!("{}-alarms", world.tests)).await,
+            world,
+            story: Vec::new(),
+            counted: (0, 0),
+            taken: 0,
+            in_flight: 0,
+            earlier: String::new(),
+            invoked_earlier: 0,
+        }
+    }
+
+    fn worker(&self) -> &Function {
+        self.world.worker.as_ref().unwrap()
+    }
+
+    /// A delivery to the source of the tests, with the sender's id.
+    async fn deliver(&self, id: &str, body: Value) -> Reply {
+        self.world.send(&delivery("/shop", id, &body).signed()).await
+    }
+
+    /// Lambda hands up to ten messages to the worker: how many, and how many of them come back.
+    async fn poll(&mut self) -> (usize, usize) {
+        let (taken, back) = self.world.poll().await;
+        self.taken += u64::try_from(taken).unwrap();
+        self.in_flight += back;
+        (taken, back)
+    }
+
+    /// Hands everything to the worker that the queue gives out. Returns how much comes back.
+    async fn drain(&mut self) -> usize {
+        let before = self.in_flight;
+        while self.poll().await.0 > 0 {}
+        self.in_flight - before
+    }
+
+    async fn time_passes(&mut self) {
+        self.world.queues().time_passes().await;
+        self.in_flight = 0;
+    }
+
+    /// Ends five minutes: what they logged is counted, and the queues say what they hold. Returns
+    /// the alarms that ring.
+    async fn five_minutes(&mut self) -> Vec<&str> {
+        let answers = self.world.function.invocations() - self.invoked_earlier;
+        let answered = |lines: &[Value]| lines.iter().filter(|line| is_answer(line)).count();
+        let webhook = complete(&self.world.function, |lines| answered(lines) == answers).await;
+        let taken = self.taken;
+        let worker = complete(self.worker(), |lines| sum(lines, "received") == taken).await;
+        let before = self.counted;
+        self.counted = (webhook.len(), worker.len());
+        let (webhook, worker) = (&webhook[before.0..], &worker[before.1..]);
+        let mut step = self.stack.step(webhook, worker);
+        let invocations = webhook.iter().filter(|line| is_answer(line)).count();
+        let letters = self.world.queues().count_letters().await;
+        for (name, number) in [
+            ("Invocations of WebhookFunction", invocations),
+            ("ApproximateNumberOfMessagesVisible of DeadLetterQueue", letters),
+            ("ApproximateNumberOfMessagesNotVisible of UpdatesQueue", self.in_flight),
+        ] {
+            step.insert(name.to_owned(), f64::from(u32::try_from(number).unwrap()));
+        }
+        self.story.push(step);
+        self.stack.ringing(&self.story)
+    }
+
+    /// An hour in which nothing happens. Returns the alarms that ring then.
+    async fn an_hour(&mut self) -> Vec<&str> {
+        for _ in 0..11 {
+            self.five_minutes().await;
+        }
+        self.five_minutes().await
+    }
+
+    /// Deploys the webhook anew, with the source files as they are now.
+    async fn deploy(&mut self) {
+        self.five_minutes().await;
+        self.earlier.push_str(&self.world.function.log());
+        self.counted.0 = 0;
+        self.invoked_earlier = self.world.function.invocations();
+        self.world.start_webhook().await;
+    }
+
+    /// Follows a ticket by the commands of the page: both logs in a file, as `aws logs tail` prints
+    /// them, and `taskhook trace`. The steps of the story have to come in this order.
+    async fn trace(&self, id: &str, steps: &[&str]) -> String {
+        let logs = [self.earlier.clone(), self.world.function.log(), self.worker().log()].concat();
+        let tailed = |line: &str| format!("2026-11-27T19:00:00 {line}\n");
+        let path = self.world.folder().join("taskhook.log");
+        std::fs::write(&path, logs.lines().map(tailed).collect::<String>()).unwrap();
+        let told = text(&taskhook(&self.world, &["trace", id, path.to_str().unwrap()]).await, 0);
+        let mut rest = told.as_str();
+        for step in steps {
+            rest = rest.split_once(step).unwrap_or_else(|| panic!("{step:?} in:\n{told}")).1;
+        }
+        told
+    }
+
+    fn subject(&self, ticket: &str) -> String {
+        self.world.task(ticket, "hs_task_subject").unwrap()
+    }
+}
+
+/// A delivery with the sender's id.
+fn delivery(path: &str, id: &str, body: &Value) -> Event {
+    Event::post(path, body.to_string()).header("x-github-delivery", id)
+}
+
+/// Whether a line says how a sender was answered.
+fn is_answer(line: &Value) -> bool {
+    line["status"].is_u64()
+}
+
+/// The lines of a function, once they are complete.
+async fn complete(function: &Function, is_complete: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    loop {
+        let lines = function.lines();
+        if is_complete(&lines) {
+            return lines;
+        }
+        function.logs_more().await;
+    }
+}
+
+/// The sum of a field of some lines.
+fn sum(lines: &[Value], field: &str) -> u64 {
+    lines.iter().filter_map(|line| line[field].as_u64()).sum()
+}
+
+/// The lines of a function with this message.
+fn lines(function: &Function, message: &str) -> Vec<Value> {
+    function.lines().into_iter().filter(|line| line["message"] == message).collect()
+}
+
+/// A fault that lasts, with a wait for which no worker stays.
+fn lasting(status: u16) -> Fault {
+    let headers = [("retry-after".to_owned(), "3600".to_owned())].into();
+    Fault { forever: true, headers, ..Fault::status(status) }
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_picked_up_without_a_deployment() {
+    // In HubSpot it was rotated, and the old one isn't valid any more.
+    let world = logging().seed(|seed| {
+        seed["token"] = json!("pat-test-0001");
+        seed["expired_tokens"] = json!([TOKEN]);
+    });
+    // No time passes here, so nothing is trusted for long.
+    let mut shift = Shift::begin(world.variable("TASKHOOK_SECRET_TTL", "0s")).await;
+    shift.deliver("d-1", json!({"id": "1", "subject": "a"})).await.is(202, "queued 1");
+    assert_eq!(shift.poll().await, (1, 1));
+    assert_eq!(shift.five_minutes().await, ["TokenAlarm"]);
+    let errors = shift.worker().lines().into_iter().filter(|line| line["level"] == "ERROR");
+    let words: Vec<_> = errors.map(|line| line["message"].as_str().unwrap().to_owned()).collect();
+    assert!(words.iter().all(|words| words.starts_with("token: ")), "{words:?}");
+
+    shift.world.secrets.store(&format!("{}/hubspot", shift.world.tests), "pat-test-0001").await;
+    shift.time_passes().await;
+    assert_eq!(shift.poll().await, (1, 0));
+    assert_eq!(shift.subject("1"), "a");
+    assert!(shift.an_hour().await.is_empty());
+    let steps = ["queued", "answered 202", "retry unauthorized", "updated", "receive 2"];
+    shift.trace("1", &steps).await;
+}
