@@ -193,3 +193,49 @@ async fn a_rotated_token_is_picked_up_without_a_deployment() {
     let steps = ["queued", "answered 202", "retry unauthorized", "updated", "receive 2"];
     shift.trace("1", &steps).await;
 }
+
+#[tokio::test]
+async fn a_secret_that_is_rotated_at_one_end_only_is_found_by_its_alarm() {
+    let other = SOURCE.replace("{tests}/shop", "{tests}/other");
+    let world = logging().source("other", &other).secret("other", "of the other source");
+    let mut shift = Shift::begin(world.variable("TASKHOOK_SECRET_TTL", "0s")).await;
+    let event = |number: usize| {
+        let body = json!({"id": "1", "subject": format!("of d-{number}")});
+        delivery("/shop", &format!("d-{number}"), &body)
+    };
+    // The ticket system has a new secret since today.
+    for number in 1..=5 {
+        shift.world.send(&event(number).signed_with("rotated")).await.is_problem(401);
+    }
+    let body = json!({"id": "2", "subject": "of the other"});
+    let well = delivery("/other", "o-1", &body).signed_with("of the other source");
+    shift.world.send(&well).await.is(202, "queued 1");
+    shift.drain().await;
+    assert_eq!(shift.five_minutes().await, ["RefusedAlarm"]);
+    for line in lines(&shift.world.function, "refused") {
+        assert_eq!((&line["source"], &line["sourceIp"]), (&json!("shop"), &json!("192.0.2.1")));
+    }
+    // The page says to hold a delivery against the secret.
+    let file = shift.world.folder().join("delivery.json");
+    std::fs::write(&file, event(1).signed_with("rotated").to_json().to_string()).unwrap();
+    let verify = ["verify", "shop", file.to_str().unwrap(), "--secret"];
+    let said = text(&taskhook(&shift.world, &[&verify[..], &[SECRET]].concat()).await, 1);
+    assert!(said.contains("compare the secret with the sender's"), "{said}");
+    let said = text(&taskhook(&shift.world, &[&verify[..], &["rotated"]].concat()).await, 0);
+    assert!(said.contains("The signature is right."), "{said}");
+
+    let name = format!("{}/shop", shift.world.tests);
+    shift.world.secrets.store(&name, &json!(["rotated", SECRET]).to_string()).await;
+    // What was signed before, and what was refused and is redelivered.
+    shift.world.send(&event(0).signed()).await.is(202, "queued 1");
+    for number in 1..=5 {
+        shift.world.send(&event(number).signed_with("rotated")).await.is(202, "queued 1");
+    }
+    shift.world.secrets.store(&name, "rotated").await;
+    shift.world.send(&event(6).signed()).await.is_problem(401);
+    shift.drain().await;
+    assert_eq!([shift.subject("1"), shift.subject("2")], ["of d-5", "of the other"]);
+    shift.five_minutes().await;
+    assert!(shift.an_hour().await.is_empty());
+    shift.trace("d-5", &["refused, answered 401", "queued", "answered 202", "updated"]).await;
+}
