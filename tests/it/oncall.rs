@@ -239,3 +239,36 @@ async fn a_secret_that_is_rotated_at_one_end_only_is_found_by_its_alarm() {
     assert!(shift.an_hour().await.is_empty());
     shift.trace("d-5", &["refused, answered 401", "queued", "answered 202", "updated"]).await;
 }
+
+#[tokio::test]
+async fn a_wrong_source_file_is_rolled_back_and_its_letters_are_sent_again() {
+    let mut shift = Shift::begin(logging()).await;
+    let done = |id: &str| json!({"id": id, "status": "done"});
+    shift.deliver("d-1", done("1")).await.is(202, "queued 1");
+    shift.drain().await;
+    assert!(shift.five_minutes().await.is_empty());
+
+    change_source(&shift.world, "done = \"COMPLETED\"", "doone = \"COMPLETED\"");
+    shift.deploy().await;
+    for (event, id) in [("d-2", "2"), ("d-3", "3")] {
+        shift.deliver(event, done(id)).await.is(200, "failed 1").row(0, "failed mapping");
+    }
+    assert_eq!(shift.five_minutes().await, ["DeadLettersAlarm", "DeadLettersArriveAlarm"]);
+    let listed = text(&replay(&shift.world, &["--dry-run"]).await, 0);
+    assert!(listed.contains("2 in all: 2 mapping") && listed.contains("\"done\""), "{listed}");
+
+    change_source(&shift.world, "", "");
+    shift.deploy().await;
+    let to = shift.world.queues().updates.clone();
+    let said = text(&replay(&shift.world, &["--source", "shop", "--to", &to]).await, 0);
+    assert!(said.contains("2 went through, 0 stay."), "{said}");
+    assert_eq!(shift.drain().await, 0);
+    for ticket in ["1", "2", "3"] {
+        assert_eq!(shift.world.task(ticket, "hs_task_status").as_deref(), Some("COMPLETED"));
+    }
+    assert_eq!(shift.five_minutes().await, ["DeadLettersArriveAlarm"]);
+    assert!(shift.an_hour().await.is_empty());
+    for id in ["d-2", "2"] {
+        shift.trace(id, &["failed mapping", "answered 200", "updated", "HubSpot task"]).await;
+    }
+}
