@@ -272,3 +272,39 @@ async fn a_wrong_source_file_is_rolled_back_and_its_letters_are_sent_again() {
         shift.trace(id, &["failed mapping", "answered 200", "updated", "HubSpot task"]).await;
     }
 }
+
+#[tokio::test]
+async fn a_queue_that_is_stuck_behind_one_task_holds_up_that_task_alone() {
+    let mut shift = Shift::begin(logging()).await;
+    // Only this task needs the scope that the token lacks.
+    let holds = vec!["\"id\":\"1\"".to_owned()];
+    let forbidden = Fault { on: Endpoint::Update, forever: true, holds, ..Fault::status(403) };
+    shift.world.hubspot.fault(forbidden);
+    shift.deliver("d-1", json!({"id": "1", "subject": "first"})).await.is(202, "queued 1");
+    shift.deliver("d-2", json!({"id": "1", "subject": "second"})).await.is(202, "queued 1");
+    let mut rang = Vec::new();
+    for number in 1..=12 {
+        let subject = format!("{number}");
+        shift.deliver("", json!({"id": "2", "subject": subject})).await.is(202, "queued 1");
+        shift.drain().await;
+        assert_eq!([shift.subject("1"), shift.subject("2")], ["before".to_owned(), subject]);
+        rang.push(shift.five_minutes().await.join(" "));
+        shift.time_passes().await;
+    }
+    assert!(rang[..11].iter().all(|alarms| alarms == "TokenAlarm"), "{rang:?}");
+    assert_eq!(rang[11], "TokenAlarm UpdatesWaitAlarm");
+    let told = lines(shift.worker(), "update");
+    let waits = told.iter().filter(|line| line["event"] == "d-1");
+    let receives: Vec<_> = waits.map(|line| line["receives"].as_u64().unwrap()).collect();
+    assert_eq!(receives, [1, 2, 4, 8]);
+    let error = told.iter().find(|line| line["event"] == "d-1").unwrap();
+    assert!(error["detail"].as_str().unwrap().contains("crm.objects."), "{error}");
+
+    // The scope is added.
+    shift.world.hubspot.clear_faults();
+    assert_eq!(shift.drain().await, 0);
+    assert_eq!(shift.subject("1"), "second");
+    assert_eq!(shift.five_minutes().await, ["TokenAlarm"]);
+    assert!(shift.an_hour().await.is_empty());
+    shift.trace("1", &["queued", "retry forbidden", "receive 8", "updated", "receive 13"]).await;
+}
