@@ -308,3 +308,46 @@ async fn a_queue_that_is_stuck_behind_one_task_holds_up_that_task_alone() {
     assert!(shift.an_hour().await.is_empty());
     shift.trace("1", &["queued", "retry forbidden", "receive 8", "updated", "receive 13"]).await;
 }
+
+#[tokio::test]
+async fn a_day_without_hubspot_is_waited_out() {
+    let mut shift = Shift::begin(logging()).await;
+    shift.world.hubspot.fault(lasting(503));
+    let began = taskhook::time::Time::now().milliseconds() - 24 * 3_600_000;
+    let mut rang = Vec::new();
+    for round in 0..13 {
+        let at = taskhook::time::Time::from_milliseconds(began + round).to_string();
+        for id in ["1", "2", "3"] {
+            let body = json!({"id": id, "subject": format!("{id} of {round}"), "at": at});
+            shift.deliver(&format!("d-{id}-{round}"), body).await.is(202, "queued 1");
+        }
+        // Everything that was given out comes back.
+        assert!(shift.drain().await > 0);
+        rang.push(shift.five_minutes().await.join(" "));
+        shift.time_passes().await;
+    }
+    assert_eq!(rang[..2], ["", ""]);
+    assert!(rang[2..11].iter().all(|alarms| alarms == "WorkerRetriesAlarm"), "{rang:?}");
+    assert_eq!(rang[12], "UpdatesWaitAlarm WorkerRetriesAlarm");
+    let told = lines(shift.worker(), "update");
+    let waits = told.iter().filter(|line| line["event"] == "d-1-0");
+    let receives: Vec<_> = waits.map(|line| line["receives"].as_u64().unwrap()).collect();
+    assert_eq!(receives, [1, 2, 4, 8]);
+
+    shift.world.hubspot.clear_faults();
+    assert_eq!(shift.drain().await, 0);
+    assert_eq!(["1", "2", "3"].map(|id| shift.subject(id)), ["1 of 12", "2 of 12", "3 of 12"]);
+    assert!(shift.world.queues().dead().await.is_empty());
+    let told = lines(shift.worker(), "update");
+    for id in ["1", "2", "3"] {
+        let written = told.iter().filter(|line| line["id"] == id && line["outcome"] != "retry");
+        let events: Vec<_> = written.map(|line| line["event"].as_str().unwrap()).collect();
+        let expected: Vec<_> = (0..13).map(|round| format!("d-{id}-{round}")).collect();
+        assert_eq!(events, expected, "each once, in their order");
+    }
+    assert_eq!(shift.five_minutes().await, ["WorkerRetriesAlarm"]);
+    assert!(shift.an_hour().await.is_empty());
+    let steps = ["answered 202", "retry unavailable", "receive 8", "merged", "receive 14"];
+    shift.trace("d-1-0", &steps).await;
+    shift.trace("d-1-12", &["answered 202", "updated", "HubSpot task", " s after the event"]).await;
+}
