@@ -351,3 +351,33 @@ async fn a_day_without_hubspot_is_waited_out() {
     shift.trace("d-1-0", &steps).await;
     shift.trace("d-1-12", &["answered 202", "updated", "HubSpot task", " s after the event"]).await;
 }
+
+#[tokio::test]
+async fn letters_that_arrive_are_listed_put_right_and_sent_again() {
+    let mut shift = Shift::begin(logging()).await;
+    for (event, id) in [("d-1", "404"), ("d-2", "405"), ("d-3", "1")] {
+        let body = json!({"id": id, "subject": format!("of {event}")});
+        shift.deliver(event, body).await.is(202, "queued 1");
+    }
+    shift.drain().await;
+    assert_eq!(shift.subject("1"), "of d-3");
+    assert_eq!(shift.five_minutes().await, ["DeadLettersAlarm", "DeadLettersArriveAlarm"]);
+    let listed = text(&replay(&shift.world, &["--dry-run"]).await, 0);
+    assert!(listed.contains("2 in all: 2 not_found"), "{listed}");
+    assert!(listed.contains("no task has ticket 404"), "{listed}");
+    shift.trace("404", &["queued", "answered 202", "failed not_found", "taskhook replay"]).await;
+
+    create_task(&shift.world, "404").await;
+    let said = text(&replay(&shift.world, &["--source", "shop"]).await, 1);
+    assert!(said.contains("1 went through, 1 stay."), "{said}");
+    assert_eq!(shift.subject("404"), "of d-1");
+    // Nobody wants the other any more.
+    let folder = shift.world.folder().join("letters");
+    let save = ["--save", folder.to_str().unwrap(), "--discard", "--reason", "not_found"];
+    text(&replay(&shift.world, &save).await, 0);
+    let saved = std::fs::read_to_string(folder.join("letters.jsonl")).unwrap();
+    assert!(saved.contains("of d-2"), "{saved}");
+    assert_eq!(shift.five_minutes().await, ["DeadLettersArriveAlarm"]);
+    assert!(shift.an_hour().await.is_empty());
+    assert!(shift.world.queues().dead().await.is_empty());
+}
