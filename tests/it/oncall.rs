@@ -381,3 +381,66 @@ async fn letters_that_arrive_are_listed_put_right_and_sent_again() {
     assert!(shift.an_hour().await.is_empty());
     assert!(shift.world.queues().dead().await.is_empty());
 }
+
+/// Messages as the webhook wrote them before it named its invocation in them, of each kind.
+const OLDER: [(&str, &str); 3] = [
+    (
+        "1",
+        r#"{"version":1,"source":"shop","event":"d-1","update":{"idProperty":"ticket","id":"1","time":"2026-10-12T19:00:00.000Z","onMissing":"fail","properties":{"hs_task_subject":"older","hs_task_status":"COMPLETED"}}}"#,
+    ),
+    (
+        "2",
+        r#"{"version":1,"source":"shop","event":"d-2","update":{"idProperty":"ticket","id":"2","time":"2026-10-12T19:00:00.000Z","onMissing":"skip","updatedAtProperty":"ticket_at","properties":{"hs_task_subject":"older","hubspot_owner_id":{"owner":"ada@acme.example","unknown":"fail"}}}}"#,
+    ),
+    (
+        "9",
+        r#"{"version":1,"source":"shop","event":"d-3","update":{"idProperty":"ticket","id":"9","time":"2026-10-12T19:00:00.000Z","onMissing":"create","properties":{"hs_task_subject":"older","hubspot_owner_id":{"owner":"nobody@acme.example","unknown":{"write":""}}}}}"#,
+    ),
+];
+
+#[tokio::test]
+async fn messages_of_an_older_webhook_are_worked_off_after_an_upgrade() {
+    let mut shift = Shift::begin(logging()).await;
+    let group = |id: &str| {
+        let task =
+            taskhook::update::TaskKey { id_property: "ticket".to_owned(), id: id.to_owned() };
+        taskhook::queue::group(&task)
+    };
+    for (id, message) in OLDER {
+        shift.world.queues().put(&group(id), message).await;
+    }
+    // The worker is the first that is replaced, then the webhook.
+    shift.world.start_worker().await;
+    shift.deploy().await;
+    let at = "2026-10-12T20:00:00Z";
+    for (event, id) in [("d-4", "1"), ("d-5", "2")] {
+        let body = json!({"id": id, "subject": "newer", "at": at});
+        shift.deliver(event, body).await.is(202, "queued 1");
+    }
+    let sent = shift.world.queues().sqs.told("SendMessageBatch");
+    let entry = |index: usize| &sent[index]["Entries"][0];
+    assert_eq!(entry(0)["MessageGroupId"], json!(group("1")));
+    assert_eq!(shift.drain().await, 0);
+    assert_eq!(["1", "2", "9"].map(|id| shift.subject(id)), ["newer", "newer", "older"]);
+    assert_eq!(shift.world.task("1", "hs_task_status").as_deref(), Some("COMPLETED"));
+    assert_eq!(shift.world.task("2", "hubspot_owner_id").as_deref(), Some("101"));
+    // Both became one write: guarded as the older asks for, by the time of the newer.
+    let guarded = shift.world.task("2", "ticket_at");
+    assert_eq!(guarded.as_deref(), Some("2026-10-12T20:00:00.000Z"));
+    assert!(shift.five_minutes().await.is_empty());
+    shift.trace("1", &["answered 202", "d-1", "merged", "d-4", "updated"]).await;
+
+    // The way back: but for one name, which a reader passes over, a new message is an old one.
+    let mut newer: Value = serde_json::from_str(entry(0)["MessageBody"].as_str().unwrap()).unwrap();
+    assert!(newer.as_object_mut().unwrap().remove("requestId").is_some());
+    let mut older: Value = serde_json::from_str(OLDER[0].1).unwrap();
+    older["event"] = json!("d-4");
+    older["update"]["time"] = json!("2026-10-12T20:00:00.000Z");
+    older["update"]["properties"] = json!({"hs_task_subject": "newer"});
+    assert_eq!(newer, older);
+    newer["nobodyKnowsYet"] = json!("of a version to come");
+    newer["update"]["properties"]["hs_task_subject"] = json!("newest");
+    shift.world.queues().put(&group("1"), &newer.to_string()).await;
+    assert_eq!(shift.poll().await, (1, 0));
+    assert_eq!(shift.subject("1"), "newest");
+}
