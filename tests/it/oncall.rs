@@ -444,3 +444,58 @@ async fn messages_of_an_older_webhook_are_worked_off_after_an_upgrade() {
     assert_eq!(shift.poll().await, (1, 0));
     assert_eq!(shift.subject("1"), "newest");
 }
+
+#[tokio::test]
+async fn a_flood_of_one_sender_rings_and_costs_no_other_its_updates() {
+    let other = SOURCE.replace("{tests}/shop", "{tests}/other");
+    let world = logging().source("other", &other).secret("other", "of the other source");
+    let mut shift = Shift::begin(world).await;
+    // A loop of the sender's: most of it is filtered by `when`, a ticket of its changes each time.
+    // And a stranger joins in.
+    for number in 0..240 {
+        let id = format!("d-{number}");
+        match number % 12 {
+            0 => {
+                let body = json!({"id": "2", "subject": format!("{number}")});
+                let event = delivery("/other", &id, &body).signed_with("of the other source");
+                shift.world.send(&event).await.is(202, "queued 1");
+            }
+            1 => {
+                let body = json!({"id": "1", "subject": format!("{number}")});
+                shift.deliver(&id, body).await.is(202, "queued 1");
+            }
+            2 => drop(shift.world.send(&Event::post("/shop", "{}")).await.is_problem(401)),
+            _ => drop(shift.deliver(&id, json!({"kind": "noise"})).await.is(200, "filtered 1")),
+        }
+    }
+    assert_eq!(shift.drain().await, 0);
+    assert_eq!([shift.subject("1"), shift.subject("2")], ["229", "228"]);
+    let told = lines(shift.worker(), "update");
+    let of_other: Vec<_> = told
+        .iter()
+        .filter(|line| line["source"] == "other")
+        .map(|line| line["event"].as_str().unwrap())
+        .collect();
+    let expected: Vec<_> = (0..20).map(|number| format!("d-{}", number * 12)).collect();
+    assert_eq!(of_other, expected, "each once, in their order");
+
+    // What it cost: a line each, and none of it reached HubSpot or SQS but what was queued.
+    assert_eq!(lines(&shift.world.function, "delivery").len(), 220);
+    assert_eq!(lines(&shift.world.function, "refused").len(), 20);
+    assert_eq!(shift.world.queues().sqs.told("SendMessageBatch").len(), 40);
+    assert_eq!(shift.world.calls("batch/update").len(), 4, "a call for each ten messages");
+    assert_eq!(shift.world.secrets.told("GetSecretValue").len(), 1);
+
+    // Twenty refused deliveries of one source are an alarm of their own; the flood is one by number.
+    assert_eq!(shift.five_minutes().await, ["RefusedAlarm"]);
+    for (invocations, rings) in [(240.0, false), (3000.0, false), (3001.0, true)] {
+        let name = "Invocations of WebhookFunction".to_owned();
+        let before = shift.story[0].insert(name, invocations);
+        assert!(before >= Some(240.0));
+        let ringing = shift.stack.ringing(&shift.story);
+        assert_eq!(ringing.contains(&"WebhookInvocationsAlarm"), rings, "{invocations}");
+    }
+    assert_eq!(shift.five_minutes().await, ["RefusedAlarm"]);
+    assert!(shift.an_hour().await.is_empty());
+    shift.trace("2", &["d-0", "queued", "answered 202", "updated"]).await;
+}
