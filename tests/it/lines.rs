@@ -12,16 +12,11 @@ use tokio::process::Command;
 use crate::support::event::Event;
 use crate::support::lambda::Function;
 use crate::support::metrics::embedded;
-use crate::support::{Builder, Reply, World, world};
+use crate::support::{Reply, World, logging, world};
 
 /// The outcomes that a summary counts.
 const OUTCOMES: [&str; 9] =
     ["updated", "created", "unchanged", "stale", "merged", "filtered", "queued", "retry", "failed"];
-
-/// A world whose functions log as on Lambda.
-fn logging() -> Builder {
-    world().variable("AWS_LAMBDA_LOG_FORMAT", "JSON")
-}
 
 /// The lines with this message, of which there are so many at least.
 async fn lines(function: &Function, message: &str, count: usize) -> Vec<Value> {

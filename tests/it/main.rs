@@ -29,6 +29,7 @@ mod invariants;
 mod lines;
 mod lost;
 mod modes;
+mod oncall;
 mod pages;
 mod queries;
 mod refused;

@@ -74,6 +74,16 @@ impl Function {
         }
     }
 
+    /// How often it was invoked, counted on from its predecessor.
+    pub fn invocations(&self) -> usize {
+        *self.next_id.lock().expect("no panic")
+    }
+
+    /// Counts invocations on from so many.
+    pub fn count_on(&self, invocations: usize) {
+        *self.next_id.lock().expect("no panic") = invocations;
+    }
+
     /// Invokes the function as Lambda does.
     pub async fn invoke(&self, event: &Value) -> Value {
         let answer = self.try_invoke(event).await;

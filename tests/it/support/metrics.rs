@@ -112,15 +112,22 @@ fn one(words: &mut Words<'_>, line: &Value) -> bool {
 /// Whether an alarm is ringing after each five minutes of a story; `None` where there was nothing
 /// to count.
 pub fn rings(alarm: &Value, threshold: f64, story: &[Option<f64>]) -> Vec<bool> {
-    let number = |name: &str| alarm[name].as_u64().or_else(|| alarm["Metrics"][0][name].as_u64());
+    let of_lag = &alarm["Metrics"][1]["MetricStat"];
+    let number = |name: &str| {
+        let places = [alarm, &alarm["Metrics"][0], of_lag];
+        places.iter().find_map(|place| place[name].as_u64())
+    };
     let steps =
         usize::try_from(number("Period").expect("a period") / STEP).expect("five minutes or more");
     let periods = usize::try_from(number("EvaluationPeriods").expect("periods")).expect("a few");
     let needed = number("DatapointsToAlarm")
         .map_or(periods, |needed| usize::try_from(needed).expect("a few"));
     let query = alarm["Metrics"][0]["Expression"]["Fn::Sub"].as_str().unwrap_or_default();
-    assert!(alarm["Statistic"] == "Sum" || query.starts_with("SELECT SUM("), "{alarm}");
-    assert_eq!(alarm["TreatMissingData"], "notBreaching");
+    let is_sum = alarm["Statistic"] == "Sum" || query.starts_with("SELECT SUM(");
+    // Of one number the sum is as good as any other statistic.
+    assert!(is_sum || steps == 1, "{alarm}");
+    let is_whole = story.iter().all(Option::is_some);
+    assert!(alarm["TreatMissingData"] == "notBreaching" || is_whole, "{alarm}");
     let breaches = |sum: f64| match alarm["ComparisonOperator"].as_str() {
         Some("GreaterThanThreshold") => sum > threshold,
         Some("GreaterThanOrEqualToThreshold") => sum >= threshold,

@@ -2,6 +2,7 @@
 //! and the built function; webhooks that come in; what the sender gets, and what HubSpot has and
 //! was asked.
 
+pub mod alarms;
 pub mod aws;
 pub mod event;
 pub mod insights;
@@ -12,6 +13,7 @@ pub mod queue;
 pub mod server;
 pub mod shipped;
 pub mod template;
+pub mod tool;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -113,6 +115,11 @@ pub fn world() -> Builder {
         is_durable: false,
         keeps_letters: false,
     }
+}
+
+/// The same, with functions that log as on Lambda.
+pub fn logging() -> Builder {
+    world().variable("AWS_LAMBDA_LOG_FORMAT", "JSON")
 }
 
 impl Builder {
@@ -246,7 +253,15 @@ impl World {
         for (name, value) in variables.expect("an environment") {
             self.variables.insert(name.clone(), value.as_str().expect("a text").to_owned());
         }
+        self.start_webhook().await;
+    }
+
+    /// Starts the webhook anew, as each deployment does.
+    pub async fn start_webhook(&mut self) {
+        let before = self.function.invocations();
         self.function = Function::start(env!("CARGO_BIN_EXE_webhook"), &self.variables).await;
+        // No two invocations have the same request id.
+        self.function.count_on(before);
     }
 
     pub fn queues(&self) -> &Queues {

@@ -84,6 +84,14 @@ impl Queues {
         }
     }
 
+    /// How many dead letters lie there.
+    pub async fn count_letters(&self) -> usize {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let call = self.client.get_queue_attributes().queue_url(&self.dead_letters);
+        let answer = call.attribute_names(name.clone()).send().await.expect("attributes");
+        answer.attributes().expect("attributes")[&name].parse().expect("a number")
+    }
+
     /// SQS gives a message up after so many receives.
     pub async fn gives_up_after(&self, receives: u32) {
         let attributes = self.client.get_queue_attributes().queue_url(&self.dead_letters);
