@@ -262,6 +262,8 @@ async fn a_thousand_events_with_faults_can_be_told_from_their_lines() {
     let mut answered: BTreeMap<&str, u64> = BTreeMap::new();
     // Of each ticket, the deliveries that were queued.
     let mut queued: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    // Those that ended with the answer.
+    let mut ended = Vec::new();
     let mut drained = 0;
     for number in 0..EVENTS {
         if number % 125 == 7 {
@@ -288,6 +290,8 @@ async fn a_thousand_events_with_faults_can_be_told_from_their_lines() {
         }
         if reply.status == 202 {
             queued.entry(ticket).or_default().push(event);
+        } else {
+            ended.push((event, if number % 10 == 8 { "filtered" } else { "failed mapping" }));
         }
     }
     world.hubspot.clear_faults();
@@ -340,5 +344,9 @@ async fn a_thousand_events_with_faults_can_be_told_from_their_lines() {
         }
         assert!(!events.is_empty());
     }
-    assert_eq!(queued.len(), 16, "{:?}", queued.keys());
+    assert_eq!((queued.len(), ended.len()), (16, EVENTS / 5));
+    for (event, how) in ended {
+        let (_, told, _) = trace(&event, &[], &[&world.function]).await;
+        assert!(told.contains("answered 200") && told.contains(how), "{event}: {told}");
+    }
 }
