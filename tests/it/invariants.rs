@@ -337,3 +337,35 @@ fn every_test_that_a_page_names_exists() {
         }
     }
 }
+
+/// The anchor that GitHub gives a heading.
+fn anchor(heading: &str) -> String {
+    let is_kept = |c: &char| c.is_alphanumeric() || "-_ ".contains(*c);
+    heading.trim().to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_link_between_the_pages_leads_to_a_heading() {
+    let mut pages = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        pages.extend(name.ends_with(".md").then(|| format!("docs/{name}")));
+    }
+    let mut count = 0;
+    for page in &pages {
+        let file = root().join(page);
+        let text = read(&file);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.starts_with("http")) {
+            let Some((target, place)) = link.split_once('#') else { continue };
+            let target =
+                if target.is_empty() { file.clone() } else { file.parent().unwrap().join(target) };
+            let there = read(&target);
+            let headings = there.lines().filter(|line| line.starts_with('#'));
+            let mut anchors = headings.map(|line| anchor(line.trim_start_matches('#')));
+            assert!(anchors.any(|anchor| anchor == place), "{page}: {link}");
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count} links");
+}
