@@ -348,8 +348,10 @@ fn anchor(heading: &str) -> String {
 fn every_link_between_the_pages_leads_to_a_heading() {
     let mut pages = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        pages.extend(name.ends_with(".md").then(|| format!("docs/{name}")));
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "md") {
+            pages.push(format!("docs/{}", path.file_name().unwrap().to_str().unwrap()));
+        }
     }
     let mut count = 0;
     for page in &pages {

@@ -349,7 +349,7 @@ async fn a_day_without_hubspot_is_waited_out() {
     assert!(shift.an_hour().await.is_empty());
     let steps = ["answered 202", "retry unavailable", "receive 8", "merged", "receive 14"];
     shift.trace("d-1-0", &steps).await;
-    shift.trace("d-1-12", &["answered 202", "updated", "HubSpot task", " s after the event"]).await;
+    shift.trace("d-1-12", &["answered 202", "updated", "HubSpot task", " after the event"]).await;
 }
 
 #[tokio::test]

@@ -203,7 +203,7 @@ async fn every_query_asks_both_functions_for_fields_that_their_lines_have() {
         assert!(query.sources.is_empty(), "the console takes no SOURCE: {text}");
         queries.push(query);
     }
-    assert_eq!(queries.len(), 7);
+    assert_eq!(queries.len(), 8);
     for query in &queries {
         let unknown: Vec<_> = query.fields().difference(&known).copied().collect();
         assert!(unknown.is_empty(), "no line has {unknown:?}");
@@ -263,6 +263,18 @@ async fn the_saved_queries_find_what_happened() {
             "shop invalid_value 1 3 hs_task_priority: …",
         ]
     );
+    let error = |second: u32, message: &str, reason: Option<&str>| json!({"timestamp": format!("2026-11-27T18:00:0{second}Z"), "level": "ERROR", "message": message, "reason": reason});
+    let errors = [
+        error(1, "token: HubSpot refuses the token", None),
+        error(2, "set-up: a setting", None),
+        error(3, "token: HubSpot refuses the token", None),
+    ];
+    let found = Query::read(stack.text("ErrorsQuery")).unwrap().run(&errors);
+    assert_eq!(
+        table(&found, &["message", "times"]),
+        ["token: HubSpot refuses the token 2", "set-up: a setting 1"]
+    );
+    assert!(ask("ErrorsQuery", "", "").is_empty());
     // Nobody asked for /.env.
     assert_eq!(
         table(

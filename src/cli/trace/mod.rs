@@ -181,12 +181,10 @@ fn about(line: &Line) -> String {
     if let Some(receives) = line.receives.filter(|receives| *receives > 1) {
         parts.push(format!("receive {receives}"));
     }
+    // All that is known of an event that was filtered as a whole.
+    parts.extend(line.counts.iter().map(|(outcome, count)| format!("{count} {outcome}")));
     if let Some(ms) = line.ms {
         parts.push(format!("in {}", duration(ms)));
-    }
-    if line.status.is_some() {
-        let counts = line.counts.iter().map(|(outcome, count)| format!("{count} {outcome}"));
-        parts.extend(counts);
     }
     let reason = line.reason.as_ref().filter(|_| line.message == Kind::Refused);
     parts.extend(reason.or(line.detail.as_ref()).map(|text| shortened(text)));
