@@ -5,6 +5,7 @@
 //! succeed becomes a dead letter before it is acknowledged.
 
 use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
@@ -223,7 +224,7 @@ impl Function {
         for item in items.iter().filter(|item| item.is_retried) {
             if let Some(receipt) = &item.receipt {
                 let timeout = backoff(item.receives).max(hubspot_wait.unwrap_or_default());
-                timeouts.push((receipt.clone(), timeout));
+                timeouts.push((receipt.clone(), spread(timeout, &item.group, item.receives)));
             }
         }
         queue.set_visibility(&timeouts, deadline).await;
@@ -365,6 +366,16 @@ fn backoff(receives: u32) -> Duration {
     FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF)
 }
 
+/// The time and up to a fifth more, another for each group and each time. Where HubSpot fails because
+/// of one task and doesn't say of which, the tasks of a batch fail together; so they don't come back
+/// together for ever, and the good ones go through. Messages of one group do come back together: SQS
+/// holds the whole group until the last of them is there.
+fn spread(time: Duration, group: &str, receives: u32) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    (group, receives).hash(&mut hasher);
+    time.mul_f64(1.0 + fastrand::Rng::with_seed(hasher.finish()).f64() / 5.0)
+}
+
 /// A summary for each source that the batch has updates of; with the delivery, if all of them are
 /// of one.
 fn summaries(items: &[Item]) -> Vec<Summary> {
@@ -404,6 +415,16 @@ mod tests {
         retry_later_ones(&mut items);
         let retried = items.map(|item| item.is_retried);
         assert_eq!(retried, [false, false, true, true, false, true]);
+    }
+
+    #[test]
+    fn groups_that_failed_together_come_back_at_times_of_their_own() {
+        let whole = |group: &str, receives| spread(LONGEST_BACKOFF, group, receives).as_secs();
+        let times: HashSet<_> = (0..100).map(|group| whole(&group.to_string(), 7)).collect();
+        assert!(times.len() > 12 && times.iter().all(|time| (120..=144).contains(time)));
+        let others: HashSet<_> = (7..27).map(|receives| whole("a", receives)).collect();
+        assert!(others.len() > 6);
+        assert_eq!(whole("a", 7), whole("a", 7));
     }
 
     #[test]
