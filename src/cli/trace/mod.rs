@@ -226,7 +226,7 @@ fn open_ends(story: &[&Line]) -> BTreeSet<&'static str> {
         let later = story[index + 1..].iter().filter(is_same);
         sentences.extend(match line.outcome.as_deref() {
             // One that SQS took for a copy has its end before it.
-            Some("queued") if !story.iter().filter(is_same).any(|line| has_ended(line)) => {
+            Some("queued") if !story.iter().filter(is_same).any(|line| was_received(line)) => {
                 Some("What was queued waits for the worker, or the worker's log is not here.")
             }
             Some("retry") if !later.clone().any(|line| has_ended(line)) => Some(
@@ -245,6 +245,10 @@ fn open_ends(story: &[&Line]) -> BTreeSet<&'static str> {
 /// What an update is known by, however often it is queued, tried or sent through again.
 fn key(line: &Line) -> [Option<&str>; 4] {
     [&line.source, &line.event, &line.id_property, &line.id].map(Option::as_deref)
+}
+
+fn was_received(line: &Line) -> bool {
+    line.outcome.as_deref() == Some("retry") || has_ended(line)
 }
 
 fn has_ended(line: &Line) -> bool {
@@ -301,7 +305,7 @@ mod tests {
             assert!(ends(ended).is_empty(), "{ended:?}: {:?}", ends(ended));
         }
         assert_eq!(ends(&[("d-1", "updated"), ("d-2", "queued")]), [waits]);
-        assert!(ends(&[("d-1", "queued"), ("d-1", "retry")])[1].contains("tried again"));
+        assert!(ends(&[("d-1", "queued"), ("d-1", "retry")])[0].contains("tried again"));
         assert!(ends(&[("d-1", "failed"), ("d-2", "updated")])[0].contains("is a dead letter"));
     }
 }
