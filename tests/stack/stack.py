@@ -1,7 +1,7 @@
 """The stack, deployed and used as in AWS: `make stack`.
 
-`sam deploy` makes it of template.yaml as it is and of the packages for this machine, on ministack, which enforces IAM.
-Each function then runs under AWS's own runtime interface emulator: the code and the environment are those that the
+`sam deploy` makes it of template.yaml, without what the emulator doesn't know, and of the packages for this machine, on
+ministack, which enforces IAM. Each function then runs under AWS's own runtime interface emulator: the code and the environment are those that the
 stack has, the keys are of the role that the stack made. HubSpot is `taskhook sim`, and poller.py takes messages to the
 worker with the keys of its role. What doesn't go as the story says ends it with code 1.
 """
@@ -10,6 +10,7 @@ import io
 import json
 import os
 import platform
+import re
 import secrets
 import shutil
 import subprocess
@@ -136,6 +137,13 @@ def tell(stack, stop):
     show(durable | direct)
 
 
+def known(template):
+    """The template without what the emulator doesn't know: saved queries, and alarms about calculated metrics."""
+    resources = re.compile(r"^  \w+:\n(?:(?:    .*)?\n)+", re.MULTILINE)
+    unknown = ("    Type: AWS::Logs::QueryDefinition\n", "\n      Metrics:\n")
+    return resources.sub(lambda match: "" if any(words in match[0] for words in unknown) else match[0], template)
+
+
 class Stack:
     """The stack on its emulator, and what runs for it."""
 
@@ -188,8 +196,8 @@ class Stack:
     # The stack.
 
     def deploy(self, mode):
-        # template.yaml as it is; its paths lead to the packages for this machine, and to the layer.
-        shutil.copy(ROOT / "template.yaml", STAGE)
+        # Its paths lead to the packages for this machine, and to the layer.
+        (STAGE / "template.yaml").write_text(known((ROOT / "template.yaml").read_text()))
         for name, place in [("target/lambda", "target/lambda-host"), ("layer", "layer")]:
             (STAGE / name).unlink(missing_ok=True)
             (STAGE / name).symlink_to(ROOT / place)
