@@ -1,9 +1,9 @@
 """The stack, deployed and used as in AWS: `make stack`.
 
 `sam deploy` makes it of template.yaml, without what the emulator doesn't know, and of the packages for this machine, on
-ministack, which enforces IAM. Each function then runs under AWS's own runtime interface emulator: the code and the environment are those that the
-stack has, the keys are of the role that the stack made. HubSpot is `taskhook sim`, and poller.py takes messages to the
-worker with the keys of its role. What doesn't go as the story says ends it with code 1.
+ministack, which enforces IAM. Each function then runs under AWS's own runtime interface emulator: the code and the
+environment are those that the stack has, the keys are of the role that the stack made. HubSpot is `taskhook sim`, and
+poller.py takes messages to the worker with the keys of its role. What doesn't go as the story says ends it with code 1.
 """
 
 import io
