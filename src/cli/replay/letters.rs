@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Error, Result, bail};
-
 use serde_json::{Value, json};
 
 use crate::cli::{headers, payload};

@@ -53,11 +53,7 @@ pub(super) enum Kind {
 /// The lines of a log.
 pub(super) fn lines(log: &str) -> Vec<Line> {
     let mut lines = Vec::new();
-    if log.contains("{\"\"") {
-        find_in_text(&log.replace("\"\"", "\""), &mut lines);
-    } else {
-        find_in_text(log, &mut lines);
-    }
+    find_in_text(log, &mut lines);
     lines
 }
 
@@ -71,6 +67,12 @@ fn find_in_text(text: &str, lines: &mut Vec<Line>) {
             Some(Ok(value)) => {
                 rest = &rest[values.byte_offset()..];
                 find(value, lines);
+            }
+            // A cell of a table. Its line alone is read so: others have empty texts.
+            _ if rest.starts_with("{\"\"") => {
+                let end = rest.find('\n').unwrap_or(rest.len());
+                find_in_text(&rest[..end].replace("\"\"", "\""), lines);
+                rest = &rest[end..];
             }
             _ => rest = &rest[1..],
         }
@@ -144,6 +146,8 @@ mod tests {
         let half = one.to_string();
         let cut = format!("{}\r\n{one}\r\n{two}\r\n", &half[..half.len() - 9]);
         let twice = pretty(&json!([one])) + "\n" + &pretty(&json!([two]));
+        let empty = json!({"message": "another", "words": ""});
+        let table = format!("{table}{empty}\n");
         for log in [
             plain,
             tail,
