@@ -366,14 +366,15 @@ fn backoff(receives: u32) -> Duration {
     FIRST_BACKOFF.saturating_mul(1 << doublings).min(LONGEST_BACKOFF)
 }
 
-/// The time and up to a fifth more, another for each group and each time. Where HubSpot fails because
-/// of one task and doesn't say of which, the tasks of a batch fail together; so they don't come back
+/// The time and up to a fifth more, 24 seconds at most, another for each group and each time. Where
+/// HubSpot fails because of one task and doesn't say of which, the tasks of a batch fail together; so they don't come back
 /// together for ever, and the good ones go through. Messages of one group do come back together: SQS
 /// holds the whole group until the last of them is there.
 fn spread(time: Duration, group: &str, receives: u32) -> Duration {
     let mut hasher = DefaultHasher::new();
     (group, receives).hash(&mut hasher);
-    time.mul_f64(1.0 + fastrand::Rng::with_seed(hasher.finish()).f64() / 5.0)
+    let share = fastrand::Rng::with_seed(hasher.finish()).f64() / 5.0;
+    time + time.min(LONGEST_BACKOFF).mul_f64(share)
 }
 
 /// A summary for each source that the batch has updates of; with the delivery, if all of them are
@@ -425,6 +426,8 @@ mod tests {
         let others: HashSet<_> = (7..27).map(|receives| whole("a", receives)).collect();
         assert!(others.len() > 6);
         assert_eq!(whole("a", 7), whole("a", 7));
+        let hour = Duration::from_hours(1);
+        assert!(spread(hour, "a", 7) <= hour + LONGEST_BACKOFF / 5);
     }
 
     #[test]
