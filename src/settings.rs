@@ -1,6 +1,7 @@
 //! The environment, read once; every problem at once.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -61,6 +62,8 @@ pub struct WorkerSettings {
     pub dead_letter_url: Option<String>,
     /// How long a fetched secret is trusted.
     pub secret_ttl: Duration,
+    /// How many messages a run takes at most.
+    pub batch: usize,
     /// Whether everything is done but the writing.
     pub observe: bool,
     /// The metrics in the log, if there are any.
@@ -68,6 +71,10 @@ pub struct WorkerSettings {
     /// How AWS is reached.
     pub aws: Aws,
 }
+
+/// How many messages one run of the worker may take: from Lambda's own batch to as many as HubSpot takes
+/// rows in a call.
+const WORKER_BATCH: RangeInclusive<usize> = 10..=100;
 
 /// CloudWatch metrics inside of log lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +192,7 @@ impl WorkerSettings {
         let queue_url = reader.queue_url();
         let dead_letter_url = reader.dead_letter_url();
         let secret_ttl = reader.secret_ttl();
+        let batch = reader.worker_batch();
         let observe = reader.observe();
         let metrics = reader.metrics();
         let aws = Aws::read(&mut reader);
@@ -195,6 +203,7 @@ impl WorkerSettings {
                 queue_url,
                 dead_letter_url,
                 secret_ttl,
+                batch,
                 observe,
                 metrics,
                 aws,
@@ -402,6 +411,19 @@ impl<'v> Reader<'v> {
             self.problem(NAME, message.to_owned());
         }
         limit
+    }
+
+    fn worker_batch(&mut self) -> usize {
+        const NAME: &str = "TASKHOOK_WORKER_BATCH";
+        let most = *WORKER_BATCH.end();
+        let Some(text) = self.get(NAME) else { return most };
+        match text.parse() {
+            Ok(messages) if WORKER_BATCH.contains(&messages) => messages,
+            _ => {
+                self.problem(NAME, format!("it is {text:?}; write a number from 10 to 100"));
+                most
+            }
+        }
     }
 
     fn observe(&mut self) -> bool {
