@@ -149,12 +149,16 @@ impl Dispatch {
             }
             Destination::Queue(queue) => {
                 let Origin { source, event, delivery } = origin;
-                let mut entries = Vec::new();
-                for (index, update) in updates.iter().enumerate() {
-                    entries.push(Entry::update(source, event, delivery, index, update));
+                let (entries, places): (Vec<_>, Vec<_>) =
+                    Entry::updates(source, event, delivery, updates).into_iter().unzip();
+                let mut outcomes = vec![not_sent_yet(); updates.len()];
+                for (sent, places) in queue.send(&entries, deadline).await.into_iter().zip(places) {
+                    let outcome = queued(sent);
+                    for place in places {
+                        outcomes[place] = outcome.clone();
+                    }
                 }
-                let sent = queue.send(&entries, deadline).await;
-                Ok(Ended { outcomes: sent.into_iter().map(queued).collect(), wait: None })
+                Ok(Ended { outcomes, wait: None })
             }
         }
     }
@@ -198,7 +202,8 @@ impl Origin<'_> {
         reason: FailReason,
         detail: &str,
     ) -> DeadLetter {
-        self.letter(&[place], reason, detail, Content::Update { update: Box::new(update.clone()) })
+        let content = Content::of_updates(std::slice::from_ref(update));
+        self.letter(&[place], reason, detail, content)
     }
 
     fn letter(

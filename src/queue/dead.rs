@@ -1,7 +1,8 @@
 //! Tells what a message in either queue is: an update, a dead letter, or neither. Pure.
 
-use super::{Content, Letter, Message};
+use super::{Letter, Message};
 use crate::time::Time;
+use crate::update::{TaskKey, Update};
 
 /// A message in the queue of dead letters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,10 +35,14 @@ impl Arrived {
             Err(why) => why,
         };
         match Letter::read(text) {
-            Ok(Letter { source, event, content: Content::Update { update }, .. }) => Self::Update(
-                Message::new(&source.unwrap_or_default(), &event.unwrap_or_default(), *update),
-            ),
-            Ok(_) => Self::Letter,
+            Ok(Letter { source, event, content, .. }) => match content.updates() {
+                Some(updates) => Self::Update(Message::new(
+                    &source.unwrap_or_default(),
+                    &event.unwrap_or_default(),
+                    updates.to_vec(),
+                )),
+                None => Self::Letter,
+            },
             Err(_) if is_letter(text) => Self::Letter,
             Err(_) => Self::Unknown(why.to_string()),
         }
@@ -101,17 +106,26 @@ impl Dead {
     /// The mistake in detail, and the task.
     #[must_use]
     pub fn detail(&self) -> String {
-        let task = |update: &crate::update::Update| {
-            format!("{} {}", update.task.id_property, update.task.id)
-        };
         match self {
-            Self::Letter(Letter { content: Content::Update { update }, detail, .. }) => {
-                format!("{}: {detail}", task(update))
+            Self::Letter(letter) => match letter.content.updates() {
+                Some(updates) => format!("{}: {}", which(updates), letter.detail),
+                None => letter.detail.clone(),
+            },
+            Self::GivenUp(message) => {
+                format!("{}: it was tried too often", which(&message.updates))
             }
-            Self::Letter(letter) => letter.detail.clone(),
-            Self::GivenUp(message) => format!("{}: it was tried too often", task(&message.update)),
             Self::Unknown => "neither a dead letter nor a queued update".to_owned(),
         }
+    }
+}
+
+/// The task of updates, and how many they are.
+fn which(updates: &[Update]) -> String {
+    let Some(Update { task, .. }) = updates.first() else { return String::new() };
+    let TaskKey { id_property, id } = task;
+    match updates.len() {
+        1 => format!("{id_property} {id}"),
+        several => format!("{id_property} {id} ({several} updates)"),
     }
 }
 
@@ -119,9 +133,10 @@ impl Dead {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Content;
     use super::*;
     use crate::outcome::FailReason;
-    use crate::update::{OnMissing, TaskKey, Update, Value};
+    use crate::update::{OnMissing, Value};
 
     fn update() -> Update {
         Update {
@@ -135,10 +150,10 @@ mod tests {
 
     #[test]
     fn a_letter_and_a_queued_update_are_told_apart() {
-        let message = Message::new("desk", "d-1", update());
+        let message = Message::new("desk", "d-1", vec![update()]);
         let text = super::super::message::text(&message);
         assert_eq!(Dead::read(&text), Dead::GivenUp(message));
-        let content = Content::Update { update: Box::new(update()) };
+        let content = Content::of_updates(&[update()]);
         let letter = Letter::failed(
             "desk",
             "d-1",
@@ -157,13 +172,13 @@ mod tests {
 
     #[test]
     fn of_what_was_moved_into_the_queue_of_updates_only_updates_are_taken() {
-        let message = Message::new("desk", "d-1", update());
+        let message = Message::new("desk", "d-1", vec![update()]);
         assert_eq!(
             Arrived::read(&super::super::message::text(&message)),
             Arrived::Update(message.clone())
         );
         let time = Time::from_milliseconds(0);
-        let content = Content::Update { update: Box::new(update()) };
+        let content = Content::of_updates(&[update()]);
         let letter =
             Letter::failed("desk", "d-1", time, FailReason::NotFound, "no such task", content);
         for text in [letter.to_text(), letter.to_ascii()] {

@@ -1,10 +1,15 @@
 //! A message to send: its text, and what SQS orders and deduplicates it by.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
 use super::message::{self, BYTES, Message, deduplication, group};
 use crate::delivery::Delivery;
 use crate::update::Update;
+
+/// What a message has besides its updates, in bytes: its version, and the names around the rest.
+const AROUND: usize = 100;
 
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,32 +23,52 @@ pub struct Entry {
     pub(super) trace_header: Option<String>,
 }
 
+/// Updates of one task that go in one message.
+#[derive(Default)]
+struct Together {
+    group: String,
+    /// Their JSON, one after the other.
+    json: String,
+    /// Their places in the delivery.
+    places: Vec<usize>,
+}
+
 impl Entry {
-    /// An update on its way to the worker, which came with this delivery; `event` is as in
-    /// [`deduplication`], and `index` the update's place in it.
+    /// The updates of a delivery on their way to the worker. Those of one task go in one message, as
+    /// many as fit, in their order: so they are one write, and one call to SQS. Each entry comes with
+    /// the places of its updates. `event` is as in [`deduplication`].
     #[must_use]
-    pub fn update(
+    pub fn updates(
         source: &str,
         event: &str,
         delivery: &Delivery,
-        index: usize,
-        update: &Update,
-    ) -> Self {
-        let message = Message::new(source, event, update.clone()).of_request(&delivery.request_id);
-        Self {
-            group: Some(group(&update.task)),
-            deduplication: Some(deduplication(event, &delivery.body, index, update)),
-            body: message::text(&message),
-            trace_header: delivery.trace_header.clone(),
+        updates: &[Update],
+    ) -> Vec<(Self, Vec<usize>)> {
+        let head = message::text(&[source, event, &delivery.request_id]).len() + AROUND;
+        let mut entries = Vec::new();
+        for Together { group, json, places } in together(updates, BYTES.saturating_sub(head)) {
+            let mut of_task = Vec::new();
+            for place in &places {
+                of_task.push(updates[*place].clone());
+            }
+            let message = Message::new(source, event, of_task).of_request(&delivery.request_id);
+            let entry = Self {
+                body: message::text(&message),
+                group: Some(group),
+                deduplication: Some(deduplication(event, &delivery.body, places[0], &json)),
+                trace_header: delivery.trace_header.clone(),
+            };
+            entries.push((entry, places));
         }
+        entries
     }
 
-    /// An update that is sent through again: SQS must not take it for the one that it was.
+    /// A message that is sent through again: SQS must not take it for the one that it was.
     #[must_use]
     pub fn again(message: &Message) -> Self {
         Self {
             body: message::text(message),
-            group: Some(group(&message.update.task)),
+            group: message.task().map(group),
             deduplication: Some(Uuid::new_v4().to_string()),
             trace_header: None,
         }
@@ -63,5 +88,71 @@ impl Entry {
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         self.body.len() > BYTES
+    }
+}
+
+/// The updates by the messages in which they go; the JSON of each message's has at most `most` bytes,
+/// unless it is of a single one.
+fn together(updates: &[Update], most: usize) -> Vec<Together> {
+    let mut all: Vec<Together> = Vec::new();
+    let mut last_of_group: HashMap<String, usize> = HashMap::new();
+    for (place, update) in updates.iter().enumerate() {
+        let (group, json) = (group(&update.task), message::text(update));
+        let fits = |last: &&usize| all[**last].json.len() + json.len() < most;
+        if let Some(last) = last_of_group.get(&group).filter(fits) {
+            all[*last].json.push(',');
+            all[*last].json.push_str(&json);
+            all[*last].places.push(place);
+        } else {
+            last_of_group.insert(group.clone(), all.len());
+            all.push(Together { group, json, places: vec![place] });
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::time::Time;
+    use crate::update::{OnMissing, TaskKey, Value};
+
+    fn update(task: usize, size: usize) -> Update {
+        Update {
+            task: TaskKey { id_property: "ticket".to_owned(), id: task.to_string() },
+            time: Time::from_milliseconds(0),
+            on_missing: OnMissing::Fail,
+            updated_at_property: None,
+            properties: vec![("hs_task_body".to_owned(), Value::Text("x".repeat(size)))],
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn each_update_travels_once_behind_those_of_its_task_in_as_few_messages_as_fit(
+            updates in prop::collection::vec((0..5_usize, 0..400_usize), 0..60),
+        ) {
+            let updates: Vec<_> = updates.into_iter().map(|(task, size)| update(task, size)).collect();
+            let all = together(&updates, 1000);
+            let mut places: Vec<_> = all.iter().flat_map(|message| message.places.clone()).collect();
+            for message in &all {
+                prop_assert!(message.json.len() <= 1000 || message.places.len() == 1);
+                for place in &message.places {
+                    prop_assert_eq!(&group(&updates[*place].task), &message.group);
+                }
+            }
+            for task in 0..5 {
+                let of_task: Vec<_> = all.iter().filter(|message| message.group == group(&update(task, 0).task)).collect();
+                let in_order: Vec<_> = of_task.iter().flat_map(|message| message.places.clone()).collect();
+                prop_assert!(in_order.is_sorted());
+                for pair in of_task.windows(2) {
+                    prop_assert!(pair[0].json.len() + message::text(&updates[pair[1].places[0]]).len() + 1 > 1000);
+                }
+            }
+            places.sort_unstable();
+            prop_assert_eq!(places, (0..updates.len()).collect::<Vec<_>>());
+        }
     }
 }

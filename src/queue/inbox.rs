@@ -1,10 +1,11 @@
-//! Messages out of a queue, for a person who looks into it, and their visibility timeouts.
-//!
-//! Lambda itself receives for the worker.
+//! Messages out of a queue: for the worker, where more wait than Lambda hands over, and for a person
+//! who looks into it. Their visibility timeouts, and their deletion.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_lambda_events::sqs::SqsMessage;
+use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry, Message,
     MessageSystemAttributeName, QueueAttributeName,
@@ -12,6 +13,7 @@ use aws_sdk_sqs::types::{
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
 
 use super::plan::MOST_IN_CALL;
 use super::{CallFailed, Queue};
@@ -26,29 +28,91 @@ const AT_ONCE: usize = 8;
 const LONGEST_TIMEOUT: Duration = Duration::from_hours(11);
 
 /// A message that was received, and is invisible to other consumers for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Received {
     /// SQS's id of it.
     pub id: String,
     /// The handle by which it is deleted or made visible.
-    receipt: String,
+    pub(crate) receipt: String,
+    /// Its message group; where it has none its own id.
+    pub group: String,
+    /// How often it was received, this time included.
+    pub receives: u32,
     /// When it was sent, or moved to this queue.
     pub sent: Option<Time>,
     /// Its text.
     pub text: String,
 }
 
+/// How much more a consumer can take.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// How many messages.
+    pub messages: usize,
+    /// How many bytes of their texts.
+    pub bytes: usize,
+    /// The longest text so far, by which the next ones are judged before they are there.
+    pub longest: usize,
+}
+
+impl From<Message> for Received {
+    fn from(message: Message) -> Self {
+        let attributes = message.attributes.unwrap_or_default();
+        let attribute = |name: &MessageSystemAttributeName| attributes.get(name).cloned();
+        Self::new(
+            [message.message_id, message.receipt_handle, message.body],
+            attribute(&MessageSystemAttributeName::MessageGroupId),
+            attribute(&MessageSystemAttributeName::ApproximateReceiveCount),
+            attribute(&MessageSystemAttributeName::SentTimestamp),
+        )
+    }
+}
+
+impl From<SqsMessage> for Received {
+    /// A message that Lambda received.
+    fn from(mut message: SqsMessage) -> Self {
+        let mut attribute = |name: &str| message.attributes.remove(name);
+        let (group, receives, sent) = (
+            attribute("MessageGroupId"),
+            attribute("ApproximateReceiveCount"),
+            attribute("SentTimestamp"),
+        );
+        Self::new([message.message_id, message.receipt_handle, message.body], group, receives, sent)
+    }
+}
+
 impl Received {
-    fn new(message: Message) -> Self {
-        let attributes = message.attributes();
-        let sent = attributes.and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp));
-        let milliseconds = sent.and_then(|text| text.parse().ok());
+    fn new(
+        [id, receipt, text]: [Option<String>; 3],
+        group: Option<String>,
+        receives: Option<String>,
+        sent: Option<String>,
+    ) -> Self {
+        let id = id.unwrap_or_default();
         Self {
-            sent: milliseconds.map(Time::from_milliseconds),
-            id: message.message_id.unwrap_or_default(),
-            receipt: message.receipt_handle.unwrap_or_default(),
-            text: message.body.unwrap_or_default(),
+            group: group.unwrap_or_else(|| id.clone()),
+            receives: receives.and_then(|count| count.parse().ok()).unwrap_or(1),
+            sent: sent.and_then(|text| text.parse().ok()).map(Time::from_milliseconds),
+            receipt: receipt.unwrap_or_default(),
+            text: text.unwrap_or_default(),
+            id,
         }
+    }
+}
+
+impl Room {
+    /// How many messages each of the next calls may ask for, of which there are at most so many. The
+    /// texts are thought to be as long as the longest so far.
+    fn calls(&self, at_once: usize) -> Vec<usize> {
+        let by_bytes = self.bytes / self.longest.max(1);
+        let mut left = self.messages.min(by_bytes).min(at_once * MOST_IN_CALL);
+        let mut counts = Vec::new();
+        while left > 0 {
+            let count = left.min(MOST_IN_CALL);
+            counts.push(count);
+            left -= count;
+        }
+        counts
     }
 }
 
@@ -89,7 +153,7 @@ impl Queue {
                     answers += 1;
                     // One more than before.
                     wanted = (calls.len() + 2).min(AT_ONCE);
-                    for message in messages.into_iter().map(Received::new) {
+                    for message in messages.into_iter().map(Received::from) {
                         // The newest receipt counts.
                         if let Some(place) = places.get(&message.id) {
                             all[*place].receipt = message.receipt;
@@ -113,17 +177,81 @@ impl Queue {
         hidden: Duration,
         began: usize,
     ) -> (usize, Result<Vec<Message>, CallFailed>) {
-        let call = self
-            .client
-            .receive_message()
-            .queue_url(&self.url)
-            .max_number_of_messages(i32::try_from(MOST_IN_CALL).unwrap_or(i32::MAX))
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
-            // A long poll asks all of SQS's servers; a short one may miss messages.
-            .wait_time_seconds(1);
+        // A long poll asks all of SQS's servers; a short one may miss messages.
+        let call = self.receive_message(MOST_IN_CALL, hidden).wait_time_seconds(1);
         let answer = call.send().await;
         (began, answer.map(|answer| answer.messages.unwrap_or_default()).map_err(CallFailed::from))
+    }
+
+    /// A call that receives up to so many messages, ten at most.
+    fn receive_message(&self, most: usize, hidden: Duration) -> ReceiveMessageFluentBuilder {
+        let mut call = self.client.receive_message().queue_url(&self.url);
+        for attribute in [
+            MessageSystemAttributeName::ApproximateReceiveCount,
+            MessageSystemAttributeName::MessageGroupId,
+            MessageSystemAttributeName::SentTimestamp,
+        ] {
+            call = call.message_system_attribute_names(attribute);
+        }
+        call.max_number_of_messages(i32::try_from(most).unwrap_or(i32::MAX))
+            .visibility_timeout(i32::try_from(hidden.as_secs()).unwrap_or(i32::MAX))
+    }
+
+    /// Takes messages that wait, with ever more calls side by side as long as there are enough of
+    /// them, and hides them from other consumers for `hidden`. What doesn't fit into the room after
+    /// all goes back at once. Where a call fails, there are fewer.
+    pub async fn take(&self, mut room: Room, hidden: Duration, deadline: Instant) -> Vec<Received> {
+        let mut taken = Vec::new();
+        let mut too_many = Vec::new();
+        let mut at_once = 1;
+        loop {
+            let counts = room.calls(at_once);
+            let asked: usize = counts.iter().sum();
+            let calls = counts.iter().map(|count| self.take_some(*count, hidden, deadline));
+            let mut got = 0;
+            for message in join_all(calls).await.into_iter().flatten() {
+                got += 1;
+                room.longest = room.longest.max(message.text.len());
+                // Nothing of a group goes on after something of it went back.
+                let is_behind =
+                    too_many.iter().any(|other: &Received| other.group == message.group);
+                if is_behind || room.messages == 0 || message.text.len() > room.bytes {
+                    too_many.push(message);
+                } else {
+                    room.bytes -= message.text.len();
+                    room.messages -= 1;
+                    taken.push(message);
+                }
+            }
+            if got == 0 || 2 * got < asked || !too_many.is_empty() {
+                break;
+            }
+            at_once *= 2;
+        }
+        let too_many: Vec<_> = too_many.iter().rev().collect();
+        self.release(&too_many, deadline).await;
+        taken
+    }
+
+    /// Takes up to so many messages, ten at most. A call that is repeated because its answer was lost
+    /// gets the same messages, by its attempt id.
+    async fn take_some(&self, most: usize, hidden: Duration, deadline: Instant) -> Vec<Received> {
+        let call = self.receive_message(most, hidden).wait_time_seconds(0);
+        let call = call.receive_request_attempt_id(Uuid::new_v4().to_string());
+        match timeout_at(deadline, call.send()).await {
+            Ok(Ok(answer)) => {
+                answer.messages.unwrap_or_default().into_iter().map(Received::from).collect()
+            }
+            Ok(Err(error)) => {
+                let reason = CallFailed::from(error).to_string();
+                tracing::warn!(reason, "no more messages are taken from the queue");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!("no time was left to take more messages from the queue");
+                Vec::new()
+            }
+        }
     }
 
     /// About how many messages are visible.
@@ -163,26 +291,38 @@ impl Queue {
 
     /// Deletes messages that were received, with several calls side by side. One result for each,
     /// in their order.
-    pub async fn delete(&self, messages: &[&Received]) -> Vec<Result<(), CallFailed>> {
+    pub async fn delete(
+        &self,
+        messages: &[&Received],
+        deadline: Instant,
+    ) -> Vec<Result<(), CallFailed>> {
         let mut results = Vec::new();
         for part in messages.chunks(AT_ONCE * MOST_IN_CALL) {
-            let calls = part.chunks(MOST_IN_CALL).map(|batch| self.delete_some(batch));
+            let calls = part.chunks(MOST_IN_CALL).map(|batch| self.delete_some(batch, deadline));
             results.extend(join_all(calls).await.concat());
         }
         results
     }
 
     /// Deletes up to ten messages.
-    async fn delete_some(&self, batch: &[&Received]) -> Vec<Result<(), CallFailed>> {
+    async fn delete_some(
+        &self,
+        batch: &[&Received],
+        deadline: Instant,
+    ) -> Vec<Result<(), CallFailed>> {
         let mut entries = Vec::new();
         for (index, message) in batch.iter().enumerate() {
             let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
             entries.extend(entry.receipt_handle(&message.receipt).build());
         }
         let call = self.client.delete_message_batch().queue_url(&self.url);
-        let answer = match call.set_entries(Some(entries)).send().await {
-            Ok(answer) => answer,
-            Err(error) => return vec![Err(error.into()); batch.len()],
+        let answer = match timeout_at(deadline, call.set_entries(Some(entries)).send()).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return vec![Err(error.into()); batch.len()],
+            Err(_) => {
+                let why = CallFailed("no time was left to delete it".to_owned());
+                return vec![Err(why); batch.len()];
+            }
         };
         let mut results = vec![Ok(()); batch.len()];
         for failed in answer.failed() {
@@ -200,14 +340,14 @@ impl Queue {
     pub async fn release(&self, messages: &[&Received], deadline: Instant) {
         let mut timeouts = Vec::new();
         for message in messages {
-            timeouts.push((message.receipt.clone(), Duration::ZERO));
+            timeouts.push((*message, Duration::ZERO));
         }
         self.set_visibility(&timeouts, deadline).await;
     }
 
-    /// Sets the visibility timeouts of messages, given by their receipts, with several calls side by
-    /// side. Where that fails, the timeout of the queue goes on.
-    pub async fn set_visibility(&self, messages: &[(String, Duration)], deadline: Instant) {
+    /// Sets the visibility timeouts of messages, with several calls side by side. Where that fails,
+    /// the one that was set before goes on.
+    pub async fn set_visibility(&self, messages: &[(&Received, Duration)], deadline: Instant) {
         for part in messages.chunks(AT_ONCE * MOST_IN_CALL) {
             let calls = part.chunks(MOST_IN_CALL).map(|batch| self.set_some(batch, deadline));
             join_all(calls).await;
@@ -215,13 +355,13 @@ impl Queue {
     }
 
     /// Sets the visibility timeouts of up to ten messages.
-    async fn set_some(&self, batch: &[(String, Duration)], deadline: Instant) {
+    async fn set_some(&self, batch: &[(&Received, Duration)], deadline: Instant) {
         let mut entries = Vec::new();
-        for (index, (receipt, timeout)) in batch.iter().enumerate() {
+        for (index, (message, timeout)) in batch.iter().enumerate() {
             let seconds = i32::try_from(timeout.min(&LONGEST_TIMEOUT).as_secs());
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(index.to_string())
-                .receipt_handle(receipt)
+                .receipt_handle(&message.receipt)
                 .visibility_timeout(seconds.unwrap_or_default());
             entries.extend(entry.build());
         }
@@ -239,5 +379,21 @@ impl Queue {
             }
             Err(_) => tracing::warn!("no time was left to set visibility timeouts"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_asked_for_than_there_is_room_for() {
+        let room = |messages, bytes, longest| Room { messages, bytes, longest };
+        assert_eq!(room(90, 16_000_000, 300).calls(1), [10]);
+        assert_eq!(room(90, 16_000_000, 300).calls(8), [10; 8]);
+        assert_eq!(room(25, 16_000_000, 300).calls(4), [10, 10, 5]);
+        assert_eq!(room(90, 16_000_000, 1_000_000).calls(4), [10, 6]);
+        assert!(room(90, 100, 1_000).calls(4).is_empty());
+        assert!(room(0, 16_000_000, 300).calls(4).is_empty());
     }
 }

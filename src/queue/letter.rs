@@ -62,6 +62,11 @@ pub enum Content {
         /// The update.
         update: Box<Update>,
     },
+    /// Updates of one task, from one delivery, that HubSpot doesn't take.
+    Updates {
+        /// The updates in their order.
+        updates: Vec<Update>,
+    },
     /// A verified event that could not be read or mapped.
     Event(Event),
     /// A message that could not be read.
@@ -107,6 +112,27 @@ pub enum Body {
         #[serde(rename = "bodyBase64")]
         base64: String,
     },
+}
+
+impl Content {
+    /// What a letter about these updates holds.
+    #[must_use]
+    pub fn of_updates(updates: &[Update]) -> Self {
+        match updates {
+            [only] => Self::Update { update: Box::new(only.clone()) },
+            several => Self::Updates { updates: several.to_vec() },
+        }
+    }
+
+    /// The updates, if it holds some.
+    #[must_use]
+    pub fn updates(&self) -> Option<&[Update]> {
+        match self {
+            Self::Update { update } => Some(std::slice::from_ref(update)),
+            Self::Updates { updates } => Some(updates),
+            Self::Event(_) | Self::Text { .. } | Self::Packed { .. } => None,
+        }
+    }
 }
 
 impl Body {

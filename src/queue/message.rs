@@ -1,45 +1,57 @@
-//! A queued update, with all that the worker needs to know. Pure.
+//! Queued updates of one task, with all that the worker needs to know. Pure.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::update::{TaskKey, Update};
 
-/// The version that is written and read. A change that an older worker would misread needs another
-/// one.
-const VERSION: u64 = 1;
+/// The version of a message of one update, which older workers read as well.
+const ONE: u64 = 1;
+
+/// The version of a message of several updates. A change that a worker of today would misread needs
+/// another version.
+const SEVERAL: u64 = 2;
 
 /// The most bytes of a message, and of all messages of one call.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub(super) const BYTES: usize = 1024 * 1024;
 
-/// A queued update.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The updates of one task that came with one delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "Written")]
 pub struct Message {
-    version: u64,
-    /// The name of the source that mapped it.
+    /// The name of the source that mapped them.
     pub source: String,
     /// The sender's id of the delivery.
     pub event: String,
     /// The request id of the webhook's invocation: by it the log joins what the two functions did.
     /// A message of an older webhook, or one that was sent through again, has none.
-    #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// The update.
-    pub update: Update,
+    /// The updates in their order, at least one.
+    pub updates: Vec<Update>,
+}
+
+/// A message as it is written.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    version: u64,
+    source: String,
+    event: String,
+    #[serde(default, rename = "requestId", skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// The only update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    update: Option<Update>,
+    /// Several updates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    updates: Vec<Update>,
 }
 
 impl Message {
-    /// A message of the present version.
+    /// A message with these updates, which are of one task.
     #[must_use]
-    pub fn new(source: &str, event: &str, update: Update) -> Self {
-        Self {
-            version: VERSION,
-            source: source.to_owned(),
-            event: event.to_owned(),
-            request_id: None,
-            update,
-        }
+    pub fn new(source: &str, event: &str, updates: Vec<Update>) -> Self {
+        Self { source: source.to_owned(), event: event.to_owned(), request_id: None, updates }
     }
 
     /// The same, queued by this invocation of the webhook.
@@ -48,13 +60,34 @@ impl Message {
         Self { request_id: Some(request_id.to_owned()), ..self }
     }
 
+    /// The task, by the first of the updates: another may write the same id in another way.
+    #[must_use]
+    pub fn task(&self) -> Option<&TaskKey> {
+        self.updates.first().map(|update| &update.task)
+    }
+
     /// Reads the text of a message.
     pub fn read(text: &str) -> Result<Self, Unreadable> {
-        let message: Self = serde_json::from_str(text)?;
-        match message.version {
-            VERSION => Ok(message),
-            version => Err(Unreadable::Version(version)),
+        let Written { version, source, event, request_id, update, mut updates } =
+            serde_json::from_str(text)?;
+        match version {
+            ONE => updates = Vec::from_iter(update),
+            SEVERAL => {}
+            other => return Err(Unreadable::Version(other)),
         }
+        if updates.is_empty() {
+            return Err(Unreadable::Form("it has no update".to_owned()));
+        }
+        Ok(Self { source, event, request_id, updates })
+    }
+}
+
+impl From<Message> for Written {
+    fn from(message: Message) -> Self {
+        let Message { source, event, request_id, mut updates } = message;
+        let only = if updates.len() == 1 { updates.pop() } else { None };
+        let version = if only.is_some() { ONE } else { SEVERAL };
+        Self { version, source, event, request_id, update: only, updates }
     }
 }
 
@@ -108,13 +141,14 @@ pub fn group(task: &TaskKey) -> String {
     hash([id_property.as_bytes(), id.as_bytes()])
 }
 
-/// The deduplication id of an update: within five minutes SQS takes each only once.
+/// The deduplication id of updates of one task: within five minutes SQS takes each only once.
 ///
 /// `event` is the sender's id of the delivery or, where it gives none, the id of our own request,
-/// so that nothing that was sent twice on purpose is swallowed.
+/// so that nothing that was sent twice on purpose is swallowed. `place` is the place of the first of
+/// them in the delivery, `updates` their JSON, one after the other.
 #[must_use]
-pub fn deduplication(event: &str, body: &[u8], index: usize, update: &Update) -> String {
-    hash([event.as_bytes(), body, index.to_string().as_bytes(), text(update).as_bytes()])
+pub(super) fn deduplication(event: &str, body: &[u8], place: usize, updates: &str) -> String {
+    hash([event.as_bytes(), body, place.to_string().as_bytes(), updates.as_bytes()])
 }
 
 /// The message group and deduplication id of the webhook's dead letter about some of an event's
@@ -133,12 +167,13 @@ pub fn letter_of_delivery(
     hash([source.as_bytes(), event.as_bytes(), body, reason.as_bytes(), places.as_bytes()])
 }
 
-/// The message group and deduplication id of the worker's dead letter about a message: one that is
-/// received again, since the worker died before it was acknowledged, doesn't write its letter
-/// again. What is replayed is another message, so that one that fails again is a letter again.
+/// The message group and deduplication id of the worker's dead letter about the updates of a message
+/// from this place on: one that is received again, since the worker died before it was acknowledged,
+/// doesn't write its letter again. What is replayed is another message, so that one that fails again
+/// is a letter again.
 #[must_use]
-pub fn letter_of_message(message_id: &str) -> String {
-    hash([b"message", message_id.as_bytes()])
+pub fn letter_of_message(message_id: &str, place: usize) -> String {
+    hash([b"message", message_id.as_bytes(), place.to_string().as_bytes()])
 }
 
 /// SHA-256 of parts, each with its length, so that no two lists of parts are the same bytes.
@@ -177,7 +212,7 @@ mod tests {
 
     #[test]
     fn a_message_is_read_as_it_was_written_in_the_order_of_its_properties() {
-        let message = Message::new("desk", "d-1", update());
+        let message = Message::new("desk", "d-1", vec![update()]);
         let written = text(&message);
         assert!(written.chars().all(|c| !['\u{0}', '\u{fffe}', '\u{ffff}'].contains(&c)));
         assert_eq!(Message::read(&written), Ok(message));
@@ -198,6 +233,17 @@ mod tests {
     }
 
     #[test]
+    fn several_updates_are_a_version_of_their_own_and_keep_their_order() {
+        let later = Update { time: Time::from_milliseconds(0), ..update() };
+        let message = Message::new("desk", "d-1", vec![update(), later]).of_request("r-1");
+        let written = text(&message);
+        assert!(written.starts_with(
+            r#"{"version":2,"source":"desk","event":"d-1","requestId":"r-1","updates":[{"#
+        ));
+        assert_eq!(Message::read(&written), Ok(message));
+    }
+
+    #[test]
     fn json_in_ascii_says_the_same() {
         let json = json!({"ä\u{7f}": ["\u{fffe}", "😀 \n", "\\u00e4"]});
         let written = ascii(&json.to_string());
@@ -207,9 +253,9 @@ mod tests {
 
     #[test]
     fn a_message_of_another_version_or_form_is_not_misread() {
-        let written = text(&Message::new("desk", "d-1", update()));
-        let other = Message::read(&written.replacen("\"version\":1", "\"version\":2", 1));
-        assert_eq!(other, Err(Unreadable::Version(2)));
+        let written = text(&Message::new("desk", "d-1", vec![update()]));
+        let other = Message::read(&written.replacen("\"version\":1", "\"version\":3", 1));
+        assert_eq!(other, Err(Unreadable::Version(3)));
         for text in [
             "",
             "{}",
@@ -217,6 +263,7 @@ mod tests {
             "null",
             &written[1..],
             &written.replacen("\"id\":\"7\"", "\"id\":7", 1),
+            &written.replacen("\"version\":1", "\"version\":2", 1),
         ] {
             assert!(Message::read(text).is_err(), "{text}");
         }
@@ -234,12 +281,13 @@ mod tests {
             of("desk", "d-2", "{}", &[0, 2]),
             of("desk", "d-1", "{ }", &[0, 2]),
             of("desk", "d-1", "{}", &[0]),
-            letter_of_message("m-1"),
+            letter_of_message("m-1", 0),
         ] {
             assert_ne!(letter, other);
         }
-        assert_eq!(letter_of_message("m-1"), letter_of_message("m-1"));
-        assert_ne!(letter_of_message("m-1"), letter_of_message("m-2"));
+        assert_eq!(letter_of_message("m-1", 0), letter_of_message("m-1", 0));
+        assert_ne!(letter_of_message("m-1", 0), letter_of_message("m-2", 0));
+        assert_ne!(letter_of_message("m-1", 0), letter_of_message("m-1", 1));
     }
 
     #[test]
@@ -252,14 +300,14 @@ mod tests {
         assert_eq!(group(&key("ticket", "7")), group(&key("ticket", "7")));
         assert_eq!(group(&key("ticket", " ÄRA-7")), group(&key("ticket", "ära-7")));
         assert_ne!(group(&key("ticket", "17")), group(&key("ticket1", "7")));
-        let id = |event: &str, body: &str, index| {
-            deduplication(event, body.as_bytes(), index, &update())
-        };
+        let json = text(&update());
+        let id =
+            |event: &str, body: &str, place| deduplication(event, body.as_bytes(), place, &json);
         assert_eq!(id("d-1", "{}", 0), id("d-1", "{}", 0));
         for other in [id("d-2", "{}", 0), id("d-1", "{ }", 0), id("d-1", "{}", 1)] {
             assert_ne!(id("d-1", "{}", 0), other);
         }
         let later = Update { time: Time::from_milliseconds(0), ..update() };
-        assert_ne!(id("d-1", "{}", 0), deduplication("d-1", b"{}", 0, &later));
+        assert_ne!(id("d-1", "{}", 0), deduplication("d-1", b"{}", 0, &text(&later)));
     }
 }

@@ -14,11 +14,9 @@ mod send;
 
 pub use dead::{Arrived, Dead};
 pub use entry::Entry;
-pub use inbox::Received;
+pub use inbox::{Received, Room};
 pub use letter::{Body, Content, Event, Failed, Letter};
-pub use message::{
-    Message, Unreadable, deduplication, group, letter_of_delivery, letter_of_message,
-};
+pub use message::{Message, Unreadable, group, letter_of_delivery, letter_of_message};
 pub use refusal::{CallFailed, NotSent};
 
 use aws_sdk_sqs::Client;

@@ -97,8 +97,13 @@ impl Item {
             Dead::GivenUp(message) => return Ok(vec![message.clone()]),
             Dead::Unknown => bail!("it is neither a dead letter nor a queued update"),
         };
+        let source = letter.source.as_deref().unwrap_or_default();
+        let event = letter.event.as_deref().unwrap_or_default();
         let updates = match (&letter.content, sources) {
-            (Content::Update { update }, _) => vec![(**update).clone()],
+            (Content::Update { .. } | Content::Updates { .. }, _) => {
+                let updates = letter.content.updates().unwrap_or_default();
+                return Ok(vec![Message::new(source, event, updates.to_vec())]);
+            }
             (Content::Event(event), Some(sources)) => map_anew(letter, event, sources)?,
             (Content::Text { text }, _) => {
                 // A newer version of Taskhook may have written it, and this one may know that.
@@ -107,9 +112,7 @@ impl Item {
             }
             (Content::Event(_), None) | (Content::Packed { .. }, _) => bail!("it can't be read"),
         };
-        let source = letter.source.as_deref().unwrap_or_default();
-        let event = letter.event.as_deref().unwrap_or_default();
-        Ok(updates.into_iter().map(|update| Message::new(source, event, update)).collect())
+        Ok(updates.into_iter().map(|update| Message::new(source, event, vec![update])).collect())
     }
 
     /// The line that reports its fate.

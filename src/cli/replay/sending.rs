@@ -159,7 +159,7 @@ fn prepare(items: Vec<Item>) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for item in items {
         let messages = messages(&item, sources.as_ref(), schema.as_ref());
-        let groups = messages.iter().flatten().map(|message| group(&message.update.task)).collect();
+        let groups = messages.iter().flatten().filter_map(Message::task).map(group).collect();
         jobs.push(Job { item, messages, groups });
     }
     Ok(jobs)
@@ -179,7 +179,9 @@ fn messages(
     let mut messages = item.messages(sources)?;
     if let Some(schema) = schema {
         for message in &mut messages {
-            schema.fit(&mut message.update)?;
+            for update in &mut message.updates {
+                schema.fit(update)?;
+            }
         }
     }
     Ok(messages)
@@ -188,8 +190,8 @@ fn messages(
 impl Job {
     /// When the first of its changes happened.
     fn time(&self) -> Time {
-        let times = self.messages.iter().flatten().map(|message| message.update.time);
-        times.min().unwrap_or(self.item.time())
+        let updates = self.messages.iter().flatten().flat_map(|message| &message.updates);
+        updates.map(|update| update.time).min().unwrap_or(self.item.time())
     }
 }
 
@@ -213,9 +215,16 @@ impl Target {
         let deadline = Instant::now() + PATIENCE;
         match self {
             Self::Hubspot(hubspot) => {
-                let updates: Vec<_> = messages.into_iter().map(|message| message.update).collect();
+                let counts: Vec<_> = messages.iter().map(|message| message.updates.len()).collect();
+                let updates: Vec<_> =
+                    messages.into_iter().flat_map(|message| message.updates).collect();
                 let run = engine::run(hubspot, &updates, deadline, false).await;
-                run.outcomes.iter().map(fate).collect()
+                let mut outcomes = run.outcomes.iter();
+                let mut fates = Vec::new();
+                for count in counts {
+                    fates.push(together(outcomes.by_ref().take(count).map(fate).collect()));
+                }
+                fates
             }
             Self::Queue(queue) => {
                 let entries: Vec<_> = messages.iter().map(Entry::again).collect();

@@ -70,7 +70,8 @@ impl<'a> Visit<'a> {
     /// Deletes messages, which are not held any more, whether that succeeds or not. One result for
     /// each.
     pub(super) async fn delete(&mut self, gone: &[Received]) -> Vec<Result<(), CallFailed>> {
-        let results = self.queue.delete(&gone.iter().collect::<Vec<_>>()).await;
+        let deadline = Instant::now() + HIDDEN;
+        let results = self.queue.delete(&gone.iter().collect::<Vec<_>>(), deadline).await;
         let ids: HashSet<_> = gone.iter().map(|gone| gone.id.as_str()).collect();
         self.held.retain(|held| !ids.contains(held.id.as_str()));
         results
