@@ -57,6 +57,7 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant, obser
     let tasks = read::guarded(&calls, updates, &mut ledger).await;
     guard::settle(updates, &tasks, &mut ledger);
     let resolved = owners::resolve(&calls, updates, &mut ledger).await;
+    let resolved = plan::hold_back(updates, resolved, &mut ledger);
     let rows = plan::rows(resolved, &tasks, &mut ledger);
     if observe {
         for row in &rows {

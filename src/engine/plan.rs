@@ -12,7 +12,35 @@ use super::row::{Resolved, Row};
 use super::{account, guard};
 use crate::hubspot::BATCH;
 use crate::outcome::Outcome;
-use crate::update::{OnMissing, TaskKey};
+use crate::time::Time;
+use crate::update::{OnMissing, TaskKey, Update};
+
+/// Lets updates wait that are newer than one of their task that has to wait, for its owner, say:
+/// written first they would make it look late, and what it says would be lost.
+pub(super) fn hold_back<'u>(
+    updates: &[Update],
+    resolved: Vec<Resolved<'u>>,
+    ledger: &mut Ledger,
+) -> Vec<Resolved<'u>> {
+    let mut waiting: BTreeMap<TaskKey, ((Time, usize), Outcome)> = BTreeMap::new();
+    for (index, update) in updates.iter().enumerate() {
+        let Some(outcome @ Outcome::Retry(..)) = ledger.outcome(index) else { continue };
+        let (task, place) = (update.task.canonical(), (update.time, index));
+        if waiting.get(&task).is_none_or(|(first, _)| place < *first) {
+            waiting.insert(task, (place, outcome.clone()));
+        }
+    }
+    let mut free = Vec::new();
+    for update in resolved {
+        match waiting.get(&update.update.task.canonical()) {
+            Some((first, outcome)) if (update.update.time, update.index) > *first => {
+                ledger.settle(update.index, outcome.clone());
+            }
+            _ => free.push(update),
+        }
+    }
+    free
+}
 
 /// Merges updates into rows, in the order in which their tasks arrived first. Updates that need no
 /// write get their outcome.
