@@ -1,5 +1,5 @@
-# Needs Rust, Python 3.10 or newer, and make; the tests need Node 18 or newer, too. All else goes into .venv, .local and
-# target/.
+# Needs Rust, Python 3.10 or newer, and make; the tests need Node 18 or newer, too. All else goes into .venv,
+# .venv-ministack, .local and target/.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -30,7 +30,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: .venv/.ready .local/node/.ready ## install the tools into .venv, and what the tests need of npm into .local/node (once)
+setup: .venv/.ready .venv-ministack/.ready .local/node/.ready ## install the tools into .venv, and what else the tests need (once)
 
 # The demo needs two of the tools. The stamps come last, so that a broken installation is made again.
 .venv/.demo: scripts/requirements.txt
@@ -43,6 +43,13 @@ setup: .venv/.ready .local/node/.ready ## install the tools into .venv, and what
 .venv/.ready: .venv/.demo tests/requirements.txt
 	@echo "Installing cfn-lint and the vendors' libraries into .venv; this takes a minute, once"
 	.venv/bin/python -m pip install --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+# A second SQS for the tests. Not in .venv: it wants versions of its own.
+.venv-ministack/.ready: tests/it/ministack.txt
+	@echo "Installing ministack into .venv-ministack; this takes a minute, once"
+	$(PYTHON) -m venv --clear .venv-ministack
+	.venv-ministack/bin/python -m pip install --disable-pip-version-check -r $<
 	@touch $@
 
 # HubSpot's client for Node, and taplo, which only the tests run.
@@ -161,5 +168,5 @@ dist: ## the tool as an archive for machines without Rust, in target/dist (TARGE
 	@ls -l target/dist/$(DIST).tar.gz
 
 .PHONY: clean
-clean: ## remove .venv, .venv-stack, .local, layer, target and tests/page/node_modules
-	rm -rf .venv .venv-stack .local layer target tests/page/node_modules
+clean: ## remove .venv, .venv-ministack, .venv-stack, .local, layer, target and tests/page/node_modules
+	rm -rf .venv .venv-ministack .venv-stack .local layer target tests/page/node_modules

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::aws::{Moto, SecretsManager};
+use crate::support::aws::{Emulator, SecretsManager};
 use crate::support::event::Event;
 use crate::support::{SECRET, SOURCE, TOKEN, World, world};
 
@@ -185,7 +185,7 @@ async fn a_hubspot_token_that_is_missing_is_a_set_up_error() {
 
 #[tokio::test]
 async fn a_secret_that_may_not_be_read_is_a_set_up_error() {
-    let moto = tokio::task::spawn_blocking(|| Moto::start(&["--denied"])).await.unwrap();
+    let moto = tokio::task::spawn_blocking(|| Emulator::moto(&["--denied"])).await.unwrap();
     let denied = SecretsManager::before(&moto.url()).await;
     let credential = |name: &str| moto.ready[name].as_str().unwrap().to_owned();
     let world = world()

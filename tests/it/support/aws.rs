@@ -1,5 +1,6 @@
-//! moto, shared by all tests, and gateways before it that count and fail.
+//! Emulators of AWS, shared by all tests, and gateways before them that count and fail.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -10,30 +11,39 @@ use serde_json::Value;
 
 use super::server::Server;
 
-/// A moto process. It ends when this process does, since it then finds its standard input closed.
-pub struct Moto {
+/// A process that plays AWS. It ends when this process does, since it then finds its standard input
+/// closed.
+pub struct Emulator {
     _process: Child,
     /// What it said when it was ready.
     pub ready: Value,
 }
 
-static MOTO: LazyLock<Moto> = LazyLock::new(|| Moto::start(&[]));
+static MOTO: LazyLock<Emulator> = LazyLock::new(|| Emulator::moto(&[]));
 
-impl Moto {
-    pub fn start(arguments: &[&str]) -> Self {
+static MINISTACK: LazyLock<Emulator> =
+    LazyLock::new(|| Emulator::start(".venv-ministack", "ministack.py", &[]));
+
+impl Emulator {
+    pub fn moto(arguments: &[&str]) -> Self {
+        Self::start(".venv", "secrets_manager.py", arguments)
+    }
+
+    fn start(environment: &str, script: &str, arguments: &[&str]) -> Self {
         let root = env!("CARGO_MANIFEST_DIR");
-        let mut process = Command::new(format!("{root}/.venv/bin/python"))
-            .arg(format!("{root}/tests/it/secrets_manager.py"))
+        let mut process = Command::new(format!("{root}/{environment}/bin/python"))
+            .arg(format!("{root}/tests/it/{script}"))
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("moto starts; `make setup` installs it");
+            .expect("an emulator starts; `make setup` installs it");
         let mut line = String::new();
         let output = process.stdout.take().expect("standard output");
-        BufReader::new(output).read_line(&mut line).expect("moto says its port");
-        Self { _process: process, ready: serde_json::from_str(&line).expect("moto says its port") }
+        BufReader::new(output).read_line(&mut line).expect("an emulator says its port");
+        let ready = serde_json::from_str(&line).expect("an emulator says its port");
+        Self { _process: process, ready }
     }
 
     pub fn url(&self) -> String {
@@ -73,21 +83,46 @@ struct State {
     refusal: (&'static str, bool),
     /// The end of the name of a secret that answers to batches don't speak of.
     hidden: Option<String>,
+    /// What becomes of the next calls of an operation.
+    losses: Vec<(&'static str, Loss)>,
+    /// By its seed a tenth of the calls that receive, hide or delete are lost.
+    chaos: Option<fastrand::Rng>,
+    /// The answers to `ReceiveMessage` by their attempt ids. No emulator knows these ids.
+    attempts: BTreeMap<String, Bytes>,
+    /// The receipts of all messages that were received.
+    receipts: Vec<Receipt>,
+    /// Whether no message that was received comes back by itself.
+    hides_for_good: bool,
+}
+
+/// What is lost of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// SQS doesn't hear of it.
+    Call,
+    /// SQS does what it says, and the caller doesn't hear of it.
+    Answer,
+}
+
+/// A message that was received through the gateway.
+#[derive(Clone, Debug)]
+pub struct Receipt {
+    pub queue: String,
+    pub handle: String,
 }
 
 impl Gateway {
-    pub async fn start() -> Self {
-        Self::before(&moto().await).await
-    }
-
-    /// A gateway before the moto at this address.
+    /// A gateway before the emulator at this address.
     pub async fn before(moto: &str) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let (shared, moto, http) =
             (Arc::clone(&state), moto.to_owned(), taskhook::outbound::client(true));
         let server = Server::start(move |request: Request<Bytes>| {
             let (state, moto, http) = (Arc::clone(&shared), moto.clone(), http.clone());
-            async move { forward(request, &state, &moto, &http).await }
+            // It goes on where the caller dies, as SQS does.
+            let forwarded =
+                tokio::spawn(async move { forward(request, &state, &moto, &http).await });
+            async move { forwarded.await.expect("no panic") }
         })
         .await;
         Self { server, state }
@@ -157,6 +192,32 @@ impl Gateway {
         self.state.lock().expect("no panic").hidden = Some(name.to_owned());
     }
 
+    /// The next call of an operation, or its answer, is lost.
+    pub fn loses(&self, operation: &'static str, loss: Loss) {
+        self.state.lock().expect("no panic").losses.push((operation, loss));
+    }
+
+    /// From now on a tenth of the calls that receive, hide or delete are lost, or their answers.
+    pub fn loses_some(&self, seed: u64) {
+        self.state.lock().expect("no panic").chaos = Some(fastrand::Rng::with_seed(seed));
+    }
+
+    /// From now on nothing is lost any more.
+    pub fn loses_nothing(&self) {
+        self.state.lock().expect("no panic").chaos = None;
+    }
+
+    /// From now on what is hidden stays hidden until the test says so: moto gives out the last of a
+    /// group first when the timeouts of several expire.
+    pub fn hides_for_good(&self) {
+        self.state.lock().expect("no panic").hides_for_good = true;
+    }
+
+    /// Takes the receipts of what was received through the gateway.
+    pub fn take_receipts(&self) -> Vec<Receipt> {
+        std::mem::take(&mut self.state.lock().expect("no panic").receipts)
+    }
+
     /// From now on no call is answered.
     pub fn falls_silent(&self) {
         self.state.lock().expect("no panic").silent = true;
@@ -224,7 +285,7 @@ async fn forward(
         let mut state = state.lock().expect("no panic");
         let body = serde_json::from_slice(request.body()).unwrap_or_default();
         let operation_sends = operation == "SendMessageBatch";
-        state.calls.push((operation, body));
+        state.calls.push((operation.clone(), body));
         let entries = serde_json::from_slice::<Value>(request.body()).unwrap_or_default();
         let entries = entries["Entries"].as_array().map_or(0, Vec::len);
         let refused = if operation_sends { entries.min(state.refused) } else { 0 };
@@ -252,8 +313,11 @@ async fn forward(
         std::future::pending::<()>().await;
     }
     if let Some(status) = failing {
-        let body = Bytes::from_static(br#"{"__type": "InternalServiceError"}"#);
-        return Response::builder().status(status).body(body).expect("a response");
+        return no_answer(status);
+    }
+    let loss = state.lock().expect("no panic").loss(&operation);
+    if loss == Some(Loss::Call) {
+        return no_answer(502);
     }
     let has = |text: &str| request.body().windows(text.len()).any(|part| part == text.as_bytes());
     if let Some((_, code)) = poison.filter(|(text, _)| has(text)) {
@@ -263,6 +327,14 @@ async fn forward(
         );
     }
     let mut body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let attempt = body["ReceiveRequestAttemptId"].as_str().map(str::to_owned);
+    let queue = body["QueueUrl"].as_str().unwrap_or_default().to_owned();
+    let is_changed = state.lock().expect("no panic").hide_for_good(&operation, &mut body);
+    let answered =
+        attempt.as_ref().and_then(|id| state.lock().expect("no panic").attempts.remove(id));
+    if let Some(body) = answered {
+        return Response::builder().status(200).body(body).expect("a response");
+    }
     let refused: Vec<_> = body["Entries"]
         .as_array_mut()
         .map(|all| all.drain(..refused).collect())
@@ -270,7 +342,7 @@ async fn forward(
     if !refused.is_empty() && body["Entries"] == serde_json::json!([]) {
         return answer(200, &refusals(&refused, refusal, serde_json::json!({"Successful": []})));
     }
-    let mut forwarded = http.post(moto).body(if refused.is_empty() {
+    let mut forwarded = http.post(moto).body(if refused.is_empty() && !is_changed {
         request.body().clone()
     } else {
         body.to_string().into()
@@ -282,6 +354,12 @@ async fn forward(
     }
     let forwarded = forwarded.send().await.expect("moto answers");
     let (status, body) = (forwarded.status().as_u16(), forwarded.bytes().await.expect("a body"));
+    if operation == "ReceiveMessage" {
+        state.lock().expect("no panic").remember(&queue, attempt, &body);
+    }
+    if loss == Some(Loss::Answer) {
+        return no_answer(502);
+    }
     let answer_to_batch =
         serde_json::from_slice(&body).ok().filter(|body: &Value| !body["SecretValues"].is_null());
     if let (Some(hidden), Some(mut body)) = (hidden, answer_to_batch) {
@@ -296,6 +374,51 @@ async fn forward(
         return Response::builder().status(status).body(body).expect("a response");
     }
     answer(status, &refusals(&refused, refusal, serde_json::from_slice(&body).expect("JSON")))
+}
+
+impl State {
+    /// What is lost of a call of this operation.
+    fn loss(&mut self, operation: &str) -> Option<Loss> {
+        if let Some(place) = self.losses.iter().position(|(other, _)| *other == operation) {
+            return Some(self.losses.remove(place).1);
+        }
+        let is_struck = ["ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"];
+        let chaos = self.chaos.as_mut().filter(|_| is_struck.contains(&operation))?;
+        match chaos.u8(..20) {
+            0 => Some(Loss::Call),
+            1 => Some(Loss::Answer),
+            _ => None,
+        }
+    }
+
+    /// Makes the timeouts of a call so long that nothing comes back by itself, if that is wanted.
+    fn hide_for_good(&self, operation: &str, body: &mut Value) -> bool {
+        if !self.hides_for_good || operation != "ChangeMessageVisibilityBatch" {
+            return false;
+        }
+        for entry in body["Entries"].as_array_mut().into_iter().flatten() {
+            entry["VisibilityTimeout"] = 3600.into();
+        }
+        true
+    }
+
+    /// Remembers an answer with messages.
+    fn remember(&mut self, queue: &str, attempt: Option<String>, body: &Bytes) {
+        let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+        for message in answer["Messages"].as_array().into_iter().flatten() {
+            let handle = message["ReceiptHandle"].as_str().expect("a receipt").to_owned();
+            self.receipts.push(Receipt { queue: queue.to_owned(), handle });
+        }
+        if let Some(attempt) = attempt {
+            self.attempts.insert(attempt, body.clone());
+        }
+    }
+}
+
+/// The answer of a load balancer, say, that got none.
+fn no_answer(status: u16) -> Response<Bytes> {
+    let body = Bytes::from_static(br#"{"__type": "InternalServiceError"}"#);
+    Response::builder().status(status).body(body).expect("a response")
 }
 
 fn answer(status: u16, body: &Value) -> Response<Bytes> {
@@ -325,4 +448,9 @@ pub fn aws(url: &str) -> taskhook::settings::Aws {
 pub async fn moto() -> String {
     // It starts in a thread of its own, so that the runtime of the first test is not blocked.
     tokio::task::spawn_blocking(|| MOTO.url()).await.expect("moto")
+}
+
+/// Where the other SQS is, which others have written.
+pub async fn ministack() -> String {
+    tokio::task::spawn_blocking(|| MINISTACK.url()).await.expect("ministack")
 }

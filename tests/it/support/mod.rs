@@ -65,6 +65,7 @@ pub struct Builder {
     program: &'static str,
     slow_secrets: u64,
     is_durable: bool,
+    is_on_ministack: bool,
     keeps_letters: bool,
 }
 
@@ -113,6 +114,7 @@ pub fn world() -> Builder {
         program: env!("CARGO_BIN_EXE_webhook"),
         slow_secrets: 0,
         is_durable: false,
+        is_on_ministack: false,
         keeps_letters: false,
     }
 }
@@ -153,6 +155,12 @@ impl Builder {
     pub fn durable(mut self) -> Self {
         (self.is_durable, self.keeps_letters) = (true, true);
         self
+    }
+
+    /// The same with another SQS than moto's.
+    pub fn durable_on_ministack(mut self) -> Self {
+        self.is_on_ministack = true;
+        self.durable()
     }
 
     /// Keeps dead letters in the direct mode.
@@ -213,7 +221,11 @@ impl Builder {
         for (name, value) in self.variables {
             variables.insert(name, value.replace("{tests}", &tests));
         }
-        let queues = if self.keeps_letters { Some(Queues::start(&tests).await) } else { None };
+        let queues = match (self.keeps_letters, self.is_on_ministack) {
+            (false, _) => None,
+            (true, false) => Some(Queues::start(&tests).await),
+            (true, true) => Some(Queues::on_ministack(&tests).await),
+        };
         if let Some(queues) = &queues {
             variables.insert("AWS_ENDPOINT_URL_SQS".to_owned(), queues.sqs.url());
             variables
@@ -237,8 +249,12 @@ impl Builder {
 impl World {
     /// Starts the worker, anew if it runs.
     pub async fn start_worker(&mut self) {
-        let worker = Function::start(env!("CARGO_BIN_EXE_worker"), &self.variables).await;
-        self.worker = Some(worker);
+        self.worker = Some(self.another_worker().await);
+    }
+
+    /// Starts another instance of the worker.
+    pub async fn another_worker(&self) -> Function {
+        Function::start(env!("CARGO_BIN_EXE_worker"), &self.variables).await
     }
 
     /// Deploys the webhook anew, with the settings that a stack has for it.

@@ -1,8 +1,11 @@
 //! The queues of a story in the durable mode, and what Lambda does between them and the worker.
 //!
 //! The event source mapping is played here: it receives up to ten messages, invokes the worker with
-//! them, and deletes all but those that the worker names. moto is SQS, with the queues of
-//! `template.yaml`: it keeps groups in order, counts receives, and redrives.
+//! them, and deletes all but those that the worker names. moto is SQS, with the
+//! queues of `template.yaml`: it keeps groups in order, counts receives, and redrives; ministack is
+//! another, written by others.
+
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
@@ -23,32 +26,62 @@ pub struct Queues {
     pub updates: String,
     pub dead_letters: String,
     /// The receipts of what was received: some of it is deleted by now, the rest comes back.
-    invisible: std::sync::Mutex<Vec<String>>,
+    invisible: Arc<Mutex<Vec<String>>>,
 }
 
 impl Queues {
     pub async fn start(tests: &str) -> Self {
-        let client =
-            taskhook::aws::sqs(&aws::aws(&aws::moto().await), taskhook::outbound::client(true));
         let Stack { updates, dead_letters } = template::stack(tests).await;
-        Self {
-            sqs: Gateway::start().await,
-            client,
-            updates,
-            dead_letters,
-            invisible: std::sync::Mutex::default(),
-        }
+        Self::at(&aws::moto().await, updates, dead_letters).await
+    }
+
+    /// Queues in the other emulator, which are like those of the template.
+    pub async fn on_ministack(tests: &str) -> Self {
+        let url = aws::ministack().await;
+        let (updates, dead_letters) =
+            (format!("{tests}-updates.fifo"), format!("{tests}-dead.fifo"));
+        let mut queues = Self::at(&url, updates, dead_letters).await;
+        queues.updates = queues.create(&queues.updates).await;
+        queues.dead_letters = queues.create(&queues.dead_letters).await;
+        queues.gives_up_after(1000).await;
+        queues
+    }
+
+    async fn at(url: &str, updates: String, dead_letters: String) -> Self {
+        let client = taskhook::aws::sqs(&aws::aws(url), taskhook::outbound::client(true));
+        let invisible = Arc::default();
+        Self { sqs: Gateway::before(url).await, client, updates, dead_letters, invisible }
+    }
+
+    /// Makes a queue. Returns its address.
+    async fn create(&self, name: &str) -> String {
+        let create = self.client.create_queue().queue_name(name);
+        let create = create.attributes(QueueAttributeName::FifoQueue, "true");
+        let create = create.attributes(QueueAttributeName::VisibilityTimeout, "180");
+        create.send().await.expect("a queue").queue_url.expect("its address")
     }
 
     /// What Lambda does once: up to ten messages go to the worker. Returns how many, and how many
     /// of them come back.
     pub async fn poll(&self, worker: &Function) -> (usize, usize) {
-        let messages = self.receive(&self.updates, 10).await;
+        self.poll_up_to(10, worker).await
+    }
+
+    /// The same with fewer, as where the event would be larger than 6 MB.
+    pub async fn poll_up_to(&self, most: i32, worker: &Function) -> (usize, usize) {
+        let receive = receive(self.client.clone(), self.updates.clone(), most);
+        let invisible = Arc::clone(&self.invisible);
+        // It goes on where the test is done with the worker, as SQS does.
+        let received = tokio::spawn(async move {
+            let messages = receive.await;
+            let receipts = messages.iter().filter_map(|message| message.receipt_handle.clone());
+            invisible.lock().expect("no panic").extend(receipts);
+            messages
+        });
+        let messages = received.await.expect("no panic");
         if messages.is_empty() {
             return (0, 0);
         }
-        let receipts = messages.iter().filter_map(|message| message.receipt_handle.clone());
-        self.invisible.lock().expect("no panic").extend(receipts);
         let event = json!({"Records": messages.iter().map(record).collect::<Vec<_>>()});
         let answer = worker.invoke(&event).await;
         let back = answer["batchItemFailures"].as_array().expect("a partial batch response");
@@ -71,7 +104,11 @@ impl Queues {
 
     /// So much time passes that everything that comes back is there.
     pub async fn time_passes(&self) {
-        let receipts = std::mem::take(&mut *self.invisible.lock().expect("no panic"));
+        let mut receipts = std::mem::take(&mut *self.invisible.lock().expect("no panic"));
+        let own = self.sqs.take_receipts().into_iter();
+        receipts.extend(own.filter(|own| own.queue == self.updates).map(|own| own.handle));
+        // The latest first, so that none is there before an earlier one of its group.
+        receipts.reverse();
         for receipts in receipts.chunks(10) {
             let call = self.client.change_message_visibility_batch().queue_url(&self.updates);
             let entry = |(id, receipt): (usize, &String)| {
@@ -82,6 +119,20 @@ impl Queues {
             // What isn't under way any more is there already.
             let _ = call.set_entries(Some(entries)).send().await;
         }
+    }
+
+    /// How many messages wait, and how many are under way.
+    pub async fn depth(&self) -> (usize, usize) {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let call = self.client.get_queue_attributes().queue_url(&self.updates);
+        let answer =
+            call.set_attribute_names(Some(names.to_vec())).send().await.expect("attributes");
+        let attributes = answer.attributes.expect("attributes");
+        let [waiting, under_way] = names.map(|name| attributes[&name].parse().expect("a number"));
+        (waiting, under_way)
     }
 
     /// How many dead letters lie there.
@@ -134,7 +185,7 @@ impl Queues {
     pub async fn queued(&self) -> Vec<Value> {
         let mut bodies = Vec::new();
         loop {
-            let messages = self.receive(&self.updates, 10).await;
+            let messages = receive(self.client.clone(), self.updates.clone(), 10).await;
             if messages.is_empty() {
                 return bodies;
             }
@@ -157,7 +208,7 @@ impl Queues {
     pub async fn dead(&self) -> Vec<String> {
         let mut bodies = Vec::new();
         loop {
-            let messages = self.receive(&self.dead_letters, 10).await;
+            let messages = receive(self.client.clone(), self.dead_letters.clone(), 10).await;
             if messages.is_empty() {
                 return bodies;
             }
@@ -166,17 +217,6 @@ impl Queues {
             }
             self.delete(&self.dead_letters, &messages.iter().collect::<Vec<_>>()).await;
         }
-    }
-
-    async fn receive(&self, url: &str, most: i32) -> Vec<Message> {
-        let receive = self
-            .client
-            .receive_message()
-            .queue_url(url)
-            .max_number_of_messages(most)
-            .wait_time_seconds(0);
-        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
-        receive.send().await.expect("messages").messages.unwrap_or_default()
     }
 
     /// Deletes up to ten messages.
@@ -194,6 +234,14 @@ impl Queues {
         let answer = call.send().await.expect("an answer");
         assert!(answer.failed().is_empty(), "{:?}", answer.failed());
     }
+}
+
+/// Receives up to so many messages.
+async fn receive(client: Client, url: String, most: i32) -> Vec<Message> {
+    let receive = client.receive_message().queue_url(url).max_number_of_messages(most);
+    let receive = receive.wait_time_seconds(0);
+    let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
+    receive.send().await.expect("messages").messages.unwrap_or_default()
 }
 
 /// A message as Lambda hands it to a function.
