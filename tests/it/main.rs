@@ -11,7 +11,9 @@
 )]
 
 mod alarms;
+mod backlog;
 mod bad_input;
+mod chaos;
 mod cli;
 mod clients;
 mod cost;
