@@ -132,6 +132,23 @@ bench: ## measure start, warm events, memory, size, and the worst bodies (some m
 	cargo bench --locked --bench lambda
 	cargo bench --locked --bench cost
 
+# What `make bench` measures ours against, where it is installed. Not .venv, as both sides pin boto3's dependencies.
+.PHONY: peers
+peers: .venv-peers/.ready benches/peers/node_modules/.ready ## install what the same job in Python and in Node needs, for make bench
+
+.venv-peers/.ready: benches/peers/requirements.txt
+	@echo "Installing boto3 and HubSpot's client into .venv-peers; this takes a minute, once"
+	$(PYTHON) -m venv --clear .venv-peers
+	.venv-peers/bin/python -m pip install --disable-pip-version-check -r $<
+	@touch $@
+
+# Node looks for packages beside the program and above it.
+benches/peers/node_modules/.ready: benches/peers/package.json benches/peers/package-lock.json
+	@node -e 'process.exit(Number(parseInt(process.versions.node) < 20))' || \
+		{ echo "Node 20 or newer is needed: AWS's SDK asks for it (https://nodejs.org)" >&2; exit 1; }
+	npm ci --prefix benches/peers --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 # Lambda unpacks it to /opt/sources. What a function's user may not read fails there, whatever the umask is here.
 .PHONY: layer
 layer: ## the source files as the layer that template.yaml deploys, in layer/ (needs nothing but make)
@@ -168,5 +185,5 @@ dist: ## the tool as an archive for machines without Rust, in target/dist (TARGE
 	@ls -l target/dist/$(DIST).tar.gz
 
 .PHONY: clean
-clean: ## remove .venv, .venv-ministack, .venv-stack, .local, layer, target and tests/page/node_modules
-	rm -rf .venv .venv-ministack .venv-stack .local layer target tests/page/node_modules
+clean: ## remove .venv, .venv-ministack, .venv-stack, .venv-peers, .local, layer, target and each node_modules
+	rm -rf .venv .venv-ministack .venv-stack .venv-peers .local layer target tests/page/node_modules benches/peers/node_modules
