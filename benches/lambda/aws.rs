@@ -21,10 +21,10 @@ use tokio::task::AbortHandle;
 use crate::Result;
 
 /// How long an invocation may take; Lambda's own default is 3 s.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long the function may keep us waiting.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What AWS is to one function, until it is dropped.
 pub(crate) struct Aws {
