@@ -43,7 +43,7 @@ async fn deliver(
         let mut tickets: HashMap<&str, Vec<Value>> = HashMap::new();
         for _ in 0..random.usize(1..12) {
             let task = random.usize(..TASKS);
-            let source = if task % 2 == 0 { "guarded" } else { "shop" };
+            let source = if task.is_multiple_of(2) { "guarded" } else { "shop" };
             let ticket = json!({"id": task.to_string(), "subject": number.to_string(), "at": at});
             tickets.entry(source).or_default().push(ticket);
             last.insert(task, number);

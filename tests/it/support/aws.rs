@@ -362,13 +362,8 @@ async fn forward(
     }
     let answer_to_batch =
         serde_json::from_slice(&body).ok().filter(|body: &Value| !body["SecretValues"].is_null());
-    if let (Some(hidden), Some(mut body)) = (hidden, answer_to_batch) {
-        for list in ["SecretValues", "Errors"] {
-            if let Some(entries) = body[list].as_array_mut() {
-                entries.retain(|entry| !entry.to_string().contains(&hidden));
-            }
-        }
-        return answer(status, &body);
+    if let (Some(hidden), Some(body)) = (hidden, answer_to_batch) {
+        return answer(status, &without(&hidden, body));
     }
     if refused.is_empty() {
         return Response::builder().status(status).body(body).expect("a response");
@@ -413,6 +408,16 @@ impl State {
             self.attempts.insert(attempt, body.clone());
         }
     }
+}
+
+/// An answer to a batch that doesn't speak of the secret whose name ends so.
+fn without(hidden: &str, mut answer: Value) -> Value {
+    for list in ["SecretValues", "Errors"] {
+        if let Some(entries) = answer[list].as_array_mut() {
+            entries.retain(|entry| !entry.to_string().contains(hidden));
+        }
+    }
+    answer
 }
 
 /// The answer of a load balancer, say, that got none.
