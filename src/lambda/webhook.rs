@@ -87,7 +87,7 @@ impl Function {
                 "scheme = \"none\": whoever knows the address is believed"
             );
         }
-        let services = Services::new(settings.aws, settings.secret_ttl);
+        let services = Services::new(settings.aws, &settings.network, settings.secret_ttl);
         let mut token = None;
         let destination = match settings.destination {
             settings::Destination::Queue(url) => Destination::Queue(services.queue(&url)),
