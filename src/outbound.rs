@@ -268,6 +268,15 @@ pub fn causes_of_request(mut error: reqwest::Error) -> String {
     causes(&error)
 }
 
+/// Why the certificate that a server showed is not trusted, with the server's host, if that is why
+/// the request failed.
+#[must_use]
+pub fn not_trusted(error: &reqwest::Error) -> Option<String> {
+    let why = sources(error).find_map(distrust)?;
+    let host = error.url().and_then(reqwest::Url::host_str).unwrap_or_default();
+    Some(format!("{host} can't be trusted: {why}"))
+}
+
 fn sources(error: &dyn Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(error.source(), |error| (**error).source())
 }

@@ -294,7 +294,9 @@ impl From<Failure> for Failed {
 
 impl From<&reqwest::Error> for Failure {
     fn from(error: &reqwest::Error) -> Self {
-        if error.is_connect() {
+        if let Some(why) = outbound::not_trusted(error) {
+            Self::NotTrusted(why)
+        } else if error.is_connect() {
             Self::NoConnection
         } else if error.is_timeout() {
             Self::TimedOut
@@ -322,6 +324,10 @@ fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
         Failure::Unreadable => 200,
         Failure::TooLarge => {
             tracing::warn!("HubSpot's answer is over 4 MiB; it is asked for fewer tasks");
+            return;
+        }
+        Failure::NotTrusted(why) => {
+            tracing::error!("set-up: {why}");
             return;
         }
         Failure::NoConnection | Failure::Broken | Failure::TimedOut => return,
@@ -399,6 +405,7 @@ impl Failed {
     fn describe(&self) -> String {
         let text = match &self.failure {
             Failure::NoConnection => "HubSpot can't be reached",
+            Failure::NotTrusted(_) => "HubSpot's certificate isn't trusted",
             Failure::Broken => "the connection to HubSpot broke",
             Failure::TimedOut => "HubSpot did not answer in time",
             Failure::Unreadable if self.said.is_page() => {
