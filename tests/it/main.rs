@@ -43,5 +43,5 @@ mod stories;
 mod support;
 mod systems;
 mod template;
-
+mod tls;
 mod witnesses;

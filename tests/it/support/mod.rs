@@ -13,6 +13,7 @@ pub mod queue;
 pub mod server;
 pub mod shipped;
 pub mod template;
+pub mod tls;
 pub mod tool;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ use aws::SecretsManager;
 use event::Event;
 use lambda::Function;
 use queue::Queues;
+use rustls::SupportedProtocolVersion;
+use tls::Tls;
 
 /// The webhook secret of [`SOURCE`].
 pub const SECRET: &str = "the webhook secret of the tests";
@@ -66,6 +69,8 @@ pub struct Builder {
     slow_secrets: u64,
     is_durable: bool,
     keeps_letters: bool,
+    tls: Option<&'static SupportedProtocolVersion>,
+    has_proxy: bool,
 }
 
 /// Everything that a story needs.
@@ -76,6 +81,8 @@ pub struct World {
     /// The worker and the queues, in the durable mode.
     pub worker: Option<Function>,
     pub queues: Option<Queues>,
+    /// What ends TLS before the servers.
+    pub tls: Option<Tls>,
     variables: BTreeMap<String, String>,
     /// The prefix of this test's secrets.
     pub tests: String,
@@ -114,6 +121,8 @@ pub fn world() -> Builder {
         slow_secrets: 0,
         is_durable: false,
         keeps_letters: false,
+        tls: None,
+        has_proxy: false,
     }
 }
 
@@ -158,6 +167,18 @@ impl Builder {
     /// Keeps dead letters in the direct mode.
     pub fn with_dead_letters(mut self) -> Self {
         self.keeps_letters = true;
+        self
+    }
+
+    /// Puts TLS before HubSpot, Secrets Manager and SQS, which speak this version alone.
+    pub fn over_tls(mut self, version: &'static SupportedProtocolVersion) -> Self {
+        self.tls = Some(version);
+        self
+    }
+
+    /// Puts a proxy on the way to them, and the functions reach them by their own names.
+    pub fn by_proxy(mut self) -> Self {
+        self.has_proxy = true;
         self
     }
 
@@ -210,12 +231,28 @@ impl Builder {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect::<BTreeMap<_, _>>();
-        for (name, value) in self.variables {
-            variables.insert(name, value.replace("{tests}", &tests));
-        }
         let queues = if self.keeps_letters { Some(Queues::start(&tests).await) } else { None };
         if let Some(queues) = &queues {
             variables.insert("AWS_ENDPOINT_URL_SQS".to_owned(), queues.sqs.url());
+        }
+        let tls = match self.tls {
+            Some(version) => {
+                let sqs = queues.as_ref().map(|queues| queues.sqs.url());
+                let tls = Tls::before(version, [&hubspot.url(), &secrets.url()], sqs).await;
+                let tls = if self.has_proxy { tls.behind_proxy().await } else { tls };
+                let roots = folder.join("roots.pem");
+                std::fs::write(&roots, tls.authority.pem()).expect("a file");
+                let of_tls = tls.variables();
+                variables.extend(of_tls.into_iter().map(|(name, value)| (name.to_owned(), value)));
+                variables.entry("SSL_CERT_FILE".to_owned()).or_insert(roots.display().to_string());
+                Some(tls)
+            }
+            None => None,
+        };
+        for (name, value) in self.variables {
+            variables.insert(name, value.replace("{tests}", &tests));
+        }
+        if let Some(queues) = &queues {
             variables
                 .entry("TASKHOOK_DEAD_LETTER_URL".to_owned())
                 .or_insert(queues.dead_letters.clone());
@@ -225,8 +262,17 @@ impl Builder {
         }
         variables.retain(|_, value| !value.is_empty());
         let function = Function::start(self.program, &variables).await;
-        let mut world =
-            World { function, hubspot, secrets, worker: None, queues, variables, tests, folder };
+        let mut world = World {
+            function,
+            hubspot,
+            secrets,
+            worker: None,
+            queues,
+            tls,
+            variables,
+            tests,
+            folder,
+        };
         if self.is_durable {
             world.start_worker().await;
         }
@@ -302,6 +348,11 @@ impl World {
             headers: headers.collect(),
             body,
         }
+    }
+
+    /// The settings of the functions.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
     }
 
     /// Where the source files lie.
