@@ -119,8 +119,8 @@ soak: ## 10,000 random stories about the engine; a failure prints its story (CAS
 # yardstick, hello world, never gets into a package.
 .PHONY: bench
 bench: ## measure start, warm events, memory, size, and the worst bodies (some minutes)
-	cargo build --locked --release --bin webhook --no-default-features
-	@mkdir -p target/bench && cp target/release/webhook target/bench
+	cargo build --locked --release $(FUNCTIONS:%=--bin %) --no-default-features
+	@mkdir -p target/bench && cp $(FUNCTIONS:%=target/release/%) target/bench
 	cargo build --locked --release --example hello
 	cargo bench --locked --bench lambda
 	cargo bench --locked --bench cost
