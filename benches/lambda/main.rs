@@ -8,6 +8,7 @@
 
 mod aws;
 mod events;
+mod growth;
 mod network;
 mod program;
 mod report;
@@ -122,7 +123,11 @@ async fn bench() -> Result<()> {
     }
     let samples: Vec<_> = cases.into_iter().map(|case| case.samples).collect();
     report::table(&samples, &calls);
-    report::goals(&samples, &calls, networks[2].measured_round_trip()?);
+    let rows = rows();
+    if rows.is_empty() || rows.iter().any(|row| row == "growth") {
+        let growth = growth::measure(&place).await?;
+        report::goals(&samples, &calls, networks[2].measured_round_trip()?, &growth);
+    }
     Ok(())
 }
 

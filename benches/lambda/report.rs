@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::growth::Growth;
+
 /// What was measured of one program.
 pub(crate) struct Samples {
     pub(crate) name: String,
@@ -135,7 +137,12 @@ pub(crate) fn table(samples: &[Samples], calls: &[Duration]) {
 }
 
 /// Prints which goals are reached.
-pub(crate) fn goals(samples: &[Samples], calls: &[Duration], round_trip: Duration) {
+pub(crate) fn goals(
+    samples: &[Samples],
+    calls: &[Duration],
+    round_trip: Duration,
+    growth: &Growth,
+) {
     let named = |name: &str| samples.iter().find(|one| one.name == name);
     let (Some(hello), Some(one_call), Some(two_calls), Some(six), Some(far)) = (
         named("hello world"),
@@ -177,6 +184,12 @@ pub(crate) fn goals(samples: &[Samples], calls: &[Duration], round_trip: Duratio
             two_calls.warm(),
         ),
         goal("7: memory at rest, MiB".to_owned(), 10.0, six.peak()),
+        goal(
+            "7: memory for a body of 1 MiB of text, MiB".to_owned(),
+            10.0 + six.peak(),
+            growth.largest_body,
+        ),
+        goal("7: memory for 10,000 updates, MiB".to_owned(), 48.0, growth.most_updates),
         goal("9: bootstrap, MiB (for x86-64)".to_owned(), 8.0, mebibytes(six.size)),
     ];
     println!("\n{:76}{:>8}{:>10}", "goal", "limit", "measured");
