@@ -7,6 +7,7 @@
 //! `docs/performance.md` says what is measured and why.
 
 mod aws;
+mod cost;
 mod events;
 mod growth;
 mod network;
@@ -128,6 +129,7 @@ async fn bench() -> Result<()> {
         let growth = growth::measure(&place).await?;
         report::goals(&samples, &calls, networks[2].measured_round_trip()?, &growth);
     }
+    cost::print(&samples);
     Ok(())
 }
 
