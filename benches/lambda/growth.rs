@@ -34,7 +34,7 @@ pub(crate) async fn measure(place: &Place) -> Result<Growth> {
     let sim = Sim::start(serde_json::from_value(portal)?, 0).await?;
     let many = place.write("many/many.toml", MANY)?;
     let mut events = Events::new(&place.package, &place.secrets)?;
-    let network = Network::plain();
+    let network = Network::plain("", 0);
 
     println!("\n{:44}{:>10}{:>10}{:>10}", "how it grows", "p50 ms", "CPU ms", "peak MiB");
     let mut growth = Growth { largest_body: 0.0, most_updates: 0.0 };
@@ -85,7 +85,8 @@ async fn row(
         samples.warm.push(took);
         sim.clear_calls();
     }
-    samples.warm_cpu.push((running.cpu()? - before) / u32::try_from(TIMES)?);
+    let cpu = running.cpu()?.saturating_sub(before);
+    samples.warm_cpu.push(cpu / u32::try_from(TIMES)?);
     samples.peak_memory.push(running.peak_memory()?);
     samples.print_growth();
     Ok(samples.peak())
@@ -103,7 +104,7 @@ async fn sources(place: &Place, sim: &Sim, count: usize) -> Result<()> {
         place.write(&format!("{folder}/github-{number}.toml"), &text)?;
         secrets.insert(format!("taskhook/github-{number}"), json!("a secret"));
     }
-    let program = place.webhook(&place.folder.join(folder), sim, &Network::plain()).await?;
+    let program = place.webhook(&place.folder.join(folder), sim, &Network::plain("", 0)).await?;
     let mut samples = Samples::new(&format!("a start with {count} sources"));
     for _ in 0..4 * TIMES {
         let running = program.start(&secrets).await?;

@@ -29,9 +29,9 @@ pub(crate) struct Way {
 }
 
 impl Network {
-    /// Straight ahead.
-    pub(crate) fn plain() -> Self {
-        Self { name: "", authority: None, round_trip: Duration::ZERO }
+    /// Without TLS.
+    pub(crate) fn plain(name: &'static str, milliseconds: u64) -> Self {
+        Self { name, authority: None, round_trip: Duration::from_millis(milliseconds) }
     }
 
     pub(crate) fn tls(name: &'static str, authority: &Arc<Authority>, milliseconds: u64) -> Self {
