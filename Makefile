@@ -126,11 +126,10 @@ soak: ## 10,000 random stories about the engine; a failure prints its story (CAS
 # yardstick, hello world, never gets into a package.
 .PHONY: bench
 bench: ## measure start, warm events, memory, size, and the worst bodies (some minutes)
-	cargo build --locked --release --bin webhook --bin worker --no-default-features
-	@mkdir -p target/bench && cp target/release/webhook target/release/worker target/bench
+	cargo build --locked --release $(FUNCTIONS:%=--bin %) --no-default-features
+	@mkdir -p target/bench && cp $(FUNCTIONS:%=target/release/%) target/bench
 	cargo build --locked --release --example hello
 	cargo bench --locked --bench lambda
-	cargo bench --locked --bench backlog
 	cargo bench --locked --bench cost
 
 # What `make bench` measures ours against, where it is installed. Not .venv, as both sides pin boto3's dependencies.

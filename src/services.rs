@@ -3,15 +3,16 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use crate::aws;
 use crate::hubspot::{Hubspot, Token};
+use crate::outbound::{Http, Network};
 use crate::queue::Queue;
 use crate::secrets::{SecretRef, Secrets};
 use crate::settings::{self, Aws};
-use crate::{aws, outbound};
 
 /// Makes the clients of AWS and HubSpot; one HTTP client serves all.
 pub struct Services {
-    http: reqwest::Client,
+    http: Http,
     aws: Aws,
     secrets: Arc<Secrets>,
     /// Made for the first queue: a client of the SDK costs a tenth of a start.
@@ -21,9 +22,9 @@ pub struct Services {
 impl Services {
     /// Nothing is sent yet. `secret_ttl` is how long a fetched secret is trusted.
     #[must_use]
-    pub fn new(aws: Aws, secret_ttl: Duration) -> Self {
-        let http = outbound::client(true);
-        let secrets_manager = aws::secrets_manager(&aws, http.clone());
+    pub fn new(aws: Aws, network: &Network, secret_ttl: Duration) -> Self {
+        let http = Http::new(network);
+        let secrets_manager = aws::secrets_manager(&aws, http.keeping().clone());
         let secrets = Arc::new(Secrets::new(secrets_manager, secret_ttl));
         Self { http, aws, secrets, sqs: OnceLock::new() }
     }
@@ -44,14 +45,18 @@ impl Services {
     /// The queue at an address.
     #[must_use]
     pub fn queue(&self, url: &str) -> Queue {
-        let sqs = self.sqs.get_or_init(|| aws::sqs(&self.aws, self.http.clone()));
+        let sqs = self.sqs.get_or_init(|| aws::sqs(&self.aws, self.http.keeping().clone()));
         Queue::new(sqs.clone(), url)
     }
 }
 
 /// HubSpot, with the token itself.
 #[must_use]
-pub fn hubspot_with(settings: &settings::Hubspot, token: secrecy::SecretString) -> Hubspot {
-    let (http, token) = (outbound::client(true), Token::Given(token));
+pub fn hubspot_with(
+    settings: &settings::Hubspot,
+    network: &Network,
+    token: secrecy::SecretString,
+) -> Hubspot {
+    let (http, token) = (Http::new(network), Token::Given(token));
     Hubspot::new(http, &settings.base_url, &settings.api_version, token)
 }

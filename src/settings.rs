@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use crate::outbound::{PlainHttp, address};
+use crate::outbound::{self, Network, PlainHttp, address};
 use crate::secrets::SecretRef;
 use crate::time::duration;
 
@@ -37,6 +37,8 @@ pub struct WebhookSettings {
     pub metrics: Option<Metrics>,
     /// How AWS is reached.
     pub aws: Aws,
+    /// How AWS and HubSpot are reached.
+    pub network: Network,
 }
 
 /// Where the webhook sends updates.
@@ -70,6 +72,8 @@ pub struct WorkerSettings {
     pub metrics: Option<Metrics>,
     /// How AWS is reached.
     pub aws: Aws,
+    /// How AWS and HubSpot are reached.
+    pub network: Network,
 }
 
 /// How many messages one run of the worker may take: from Lambda's own batch to as many as HubSpot takes
@@ -101,6 +105,8 @@ pub struct Portal {
     pub token: PortalToken,
     /// How HubSpot is reached.
     pub hubspot: Hubspot,
+    /// The way there, and to AWS.
+    pub network: Network,
 }
 
 /// The HubSpot token on a desk.
@@ -170,6 +176,7 @@ impl WebhookSettings {
         let observe = reader.observe();
         let metrics = reader.metrics();
         let aws = Aws::read(&mut reader);
+        let network = reader.network();
         let settings = destination.zip(aws).map(|(destination, aws)| Self {
             destination,
             dead_letter_url,
@@ -178,6 +185,7 @@ impl WebhookSettings {
             observe,
             metrics,
             aws,
+            network,
         });
         reader.finish(settings)
     }
@@ -196,6 +204,7 @@ impl WorkerSettings {
         let observe = reader.observe();
         let metrics = reader.metrics();
         let aws = Aws::read(&mut reader);
+        let network = reader.network();
         let settings = match (hubspot, hubspot_token, aws) {
             (Some(hubspot), Some(hubspot_token), Some(aws)) => Some(Self {
                 hubspot,
@@ -207,6 +216,7 @@ impl WorkerSettings {
                 observe,
                 metrics,
                 aws,
+                network,
             }),
             _ => None,
         };
@@ -234,19 +244,21 @@ impl Portal {
                 None
             }
         };
-        let portal = token.zip(hubspot).map(|(token, hubspot)| Self { token, hubspot });
+        let network = reader.network();
+        let portal = token.zip(hubspot).map(|(token, hubspot)| Self { token, hubspot, network });
         reader.finish(portal)
     }
 }
 
 impl Aws {
-    /// Reads what the environment says about AWS alone.
+    /// Reads what the environment says about AWS and the way there alone.
     pub fn from_environment(
         variable: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, Vec<WrongSetting>> {
+    ) -> Result<(Self, Network), Vec<WrongSetting>> {
         let mut reader = Reader::new(variable);
         let aws = Self::read(&mut reader);
-        reader.finish(aws)
+        let network = reader.network();
+        reader.finish(aws.map(|aws| (aws, network)))
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
@@ -269,6 +281,13 @@ impl Aws {
             sqs_url,
         })
     }
+}
+
+/// Reads what the environment says about the way to other machines alone.
+pub fn network(variable: &dyn Fn(&str) -> Option<String>) -> Result<Network, Vec<WrongSetting>> {
+    let mut reader = Reader::new(variable);
+    let network = reader.network();
+    reader.finish(Some(network))
 }
 
 impl fmt::Debug for Aws {
@@ -438,6 +457,25 @@ impl<'v> Reader<'v> {
         }
     }
 
+    /// What the variables say by which other programs find their way, too.
+    fn network(&mut self) -> Network {
+        const ROOTS: &str = "SSL_CERT_FILE";
+        const PROXY: &str = "HTTPS_PROXY";
+        let roots = match self.get(ROOTS) {
+            None => None,
+            Some(path) => self.parsed(ROOTS, outbound::roots(&path)),
+        };
+        let without = self.get("NO_PROXY").or_else(|| self.get("no_proxy")).unwrap_or_default();
+        let proxy = match self.get(PROXY).or_else(|| self.get("https_proxy")) {
+            None => None,
+            Some(text) => {
+                let proxy = outbound::proxy(&text, &without);
+                self.parsed(PROXY, proxy.map_err(|why| format!("it is {}; {why}", shown(&text))))
+            }
+        };
+        Network { roots: roots.unwrap_or_default(), proxy }
+    }
+
     /// CloudWatch finds metrics in lines of JSON alone.
     fn metrics(&mut self) -> Option<Metrics> {
         const NAME: &str = "TASKHOOK_METRICS";
@@ -555,10 +593,14 @@ mod tests {
             ("TASKHOOK_QUEUE_URL", "https://sqs.example.com/1/q"),
             ("TASKHOOK_DEAD_LETTER_URL", "dead-letters"),
             ("AWS_REGION", ""),
+            ("SSL_CERT_FILE", "/nowhere/roots.pem"),
+            ("HTTPS_PROXY", "socks5://me:hunter2@proxy.example:1080"),
         ];
         let of_both = [
             "AWS_EMF_NAMESPACE",
             "AWS_REGION",
+            "HTTPS_PROXY",
+            "SSL_CERT_FILE",
             "TASKHOOK_DEAD_LETTER_URL",
             "TASKHOOK_METRICS",
             "TASKHOOK_OBSERVE",

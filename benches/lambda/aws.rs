@@ -1,7 +1,6 @@
 //! Lambda's Runtime API, Secrets Manager and SQS on one socket. All answer at once, so that the
 //! function is what is timed.
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -19,6 +18,7 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
 
 use crate::Result;
+use crate::network::{Network, Way};
 
 /// How long an invocation may take; Lambda's own default is 3 s.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What AWS is to one function, until it is dropped.
 pub(crate) struct Aws {
-    address: SocketAddr,
+    /// Where the Runtime API is.
+    pub(crate) runtime_api: SocketAddr,
+    /// The way to Secrets Manager and SQS.
+    pub(crate) way: Way,
     events: mpsc::UnboundedSender<String>,
     signs: mpsc::UnboundedReceiver<Sign>,
     server: AbortHandle,
@@ -49,8 +52,8 @@ struct Shared {
 }
 
 impl Aws {
-    /// Listens on any free port. `secrets` are values by name.
-    pub(crate) async fn start(secrets: Map<String, Value>) -> io::Result<Self> {
+    /// Listens on any free port. `secrets` are values by name; `network` lies before the services.
+    pub(crate) async fn start(secrets: Map<String, Value>, network: &Network) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (events, to_function) = mpsc::unbounded_channel();
@@ -58,11 +61,8 @@ impl Aws {
         let shared =
             Arc::new(Shared { secrets, events: Mutex::new(to_function), signs: from_function });
         let server = tokio::spawn(serve(listener, shared)).abort_handle();
-        Ok(Self { address, events, signs, server })
-    }
-
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        let way = network.way(address).await?;
+        Ok(Self { runtime_api: address, way, events, signs, server })
     }
 
     /// Waits until the function asks for an event, and says when it did.

@@ -3,5 +3,5 @@
 fn main() -> Result<(), lambda_runtime::Error> {
     taskhook::telemetry::init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(taskhook::lambda::webhook::run())
+    taskhook::lambda::webhook::run(&runtime)
 }

@@ -31,9 +31,11 @@ pub(super) fn settings() -> Result<Portal> {
 pub(super) async fn connect() -> Result<Hubspot> {
     let settings = settings()?;
     let hubspot = match settings.token {
-        PortalToken::Given(token) => services::hubspot_with(&settings.hubspot, token),
+        PortalToken::Given(token) => {
+            services::hubspot_with(&settings.hubspot, &settings.network, token)
+        }
         PortalToken::Secret(secret, aws) => {
-            Services::new(aws, PATIENCE).hubspot(&settings.hubspot, secret)
+            Services::new(aws, &settings.network, PATIENCE).hubspot(&settings.hubspot, secret)
         }
     };
     match hubspot.check_token(deadline()).await {

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::headers::OF_THE_CONNECTION;
 use super::shared::{self, UsedWrongly};
 use super::signed::Signed;
-use crate::outbound;
+use crate::outbound::{self, Http};
+use crate::settings;
 
 /// Sign a payload and post it, and print the status and the summary
 #[derive(Debug, clap::Args)]
@@ -34,7 +35,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     for name in &OF_THE_CONNECTION {
         headers.remove(name);
     }
-    let (status, body) = shared::block_on(post(&url, headers, delivery.body))??;
+    let network =
+        settings::network(&shared::variable).map_err(|problems| shared::join(&problems))?;
+    let http = Http::new(&network);
+    let (status, body) = shared::block_on(post(&http, &url, headers, delivery.body))??;
     let summary = serde_json::from_str::<Value>(&body).unwrap_or_default();
     let body = if summary.is_null() { body } else { format!("{summary:#}") };
     shared::print(&format!("{status}\n{body}\n"))?;
@@ -84,12 +88,12 @@ fn address(given: &Uri, path: &str, query: &[(String, String)]) -> Result<String
 }
 
 async fn post(
+    http: &Http,
     url: &str,
     headers: HeaderMap,
     body: bytes::Bytes,
 ) -> Result<(http::StatusCode, String)> {
-    let request =
-        outbound::client(false).post(url).headers(headers).body(body).timeout(ANSWERS_WITHIN);
+    let request = http.fresh().post(url).headers(headers).body(body).timeout(ANSWERS_WITHIN);
     let unreachable = |error| anyhow!("{url} can't be reached: {}.", outbound::causes(&error));
     let answer = request.send().await.map_err(unreachable)?;
     Ok((answer.status(), answer.text().await.map_err(unreachable)?))

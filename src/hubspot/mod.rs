@@ -26,6 +26,7 @@ pub use usage::Usage;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::outbound::Http;
 use crate::secrets::SecretError;
 use crate::settings::ApiVersion;
 use crate::update::RECORD_ID;
@@ -129,7 +130,7 @@ impl<'a> ReadInputs<'a> {
 impl Hubspot {
     /// Nothing is sent yet.
     #[must_use]
-    pub fn new(http: reqwest::Client, base_url: &str, version: &ApiVersion, token: Token) -> Self {
+    pub fn new(http: Http, base_url: &str, version: &ApiVersion, token: Token) -> Self {
         let transport = Box::new(transport::Transport::new(http, base_url, token));
         let properties = format!("{}/tasks", path(version, "properties"));
         let (tasks, owners_path) = (tasks_path(version), path(version, "owners"));

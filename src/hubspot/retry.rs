@@ -11,6 +11,8 @@ use crate::time::Time;
 pub(super) enum Failure {
     /// No connection could be made.
     NoConnection,
+    /// The server's certificate is not trusted, with the reason for the log.
+    NotTrusted(String),
     /// The connection broke, or the answer was cut off: the request may have been carried out.
     Broken,
     /// There was no answer in time.
@@ -48,7 +50,7 @@ impl Failure {
     /// for HubSpot; 503 is HubSpot's own refusal.
     pub(super) fn may_be_done(&self) -> bool {
         match self {
-            Self::NoConnection => false,
+            Self::NoConnection | Self::NotTrusted(_) => false,
             Self::Broken | Self::TimedOut | Self::Unreadable | Self::TooLarge => true,
             Self::Status { status, .. } => *status >= 500 && *status != 503,
         }
@@ -137,6 +139,7 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24);
 /// | --- | --- |
 /// | the connection broke, or one try got no answer while time is left, for the first time | again at once on a fresh connection: it may have died while the function was frozen |
 /// | the connection broke again, none could be made, a success that can't be read | again after 0.2 s, 0.4 s, 0.8 s, ... |
+/// | the server's certificate is not trusted | later (`unavailable`): the set-up is at fault |
 /// | no answer in time | later (`timeout`): the time is used up |
 /// | 401 | later (`unauthorized`): the token was fetched again already |
 /// | 403 | later (`forbidden`): a scope is missing |
@@ -174,6 +177,7 @@ pub(super) fn decide(
         Failure::Broken | Failure::NoConnection | Failure::Unreadable => {
             (RetryReason::Unavailable, backoff)
         }
+        Failure::NotTrusted(_) => return Decision::Later(RetryReason::Unavailable, None),
         Failure::TimedOut => return Decision::Later(RetryReason::Timeout, None),
         Failure::TooLarge => return Decision::Refused,
         Failure::Status { status, retry_after, hint } => {
@@ -239,6 +243,7 @@ mod tests {
             (1, Failure::Broken, 0, later(Unavailable, 0)),
             (2, Failure::Broken, 8, after(400)),
             (1, Failure::NoConnection, 8, after(200)),
+            (1, Failure::NotTrusted(String::new()), 8, Decision::Later(Unavailable, None)),
             (3, Failure::Unreadable, 8, after(800)),
             (1, Failure::TimedOut, 0, Decision::Later(Timeout, None)),
             (1, Failure::TimedOut, 20, Decision::AtOnce),
@@ -307,6 +312,7 @@ mod tests {
             assert!(failure.may_be_done(), "{failure:?}");
         }
         assert!(!Failure::NoConnection.may_be_done());
+        assert!(!Failure::NotTrusted(String::new()).may_be_done());
         let may_be_done = |code: &u16| status(*code, "", None).may_be_done();
         let codes = [301, 400, 408, 409, 423, 429, 477, 500, 502, 503, 504, 521, 522, 523, 524];
         assert_eq!(

@@ -1,6 +1,5 @@
 //! One call: the token, time limits, tries.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use super::retry::{Decision, Failure, Hint, decide, http_date, retry_after};
 use super::said::{Forbidden, Said};
 use super::token::Token;
 use super::usage::{Meter, Usage};
-use crate::outbound;
+use crate::outbound::{self, Http};
 use crate::outcome::RetryReason;
 use crate::secrets::SecretError;
 use crate::time::Time;
@@ -33,9 +32,7 @@ const ANSWER: usize = 4 * 1024 * 1024;
 const TOO_LARGE: u16 = 413;
 
 pub(super) struct Transport {
-    http: reqwest::Client,
-    /// For the try after a broken connection: others in the pool may be dead as well.
-    fresh: OnceLock<reqwest::Client>,
+    http: Http,
     base_url: String,
     token: Token,
     daily: Daily,
@@ -87,10 +84,9 @@ struct Failed {
 }
 
 impl Transport {
-    pub(super) fn new(http: reqwest::Client, base_url: &str, token: Token) -> Self {
+    pub(super) fn new(http: Http, base_url: &str, token: Token) -> Self {
         Self {
             http,
-            fresh: OnceLock::new(),
             base_url: base_url.to_owned(),
             token,
             daily: Daily::default(),
@@ -105,10 +101,10 @@ impl Transport {
 
     /// Makes a connection that stays in the pool: any answer will do.
     pub(super) async fn warm_up(&self, deadline: Instant) {
-        let request = self.http.head(&self.base_url).send();
+        let request = self.http.keeping().head(&self.base_url).send();
         if let Ok(Err(error)) = timeout_at(deadline, request).await {
             tracing::warn!(
-                reason = outbound::causes(&error.without_url()),
+                reason = outbound::causes_of_request(error),
                 "HubSpot can't be reached yet"
             );
         }
@@ -250,8 +246,8 @@ impl Transport {
         fresh: bool,
         deadline: Instant,
     ) -> Result<Response, Failure> {
-        let http =
-            if fresh { self.fresh.get_or_init(|| outbound::client(false)) } else { &self.http };
+        // After a broken connection others of those that are kept may be dead as well.
+        let http = if fresh { self.http.fresh() } else { self.http.keeping() };
         let mut builder = http
             .request(request.method.clone(), format!("{}{}", self.base_url, request.path))
             .bearer_auth(token.expose_secret())
@@ -282,11 +278,8 @@ impl Transport {
             Err(_) => Err(Failure::TimedOut),
             Ok(Err(error)) => {
                 let failure = Failure::from(&error);
-                // Without the address: it may hold somebody's e-mail address.
-                tracing::info!(
-                    reason = outbound::causes(&error.without_url()),
-                    "a call to HubSpot failed"
-                );
+                let reason = outbound::causes_of_request(error);
+                tracing::info!(reason, "a call to HubSpot failed");
                 Err(failure)
             }
         }
@@ -301,7 +294,9 @@ impl From<Failure> for Failed {
 
 impl From<&reqwest::Error> for Failure {
     fn from(error: &reqwest::Error) -> Self {
-        if error.is_connect() {
+        if let Some(why) = outbound::not_trusted(error) {
+            Self::NotTrusted(why)
+        } else if error.is_connect() {
             Self::NoConnection
         } else if error.is_timeout() {
             Self::TimedOut
@@ -329,6 +324,10 @@ fn log(request: &Request<'_>, failed: &Failed, decision: &Decision) {
         Failure::Unreadable => 200,
         Failure::TooLarge => {
             tracing::warn!("HubSpot's answer is over 4 MiB; it is asked for fewer tasks");
+            return;
+        }
+        Failure::NotTrusted(why) => {
+            tracing::error!("set-up: {why}");
             return;
         }
         Failure::NoConnection | Failure::Broken | Failure::TimedOut => return,
@@ -406,6 +405,7 @@ impl Failed {
     fn describe(&self) -> String {
         let text = match &self.failure {
             Failure::NoConnection => "HubSpot can't be reached",
+            Failure::NotTrusted(_) => "HubSpot's certificate isn't trusted",
             Failure::Broken => "the connection to HubSpot broke",
             Failure::TimedOut => "HubSpot did not answer in time",
             Failure::Unreadable if self.said.is_page() => {

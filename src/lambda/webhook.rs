@@ -11,6 +11,7 @@ use lambda_runtime::{Context, LambdaEvent, service_fn};
 use secrecy::ExposeSecret as _;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
 use super::dispatch::{Destination, Dispatch, Dispatched};
@@ -49,6 +50,14 @@ pub struct Function {
     reply_within: Duration,
     sources: Arc<Sources>,
     secrets: Arc<Secrets>,
+    dispatch: Dispatch,
+    lines: Lines,
+}
+
+/// The parts of the function that are made of settings alone.
+struct Parts {
+    reply_within: Duration,
+    secrets: Arc<Secrets>,
     /// The secret of the HubSpot token, if HubSpot is called.
     token: Option<SecretRef>,
     dispatch: Dispatch,
@@ -57,37 +66,18 @@ pub struct Function {
 
 /// Runs the function until Lambda ends it. It starts with a broken set-up too, and says so to every
 /// request.
-pub async fn run() -> Result<(), lambda_runtime::Error> {
-    let function = Function::set_up(&|name| std::env::var(name).ok());
-    if let Some(function) = &function {
-        function.warm_up().await;
-    }
+pub fn run(runtime: &Runtime) -> Result<(), lambda_runtime::Error> {
+    let function = Function::set_up(&|name| std::env::var(name).ok(), runtime);
     let function = function.as_ref();
-    lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+    runtime.block_on(lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         handle(function, event)
-    }))
-    .await
+    })))
 }
 
-impl Function {
-    /// Reads the environment and the source files. What is wrong is logged, everything at once.
-    fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
-        let path = files::path(variable);
-        let settings = or_log(WebhookSettings::read(variable));
-        let files = or_log(files::read(&path).map_err(|problem| [problem]));
-        let schema = or_log(files::schema(&path).map_err(|problem| [problem]));
-        let sources = Sources::read(&files?);
-        for problem in sources.problems() {
-            tracing::error!("set-up: {problem}");
-        }
-        let (settings, schema) = (settings?, schema?);
-        for source in sources.iter().filter(|source| source.verify.proof.is_none()) {
-            tracing::warn!(
-                source = source.name,
-                "scheme = \"none\": whoever knows the address is believed"
-            );
-        }
-        let services = Services::new(settings.aws, settings.secret_ttl);
+impl Parts {
+    /// Nothing is sent yet.
+    fn new(settings: WebhookSettings, schema: Option<Schema>) -> Self {
+        let services = Services::new(settings.aws, &settings.network, settings.secret_ttl);
         let mut token = None;
         let destination = match settings.destination {
             settings::Destination::Queue(url) => Destination::Queue(services.queue(&url)),
@@ -103,14 +93,56 @@ impl Function {
             dead_letters: DeadLetters::new(dead_letters),
             observe: settings.observe,
         };
-        Some(Self {
+        Self {
             reply_within: settings.reply_within,
-            sources: Arc::new(sources),
             secrets: services.secrets(),
             token,
             dispatch,
             lines: Lines::new(settings.metrics),
-        })
+        }
+    }
+
+    /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole
+    /// processor to the start.
+    async fn warm_up(&self, secrets: &[SecretRef]) {
+        let deadline = Instant::now() + WARM_UP;
+        let secrets = secrets.iter().chain(&self.token);
+        let connection = async {
+            if let Destination::Hubspot(hubspot) = &self.dispatch.destination {
+                hubspot.warm_up(deadline).await;
+            }
+        };
+        tokio::join!(self.secrets.prefetch(secrets, deadline), connection);
+    }
+}
+
+impl Function {
+    /// Reads the environment and the source files. What is wrong is logged, everything at once.
+    ///
+    /// While a thread compiles the expressions, the secrets are fetched and HubSpot is connected.
+    fn set_up(variable: &dyn Fn(&str) -> Option<String>, runtime: &Runtime) -> Option<Self> {
+        let path = files::path(variable);
+        let settings = or_log(WebhookSettings::read(variable));
+        let files = or_log(files::read(&path).map_err(|problem| [problem]));
+        let schema = or_log(files::schema(&path).map_err(|problem| [problem]));
+        let mut parts = None;
+        let sources = Sources::read_beside(&files?, |secrets| {
+            let Some((settings, schema)) = settings.zip(schema) else { return };
+            let made = Parts::new(settings, schema);
+            runtime.block_on(made.warm_up(secrets));
+            parts = Some(made);
+        });
+        for problem in sources.problems() {
+            tracing::error!("set-up: {problem}");
+        }
+        let Parts { reply_within, secrets, dispatch, lines, .. } = parts?;
+        for source in sources.iter().filter(|source| source.verify.proof.is_none()) {
+            tracing::warn!(
+                source = source.name,
+                "scheme = \"none\": whoever knows the address is believed"
+            );
+        }
+        Some(Self { reply_within, sources: Arc::new(sources), secrets, dispatch, lines })
     }
 
     /// The function in the direct mode, of parts that are at hand, without a queue for dead letters.
@@ -130,24 +162,9 @@ impl Function {
             reply_within: settings::REPLY_WITHIN,
             sources,
             secrets,
-            token: None,
             dispatch,
             lines: Lines::default(),
         }
-    }
-
-    /// Fetches the secrets and connects to HubSpot, side by side, while Lambda gives a whole
-    /// processor to the start.
-    async fn warm_up(&self) {
-        let deadline = Instant::now() + WARM_UP;
-        let proofs = self.sources.iter().filter_map(|source| source.verify.proof.as_ref());
-        let secrets = proofs.map(|proof| &proof.secret).chain(&self.token);
-        let connection = async {
-            if let Destination::Hubspot(hubspot) = &self.dispatch.destination {
-                hubspot.warm_up(deadline).await;
-            }
-        };
-        tokio::join!(self.secrets.prefetch(secrets, deadline), connection);
     }
 
     /// Until when a delivery has to be answered, if Lambda leaves this much time.

@@ -43,6 +43,7 @@ use jq::{Expressions, Program, Scope, Val, json};
 use trace::Tracer;
 
 use crate::delivery::{NotRead, Tolerance, Verified};
+use crate::secrets::SecretRef;
 
 /// Every source, by its path, with one program for all their expressions.
 pub struct Sources {
@@ -68,6 +69,13 @@ impl Sources {
     /// others from working.
     #[must_use]
     pub fn read(files: &[SourceFile]) -> Self {
+        Self::read_beside(files, |_| {})
+    }
+
+    /// The same. Between reading and compiling, which takes most of the time, `beside` is told the
+    /// secrets of the files without problems so far, and runs while a thread compiles.
+    #[must_use]
+    pub fn read_beside(files: &[SourceFile], beside: impl FnOnce(&[SecretRef])) -> Self {
         let mut expressions = Expressions::default();
         let mut problems = Vec::new();
         let mut drafts = Vec::new();
@@ -77,7 +85,12 @@ impl Sources {
             }
             drafts.extend(Draft::read(file, &mut expressions));
         }
-        let program = compile(&mut expressions, &drafts);
+        let mut secrets = Vec::new();
+        for draft in drafts.iter().filter(|draft| draft.problems.is_empty()) {
+            let proof = draft.source.as_ref().and_then(|source| source.verify.proof.as_ref());
+            secrets.extend(proof.map(|proof| proof.secret.clone()));
+        }
+        let program = compile(&mut expressions, &drafts, || beside(&secrets));
         let mut by_path = BTreeMap::new();
         let mut first_files = BTreeMap::new();
         for draft in drafts {
@@ -174,10 +187,10 @@ struct Body<'p> {
     is_no_op: bool,
 }
 
-/// Compiles the expressions of all files. Where that fails, reports the undefined names and leaves
+/// Compiles the expressions of all files, while `beside` runs. Where that fails, reports the undefined names and leaves
 /// the files with problems out.
-fn compile(expressions: &mut Expressions, drafts: &[Draft<'_>]) -> Program {
-    let mistakes = match expressions.compile() {
+fn compile(expressions: &mut Expressions, drafts: &[Draft<'_>], beside: impl FnOnce()) -> Program {
+    let mistakes = match expressions.compile_beside(beside) {
         Ok(program) => return program,
         Err(mistakes) => mistakes,
     };

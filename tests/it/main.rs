@@ -45,5 +45,5 @@ mod stories;
 mod support;
 mod systems;
 mod template;
-
+mod tls;
 mod witnesses;

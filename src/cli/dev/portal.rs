@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::shared;
 use crate::hubspot::Hubspot;
+use crate::outbound::Network;
 use crate::services::{self, Services};
 use crate::settings::{self, ApiVersion, PortalToken};
 use crate::sim::{Property, Seed, Sim, Watched};
@@ -147,15 +148,18 @@ impl Portal {
 impl StandIn {
     fn client(&self, base_url: String) -> Hubspot {
         let settings = settings::Hubspot { base_url, api_version: self.version.clone() };
-        services::hubspot_with(&settings, self.token.clone())
+        services::hubspot_with(&settings, &Network::default(), self.token.clone())
     }
 }
 
 fn connect(portal: &settings::Portal) -> Hubspot {
     match &portal.token {
-        PortalToken::Given(token) => services::hubspot_with(&portal.hubspot, token.clone()),
+        PortalToken::Given(token) => {
+            services::hubspot_with(&portal.hubspot, &portal.network, token.clone())
+        }
         PortalToken::Secret(secret, aws) => {
-            Services::new(aws.clone(), SECRET_TTL).hubspot(&portal.hubspot, secret.clone())
+            let services = Services::new(aws.clone(), &portal.network, SECRET_TTL);
+            services.hubspot(&portal.hubspot, secret.clone())
         }
     }
 }

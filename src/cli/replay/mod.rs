@@ -78,9 +78,9 @@ async fn replay(arguments: &Arguments) -> Result<()> {
         discarding::asks(arguments)?;
     }
     let environment = Environment::read()?;
-    let aws = Aws::from_environment(&|name| environment.variable(name))
+    let (aws, network) = Aws::from_environment(&|name| environment.variable(name))
         .map_err(|problems| shared::join(&problems))?;
-    let services = Services::new(aws, PATIENCE);
+    let services = Services::new(aws, &network, PATIENCE);
     let queue = services.queue(&arguments.queue);
     let only_looks =
         arguments.dry_run || arguments.show || arguments.discard || arguments.save.is_some();

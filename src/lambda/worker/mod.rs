@@ -77,7 +77,7 @@ impl Function {
     /// logged.
     async fn set_up(variable: &dyn Fn(&str) -> Option<String>) -> Option<Self> {
         let settings = or_log(WorkerSettings::read(variable))?;
-        let services = Services::new(settings.aws, settings.secret_ttl);
+        let services = Services::new(settings.aws, &settings.network, settings.secret_ttl);
         let hubspot = services.hubspot(&settings.hubspot, settings.hubspot_token.clone());
         let deadline = Instant::now() + WARM_UP;
         let secrets = services.secrets();

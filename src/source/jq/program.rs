@@ -89,11 +89,19 @@ impl Expressions {
     /// Compiling takes the most stack of all: some kilobytes for each level, as the compiler of jaq
     /// was built. So it has a stack of its own, whatever the caller has.
     pub(crate) fn compile(&self) -> Result<Program, Vec<(Expression, Mistake)>> {
+        self.compile_beside(|| {})
+    }
+
+    /// The same, while `beside` runs on the caller's thread.
+    pub(crate) fn compile_beside(
+        &self,
+        beside: impl FnOnce(),
+    ) -> Result<Program, Vec<(Expression, Mistake)>> {
         std::thread::scope(|scope| {
             let builder = std::thread::Builder::new().stack_size(STACK);
-            let Ok(thread) = builder.spawn_scoped(scope, || self.compile_here()) else {
-                return self.compile_here();
-            };
+            let thread = builder.spawn_scoped(scope, || self.compile_here());
+            beside();
+            let Ok(thread) = thread else { return self.compile_here() };
             match thread.join() {
                 Ok(compiled) => compiled,
                 Err(panic) => std::panic::resume_unwind(panic),

@@ -13,6 +13,7 @@ pub mod queue;
 pub mod server;
 pub mod shipped;
 pub mod template;
+pub mod tls;
 pub mod tool;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ use aws::SecretsManager;
 use event::Event;
 use lambda::Function;
 use queue::Queues;
+use rustls::SupportedProtocolVersion;
+use tls::Tls;
 
 /// The webhook secret of [`SOURCE`].
 pub const SECRET: &str = "the webhook secret of the tests";
@@ -67,6 +70,8 @@ pub struct Builder {
     is_durable: bool,
     is_on_ministack: bool,
     keeps_letters: bool,
+    tls: Option<&'static SupportedProtocolVersion>,
+    has_proxy: bool,
 }
 
 /// Everything that a story needs.
@@ -77,6 +82,8 @@ pub struct World {
     /// The worker and the queues, in the durable mode.
     pub worker: Option<Function>,
     pub queues: Option<Queues>,
+    /// What ends TLS before the servers.
+    pub tls: Option<Tls>,
     variables: BTreeMap<String, String>,
     /// The prefix of this test's secrets.
     pub tests: String,
@@ -116,6 +123,8 @@ pub fn world() -> Builder {
         is_durable: false,
         is_on_ministack: false,
         keeps_letters: false,
+        tls: None,
+        has_proxy: false,
     }
 }
 
@@ -169,6 +178,18 @@ impl Builder {
         self
     }
 
+    /// Puts TLS before HubSpot, Secrets Manager and SQS, which speak this version alone.
+    pub fn over_tls(mut self, version: &'static SupportedProtocolVersion) -> Self {
+        self.tls = Some(version);
+        self
+    }
+
+    /// Puts a proxy on the way to them, and the functions reach them by their own names.
+    pub fn by_proxy(mut self) -> Self {
+        self.has_proxy = true;
+        self
+    }
+
     pub fn without_secret(mut self, name: &str) -> Self {
         self.secrets.retain(|(other, _)| other != name);
         self
@@ -218,9 +239,6 @@ impl Builder {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect::<BTreeMap<_, _>>();
-        for (name, value) in self.variables {
-            variables.insert(name, value.replace("{tests}", &tests));
-        }
         let queues = match (self.keeps_letters, self.is_on_ministack) {
             (false, _) => None,
             (true, false) => Some(Queues::start(&tests).await),
@@ -228,6 +246,25 @@ impl Builder {
         };
         if let Some(queues) = &queues {
             variables.insert("AWS_ENDPOINT_URL_SQS".to_owned(), queues.sqs.url());
+        }
+        let tls = match self.tls {
+            Some(version) => {
+                let sqs = queues.as_ref().map(|queues| queues.sqs.url());
+                let tls = Tls::before(version, [&hubspot.url(), &secrets.url()], sqs).await;
+                let tls = if self.has_proxy { tls.behind_proxy().await } else { tls };
+                let roots = folder.join("roots.pem");
+                std::fs::write(&roots, tls.authority.pem()).expect("a file");
+                let of_tls = tls.variables();
+                variables.extend(of_tls.into_iter().map(|(name, value)| (name.to_owned(), value)));
+                variables.entry("SSL_CERT_FILE".to_owned()).or_insert(roots.display().to_string());
+                Some(tls)
+            }
+            None => None,
+        };
+        for (name, value) in self.variables {
+            variables.insert(name, value.replace("{tests}", &tests));
+        }
+        if let Some(queues) = &queues {
             variables
                 .entry("TASKHOOK_DEAD_LETTER_URL".to_owned())
                 .or_insert(queues.dead_letters.clone());
@@ -237,8 +274,17 @@ impl Builder {
         }
         variables.retain(|_, value| !value.is_empty());
         let function = Function::start(self.program, &variables).await;
-        let mut world =
-            World { function, hubspot, secrets, worker: None, queues, variables, tests, folder };
+        let mut world = World {
+            function,
+            hubspot,
+            secrets,
+            worker: None,
+            queues,
+            tls,
+            variables,
+            tests,
+            folder,
+        };
         if self.is_durable {
             world.start_worker().await;
         }
@@ -318,6 +364,11 @@ impl World {
             headers: headers.collect(),
             body,
         }
+    }
+
+    /// The settings of the functions.
+    pub fn variables(&self) -> &BTreeMap<String, String> {
+        &self.variables
     }
 
     /// Where the source files lie.

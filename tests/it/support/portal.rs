@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 use taskhook::engine;
 use taskhook::hubspot::{Hubspot, Token};
+use taskhook::outbound::{Http, Network};
 use taskhook::outcome::Outcome;
 use taskhook::settings::ApiVersion;
 use taskhook::sim::{Seed, Sim};
@@ -78,7 +79,7 @@ pub async fn run_within(sim: &Sim, updates: &[Update], left: Duration) -> Vec<Ou
 /// A client that outlives a run, as a function's does.
 pub fn hubspot(sim: &Sim) -> Hubspot {
     let token = Token::Given(SecretString::from("token".to_owned()));
-    Hubspot::new(taskhook::outbound::client(true), &sim.url(), &ApiVersion::default(), token)
+    Hubspot::new(Http::new(&Network::default()), &sim.url(), &ApiVersion::default(), token)
 }
 
 /// One more run of a client.

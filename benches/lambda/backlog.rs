@@ -1,16 +1,11 @@
 //! How fast workers work off what waits in the queue, and with how many calls to HubSpot.
 //!
-//! `make bench` runs it. The workers are release builds; SQS is played here ([`fifo`]), HubSpot is the
-//! stand-in with a limit of calls in ten seconds, and each of its answers takes 0.2 s. Lambda is
-//! played as well: each worker gets up to ten messages at a time, as long as some are given out.
-
-#[path = "../lambda/aws.rs"]
-mod aws;
-mod fifo;
+//! SQS is played by [`fifo`](super::fifo); the stand-in has a limit of calls in ten seconds, and takes
+//! 0.2 s for each. Lambda is played as well: each worker gets up to ten messages at a time, as long
+//! as some are given out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,22 +16,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use taskhook::sim::{Fault, Seed, Sim};
+use taskhook::time::Time;
 use tokio::net::TcpListener;
 
-use aws::Aws;
-use fifo::Fifo;
-
-type Error = Box<dyn std::error::Error + Send + Sync>;
-type Result<T> = std::result::Result<T, Error>;
+use crate::fifo::Fifo;
+use crate::network::Network;
+use crate::program::Program;
+use crate::{Place, Result};
 
 /// How long HubSpot takes for a call, in milliseconds, and SQS.
 const HUBSPOT: u64 = 200;
 const SQS: Duration = Duration::from_millis(10);
-
-/// HubSpot's token.
-const TOKEN: &str = "pat-bench-0000";
 
 /// How long all may take.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -91,21 +83,14 @@ struct Took {
     least: usize,
 }
 
-fn main() -> Result<()> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(bench())
-}
-
-async fn bench() -> Result<()> {
+/// Measures and prints.
+pub(crate) async fn measure(place: &Place) -> Result<()> {
     println!(
-        "{:34}{:>8}{:>8}{:>9}{:>8}{:>8}{:>8}{:>10}",
+        "\n{:34}{:>8}{:>8}{:>9}{:>8}{:>8}{:>8}{:>10}",
         "what waits", "workers", "limit", "seconds", "calls", "least", "429s", "receives"
     );
-    let only = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
     for case in CASES {
-        if only.as_ref().is_some_and(|only| !case.name.contains(only)) {
-            continue;
-        }
-        let took = drain(&case).await?;
+        let took = drain(&case, place).await?;
         println!(
             "{:34}{:8}{:8}{:9.1}{:8}{:8}{:8}{:10}",
             case.name,
@@ -122,8 +107,8 @@ async fn bench() -> Result<()> {
 }
 
 /// Lets the workers drain the queue, and looks whether everything is right.
-async fn drain(case: &Case) -> Result<Took> {
-    let sim = Sim::start(portal(case)?, 0).await?;
+async fn drain(case: &Case, place: &Place) -> Result<Took> {
+    let sim = Sim::start(portal(case, place)?, 0).await?;
     sim.fault(Fault { delay_ms: HUBSPOT, forever: true, ..Fault::default() });
     let fifo = Arc::new(Fifo::default());
     let mut last = BTreeMap::new();
@@ -133,8 +118,9 @@ async fn drain(case: &Case) -> Result<Took> {
         fifo.send(&task.to_string(), message(case, task, number));
     }
     let address = serve(Arc::clone(&fifo)).await?;
+    let worker = worker(case, place, &sim, address).await?;
     let start = Instant::now();
-    let workers = (0..case.workers).map(|_| poll(case, &sim, &address, &fifo));
+    let workers = (0..case.workers).map(|_| poll(place, &worker, &fifo));
     tokio::time::timeout(PATIENCE, futures_util::future::try_join_all(workers)).await??;
     let seconds = start.elapsed().as_secs_f64();
     for (task, number) in &last {
@@ -159,11 +145,8 @@ async fn drain(case: &Case) -> Result<Took> {
 }
 
 /// Plays Lambda for one worker until the queue is empty.
-async fn poll(case: &Case, sim: &Sim, sqs: &str, fifo: &Fifo) -> Result<()> {
-    let secrets: Map<String, Value> = [("token".to_owned(), json!(TOKEN))].into_iter().collect();
-    let mut lambda = Aws::start(secrets).await?;
-    let _worker = Worker::start(case, sim, sqs, &lambda)?;
-    lambda.next().await?;
+async fn poll(place: &Place, worker: &Program, fifo: &Fifo) -> Result<()> {
+    let mut worker = worker.start(&place.secrets).await?;
     while fifo.len() > 0 {
         let records = fifo.records();
         if records.is_empty() {
@@ -171,7 +154,7 @@ async fn poll(case: &Case, sim: &Sim, sqs: &str, fifo: &Fifo) -> Result<()> {
             continue;
         }
         let event = json!({"Records": records}).to_string();
-        let (_, answer) = lambda.invoke(event).await?;
+        let (_, answer) = worker.aws.invoke(event).await?;
         let answer: Value = serde_json::from_slice(&answer)?;
         let back = answer["batchItemFailures"].as_array().ok_or("no partial batch response")?;
         let stays =
@@ -203,49 +186,21 @@ impl Case {
     }
 }
 
-/// A worker that runs; dropping it ends it.
-struct Worker(Child);
-
-impl Worker {
-    fn start(case: &Case, sim: &Sim, sqs: &str, lambda: &Aws) -> Result<Self> {
-        // `make bench` builds it.
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench/worker");
-        let lambda = lambda.address().to_string();
-        let mut command = Command::new(program);
-        command
-            .env_clear()
-            .env("AWS_LAMBDA_RUNTIME_API", &lambda)
-            .env("AWS_LAMBDA_FUNCTION_NAME", "worker")
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
-            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-            .env("AWS_REGION", "eu-central-1")
-            .env("AWS_ACCESS_KEY_ID", "local")
-            .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("AWS_ENDPOINT_URL", format!("http://{lambda}"))
-            .env("AWS_ENDPOINT_URL_SQS", sqs)
-            .env("HUBSPOT_TOKEN_SECRET", "token")
-            .env("HUBSPOT_BASE_URL", sim.url())
-            .env("TASKHOOK_QUEUE_URL", format!("{sqs}/000000000000/updates.fifo"))
-            .env("TASKHOOK_WORKER_BATCH", case.batch.to_string())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        Ok(Self(command.spawn().map_err(|error| format!("{program}: {error}"))?))
-    }
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It can only have ended by itself already.
-        _ = self.0.kill();
-        _ = self.0.wait();
-    }
+async fn worker(case: &Case, place: &Place, sim: &Sim, sqs: String) -> Result<Program> {
+    let environment = vec![
+        ("HUBSPOT_TOKEN_SECRET", "taskhook/hubspot".to_owned()),
+        ("TASKHOOK_QUEUE_URL", format!("{sqs}/000000000000/updates.fifo")),
+        ("TASKHOOK_WORKER_BATCH", case.batch.to_string()),
+        ("AWS_ENDPOINT_URL_SQS", sqs),
+    ];
+    place.program(place.built("worker"), environment, sim, &Network::plain("", 0)).await
 }
 
 fn message(case: &Case, task: usize, number: usize) -> String {
     let seconds = i64::try_from(number).unwrap_or(i64::MAX);
     let mut update = json!({
         "idProperty": "ticket", "id": task.to_string(), "onMissing": "fail",
-        "time": taskhook::time::Time::from_milliseconds(1_700_000_000_000 + 1000 * seconds),
+        "time": Time::from_milliseconds(1_700_000_000_000 + 1000 * seconds),
         "properties": {"hs_task_subject": number.to_string()},
     });
     if case.is_guarded {
@@ -255,12 +210,12 @@ fn message(case: &Case, task: usize, number: usize) -> String {
         .to_string()
 }
 
-fn portal(case: &Case) -> Result<Seed> {
+fn portal(case: &Case, place: &Place) -> Result<Seed> {
     let tasks: BTreeSet<_> = (0..case.updates).map(|number| case.task(number)).collect();
     let task =
         |id: &usize| json!({"properties": {"ticket": id.to_string(), "hs_task_subject": "before"}});
     let seed = json!({
-        "token": TOKEN,
+        "token": place.secrets["taskhook/hubspot"],
         "properties": [
             {"name": "ticket", "label": "Ticket", "type": "string", "fieldType": "text", "hasUniqueValue": true},
             {"name": "ticket_at", "label": "Ticket at", "type": "datetime", "fieldType": "date"},

@@ -1,0 +1,117 @@
+//! How it grows: with the updates of a delivery, with the sources, with the size of a body.
+
+use std::fs;
+
+use serde_json::{Map, Value, json};
+use taskhook::sim::Sim;
+
+use crate::events::{Events, MANY};
+use crate::network::Network;
+use crate::program::Program;
+use crate::report::Samples;
+use crate::{Place, Result, add_tickets};
+
+/// The most updates of one delivery.
+const MOST: usize = 10_000;
+
+/// What is measured of each size.
+const TIMES: usize = 5;
+
+/// What the goals need to know.
+pub(crate) struct Growth {
+    /// Peak memory in MiB: of the largest body, and of the most updates.
+    pub(crate) largest_body: f64,
+    pub(crate) most_updates: f64,
+}
+
+/// Measures and prints.
+pub(crate) async fn measure(place: &Place) -> Result<Growth> {
+    let mut portal = json!({
+        "token": place.secrets["taskhook/hubspot"], "properties": [], "tasks": [],
+        "behaviour": {"limits": {"ten_secondly": null, "daily": null}},
+    });
+    add_tickets(&mut portal, MOST)?;
+    let sim = Sim::start(serde_json::from_value(portal)?, 0).await?;
+    let many = place.write("many/many.toml", MANY)?;
+    let mut events = Events::new(&place.package, &place.secrets)?;
+    let network = Network::plain("", 0);
+
+    println!("\n{:44}{:>10}{:>10}{:>10}", "how it grows", "p50 ms", "CPU ms", "peak MiB");
+    let mut growth = Growth { largest_body: 0.0, most_updates: 0.0 };
+    for updates in [1, 10, 100, 1_000, MOST] {
+        for lines in ["", ", without log lines"] {
+            let mut program = place.webhook(&many, &sim, &network).await?;
+            program.environment.push(("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()));
+            if !lines.is_empty() {
+                program.environment.push(("RUST_LOG", "warn".to_owned()));
+            }
+            let name = format!("updates in a delivery: {updates}{lines}");
+            let event = |events: &mut Events| events.many(updates, 0);
+            growth.most_updates = row(place, &sim, &program, &name, &mut events, event).await?;
+        }
+    }
+    for bytes in [1_024, 10 * 1_024, 100 * 1_024, 1_024 * 1_024] {
+        let program = place.webhook(&many, &sim, &network).await?;
+        let name = format!("a body of {} KiB", bytes / 1_024);
+        let event = |events: &mut Events| events.many(1, bytes);
+        growth.largest_body = row(place, &sim, &program, &name, &mut events, event).await?;
+    }
+    for count in [1, 10, 100] {
+        sources(place, &sim, count).await?;
+    }
+    Ok(growth)
+}
+
+/// Gives a program an event some times, and prints what that took. Returns the peak in MiB.
+async fn row(
+    place: &Place,
+    sim: &Sim,
+    program: &Program,
+    name: &str,
+    events: &mut Events,
+    event: impl Fn(&mut Events) -> Result<String>,
+) -> Result<f64> {
+    let mut samples = Samples::new(name);
+    let mut running = program.start(&place.secrets).await?;
+    running.aws.invoke(event(events)?).await?;
+    let before = running.cpu()?;
+    for _ in 0..TIMES {
+        let (took, response) = running.aws.invoke(event(events)?).await?;
+        let response = String::from_utf8_lossy(&response);
+        if !response.contains(r#"\"failed\":0"#) || !response.contains(r#"\"retry\":0"#) {
+            let start: String = response.chars().take(500).collect();
+            return Err(format!("{name}: not every update was applied: {start}").into());
+        }
+        samples.warm.push(took);
+        sim.clear_calls();
+    }
+    let cpu = running.cpu()?.saturating_sub(before);
+    samples.warm_cpu.push(cpu / u32::try_from(TIMES)?);
+    samples.peak_memory.push(running.peak_memory()?);
+    samples.print_growth();
+    Ok(samples.peak())
+}
+
+/// Starts with so many copies of a source, each with a path and a secret of its own.
+async fn sources(place: &Place, sim: &Sim, count: usize) -> Result<()> {
+    let text = fs::read_to_string(place.package.join("sources/github.toml"))?;
+    let folder = format!("sources-{count}");
+    let mut secrets: Map<String, Value> = place.secrets.clone();
+    for number in 0..count {
+        let text = text
+            .replace("path = \"/github\"", &format!("path = \"/github-{number}\""))
+            .replace("\"taskhook/github\"", &format!("\"taskhook/github-{number}\""));
+        place.write(&format!("{folder}/github-{number}.toml"), &text)?;
+        secrets.insert(format!("taskhook/github-{number}"), json!("a secret"));
+    }
+    let program = place.webhook(&place.folder.join(folder), sim, &Network::plain("", 0)).await?;
+    let mut samples = Samples::new(&format!("a start with {count} sources"));
+    for _ in 0..4 * TIMES {
+        let running = program.start(&secrets).await?;
+        samples.warm.push(running.start);
+        samples.warm_cpu.push(running.cpu()?);
+        samples.peak_memory.push(running.peak_memory()?);
+    }
+    samples.print_growth();
+    Ok(())
+}
