@@ -32,6 +32,7 @@ mod lines;
 mod lost;
 mod modes;
 mod oncall;
+mod owners;
 mod pages;
 mod queries;
 mod refused;
