@@ -17,6 +17,7 @@ mod chaos;
 mod cli;
 mod clients;
 mod cost;
+mod counts;
 mod dev;
 mod durable;
 mod editors;
