@@ -413,7 +413,7 @@ mod tests {
             owners.begin(now + after);
             owners.next_page(0, 10, 10)
         };
-        assert_eq!(next_at(HIT - MISS), Some(after("1")));
+        assert_eq!(next_at(HIT / 2), Some(after("1")));
         assert_eq!(next_at(HIT), Some(Next::Start));
         read(&owners, &Next::Start, &json!({"results": [{"id": "1"}]}), now);
         assert_eq!(next_at(MISS / 2), None);
