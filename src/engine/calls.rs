@@ -92,22 +92,41 @@ impl<'h> Calls<'h> {
         self.stop_after_failure(&self.reads, ids.into_iter(), result)
     }
 
+    /// Reads pages of owners where that takes fewer calls than to ask for each of the addresses. Half
+    /// of the time is kept for those that are on no page that was read.
+    pub(super) async fn list_owners(&self, emails: &[&str]) {
+        if self.check_running().is_err() {
+            return;
+        }
+        let now = Instant::now();
+        let until = now + self.owners_by.saturating_duration_since(now) / 2;
+        let result = self.hubspot.list_owners(emails, until, self.owners_by).await;
+        // Those that are not known after it are told why.
+        _ = self.stop_look_ups(result);
+    }
+
     /// Looks an owner up; anew where HubSpot refused the id that was known. Where owners can't be
-    /// read, tasks may be written all the same: that stops the look-ups alone, unless it is about
-    /// the token or a limit.
+    /// read, tasks may be written all the same, also those of owners that are remembered.
     pub(super) async fn owner(
         &self,
         email: &str,
         refused: Option<&str>,
     ) -> Result<Option<String>, Error> {
         self.check_running()?;
-        if let Some(error) = &*lock(&self.no_owners) {
+        let is_known = refused.is_none() && self.hubspot.knows_owner(email);
+        if let (Some(error), false) = (&*lock(&self.no_owners), is_known) {
             return Err(error.clone());
         }
         let result = match refused {
             None => self.hubspot.owner(email, self.owners_by).await,
             Some(id) => self.hubspot.owner_again(email, id, self.deadline).await,
         };
+        self.stop_look_ups(result)
+    }
+
+    /// Stops after a look-up that has to wait for later: the look-ups alone, unless it is about the
+    /// token or a limit.
+    fn stop_look_ups<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         match &result {
             Err(Error::Later {
                 reason: RetryReason::Unauthorized | RetryReason::RateLimited,

@@ -32,6 +32,8 @@ pub(super) async fn resolve<'u>(
     for email in open.iter().flat_map(|(_, update)| addresses(update)) {
         emails.insert(fold_email(email), email);
     }
+    let typed: Vec<_> = emails.values().copied().collect();
+    calls.list_owners(&typed).await;
     let look_ups =
         emails.into_iter().map(|(key, email)| async move { (key, calls.owner(email, None).await) });
     let owners =

@@ -193,12 +193,12 @@ pub(super) fn batches(rows: Vec<Row>) -> Vec<Vec<Row>> {
         by_property.entry(row.task.id_property.clone()).or_default().push(row);
     }
     let mut batches = Vec::new();
-    for mut rows in by_property.into_values() {
-        while rows.len() > BATCH {
-            let rest = rows.split_off(BATCH);
-            batches.push(std::mem::replace(&mut rows, rest));
+    for rows in by_property.into_values() {
+        let mut rows = rows.into_iter();
+        while rows.len() > 0 {
+            // Not split off: the first part of a list would keep the room of all.
+            batches.push(rows.by_ref().take(BATCH).collect());
         }
-        batches.push(rows);
     }
     batches
 }

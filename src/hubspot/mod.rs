@@ -3,6 +3,7 @@
 mod answer;
 mod daily;
 mod error;
+mod owner_pages;
 mod owners;
 mod properties;
 mod refusals;
@@ -200,6 +201,58 @@ impl Hubspot {
         };
         self.owners.keep(key, found.clone(), Instant::now());
         Ok(found)
+    }
+
+    /// Reads pages of the portal's owners for as long as that takes fewer calls than to ask for each
+    /// of these addresses that is not known. No page is begun after `until`.
+    pub async fn list_owners(
+        &self,
+        emails: &[&str],
+        until: Instant,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        self.owners.begin(Instant::now());
+        let needed = self.calls_to_ask(emails);
+        let (mut own, mut left) = (0, needed);
+        while let Some(next) = self.owners.next_page(own, needed, left) {
+            let now = Instant::now();
+            if now >= until {
+                break;
+            }
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.append_pair("limit", &owner_pages::PAGE.to_string());
+            if let owners::Next::After(cursor) = &next {
+                query.append_pair("after", cursor);
+            }
+            let path = format!("{}?{}", self.owners_path, query.finish());
+            let page = match self.transport.get(&path, deadline).await {
+                Ok(page) => page,
+                // Such as a page that is too large: a single owner may be had.
+                Err(Error::Refused(_)) => break,
+                Err(error) => return Err(error),
+            };
+            self.owners.keep_page(&next, page, now);
+            own += 1;
+            left = self.calls_to_ask(emails);
+        }
+        Ok(())
+    }
+
+    /// The most calls that asking for these addresses takes: see [`Self::owner`].
+    fn calls_to_ask(&self, emails: &[&str]) -> usize {
+        let mut calls = 0;
+        for email in emails {
+            if !self.knows_owner(email) {
+                calls += if fold_email(email) == *email { 1 } else { 2 };
+            }
+        }
+        calls
+    }
+
+    /// Whether it takes no call to say whose an e-mail address is.
+    #[must_use]
+    pub fn knows_owner(&self, email: &str) -> bool {
+        self.owners.get(&fold_email(email), Instant::now()).is_some()
     }
 
     /// Looks the owner with an e-mail address up anew, since HubSpot refused this id of theirs.

@@ -32,10 +32,11 @@ pub(super) fn list(owners: &[Owner], request: &Request) -> Result<Answer, Refusa
     let mut found = Vec::new();
     for owner in owners {
         if owner.archived == archived && email.as_ref().is_none_or(|email| owner.email == *email) {
-            found.push(view(owner));
+            found.push(owner);
         }
     }
-    let results: Vec<Value> = found.iter().skip(after).take(limit).cloned().collect();
+    let results: Vec<Value> =
+        found.iter().skip(after).take(limit).map(|owner| view(owner)).collect();
     let next = after.saturating_add(limit);
     Ok(Answer::page(&results, (next < found.len()).then_some(next), limit))
 }

@@ -56,6 +56,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "hubspot/retry.rs",
         "hubspot/said.rs",
         "hubspot/answer.rs",
+        "hubspot/owner_pages.rs",
         "hubspot/schema.rs",
         "hubspot/takes.rs",
         "secrets/reference.rs",

@@ -358,6 +358,20 @@ mod tests {
     }
 
     #[test]
+    fn compiling_jqs_library_takes_no_more_allocations() {
+        let mut expressions = Expressions::default();
+        expressions.add(".").unwrap();
+        let compile = || assert!(expressions.compile_here().is_ok());
+        // The first one makes what the process keeps.
+        compile();
+        let count = allocation_counter::measure(compile);
+        // With some room; what has become much better fails too, so that the limit follows.
+        let limit = 2_660;
+        let taken = limit * 7 / 10..=limit;
+        assert!(taken.contains(&count.count_total), "{} of {limit}", count.count_total);
+    }
+
+    #[test]
     fn chooses_one_expression_of_many() {
         let mut expressions = Expressions::default();
         let all: Vec<_> =
