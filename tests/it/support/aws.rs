@@ -55,6 +55,17 @@ impl Emulator {
 pub struct Gateway {
     server: Server,
     state: Arc<Mutex<State>>,
+    /// Whose turn it is: moto gives a message out twice where two ask at the same moment.
+    pub turn: Turn,
+}
+
+pub type Turn = Arc<tokio::sync::Mutex<()>>;
+
+/// The emulator behind a gateway.
+struct Behind {
+    url: String,
+    http: reqwest::Client,
+    turn: Turn,
 }
 
 /// Secrets Manager behind a gateway.
@@ -115,17 +126,21 @@ impl Gateway {
     /// A gateway before the emulator at this address.
     pub async fn before(moto: &str) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
-        let (shared, moto, http) =
-            (Arc::clone(&state), moto.to_owned(), taskhook::outbound::client(true));
+        let turn = Turn::default();
+        let emulator = Arc::new(Behind {
+            url: moto.to_owned(),
+            http: taskhook::outbound::client(true),
+            turn: Arc::clone(&turn),
+        });
+        let shared = Arc::clone(&state);
         let server = Server::start(move |request: Request<Bytes>| {
-            let (state, moto, http) = (Arc::clone(&shared), moto.clone(), http.clone());
+            let (state, emulator) = (Arc::clone(&shared), Arc::clone(&emulator));
             // It goes on where the caller dies, as SQS does.
-            let forwarded =
-                tokio::spawn(async move { forward(request, &state, &moto, &http).await });
+            let forwarded = tokio::spawn(async move { forward(request, &state, &emulator).await });
             async move { forwarded.await.expect("no panic") }
         })
         .await;
-        Self { server, state }
+        Self { server, state, turn }
     }
 
     pub fn url(&self) -> String {
@@ -272,8 +287,7 @@ impl std::ops::Deref for SecretsManager {
 async fn forward(
     request: Request<Bytes>,
     state: &Mutex<State>,
-    moto: &str,
-    http: &reqwest::Client,
+    emulator: &Behind,
 ) -> Response<Bytes> {
     let target = request
         .headers()
@@ -342,18 +356,21 @@ async fn forward(
     if !refused.is_empty() && body["Entries"] == serde_json::json!([]) {
         return answer(200, &refusals(&refused, refusal, serde_json::json!({"Successful": []})));
     }
-    let mut forwarded = http.post(moto).body(if refused.is_empty() && !is_changed {
-        request.body().clone()
-    } else {
-        body.to_string().into()
-    });
+    let mut forwarded =
+        emulator.http.post(&emulator.url).body(if refused.is_empty() && !is_changed {
+            request.body().clone()
+        } else {
+            body.to_string().into()
+        });
     for (name, value) in
         request.headers().iter().filter(|(name, _)| *name != "host" && *name != "content-length")
     {
         forwarded = forwarded.header(name, value);
     }
+    let turn = emulator.turn.lock().await;
     let forwarded = forwarded.send().await.expect("moto answers");
     let (status, body) = (forwarded.status().as_u16(), forwarded.bytes().await.expect("a body"));
+    drop(turn);
     if operation == "ReceiveMessage" {
         state.lock().expect("no panic").remember(&queue, attempt, &body);
     }

@@ -15,7 +15,7 @@ use aws_sdk_sqs::types::{
 use serde_json::{Value, json};
 use taskhook::queue::Letter;
 
-use super::aws::{self, Gateway};
+use super::aws::{self, Gateway, Turn};
 use super::lambda::Function;
 use super::template::{self, Stack};
 
@@ -69,7 +69,8 @@ impl Queues {
 
     /// The same with fewer, as where the event would be larger than 6 MB.
     pub async fn poll_up_to(&self, most: i32, worker: &Function) -> (usize, usize) {
-        let receive = receive(self.client.clone(), self.updates.clone(), most);
+        let receive =
+            receive(self.client.clone(), Arc::clone(&self.sqs.turn), self.updates.clone(), most);
         let invisible = Arc::clone(&self.invisible);
         // It goes on where the test is done with the worker, as SQS does.
         let received = tokio::spawn(async move {
@@ -185,7 +186,9 @@ impl Queues {
     pub async fn queued(&self) -> Vec<Value> {
         let mut bodies = Vec::new();
         loop {
-            let messages = receive(self.client.clone(), self.updates.clone(), 10).await;
+            let messages =
+                receive(self.client.clone(), Arc::clone(&self.sqs.turn), self.updates.clone(), 10)
+                    .await;
             if messages.is_empty() {
                 return bodies;
             }
@@ -208,7 +211,13 @@ impl Queues {
     pub async fn dead(&self) -> Vec<String> {
         let mut bodies = Vec::new();
         loop {
-            let messages = receive(self.client.clone(), self.dead_letters.clone(), 10).await;
+            let messages = receive(
+                self.client.clone(),
+                Arc::clone(&self.sqs.turn),
+                self.dead_letters.clone(),
+                10,
+            )
+            .await;
             if messages.is_empty() {
                 return bodies;
             }
@@ -237,7 +246,8 @@ impl Queues {
 }
 
 /// Receives up to so many messages.
-async fn receive(client: Client, url: String, most: i32) -> Vec<Message> {
+async fn receive(client: Client, turn: Turn, url: String, most: i32) -> Vec<Message> {
+    let _turn = turn.lock().await;
     let receive = client.receive_message().queue_url(url).max_number_of_messages(most);
     let receive = receive.wait_time_seconds(0);
     let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
