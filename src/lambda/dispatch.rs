@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use super::letters::{self, DeadLetter, DeadLetters};
@@ -18,7 +19,7 @@ use crate::update::Update;
 
 /// The time that is kept free for the log's line about each update, on the share of a processor that
 /// 256 MB give: 10,000 of them are half a second.
-const LINE: Duration = Duration::from_micros(50);
+pub(super) const LINE: Duration = Duration::from_micros(50);
 
 /// Everything behind the mapping.
 pub(super) struct Dispatch {
@@ -55,6 +56,8 @@ struct Origin<'d> {
     source: &'d str,
     event: &'d str,
     delivery: &'d Delivery,
+    /// The digest of the body.
+    digest: [u8; 32],
 }
 
 /// The updates to send, each with its place in the event.
@@ -82,7 +85,8 @@ impl Dispatch {
         let Mapped::Updates(mapped) = event.mapped else {
             return Ok(Dispatched { summary, wait: None, unwritten: None });
         };
-        let origin = Origin { source, event: &event.id, delivery };
+        let digest = Sha256::digest(&delivery.body).into();
+        let origin = Origin { source, event: &event.id, delivery, digest };
         let mut letters = Vec::new();
         letters.extend(origin.letter_about_event(&mapped, kept));
         let mut pending = Pending::default();
@@ -148,7 +152,7 @@ impl Dispatch {
                 Ok(Ended { outcomes: vec![engine::observed(); updates.len()], wait: None })
             }
             Destination::Queue(queue) => {
-                let Origin { source, event, delivery } = origin;
+                let Origin { source, event, delivery, .. } = origin;
                 let (entries, places): (Vec<_>, Vec<_>) =
                     Entry::updates(source, event, delivery, updates).into_iter().unzip();
                 let mut outcomes = vec![not_sent_yet(); updates.len()];
@@ -213,9 +217,9 @@ impl Origin<'_> {
         detail: &str,
         content: Content,
     ) -> DeadLetter {
-        let Self { source, event, delivery } = self;
+        let Self { source, event, delivery, digest } = self;
         let letter = Letter::failed(source, event, delivery.arrived, reason, detail, content);
-        let id = letter_of_delivery(source, event, &delivery.body, &letter.reason, places);
+        let id = letter_of_delivery(source, event, digest, &letter.reason, places);
         DeadLetter { id, text: letters::Text::Letter(Box::new(letter)) }
     }
 }

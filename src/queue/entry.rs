@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::message::{self, BYTES, Message, deduplication, group};
 use crate::delivery::Delivery;
-use crate::update::Update;
+use crate::update::{Update, Value};
 
 /// What a message has besides its updates, in bytes: its version, and the names around the rest.
 const AROUND: usize = 100;
@@ -37,6 +38,9 @@ impl Entry {
     /// The updates of a delivery on their way to the worker. Those of one task go in one message, as
     /// many as fit, in their order: so they are one write, and one call to SQS. Each entry comes with
     /// the places of its updates. `event` is as in [`deduplication`].
+    ///
+    /// An update that adds to a value goes alone: each is a write of its own, and a message is done
+    /// only when all of it is.
     #[must_use]
     pub fn updates(
         source: &str,
@@ -45,6 +49,7 @@ impl Entry {
         updates: &[Update],
     ) -> Vec<(Self, Vec<usize>)> {
         let head = message::text(&[source, event, &delivery.request_id]).len() + AROUND;
+        let digest = Sha256::digest(&delivery.body);
         let mut entries = Vec::new();
         for Together { group, json, places } in together(updates, BYTES.saturating_sub(head)) {
             let mut of_task = Vec::new();
@@ -55,7 +60,7 @@ impl Entry {
             let entry = Self {
                 body: message::text(&message),
                 group: Some(group),
-                deduplication: Some(deduplication(event, &delivery.body, places[0], &json)),
+                deduplication: Some(deduplication(event, &digest, places[0], &json)),
                 trace_header: delivery.trace_header.clone(),
             };
             entries.push((entry, places));
@@ -98,17 +103,32 @@ fn together(updates: &[Update], most: usize) -> Vec<Together> {
     let mut last_of_group: HashMap<String, usize> = HashMap::new();
     for (place, update) in updates.iter().enumerate() {
         let (group, json) = (group(&update.task), message::text(update));
-        let fits = |last: &&usize| all[**last].json.len() + json.len() < most;
-        if let Some(last) = last_of_group.get(&group).filter(fits) {
-            all[*last].json.push(',');
-            all[*last].json.push_str(&json);
-            all[*last].places.push(place);
-        } else {
-            last_of_group.insert(group.clone(), all.len());
-            all.push(Together { group, json, places: vec![place] });
+        let fits = |last: &usize| all[*last].json.len() + json.len() < most;
+        match last_of_group.get(&group).copied().filter(fits) {
+            Some(last) if !adds(update) => {
+                all[last].json.push(',');
+                all[last].json.push_str(&json);
+                all[last].places.push(place);
+            }
+            _ => {
+                if adds(update) {
+                    last_of_group.remove(&group);
+                } else {
+                    last_of_group.insert(group.clone(), all.len());
+                }
+                all.push(Together { group, json, places: vec![place] });
+            }
         }
     }
     all
+}
+
+/// Whether an update has a value that HubSpot may add to what is there.
+fn adds(update: &Update) -> bool {
+    update.properties.iter().any(|(_, value)| match value {
+        Value::Text(text) => text.starts_with(';'),
+        Value::Owner { .. } => false,
+    })
 }
 
 #[cfg(test)]
@@ -117,7 +137,7 @@ mod tests {
 
     use super::*;
     use crate::time::Time;
-    use crate::update::{OnMissing, TaskKey, Value};
+    use crate::update::{OnMissing, TaskKey};
 
     fn update(task: usize, size: usize) -> Update {
         Update {
@@ -127,6 +147,18 @@ mod tests {
             updated_at_property: None,
             properties: vec![("hs_task_body".to_owned(), Value::Text("x".repeat(size)))],
         }
+    }
+
+    #[test]
+    fn what_is_added_to_a_value_goes_alone() {
+        let with = |text: &str| Update {
+            properties: vec![("labels".to_owned(), Value::Text(text.to_owned()))],
+            ..update(1, 0)
+        };
+        let updates = ["a", "b", ";c", ";d", "e", "f"].map(with);
+        let places: Vec<_> =
+            together(&updates, 1000).into_iter().map(|message| message.places).collect();
+        assert_eq!(places, [vec![0, 1], vec![2], vec![3], vec![4, 5]]);
     }
 
     proptest! {

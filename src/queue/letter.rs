@@ -242,6 +242,9 @@ impl Letter {
             let content = unpack(gzip).ok_or(Unreadable::Packed)?;
             letter.content = serde_json::from_str(&content)?;
         }
+        if letter.content.updates().is_some_and(<[Update]>::is_empty) {
+            return Err(Unreadable::Form("it has no update".to_owned()));
+        }
         Ok(letter)
     }
 }
@@ -360,7 +363,10 @@ mod tests {
     fn what_is_no_letter_is_not_read_as_one() {
         let written = letter(Content::Text { text: "x".to_owned() }).to_text();
         assert!(Letter::read(&written.replace("\"version\":1", "\"version\":9")).is_err());
-        for text in ["", "{}", "{\"version\":1}", &written.replace("\"text\"", "\"test\"")] {
+        let without = written.replace("\"text\":\"x\"", "\"updates\":[]");
+        for text in
+            ["", "{}", "{\"version\":1}", &written.replace("\"text\"", "\"test\""), &without]
+        {
             assert!(Letter::read(text).is_err(), "{text}");
         }
     }

@@ -70,13 +70,12 @@ impl Message {
     pub fn read(text: &str) -> Result<Self, Unreadable> {
         let Written { version, source, event, request_id, update, mut updates } =
             serde_json::from_str(text)?;
-        match version {
-            ONE => updates = Vec::from_iter(update),
-            SEVERAL => {}
-            other => return Err(Unreadable::Version(other)),
-        }
-        if updates.is_empty() {
-            return Err(Unreadable::Form("it has no update".to_owned()));
+        match (version, update) {
+            (ONE, Some(only)) if updates.is_empty() => updates.push(only),
+            (SEVERAL, None) if !updates.is_empty() => {}
+            (ONE, _) => return Err(Unreadable::Form("it has no `update` alone".to_owned())),
+            (SEVERAL, _) => return Err(Unreadable::Form("it has no `updates` alone".to_owned())),
+            (other, _) => return Err(Unreadable::Version(other)),
         }
         Ok(Self { source, event, request_id, updates })
     }
@@ -144,7 +143,7 @@ pub fn group(task: &TaskKey) -> String {
 /// The deduplication id of updates of one task: within five minutes SQS takes each only once.
 ///
 /// `event` is the sender's id of the delivery or, where it gives none, the id of our own request,
-/// so that nothing that was sent twice on purpose is swallowed. `place` is the place of the first of
+/// so that nothing that was sent twice on purpose is swallowed. `body` is the digest of the delivery's, `place` is the place of the first of
 /// them in the delivery, `updates` their JSON, one after the other.
 #[must_use]
 pub(super) fn deduplication(event: &str, body: &[u8], place: usize, updates: &str) -> String {
@@ -153,7 +152,7 @@ pub(super) fn deduplication(event: &str, body: &[u8], place: usize, updates: &st
 
 /// The message group and deduplication id of the webhook's dead letter about some of an event's
 /// updates: a delivery that is repeated within five minutes doesn't write its letters again.
-/// `event` is as in [`deduplication`], `places` are the places of the updates in the event; none
+/// `event` and `body` are as in [`deduplication`], `places` are the places of the updates in the event; none
 /// for a letter about the delivery as a whole.
 #[must_use]
 pub fn letter_of_delivery(
@@ -264,6 +263,9 @@ mod tests {
             &written[1..],
             &written.replacen("\"id\":\"7\"", "\"id\":7", 1),
             &written.replacen("\"version\":1", "\"version\":2", 1),
+            &written
+                .replacen("\"update\":", "\"updates\":[],\"update\":", 1)
+                .replace("\"version\":1", "\"version\":2"),
         ] {
             assert!(Message::read(text).is_err(), "{text}");
         }
