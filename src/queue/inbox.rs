@@ -22,6 +22,9 @@ use crate::time::Time;
 /// How many calls are made side by side.
 const AT_ONCE: usize = 8;
 
+/// How long releasing may take of what was taken and doesn't fit.
+const RELEASING: Duration = Duration::from_secs(2);
+
 /// The longest visibility timeout that is set: SQS hides a message for twelve hours at most,
 /// counted from when it was received.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
@@ -229,7 +232,7 @@ impl Queue {
             at_once *= 2;
         }
         let too_many: Vec<_> = too_many.iter().rev().collect();
-        self.release(&too_many, deadline).await;
+        self.release(&too_many, Instant::now() + RELEASING).await;
         taken
     }
 

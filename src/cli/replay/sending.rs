@@ -247,14 +247,21 @@ fn together(fates: Vec<Fate>) -> Fate {
     if fates.is_empty() {
         return Fate::Gone("filtered".to_owned());
     }
-    let mut words = Vec::new();
+    let mut words: Vec<(String, usize)> = Vec::new();
     for fate in fates {
         match fate {
-            Fate::Gone(word) => words.push(word),
+            Fate::Gone(word) => match words.last_mut() {
+                Some((last, times)) if *last == word => *times += 1,
+                _ => words.push((word, 1)),
+            },
             stays @ Fate::Stays(_) => return stays,
         }
     }
-    Fate::Gone(words.join(", "))
+    let told = |(word, times): (String, usize)| match times {
+        1 => word,
+        times => format!("{} {word}", count(times)),
+    };
+    Fate::Gone(words.into_iter().map(told).collect::<Vec<_>>().join(", "))
 }
 
 fn fate(outcome: &Outcome) -> Fate {

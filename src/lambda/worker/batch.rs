@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::lines::Way;
 use super::super::summary::Row;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, RetryReason};
 use crate::queue::{Arrived, Received};
 use crate::update::Update;
 
@@ -49,21 +49,21 @@ impl Batch {
     /// that were tried before come last: where HubSpot fails because of one task and doesn't say
     /// of which, it shall not take along what is tried for the first time.
     pub(super) fn new(of_lambda: Vec<Received>, own: Vec<Received>) -> Self {
-        let tried = |message: &&Received| message.receives > 1;
-        let all = of_lambda.iter().chain(&own);
-        let tried: HashSet<_> = all.filter(tried).map(|message| message.group.clone()).collect();
+        let of_lambda = of_lambda.into_iter().map(|message| (message, false));
+        let own = own.into_iter().map(|message| (message, true));
+        let mut all: Vec<_> = of_lambda.chain(own).collect();
+        let tried = all.iter().filter(|(message, _)| message.receives > 1);
+        let tried: HashSet<_> = tried.map(|(message, _)| message.group.clone()).collect();
+        // Stable: the messages of a group keep their order.
+        all.sort_by_key(|(message, _)| tried.contains(&message.group));
         let mut batch =
             Self { items: Vec::new(), updates: Vec::new(), fresh: 0, outcomes: Vec::new() };
-        let of_lambda = of_lambda.into_iter().map(|message| (message, false));
-        let all = of_lambda.chain(own.into_iter().map(|message| (message, true)));
-        let (again, fresh): (Vec<_>, Vec<_>) =
-            all.partition(|(message, _)| tried.contains(&message.group));
-        for (message, is_own) in fresh {
+        for (message, is_own) in all {
+            let is_fresh = !tried.contains(&message.group);
             batch.add(message, is_own);
-        }
-        batch.fresh = batch.updates.len();
-        for (message, is_own) in again {
-            batch.add(message, is_own);
+            if is_fresh {
+                batch.fresh = batch.updates.len();
+            }
         }
         batch
     }
@@ -126,6 +126,17 @@ impl Batch {
                 item.is_retried = groups.contains(&item.received.group);
             }
         }
+    }
+
+    /// The places of the messages that are retried.
+    pub(super) fn retried(&self) -> Vec<usize> {
+        (0..self.items.len()).filter(|place| self.items[*place].is_retried).collect()
+    }
+
+    /// Whether the time was not enough for it.
+    pub(super) fn ran_out(&self) -> bool {
+        let late = |outcome: &Outcome| matches!(outcome, Outcome::Retry(RetryReason::Timeout, _));
+        self.outcomes.iter().any(late)
     }
 
     /// Whether the log tells of a message. One that comes back for hours does so each two minutes:

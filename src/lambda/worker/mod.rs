@@ -9,7 +9,7 @@ mod batch;
 mod more;
 mod settle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use self::batch::Batch;
+use super::dispatch::LINE;
 use super::letters::DeadLetters;
 use super::lines::{self, Lines};
 use super::or_log;
@@ -58,7 +59,8 @@ struct Function {
     lines: Lines,
     /// How many messages a run takes at most.
     most: usize,
-    /// The same for the next run, which is fewer after one that left something to retry.
+    /// The same for the next run, which is fewer after one whose time ran out; 0 before the first
+    /// run.
     next: AtomicUsize,
 }
 
@@ -93,7 +95,7 @@ impl Function {
             observe: settings.observe,
             lines: Lines::new(settings.metrics),
             most: settings.batch,
-            next: AtomicUsize::new(settings.batch),
+            next: AtomicUsize::new(0),
         })
     }
 
@@ -101,13 +103,15 @@ impl Function {
     /// ids of those that Lambda has to give back to the queue.
     async fn work(&self, received: Vec<Received>, deadline: Instant) -> Vec<String> {
         let began = Time::now();
+        let most = self.most_now(received.iter().map(|message| message.receives));
         let queue_by = deadline::before(deadline, FOR_QUEUE);
-        let work_until = self.dead_letters.work_until(queue_by);
-        let (mut batch, wait) = match self.token(work_until).await {
+        let (mut batch, wait) = match self.token(self.dead_letters.work_until(queue_by)).await {
             Ok(()) => {
-                let more = self.take_more(&received, deadline).await;
+                let more = self.take_more(most, &received, deadline).await;
                 let mut batch = Batch::new(received, more);
-                let wait = self.apply(&mut batch, work_until).await;
+                let updates = u32::try_from(batch.updates.len()).unwrap_or(u32::MAX);
+                let told_by = deadline::before(queue_by, LINE.saturating_mul(updates));
+                let wait = self.apply(&mut batch, self.dead_letters.work_until(told_by)).await;
                 (batch, wait)
             }
             Err(outcome) => {
@@ -118,14 +122,13 @@ impl Function {
         };
         batch.retry();
         self.write_letters(&mut batch, queue_by).await;
-        self.acknowledge(&mut batch, deadline).await;
-        self.give_back(&batch, wait, deadline).await;
+        let retried = batch.retried();
+        self.give_back(&batch, &retried, wait, deadline).await;
+        let not_deleted = self.acknowledge(&mut batch, deadline).await;
+        self.give_back(&batch, &not_deleted, None, deadline).await;
         self.tell(&batch, began);
-        let retries = batch.items.iter().any(|item| item.is_retried);
-        self.next.store(
-            more::next(self.next.load(Ordering::Relaxed), retries, self.most),
-            Ordering::Relaxed,
-        );
+        let next = more::next(most, batch.ran_out(), self.most);
+        self.next.store(next, Ordering::Relaxed);
         batch.for_lambda()
     }
 
@@ -145,15 +148,13 @@ impl Function {
     async fn apply(&self, batch: &mut Batch, deadline: Instant) -> Option<Duration> {
         let (fresh, again) = batch.updates.split_at(batch.fresh);
         let Ended { mut outcomes, mut wait } = self.outcomes(fresh, deadline).await;
-        if wait.is_some() {
-            // HubSpot doesn't want to be called now, whatever for.
-            let refusal = outcomes.iter().find(|outcome| matches!(outcome, Outcome::Retry(..)));
-            outcomes.resize(batch.updates.len(), refusal.cloned().unwrap_or_else(not_tried));
-        } else {
+        // Where HubSpot wants to be left alone, that is for whatever comes.
+        if wait.is_none() {
             let ended = self.outcomes(again, deadline).await;
             outcomes.extend(ended.outcomes);
             wait = ended.wait;
         }
+        outcomes.resize(batch.updates.len(), not_tried());
         batch.outcomes = outcomes;
         wait
     }
@@ -163,13 +164,22 @@ impl Function {
         if let Some(ended) = self.run(updates, deadline).await {
             return ended;
         }
-        // One of them makes the engine panic; alone it can't take the others along.
+        // One of them makes the engine panic; alone it can't take the others along, but those behind it.
         let mut outcomes = Vec::new();
+        let mut waiting = HashSet::new();
         for update in updates {
-            let ended = self.run(std::slice::from_ref(update), deadline).await;
-            outcomes.push(ended.and_then(|mut ended| ended.outcomes.pop()).unwrap_or_else(|| {
-                Outcome::Retry(RetryReason::Unavailable, "an internal error".to_owned())
-            }));
+            let task = update.task.canonical();
+            let mut outcome = not_tried();
+            if !waiting.contains(&task) {
+                let ended = self.run(std::slice::from_ref(update), deadline).await;
+                if let Some(only) = ended.and_then(|mut ended| ended.outcomes.pop()) {
+                    outcome = only;
+                }
+            }
+            if matches!(outcome, Outcome::Retry(..)) {
+                waiting.insert(task);
+            }
+            outcomes.push(outcome);
         }
         Ended { outcomes, wait: None }
     }
@@ -245,7 +255,7 @@ impl From<NoBatch> for Diagnostic {
     }
 }
 
-/// The outcome of an update that the time of a run was not enough for.
+/// The outcome of an update that was left for later.
 fn not_tried() -> Outcome {
     Outcome::Retry(RetryReason::Unavailable, "it was not tried".to_owned())
 }

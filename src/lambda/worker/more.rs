@@ -32,10 +32,11 @@ const LEAST: Duration = Duration::from_secs(5);
 const LONGER: Duration = Duration::from_secs(30);
 
 impl Function {
-    /// Takes more messages where a full batch says that more are waiting. They stay hidden until
+    /// Takes more messages, `most` in all, where a full batch says that more are waiting. They stay hidden until
     /// after the deadline, so a worker that dies holds them back no longer.
     pub(super) async fn take_more(
         &self,
+        most: usize,
         received: &[Received],
         deadline: Instant,
     ) -> Vec<Received> {
@@ -43,10 +44,9 @@ impl Function {
         let left = deadline.saturating_duration_since(Instant::now());
         let text = received.iter().map(|message| message.text.len()).sum();
         let is_full = received.len() >= OF_LAMBDA || text >= CUT;
-        if !is_full || left < LEAST {
+        if !is_full || most <= OF_LAMBDA || left < LEAST {
             return Vec::new();
         }
-        let most = self.next.load(Ordering::Relaxed);
         let longest = received.iter().map(|message| message.text.len()).max();
         let room = Room {
             messages: most.saturating_sub(received.len()),
@@ -56,13 +56,24 @@ impl Function {
         let until = Instant::now() + TAKING.min(left / 4);
         queue.take(room, left + FOR_ANSWER + LONGER, until).await
     }
+
+    /// How many messages this run takes at most, by how often those of Lambda's were received. In the
+    /// first run of a worker that is Lambda's own batch, if it comes again: another worker may have died
+    /// of more.
+    pub(super) fn most_now(&self, mut receives: impl Iterator<Item = u32>) -> usize {
+        match self.next.load(Ordering::Relaxed) {
+            0 if receives.any(|receives| receives > 1) => OF_LAMBDA,
+            0 => self.most,
+            next => next,
+        }
+    }
 }
 
-/// How many messages the next run takes at most. After one that left something to retry Lambda's own
-/// batch is enough: a hundred rows shall not time out for ever where ten would pass. Each run that
-/// leaves nothing doubles it again.
-pub(super) fn next(now: usize, has_retries: bool, most: usize) -> usize {
-    if has_retries { OF_LAMBDA } else { (2 * now).min(most) }
+/// How many messages the next run takes at most. After one whose time ran out Lambda's own batch is
+/// enough: a hundred rows shall not time out for ever where ten would pass. Each other run doubles it
+/// again.
+pub(super) fn next(now: usize, ran_out: bool, most: usize) -> usize {
+    if ran_out { OF_LAMBDA } else { (2 * now).min(most) }
 }
 
 #[cfg(test)]
@@ -70,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn after_a_run_with_retries_the_next_ones_grow_again() {
+    fn after_a_run_whose_time_ran_out_the_next_ones_grow_again() {
         let mut most = vec![next(100, true, 100)];
         for _ in 0..5 {
             most.push(next(most[most.len() - 1], false, 100));

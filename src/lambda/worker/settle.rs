@@ -1,7 +1,7 @@
 //! What becomes of the messages of a run whose updates have ended: acknowledged, buried as dead
 //! letters, or given back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
@@ -58,31 +58,17 @@ impl Function {
     }
 
     /// Deletes the messages that the worker took itself and that are done, each only after all
-    /// earlier ones of its group. What can't be deleted is retried.
-    pub(super) async fn acknowledge(&self, batch: &mut Batch, deadline: Instant) {
-        let Some(queue) = &self.queue else { return };
-        // SQS gives out nothing of a group that Lambda's messages are of. If it did, they would have
-        // to be deleted first.
-        let of_lambda: HashSet<_> = batch.groups_of_lambda();
-        for item in batch.items.iter_mut().filter(|item| item.is_own) {
-            item.is_retried |= of_lambda.contains(&item.received.group);
-        }
-        let mut open: Vec<usize> = (0..batch.items.len()).collect();
-        loop {
-            open.retain(|place| batch.items[*place].is_own && !batch.items[*place].is_retried);
-            let (mut places, mut messages, mut later) = (Vec::new(), Vec::new(), Vec::new());
-            let mut groups = HashSet::new();
-            for place in open {
-                let message = &batch.items[place].received;
-                if groups.insert(&message.group) {
-                    places.push(place);
-                    messages.push(message);
-                } else {
-                    later.push(place);
-                }
-            }
-            if messages.is_empty() {
-                return;
+    /// earlier ones of its group. What can't be deleted is retried, with the later ones of its group;
+    /// their places are returned.
+    pub(super) async fn acknowledge(&self, batch: &mut Batch, deadline: Instant) -> Vec<usize> {
+        let Some(queue) = &self.queue else { return Vec::new() };
+        let before = batch.retried();
+        for rank in batch.own_by_rank() {
+            let mut places = Vec::new();
+            let mut messages = Vec::new();
+            for place in rank.into_iter().filter(|place| !batch.items[*place].is_retried) {
+                places.push(place);
+                messages.push(&batch.items[place].received);
             }
             let deleted = queue.delete(&messages, deadline).await;
             for (place, result) in places.into_iter().zip(deleted) {
@@ -94,22 +80,23 @@ impl Function {
                 }
             }
             batch.retry_later_ones();
-            open = later;
         }
+        batch.retried().into_iter().filter(|place| !before.contains(place)).collect()
     }
 
-    /// Shortens the visibility timeout of the messages to retry, so that SQS hands them out after
-    /// their backoff. The latest come first, so that none is there before an earlier one of its
-    /// group.
+    /// Shortens the visibility timeout of messages to retry, so that SQS hands them out after their
+    /// backoff. The latest come first, so that none is there before an earlier one of its group.
     pub(super) async fn give_back(
         &self,
         batch: &Batch,
+        places: &[usize],
         hubspot_wait: Option<Duration>,
         deadline: Instant,
     ) {
         let Some(queue) = &self.queue else { return };
         let mut timeouts = Vec::new();
-        for Item { received, .. } in batch.items.iter().rev().filter(|item| item.is_retried) {
+        for place in places.iter().rev() {
+            let received = &batch.items[*place].received;
             let timeout = backoff(received.receives).max(hubspot_wait.unwrap_or_default());
             timeouts.push((received, spread(timeout, &received.group, received.receives)));
         }
@@ -118,10 +105,24 @@ impl Function {
 }
 
 impl Batch {
-    /// The groups of the messages that Lambda handed over.
-    fn groups_of_lambda(&self) -> HashSet<String> {
+    /// The places of the messages that the worker took itself: first the first of each group, then
+    /// the second of each, and so on. SQS gives out nothing of a group that Lambda's messages are of; if
+    /// it did, those would have to be deleted first, so what follows them is retried.
+    fn own_by_rank(&mut self) -> Vec<Vec<usize>> {
         let of_lambda = self.items.iter().filter(|item| !item.is_own);
-        of_lambda.map(|item| item.received.group.clone()).collect()
+        let of_lambda: HashSet<_> = of_lambda.map(|item| item.received.group.clone()).collect();
+        let mut ranks: HashMap<String, usize> = HashMap::new();
+        let mut places: Vec<Vec<usize>> = Vec::new();
+        for (place, item) in self.items.iter_mut().enumerate().filter(|(_, item)| item.is_own) {
+            item.is_retried |= of_lambda.contains(&item.received.group);
+            let rank = ranks.entry(item.received.group.clone()).or_default();
+            if *rank == places.len() {
+                places.push(Vec::new());
+            }
+            places[*rank].push(place);
+            *rank += 1;
+        }
+        places
     }
 
     /// The dead letters about what can't succeed of a message as it is: one for the updates that
