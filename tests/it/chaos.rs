@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use taskhook::sim::{Fault, Moment};
 
+use crate::support::aws::Loss;
 use crate::support::event::Event;
 use crate::support::lambda::Function;
 use crate::support::{Builder, SOURCE, World, world};
@@ -84,7 +85,6 @@ async fn survives(world: World, deliveries: usize, seed: u64) {
     let sqs = &world.queues().sqs;
     sqs.hides_for_good();
     let last = deliver(&world, deliveries, &mut random).await;
-    sqs.loses_some(random.u64(..));
     let mut workers = Vec::new();
     for round in 0..ROUNDS {
         let is_bad = round < BAD_ROUNDS;
@@ -92,6 +92,11 @@ async fn survives(world: World, deliveries: usize, seed: u64) {
             let times = Some(random.u32(1..6));
             let skip = random.u32(..4);
             world.hubspot.fault(Fault { times, skip, ..Fault::status(502) });
+            let operations =
+                ["ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"];
+            for operation in operations {
+                sqs.loses(operation, *random.choice(&[Loss::Call, Loss::Answer]).expect("a loss"));
+            }
             let drop = Some(Moment::After);
             world.hubspot.fault(Fault { drop, skip: random.u32(..3), ..Fault::default() });
         } else {
@@ -113,6 +118,7 @@ async fn survives(world: World, deliveries: usize, seed: u64) {
         world.queues().time_passes().await;
     }
     assert_eq!(world.queues().depth().await, (0, 0), "seed {seed}: everything is done");
+    assert!(sqs.lost("ReceiveMessage") > 0 && sqs.lost("DeleteMessageBatch") > 0);
     let letters = world.queues().letters().await;
     assert!(letters.is_empty(), "seed {seed}: {letters:#?}");
     let mut differ = Vec::new();

@@ -78,7 +78,7 @@ pub struct SecretsManager {
 struct State {
     /// The operations that were called, such as `GetSecretValue`, and what they were told.
     calls: Vec<(String, Value)>,
-    /// A status to answer with instead of asking moto.
+    /// A status to answer with instead of asking the emulator.
     failing: Option<u16>,
     /// How many calls more are answered so; `None`: all.
     failing_times: Option<usize>,
@@ -96,8 +96,8 @@ struct State {
     hidden: Option<String>,
     /// What becomes of the next calls of an operation.
     losses: Vec<(&'static str, Loss)>,
-    /// By its seed a tenth of the calls that receive, hide or delete are lost.
-    chaos: Option<fastrand::Rng>,
+    /// The operations of which something was lost.
+    lost: Vec<&'static str>,
     /// The answers to `ReceiveMessage` by their attempt ids. No emulator knows these ids.
     attempts: BTreeMap<String, Bytes>,
     /// The receipts of all messages that were received.
@@ -124,11 +124,11 @@ pub struct Receipt {
 
 impl Gateway {
     /// A gateway before the emulator at this address.
-    pub async fn before(moto: &str) -> Self {
+    pub async fn before(emulator: &str) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         let turn = Turn::default();
         let emulator = Arc::new(Behind {
-            url: moto.to_owned(),
+            url: emulator.to_owned(),
             http: taskhook::outbound::client(true),
             turn: Arc::clone(&turn),
         });
@@ -207,19 +207,26 @@ impl Gateway {
         self.state.lock().expect("no panic").hidden = Some(name.to_owned());
     }
 
-    /// The next call of an operation, or its answer, is lost.
+    /// The next call of an operation, or its answer, is lost, with the SDK's second try.
     pub fn loses(&self, operation: &'static str, loss: Loss) {
-        self.state.lock().expect("no panic").losses.push((operation, loss));
+        self.loses_one_try(operation, loss);
+        self.loses_one_try(operation, loss);
     }
 
-    /// From now on a tenth of the calls that receive, hide or delete are lost, or their answers.
-    pub fn loses_some(&self, seed: u64) {
-        self.state.lock().expect("no panic").chaos = Some(fastrand::Rng::with_seed(seed));
+    /// The same, but the second try succeeds.
+    pub fn loses_one_try(&self, operation: &'static str, loss: Loss) {
+        self.state.lock().expect("no panic").losses.push((operation, loss));
     }
 
     /// From now on nothing is lost any more.
     pub fn loses_nothing(&self) {
-        self.state.lock().expect("no panic").chaos = None;
+        self.state.lock().expect("no panic").losses.clear();
+    }
+
+    /// How many tries of an operation, or their answers, were lost.
+    pub fn lost(&self, operation: &str) -> usize {
+        let state = self.state.lock().expect("no panic");
+        state.lost.iter().filter(|lost| **lost == operation).count()
     }
 
     /// From now on what is hidden stays hidden until the test says so: moto gives out the last of a
@@ -368,7 +375,7 @@ async fn forward(
         forwarded = forwarded.header(name, value);
     }
     let turn = emulator.turn.lock().await;
-    let forwarded = forwarded.send().await.expect("moto answers");
+    let forwarded = forwarded.send().await.expect("an emulator answers");
     let (status, body) = (forwarded.status().as_u16(), forwarded.bytes().await.expect("a body"));
     drop(turn);
     if operation == "ReceiveMessage" {
@@ -391,16 +398,10 @@ async fn forward(
 impl State {
     /// What is lost of a call of this operation.
     fn loss(&mut self, operation: &str) -> Option<Loss> {
-        if let Some(place) = self.losses.iter().position(|(other, _)| *other == operation) {
-            return Some(self.losses.remove(place).1);
-        }
-        let is_struck = ["ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"];
-        let chaos = self.chaos.as_mut().filter(|_| is_struck.contains(&operation))?;
-        match chaos.u8(..20) {
-            0 => Some(Loss::Call),
-            1 => Some(Loss::Answer),
-            _ => None,
-        }
+        let place = self.losses.iter().position(|(other, _)| *other == operation)?;
+        let (operation, loss) = self.losses.remove(place);
+        self.lost.push(operation);
+        Some(loss)
     }
 
     /// Makes the timeouts of a call so long that nothing comes back by itself, if that is wanted.
