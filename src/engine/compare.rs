@@ -71,11 +71,11 @@ fn compare_values(resolved: &Resolved<'_>, tasks: &Tasks) -> Vec<Compared> {
     let record = tasks.record(task);
     let mut compared = Vec::new();
     for value in &resolved.values {
-        let before = record.map(|record| record.text(&value.property).unwrap_or_default());
+        let before = record.map(|record| record.text(value.property).unwrap_or_default());
         compared.push(Compared {
-            property: value.property.clone(),
+            property: value.property.to_owned(),
             before: before.map(str::to_owned),
-            after: value.text.clone(),
+            after: value.text.to_string(),
             is_same: before.is_some_and(|before| matches_strictly(before, &value.text)),
         });
     }

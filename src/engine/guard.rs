@@ -26,6 +26,16 @@ pub(super) struct Tasks {
     missing: BTreeSet<TaskKey>,
 }
 
+/// The values of tasks that are needed after they were read: a text may have 64 KB, and a delivery
+/// 10,000 tasks.
+pub(super) enum Wanted<'u> {
+    /// All.
+    All,
+    /// The times of the tasks of these updates, and their other values where a time is that of an
+    /// update: otherwise there is something to write.
+    OfGuard(BTreeMap<&'u TaskKey, Vec<&'u Update>>),
+}
+
 /// Whether an update's task has to be read before it is written.
 pub(super) fn is_guarded(update: &Update) -> bool {
     update.updated_at_property.is_some() && !update.properties.is_empty()
@@ -35,13 +45,13 @@ pub(super) fn is_guarded(update: &Update) -> bool {
 /// case the times are equal.
 pub(super) fn reads<'u>(updates: impl IntoIterator<Item = &'u Update>) -> Vec<Read> {
     #[derive(Default)]
-    struct Wanted<'u> {
+    struct Asked<'u> {
         ids: BTreeSet<&'u str>,
         properties: BTreeSet<&'u str>,
     }
-    let mut wanted: BTreeMap<&str, Wanted<'_>> = BTreeMap::new();
+    let mut asked: BTreeMap<&str, Asked<'_>> = BTreeMap::new();
     for update in updates {
-        let Wanted { ids, properties } = wanted.entry(&update.task.id_property).or_default();
+        let Asked { ids, properties } = asked.entry(&update.task.id_property).or_default();
         ids.insert(&update.task.id);
         // The id property comes along, so that results can be told apart.
         properties.insert(&update.task.id_property);
@@ -49,7 +59,7 @@ pub(super) fn reads<'u>(updates: impl IntoIterator<Item = &'u Update>) -> Vec<Re
         properties.extend(update.properties.iter().map(|(name, _)| name.as_str()));
     }
     let mut reads = Vec::new();
-    for (id_property, Wanted { ids, properties }) in wanted {
+    for (id_property, Asked { ids, properties }) in asked {
         let properties: Vec<_> = properties.into_iter().map(str::to_owned).collect();
         for ids in part_look_alikes(ids) {
             for ids in ids.chunks(BATCH) {
@@ -94,12 +104,15 @@ impl Read {
 }
 
 impl Tasks {
-    /// Adds the tasks of an answer to a read, and those that it says are missing.
-    pub(super) fn add(&mut self, read: &Read, answer: &Answer) {
+    /// Adds the tasks of an answer to a read, with those of their values that `wanted` tells, and
+    /// the tasks that it says are missing.
+    pub(super) fn add(&mut self, read: &Read, answer: &Answer, wanted: &Wanted<'_>) {
         let assigned = account::assign(&read.id_property, &read.ids, answer);
         for (id, record) in read.ids.iter().zip(assigned.records) {
             if let Some(record) = record {
-                self.known.insert(read.key(id), record.clone());
+                let task = read.key(id);
+                let record = wanted.keep(&task, record);
+                self.known.insert(task, record);
             }
         }
         self.missing.extend(assigned.missing.into_iter().map(|row| read.key(&read.ids[row])));
@@ -122,6 +135,37 @@ impl Tasks {
 
     fn value(&self, task: &TaskKey, property: &str) -> Option<&str> {
         self.record(task)?.text(property)
+    }
+}
+
+impl<'u> Wanted<'u> {
+    /// The values that the guard needs for updates.
+    pub(super) fn of_guard(updates: impl IntoIterator<Item = &'u Update>) -> Self {
+        let mut by_task: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for update in updates {
+            by_task.entry(&update.task).or_default().push(update);
+        }
+        Self::OfGuard(by_task)
+    }
+
+    /// A task as far as it is needed.
+    fn keep(&self, task: &TaskKey, record: &Record) -> Record {
+        let Self::OfGuard(by_task) = self else { return record.clone() };
+        let updates = by_task.get(task).map_or(&[][..], Vec::as_slice);
+        let mut names = BTreeSet::new();
+        let mut may_be_unchanged = false;
+        for update in updates {
+            if let Some(property) = &update.updated_at_property {
+                names.insert(property.as_str());
+                may_be_unchanged |= applied_time(record, property) == Some(update.time);
+            }
+        }
+        if may_be_unchanged {
+            for update in updates {
+                names.extend(update.properties.iter().map(|(name, _)| name.as_str()));
+            }
+        }
+        record.with_only(&names)
     }
 }
 
@@ -150,12 +194,14 @@ pub(super) fn settle(updates: &[Update], tasks: &Tasks, ledger: &mut Ledger) {
 /// Whether a newer event has already been applied to the update's task.
 fn is_stale(update: &Update, tasks: &Tasks) -> bool {
     let Some(property) = &update.updated_at_property else { return false };
-    let Some(applied) = tasks.value(&update.task, property) else { return false };
-    match Time::parse(applied) {
-        Ok(applied) => applied > update.time,
-        // A value that is not a time says nothing about the events that were applied.
-        Err(_) => false,
-    }
+    let Some(record) = tasks.record(&update.task) else { return false };
+    applied_time(record, property).is_some_and(|applied| applied > update.time)
+}
+
+/// The time of the newest event that was applied to a task. A value that is not a time says nothing
+/// about it.
+fn applied_time(record: &Record, property: &str) -> Option<Time> {
+    Time::parse(record.text(property)?).ok()
 }
 
 /// Whether a guarded task already has every value of the row, its event time included. A newer

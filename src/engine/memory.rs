@@ -42,6 +42,9 @@ pub(super) struct Suspects {
 impl Memory<'_> {
     /// Sorts rows by how they were refused lately.
     pub(super) fn sort(&self, rows: Vec<Row>) -> Sorted {
+        if self.0.is_empty() {
+            return Sorted { free: rows, ..Sorted::default() };
+        }
         let mut free = Vec::new();
         let mut suspects: BTreeMap<(String, u64), Suspects> = BTreeMap::new();
         let mut refused = Vec::new();

@@ -59,6 +59,7 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant, obser
     let resolved = owners::resolve(&calls, updates, &mut ledger).await;
     let resolved = plan::hold_back(updates, resolved, &mut ledger);
     let rows = plan::rows(resolved, &tasks, &mut ledger);
+    drop(tasks);
     if observe {
         for row in &rows {
             ledger.settle_row(row, observed());

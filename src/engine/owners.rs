@@ -7,7 +7,7 @@ use futures_util::StreamExt as _;
 use super::blame::failed_call;
 use super::calls::{AT_ONCE, Calls};
 use super::ledger::Ledger;
-use super::row::{Owner, Resolved, Row, Value};
+use super::row::{Resolved, Row, Value};
 use crate::hubspot::{Error, fold_email};
 use crate::outcome::{FailReason, Outcome};
 use crate::update::{self, Unknown, Update};
@@ -67,7 +67,7 @@ pub(super) async fn replace_refused(
     let Some(owner) = row.owners.remove(property) else { return Ok(false) };
     let refused = row.properties.remove(property).unwrap_or_default();
     let found = calls.owner(&owner.email, Some(&refused)).await;
-    let text = text(property, &owner, Some(&found), &row.task.id_property)?;
+    let text = text(property, (&owner.email, &owner.unknown), Some(&found), &row.task.id_property)?;
     let is_different = text.as_ref() != Some(&refused);
     if let Some(text) = text {
         row.properties.insert(property.to_owned(), text);
@@ -78,7 +78,7 @@ pub(super) async fn replace_refused(
 /// The text of a property that names an owner; `None` where it is left alone.
 fn text(
     property: &str,
-    owner: &Owner,
+    (email, unknown): (&str, &Unknown),
     found: Option<&LookedUp>,
     id_property: &str,
 ) -> Result<Option<String>, Outcome> {
@@ -90,12 +90,12 @@ fn text(
         // An address that HubSpot refuses to look up is one that it doesn't know.
         Some(Ok(None) | Err(Error::Refused(_))) | None => {}
     }
-    match &owner.unknown {
+    match unknown {
         Unknown::Skip => Ok(None),
         Unknown::Write(text) => Ok(Some(text.clone())),
         Unknown::Fail => Err(Outcome::Failed(
             FailReason::OwnerNotFound,
-            format!("{property}: HubSpot has no owner with the address {}", owner.email),
+            format!("{property}: HubSpot has no owner with the address {email}"),
         )),
     }
 }
@@ -108,20 +108,19 @@ impl Owners {
 
     /// The values of an update, with the owners' ids. The error is its outcome where an owner can't
     /// be had.
-    pub(super) fn put_into(&self, update: &Update) -> Result<Vec<Value>, Outcome> {
-        let mut values = Vec::new();
+    pub(super) fn put_into<'u>(&self, update: &'u Update) -> Result<Vec<Value<'u>>, Outcome> {
+        let mut values = Vec::with_capacity(update.properties.len());
         for (property, value) in &update.properties {
-            let property = property.clone();
             match value {
                 update::Value::Text(text) => {
-                    values.push(Value { property, text: text.clone(), owner: None });
+                    values.push(Value { property, text: text.into(), owner: None });
                 }
                 update::Value::Owner { email, unknown } => {
-                    let owner = Owner { email: email.clone(), unknown: unknown.clone() };
+                    let owner = (email.as_str(), unknown);
                     let found = self.0.get(&fold_email(email));
                     let id_property = &update.task.id_property;
-                    if let Some(text) = text(&property, &owner, found, id_property)? {
-                        values.push(Value { property, text, owner: Some(owner) });
+                    if let Some(text) = text(property, owner, found, id_property)? {
+                        values.push(Value { property, text: text.into(), owner: Some(owner) });
                     }
                 }
             }

@@ -6,9 +6,10 @@
 //! written after those.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use super::ledger::Ledger;
-use super::row::{Resolved, Row};
+use super::row::{Owner, Resolved, Row};
 use super::{account, guard};
 use crate::hubspot::BATCH;
 use crate::outcome::Outcome;
@@ -30,6 +31,9 @@ pub(super) fn hold_back<'u>(
             waiting.insert(task, (place, outcome.clone()));
         }
     }
+    if waiting.is_empty() {
+        return resolved;
+    }
     let mut free = Vec::new();
     for update in resolved {
         match waiting.get(&update.update.task.canonical()) {
@@ -49,8 +53,9 @@ pub(super) fn rows(
     tasks: &guard::Tasks,
     ledger: &mut Ledger,
 ) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for updates in by_task(updates, ledger) {
+    let tasks_to_write = by_task(updates, ledger);
+    let mut rows = Vec::with_capacity(tasks_to_write.len());
+    for updates in tasks_to_write {
         let mut is_missing =
             updates.first().is_some_and(|first| tasks.is_missing(&first.update.task));
         let mut round = 0;
@@ -113,11 +118,11 @@ fn split_at_additions(mut updates: Vec<Resolved<'_>>) -> Vec<Vec<Resolved<'_>>> 
         let adds = update
             .values
             .iter()
-            .any(|value| value.text.starts_with(';') && set.contains(&value.property));
+            .any(|value| value.text.starts_with(';') && set.contains(value.property));
         if adds {
             set.clear();
         }
-        set.extend(update.values.iter().map(|value| value.property.clone()));
+        set.extend(update.values.iter().map(|value| value.property));
         match parts.last_mut() {
             Some(part) if !adds => part.push(update),
             _ => parts.push(vec![update]),
@@ -144,11 +149,14 @@ fn merge(updates: Vec<Resolved<'_>>) -> Option<Row> {
     let mut guards = BTreeSet::new();
     for update in updates {
         for value in update.values {
-            match value.owner {
-                Some(owner) => _ = row.owners.insert(value.property.clone(), owner),
-                None => _ = row.owners.remove(&value.property),
+            let property = value.property.to_owned();
+            if let Some((email, unknown)) = value.owner {
+                let owner = Owner { email: email.to_owned(), unknown: unknown.clone() };
+                row.owners.insert(property.clone(), owner);
+            } else {
+                row.owners.remove(&property);
             }
-            row.properties.insert(value.property, value.text);
+            row.properties.insert(property, value.text.into_owned());
         }
         guards.extend(update.update.updated_at_property.clone());
         row.members.push(update.index);
@@ -178,12 +186,13 @@ fn assign_rounds(rows: &mut [Row]) {
 }
 
 /// Groups rows by round: those of one round can go out at the same time.
-pub(super) fn rounds(rows: Vec<Row>) -> impl Iterator<Item = Vec<Row>> {
-    let mut rounds: BTreeMap<usize, Vec<Row>> = BTreeMap::new();
-    for row in rows {
-        rounds.entry(row.round).or_default().push(row);
+pub(super) fn rounds(mut rows: Vec<Row>) -> impl Iterator<Item = Vec<Row>> {
+    // Those of the first one, which are the most, stay where they are.
+    let mut later: BTreeMap<usize, Vec<Row>> = BTreeMap::new();
+    for row in rows.extract_if(.., |row| row.round > 0) {
+        later.entry(row.round).or_default().push(row);
     }
-    rounds.into_values()
+    iter::once(rows).chain(later.into_values())
 }
 
 /// Groups rows by id property, at most [`BATCH`] in a call.

@@ -73,13 +73,14 @@ impl<'c> Progress<'c> {
     /// Adds rows to send in full batches. Rows that were refused lately are kept apart: in halves
     /// where one of several was meant, and last where they were refused themselves.
     pub(super) fn add(&mut self, rows: Vec<Row>) {
-        let keeps_due = self.memory.refuses_empty_due();
-        let mut to_send = Vec::with_capacity(rows.len());
-        for row in rows {
-            if keeps_due && row.clears_due_date() {
-                to_send.extend(self.without_due(row));
-            } else {
-                to_send.push(row);
+        let mut to_send = rows;
+        if self.memory.refuses_empty_due() {
+            for row in std::mem::take(&mut to_send) {
+                if row.clears_due_date() {
+                    to_send.extend(self.without_due(row));
+                } else {
+                    to_send.push(row);
+                }
             }
         }
         let sorted = self.memory.sort(to_send);

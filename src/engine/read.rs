@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use futures_util::StreamExt as _;
 
 use super::calls::{AT_ONCE, Calls};
-use super::guard::{self, Read, Tasks};
+use super::guard::{self, Read, Tasks, Wanted};
 use super::ledger::Ledger;
 use super::matching::record_id;
 use super::row::Row;
@@ -32,29 +32,31 @@ pub(super) enum Seen {
 /// Reads the guarded tasks, and settles the updates of those that can't be read: nothing is written
 /// blindly.
 pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Tasks {
-    tasks(calls, updates, guard::is_guarded, ledger).await
+    let wanted = Wanted::of_guard(updates);
+    tasks(calls, updates, guard::is_guarded, &wanted, ledger).await
 }
 
 /// Reads the tasks of all updates, guarded or not, and settles the updates in the same way.
 pub(super) async fn every(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Tasks {
-    tasks(calls, updates, |_| true, ledger).await
+    tasks(calls, updates, |_| true, &Wanted::All, ledger).await
 }
 
 async fn tasks(
     calls: &Calls<'_>,
     updates: &[Update],
-    is_wanted: fn(&Update) -> bool,
+    is_read: fn(&Update) -> bool,
+    wanted: &Wanted<'_>,
     ledger: &mut Ledger,
 ) -> Tasks {
     let mut tasks = Tasks::default();
     let mut failed = BTreeMap::new();
-    let wanted = updates.iter().filter(|update| is_wanted(update));
-    let calls_to_make = guard::reads(wanted).into_iter().map(|read| in_parts(calls, read));
+    let to_read = updates.iter().filter(|update| is_read(update));
+    let calls_to_make = guard::reads(to_read).into_iter().map(|read| in_parts(calls, read));
     let mut under_way = futures_util::stream::iter(calls_to_make).buffer_unordered(AT_ONCE);
     while let Some(parts) = under_way.next().await {
         for (read, result) in parts {
             match result {
-                Ok(answer) => tasks.add(&read, &answer),
+                Ok(answer) => tasks.add(&read, &answer, wanted),
                 Err(error) => {
                     let outcome = blame::failed_call(&error, &read.id_property);
                     failed.extend(read.ids.iter().map(|id| (read.key(id), outcome.clone())));
@@ -63,7 +65,7 @@ async fn tasks(
         }
     }
     for (index, update) in updates.iter().enumerate() {
-        if !is_wanted(update) {
+        if !is_read(update) {
             continue;
         }
         if let Some(outcome) = failed.get(&update.task) {

@@ -1,5 +1,6 @@
 //! A row of a request: the values to write to one task, merged from one or several updates. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::hubspot::{Input, Record, id_property_field};
@@ -51,16 +52,16 @@ pub(super) struct Resolved<'u> {
     /// Its place among the updates of the run.
     pub(super) index: usize,
     pub(super) update: &'u Update,
-    pub(super) values: Vec<Value>,
+    pub(super) values: Vec<Value<'u>>,
 }
 
 /// A value of a property.
 #[derive(Debug)]
-pub(super) struct Value {
-    pub(super) property: String,
-    pub(super) text: String,
-    /// The owner whose id the text is.
-    pub(super) owner: Option<Owner>,
+pub(super) struct Value<'u> {
+    pub(super) property: &'u str,
+    pub(super) text: Cow<'u, str>,
+    /// The address of the owner whose id the text is, and the cure where HubSpot has no such owner.
+    pub(super) owner: Option<(&'u str, &'u Unknown)>,
 }
 
 impl Row {

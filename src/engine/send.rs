@@ -19,19 +19,21 @@ use crate::update::{OnMissing, TaskKey};
 pub(super) async fn all(calls: &Calls<'_>, rows: Vec<Row>, ledger: &mut Ledger) {
     // Nothing of a task overtakes its rows that are to be tried again.
     let mut held: BTreeMap<TaskKey, Outcome> = BTreeMap::new();
-    for rows in plan::rounds(rows) {
-        let mut free = Vec::new();
-        let mut newest = Vec::new();
-        for row in rows {
-            let task = row.task.canonical();
-            if let Some(outcome) = held.get(&task) {
+    let mut rounds = plan::rounds(rows).peekable();
+    while let Some(mut rows) = rounds.next() {
+        let is_held = |row: &mut Row| !held.is_empty() && held.contains_key(&row.task.canonical());
+        for row in rows.extract_if(.., is_held) {
+            if let Some(outcome) = held.get(&row.task.canonical()) {
                 ledger.settle_row(&row, outcome.clone());
-            } else {
-                newest.extend(row.members.last().map(|index| (task, *index)));
-                free.push(row);
             }
         }
-        send_round(calls, free, ledger).await;
+        let mut newest = Vec::new();
+        if rounds.peek().is_some() {
+            for row in &rows {
+                newest.extend(row.members.last().map(|index| (row.task.canonical(), *index)));
+            }
+        }
+        send_round(calls, rows, ledger).await;
         for (task, index) in newest {
             if let Some(outcome @ Outcome::Retry(..)) = ledger.outcome(index) {
                 held.insert(task, outcome.clone());

@@ -65,12 +65,14 @@ fn updates() -> impl Strategy<Value = Vec<Update>> {
 
 /// The rows of updates; their members by time, since that is what an update is known by here.
 fn writes(updates: &[Update]) -> (Vec<Row>, Vec<Option<Outcome>>) {
-    let value = |(name, value): &(String, crate::update::Value)| match value {
-        crate::update::Value::Text(text) => {
-            Value { property: name.clone(), text: text.clone(), owner: None }
+    fn value((name, value): &(String, crate::update::Value)) -> Value<'_> {
+        match value {
+            crate::update::Value::Text(text) => {
+                Value { property: name, text: text.into(), owner: None }
+            }
+            crate::update::Value::Owner { .. } => unreachable!(),
         }
-        crate::update::Value::Owner { .. } => unreachable!(),
-    };
+    }
     let resolved = updates.iter().enumerate().map(|(index, update)| Resolved {
         index,
         update,

@@ -2,7 +2,7 @@
 //! differ: a field of another shape than the documented one is read as empty, and spoils nothing
 //! else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -40,7 +40,7 @@ pub struct Record {
     pub id: String,
     /// Properties that have a value, some with defaults that nobody asked for.
     #[serde(deserialize_with = "texts")]
-    pub properties: BTreeMap<String, String>,
+    properties: Vec<(String, String)>,
     /// Whether an upsert created it.
     #[serde(deserialize_with = "flag")]
     pub new: bool,
@@ -88,7 +88,20 @@ impl Record {
     /// The text of a property; `None` where it has none, or the answer doesn't say.
     #[must_use]
     pub fn text(&self, property: &str) -> Option<&str> {
-        self.properties.get(property).map(String::as_str)
+        let (_, text) = self.properties.iter().find(|(name, _)| name == property)?;
+        Some(text)
+    }
+
+    /// The task with only these of its properties, and without its warnings.
+    #[must_use]
+    pub fn with_only(&self, properties: &BTreeSet<&str>) -> Self {
+        let mut kept = Vec::with_capacity(properties.len());
+        for (name, text) in &self.properties {
+            if properties.contains(name.as_str()) {
+                kept.push((name.clone(), text.clone()));
+            }
+        }
+        Self { id: self.id.clone(), properties: kept, ..Self::default() }
     }
 }
 
@@ -155,11 +168,11 @@ pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D
     Ok(Value::deserialize(deserializer)? == Value::Bool(true))
 }
 
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
-    let mut texts = BTreeMap::new();
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<(String, String)>, D::Error> {
+    let mut texts = Vec::new();
     for (name, value) in fields(deserializer)? {
         if let Some(text) = plain(value) {
-            texts.insert(name, text);
+            texts.push((name, text));
         }
     }
     Ok(texts)

@@ -58,8 +58,10 @@ impl OwnersAnswer {
 
     /// Where the list goes on after this page.
     fn next(&self) -> Next {
-        // A portal has an owner at least: whoever made the app.
-        let is_broken = self.results.is_broken || self.results.owners.is_empty();
+        // A portal has an owner at least, whoever made the app; and where no address is shown,
+        // nothing is said of any.
+        let shows_addresses = self.results.owners.iter().any(|owner| !owner.email.is_empty());
+        let is_broken = self.results.is_broken || !shows_addresses;
         let next = &self.paging["next"];
         match &next["after"] {
             _ if is_broken => Next::Broken,
@@ -366,6 +368,7 @@ mod tests {
             json!({"results": []}),
             json!({"results": {"0": ada}}),
             json!({"results": [ada, null]}),
+            json!({"results": [{"id": "101"}, {"id": "102", "email": null}]}),
             json!({"results": [ada, {"email": "bob@acme.example"}]}),
             json!({"results": [ada], "paging": {"next": {}}}),
             json!({"results": [ada], "paging": {"next": {"after": ""}}}),

@@ -41,6 +41,11 @@ pub enum PastRefusal {
 }
 
 impl Refusals {
+    /// Whether nothing was refused lately.
+    pub fn is_empty(&self) -> bool {
+        self.known().keys.is_empty()
+    }
+
     /// How a key was refused, if it was.
     pub fn get(&self, key: &impl Hash, now: Instant) -> Option<PastRefusal> {
         let known = self.known();

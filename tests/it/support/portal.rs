@@ -78,8 +78,13 @@ pub async fn run_within(sim: &Sim, updates: &[Update], left: Duration) -> Vec<Ou
 
 /// A client that outlives a run, as a function's does.
 pub fn hubspot(sim: &Sim) -> Hubspot {
+    client(&sim.url())
+}
+
+/// The same, of the portal at this address.
+pub fn client(url: &str) -> Hubspot {
     let token = Token::Given(SecretString::from("token".to_owned()));
-    Hubspot::new(Http::new(&Network::default()), &sim.url(), &ApiVersion::default(), token)
+    Hubspot::new(Http::new(&Network::default()), url, &ApiVersion::default(), token)
 }
 
 /// One more run of a client.
