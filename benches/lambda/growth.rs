@@ -94,8 +94,8 @@ async fn row(
         let (took, response) = running.aws.invoke(event(events)?).await?;
         let response = String::from_utf8_lossy(&response);
         if !response.contains(r#"\"failed\":0"#) || !response.contains(r#"\"retry\":0"#) {
-            let start: String = response.chars().take(500).collect();
-            return Err(format!("{name}: not every update was applied: {start}").into());
+            println!("{name:44}{:>10}", "not done in time");
+            return Ok(f64::NAN);
         }
         samples.warm.push(took);
         sim.clear_calls();
