@@ -28,7 +28,7 @@ use event::Event;
 use lambda::Function;
 use queue::Queues;
 use rustls::SupportedProtocolVersion;
-use tls::Tls;
+use tls::{Tls, Wanted};
 
 /// The webhook secret of [`SOURCE`].
 pub const SECRET: &str = "the webhook secret of the tests";
@@ -70,8 +70,7 @@ pub struct Builder {
     is_durable: bool,
     is_on_ministack: bool,
     keeps_letters: bool,
-    tls: Option<&'static SupportedProtocolVersion>,
-    has_proxy: bool,
+    tls: Option<Wanted>,
 }
 
 /// Everything that a story needs.
@@ -124,7 +123,6 @@ pub fn world() -> Builder {
         is_on_ministack: false,
         keeps_letters: false,
         tls: None,
-        has_proxy: false,
     }
 }
 
@@ -180,13 +178,13 @@ impl Builder {
 
     /// Puts TLS before HubSpot, Secrets Manager and SQS, which speak this version alone.
     pub fn over_tls(mut self, version: &'static SupportedProtocolVersion) -> Self {
-        self.tls = Some(version);
+        self.tls = Some(Wanted { version, has_proxy: false });
         self
     }
 
-    /// Puts a proxy on the way to them, and the functions reach them by their own names.
+    /// Puts a proxy on that way, too, and the functions reach them by their own names.
     pub fn by_proxy(mut self) -> Self {
-        self.has_proxy = true;
+        self.tls.as_mut().expect("TLS").has_proxy = true;
         self
     }
 
@@ -248,10 +246,9 @@ impl Builder {
             variables.insert("AWS_ENDPOINT_URL_SQS".to_owned(), queues.sqs.url());
         }
         let tls = match self.tls {
-            Some(version) => {
+            Some(wanted) => {
                 let sqs = queues.as_ref().map(|queues| queues.sqs.url());
-                let tls = Tls::before(version, [&hubspot.url(), &secrets.url()], sqs).await;
-                let tls = if self.has_proxy { tls.behind_proxy().await } else { tls };
+                let tls = Tls::before(&wanted, [&hubspot.url(), &secrets.url()], sqs).await;
                 let roots = folder.join("roots.pem");
                 std::fs::write(&roots, tls.authority.pem()).expect("a file");
                 let of_tls = tls.variables();

@@ -188,6 +188,13 @@ async fn connection(stream: TcpStream, state: Arc<State>) -> io::Result<()> {
     to_client.shutdown().await
 }
 
+/// What a story wants between its functions and its servers.
+pub struct Wanted {
+    /// The one version that the servers speak.
+    pub version: &'static SupportedProtocolVersion,
+    pub has_proxy: bool,
+}
+
 /// What stands between a story's functions and its servers.
 pub struct Tls {
     pub authority: Authority,
@@ -200,26 +207,27 @@ pub struct Tls {
 impl Tls {
     /// Fronts before the servers at these addresses.
     pub async fn before(
-        version: &'static SupportedProtocolVersion,
+        wanted: &Wanted,
         [hubspot, secrets]: [&str; 2],
         sqs: Option<String>,
     ) -> Self {
         let authority = Authority::new("the tests");
         let front = async |url: &str| {
             let address = url.trim_start_matches("http://").parse().expect("an address");
-            Front::before(address, authority.config(version, Shows::Good)).await
+            Front::before(address, authority.config(wanted.version, Shows::Good)).await
         };
         let (hubspot, secrets) = (front(hubspot).await, front(secrets).await);
         let sqs = match sqs {
             Some(url) => Some(front(&url).await),
             None => None,
         };
-        Self { authority, hubspot, secrets, sqs, proxy: None }
+        let tls = Self { authority, hubspot, secrets, sqs, proxy: None };
+        if wanted.has_proxy { tls.behind_proxy().await } else { tls }
     }
 
     /// Puts a proxy before the fronts that leads to them by the names that HubSpot and AWS have for
     /// everybody.
-    pub async fn behind_proxy(mut self) -> Self {
+    async fn behind_proxy(mut self) -> Self {
         let mut routes = BTreeMap::from([
             ("api.hubapi.com:443", self.hubspot.address),
             ("secretsmanager.us-east-1.amazonaws.com:443", self.secrets.address),
