@@ -484,7 +484,8 @@ async fn each_function_gets_the_settings_that_concern_it() {
     let worker = variables(&durable, "WorkerFunction");
     assert_eq!(
         names(&worker),
-        [&common[..], &["TASKHOOK_QUEUE_URL", "TASKHOOK_SECRET_TTL"]].concat()
+        [&common[..], &["TASKHOOK_QUEUE_URL", "TASKHOOK_SECRET_TTL", "TASKHOOK_WORKER_BATCH"]]
+            .concat()
     );
     let direct = variables(&direct, "WebhookFunction");
     assert_eq!(
