@@ -61,10 +61,16 @@ struct Origin<'d> {
 }
 
 /// The updates to send, each with its place in the event.
-#[derive(Default)]
 struct Pending {
     updates: Vec<Update>,
     places: Vec<usize>,
+}
+
+impl Pending {
+    /// Room for so many.
+    fn of(updates: usize) -> Self {
+        Self { updates: Vec::with_capacity(updates), places: Vec::with_capacity(updates) }
+    }
 }
 
 impl Dispatch {
@@ -89,7 +95,9 @@ impl Dispatch {
         let origin = Origin { source, event: &event.id, delivery, digest };
         let mut letters = Vec::new();
         letters.extend(origin.letter_about_event(&mapped, kept));
-        let mut pending = Pending::default();
+        // Lists that grow take half as much again: megabytes, of ten thousand updates.
+        let mut pending = Pending::of(mapped.len());
+        summary.rows.reserve_exact(mapped.len());
         for (place, mapped) in mapped.into_iter().enumerate() {
             let mut update = match mapped {
                 Ok(update) => update,
