@@ -587,6 +587,7 @@ mod tests {
             ("HUBSPOT_API_VERSION", "v4"),
             ("TASKHOOK_SECRET_TTL", "5 minutes"),
             ("TASKHOOK_REPLY_WITHIN", "0s"),
+            ("TASKHOOK_WORKER_BATCH", "101"),
             ("TASKHOOK_OBSERVE", "yes"),
             ("TASKHOOK_METRICS", "all"),
             ("AWS_EMF_NAMESPACE", "AWS/Lambda"),
@@ -608,9 +609,10 @@ mod tests {
         ];
         let of_hubspot = ["HUBSPOT_API_VERSION", "HUBSPOT_BASE_URL", "HUBSPOT_TOKEN_SECRET"];
         let of_worker = worker(&wrong).unwrap_err();
+        let of_worker_alone = ["TASKHOOK_SECRET_TTL", "TASKHOOK_WORKER_BATCH"];
         assert_eq!(
             names(&of_worker),
-            [&of_both[..2], &of_hubspot, &of_both[2..], &["TASKHOOK_SECRET_TTL"]].concat()
+            [&of_both[..3], &of_hubspot, &of_both[3..], &of_worker_alone].concat()
         );
         // With a queue the webhook never calls HubSpot.
         let of_webhook = webhook(&wrong).unwrap_err();
@@ -619,7 +621,7 @@ mod tests {
             [&of_both[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat()
         );
         let wrong = wrong.map(|(name, value)| (name, if name == QUEUE_URL { "" } else { value }));
-        assert_eq!(names(&webhook(&wrong).unwrap_err())[2..5], of_hubspot);
+        assert_eq!(names(&webhook(&wrong).unwrap_err())[3..6], of_hubspot);
     }
 
     #[test]
