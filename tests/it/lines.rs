@@ -323,7 +323,9 @@ async fn a_thousand_events_with_faults_can_be_told_from_their_lines() {
     assert_eq!(of_webhook["Deliveries"].len(), EVENTS);
     assert_eq!(of_worker["HubspotMs"].len(), calls(&world));
     assert!(sum(&batches, "retry") > 0 && sum(&batches, "updated") > 0);
-    assert_eq!(of_worker["RateLimited"].iter().sum::<u64>(), 12);
+    let limited = world.hubspot.calls().iter().filter(|call| call.status == 429).count() as u64;
+    assert!(limited > 0);
+    assert_eq!(of_worker["RateLimited"].iter().sum::<u64>(), limited);
     for (ticket, events) in &queued {
         let (_, told, _) = trace(ticket, &["--json"], &[worker, &world.function]).await;
         let story: Vec<Value> =

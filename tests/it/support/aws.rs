@@ -350,6 +350,7 @@ async fn forward(
     let mut body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
     let attempt = body["ReceiveRequestAttemptId"].as_str().map(str::to_owned);
     let queue = body["QueueUrl"].as_str().unwrap_or_default().to_owned();
+    let waits = body["WaitTimeSeconds"].as_u64().is_some_and(|seconds| seconds > 0);
     let is_changed = state.lock().expect("no panic").hide_for_good(&operation, &mut body);
     let answered =
         attempt.as_ref().and_then(|id| state.lock().expect("no panic").attempts.remove(id));
@@ -374,7 +375,8 @@ async fn forward(
     {
         forwarded = forwarded.header(name, value);
     }
-    let turn = emulator.turn.lock().await;
+    // A long poll would keep the others waiting.
+    let turn = if waits { None } else { Some(emulator.turn.lock().await) };
     let forwarded = forwarded.send().await.expect("an emulator answers");
     let (status, body) = (forwarded.status().as_u16(), forwarded.bytes().await.expect("a body"));
     drop(turn);
