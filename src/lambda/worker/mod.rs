@@ -105,20 +105,20 @@ impl Function {
         let began = Time::now();
         let most = self.most_now(received.iter().map(|message| message.receives));
         let queue_by = deadline::before(deadline, FOR_QUEUE);
-        let (mut batch, wait) = match self.token(self.dead_letters.work_until(queue_by)).await {
-            Ok(()) => {
-                let more = self.take_more(most, &received, deadline).await;
-                let mut batch = Batch::new(received, more);
-                let updates = u32::try_from(batch.updates.len()).unwrap_or(u32::MAX);
-                let told_by = deadline::before(queue_by, LINE.saturating_mul(updates));
-                let wait = self.apply(&mut batch, self.dead_letters.work_until(told_by)).await;
-                (batch, wait)
-            }
-            Err(outcome) => {
-                let mut batch = Batch::new(received, Vec::new());
+        let token = self.hubspot.check_token(self.dead_letters.work_until(queue_by)).await;
+        let more = match &token {
+            Ok(()) => self.take_more(most, &received, deadline).await,
+            Err(_) => Vec::new(),
+        };
+        let mut batch = Batch::new(received, more);
+        let wait = match token {
+            Err(error) if !error.is_passing() => {
+                tracing::error!(reason = %error, "token: cannot get the HubSpot token");
+                let outcome = Outcome::Retry(RetryReason::Unauthorized, error.to_string());
                 batch.outcomes = vec![outcome; batch.updates.len()];
-                (batch, None)
+                None
             }
+            _ => self.apply(&mut batch, queue_by).await,
         };
         batch.retry();
         self.write_letters(&mut batch, queue_by).await;
@@ -132,20 +132,12 @@ impl Function {
         batch.for_lambda()
     }
 
-    /// Checks that HubSpot's token is there. The error is the outcome of everything where it isn't.
-    async fn token(&self, deadline: Instant) -> Result<(), Outcome> {
-        match self.hubspot.check_token(deadline).await {
-            Err(error) if !error.is_passing() => {
-                tracing::error!(reason = %error, "token: cannot get the HubSpot token");
-                Err(Outcome::Retry(RetryReason::Unauthorized, error.to_string()))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Gives each update an outcome. Returns how long HubSpot wants to be left alone, if it said
-    /// so.
-    async fn apply(&self, batch: &mut Batch, deadline: Instant) -> Option<Duration> {
+    /// Gives each update an outcome, in time for dead letters and the log's lines. Returns how long
+    /// HubSpot wants to be left alone, if it said so.
+    async fn apply(&self, batch: &mut Batch, queue_by: Instant) -> Option<Duration> {
+        let updates = u32::try_from(batch.updates.len()).unwrap_or(u32::MAX);
+        let told_by = deadline::before(queue_by, LINE.saturating_mul(updates));
+        let deadline = self.dead_letters.work_until(told_by);
         let (fresh, again) = batch.updates.split_at(batch.fresh);
         let Ended { mut outcomes, mut wait } = self.outcomes(fresh, deadline).await;
         // Where HubSpot wants to be left alone, that is for whatever comes.
@@ -164,7 +156,7 @@ impl Function {
         if let Some(ended) = self.run(updates, deadline).await {
             return ended;
         }
-        // One of them makes the engine panic; alone it can't take the others along, but those behind it.
+        // One of them makes the engine panic; alone it takes along no others but those behind it.
         let mut outcomes = Vec::new();
         let mut waiting = HashSet::new();
         for update in updates {

@@ -1,5 +1,5 @@
-//! More messages than Lambda hands over. Of a FIFO queue it hands over ten at most, but HubSpot takes a
-//! hundred rows in a call.
+//! More messages than Lambda hands over. Of a FIFO queue it hands over ten at most, but HubSpot
+//! takes a hundred rows in a call.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,8 +20,8 @@ const CUT: usize = 4_000_000;
 /// The most text of a run, in bytes.
 const TEXT: usize = 16 * 1024 * 1024;
 
-/// The longest that taking more may last. SQS answers within some 10 ms; what a call that is given up was
-/// to bring stays hidden for its time.
+/// The longest that taking more may last. SQS answers within some 10 ms; what a call that is given
+/// up was to bring stays hidden for its time.
 const TAKING: Duration = Duration::from_secs(5);
 
 /// The least time that has to be left for work on more.
@@ -32,8 +32,8 @@ const LEAST: Duration = Duration::from_secs(5);
 const LONGER: Duration = Duration::from_secs(30);
 
 impl Function {
-    /// Takes more messages, `most` in all, where a full batch says that more are waiting. They stay hidden until
-    /// after the deadline, so a worker that dies holds them back no longer.
+    /// Takes more messages, `most` in all, where a full batch says that more are waiting. They stay
+    /// hidden until after the deadline, so a worker that dies holds them back no longer.
     pub(super) async fn take_more(
         &self,
         most: usize,
@@ -57,9 +57,9 @@ impl Function {
         queue.take(room, left + FOR_ANSWER + LONGER, until).await
     }
 
-    /// How many messages this run takes at most, by how often those of Lambda's were received. In the
-    /// first run of a worker that is Lambda's own batch, if it comes again: another worker may have died
-    /// of more.
+    /// How many messages this run takes at most, by how often those of Lambda's were received. In
+    /// the first run of a worker that is Lambda's own batch, if it comes again: another worker may
+    /// have died of more.
     pub(super) fn most_now(&self, mut receives: impl Iterator<Item = u32>) -> usize {
         match self.next.load(Ordering::Relaxed) {
             0 if receives.any(|receives| receives > 1) => OF_LAMBDA,

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::REASON;
+use super::super::letters::{DeadLetter, Text};
 use super::Function;
 use super::batch::{Batch, Item, NoUpdate};
-use crate::lambda::REASON;
-use crate::lambda::letters::{DeadLetter, Text};
 use crate::outcome::Outcome;
 use crate::queue::{Content, Letter, letter_of_message};
 use crate::telemetry;
@@ -106,8 +106,8 @@ impl Function {
 
 impl Batch {
     /// The places of the messages that the worker took itself: first the first of each group, then
-    /// the second of each, and so on. SQS gives out nothing of a group that Lambda's messages are of; if
-    /// it did, those would have to be deleted first, so what follows them is retried.
+    /// the second of each, and so on. SQS gives out nothing of a group that Lambda's messages are
+    /// of; if it did, those would have to be deleted first, so what follows them is retried.
     fn own_by_rank(&mut self) -> Vec<Vec<usize>> {
         let of_lambda = self.items.iter().filter(|item| !item.is_own);
         let of_lambda: HashSet<_> = of_lambda.map(|item| item.received.group.clone()).collect();
@@ -178,9 +178,9 @@ fn backoff(receives: u32) -> Duration {
 }
 
 /// The time and up to a fifth more, 24 seconds at most, another for each group and each time. Where
-/// HubSpot fails because of one task and doesn't say of which, the tasks of a batch fail together; so they don't come back
-/// together for ever, and the good ones go through. Messages of one group do come back together: SQS
-/// holds the whole group until the last of them is there.
+/// HubSpot fails because of one task and doesn't say of which, the tasks of a batch fail together; so
+/// they don't come back together for ever, and the good ones go through. Messages of one group do
+/// come back together: SQS holds the whole group until the last of them is there.
 fn spread(time: Duration, group: &str, receives: u32) -> Duration {
     let mut hasher = DefaultHasher::new();
     (group, receives).hash(&mut hasher);
