@@ -163,20 +163,7 @@ async fn a_worker_that_is_killed_in_the_middle_loses_and_doubles_nothing() {
     for (ticket, subject) in [("1", "a"), ("2", "x"), ("1", "b")] {
         deliver(&world, ticket, subject).await.is(202, "queued 1");
     }
-    world.hubspot.fault(Fault { on: Endpoint::Update, delay_ms: 60_000, ..Fault::default() });
-    {
-        // The call is under way, and HubSpot has done what it says, when the worker dies.
-        let is_called = async {
-            while world.calls("batch/update").is_empty() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::select! {
-            _ = world.poll() => panic!("the worker can't be done"),
-            () = is_called => {}
-        }
-    }
-    world.start_worker().await;
+    world.kill_the_worker_in_the_middle().await;
     assert_eq!(world.poll().await, (0, 0), "SQS waits for the one that was killed");
     world.queues().time_passes().await;
     assert_eq!(world.poll().await, (3, 0));

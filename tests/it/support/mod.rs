@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use taskhook::sim::{Seed, Sim};
+use taskhook::sim::{Endpoint, Fault, Seed, Sim};
 
 use aws::SecretsManager;
 use event::Event;
@@ -293,6 +293,25 @@ impl World {
     /// Starts the worker, anew if it runs.
     pub async fn start_worker(&mut self) {
         self.worker = Some(self.another_worker().await);
+    }
+
+    /// Kills the worker once a call is under way that writes, which HubSpot never answers, and starts
+    /// another one.
+    pub async fn kill_the_worker_in_the_middle(&mut self) {
+        self.hubspot.fault(Fault { on: Endpoint::Update, delay_ms: 60_000, ..Fault::default() });
+        {
+            // The call is under way, and HubSpot has done what it says, when the worker dies.
+            let is_called = async {
+                while self.calls("batch/update").is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                _ = self.poll() => panic!("the worker can't be done"),
+                () = is_called => {}
+            }
+        }
+        self.start_worker().await;
     }
 
     /// Starts another instance of the worker.
