@@ -11,13 +11,15 @@ mod message;
 mod plan;
 mod refusal;
 mod send;
+mod take;
 
 pub use dead::{Arrived, Dead};
 pub use entry::Entry;
-pub use inbox::{Received, Room};
+pub use inbox::Received;
 pub use letter::{Body, Content, Event, Failed, Letter};
 pub use message::{Message, Unreadable, group, letter_of_delivery, letter_of_message};
 pub use refusal::{CallFailed, NotSent};
+pub use take::Room;
 
 use aws_sdk_sqs::Client;
 
