@@ -4,12 +4,17 @@
 //! engine, or the queue, takes them from there and needs nothing else. Messages of the queue and
 //! dead letters hold it as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
 /// HubSpot's own record id, as a value of `id_property`.
 pub const RECORD_ID: &str = "hs_object_id";
+
+/// The property by which contacts are found.
+pub const EMAIL: &str = "email";
 
 /// The values to write to one task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +34,15 @@ pub struct Update {
     /// The properties in the order of the source file, each at most once.
     #[serde(with = "in_order")]
     pub properties: Vec<(String, Value)>,
+    /// The rules of those properties that are not always written.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub write: BTreeMap<String, Write>,
+    /// What the task is to hang on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub associate: Option<Associate>,
+    /// Whether everything is done but the writing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observe: bool,
 }
 
 /// A task, by a property with unique values.
@@ -39,6 +53,23 @@ pub struct TaskKey {
     pub id_property: String,
     /// Its value.
     pub id: String,
+}
+
+impl Update {
+    /// An update of a task that has to exist, without a value yet.
+    #[must_use]
+    pub fn new(task: TaskKey, time: Time) -> Self {
+        Self {
+            task,
+            time,
+            on_missing: OnMissing::Fail,
+            updated_at_property: None,
+            properties: Vec::new(),
+            write: BTreeMap::new(),
+            associate: None,
+            observe: false,
+        }
+    }
 }
 
 impl TaskKey {
@@ -94,8 +125,9 @@ pub enum Unknown {
     Write(String),
 }
 
-/// The rule for an id that no task has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The rule for an id that no task has. Of several updates of one task the last one of these counts
+/// that one of them has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnMissing {
     /// The update fails with `not_found`.
@@ -104,6 +136,97 @@ pub enum OnMissing {
     Skip,
     /// The task is created.
     Create,
+}
+
+/// The rule for a property that is not always written: in HubSpot it is somebody else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Write {
+    /// Only when the task is made.
+    Create,
+    /// Only where the task has no value.
+    Empty,
+}
+
+/// What a task is to hang on: HubSpot shows a task on the pages of what it is associated with, and
+/// nowhere else but in the list of tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Associate {
+    /// The tasks that are linked.
+    pub when: When,
+    /// The rule for a record that isn't there.
+    pub missing: Missing,
+    /// The records, in the order of the source file.
+    pub links: Vec<Link>,
+}
+
+/// The tasks that are linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum When {
+    /// Those that the update makes.
+    Create,
+    /// All.
+    Always,
+}
+
+/// The rule for a record that isn't there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Missing {
+    /// The outcome says so, and the update stands.
+    Skip,
+    /// The update fails with `not_associated`.
+    Fail,
+}
+
+/// A record that a task is to hang on, by a property with unique values.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Link {
+    /// What it is.
+    pub to: Object,
+    /// The unique property: [`EMAIL`] of contacts, say; [`RECORD_ID`] means HubSpot's own id.
+    pub by: String,
+    /// Its value.
+    pub id: String,
+}
+
+/// The objects of HubSpot that tasks can hang on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "they are HubSpot's own")]
+pub enum Object {
+    Contact,
+    Company,
+    Deal,
+    Ticket,
+}
+
+impl Object {
+    /// All of them, in the order in which they are named.
+    pub const ALL: [Self; 4] = [Self::Contact, Self::Company, Self::Deal, Self::Ticket];
+
+    /// The name in source files and summaries.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Company => "company",
+            Self::Deal => "deal",
+            Self::Ticket => "ticket",
+        }
+    }
+
+    /// The name in HubSpot's paths.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Contact => "contacts",
+            Self::Company => "companies",
+            Self::Deal => "deals",
+            Self::Ticket => "tickets",
+        }
+    }
 }
 
 /// Properties as a JSON object that keeps their order.

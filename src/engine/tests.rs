@@ -46,14 +46,16 @@ fn updates() -> impl Strategy<Value = Vec<Update>> {
         prop::collection::btree_map("[a-c]", prop_oneof![Just("1"), Just(";2"), Just("")], 0..3);
     let update = (0..3_u8, texts, any::<bool>(), any::<bool>());
     let update = update.prop_map(|(id, texts, creates, is_guarded)| Update {
-        task: TaskKey { id_property: "ticket".to_owned(), id: id.to_string() },
-        time: Time::from_milliseconds(0),
         on_missing: if creates { OnMissing::Create } else { OnMissing::Fail },
         updated_at_property: is_guarded.then(|| "at".to_owned()),
         properties: texts
             .into_iter()
             .map(|(name, text)| (name, crate::update::Value::Text(text.to_owned())))
             .collect(),
+        ..Update::new(
+            TaskKey { id_property: "ticket".to_owned(), id: id.to_string() },
+            Time::from_milliseconds(0),
+        )
     });
     prop::collection::vec(update, 0..12).prop_map(|mut updates| {
         for (time, update) in (0..).zip(&mut updates) {
@@ -223,11 +225,9 @@ proptest! {
         ids in prop::collection::vec("[ ]?[aA0][bB1]{0,2}", 1..8),
     ) {
         let update = |(id, time): (&String, i64)| Update {
-            task: TaskKey { id_property: "ticket".to_owned(), id: id.clone() },
-            time: Time::from_milliseconds((time * 7) % 11),
-            on_missing: OnMissing::Fail,
             updated_at_property: Some("at".to_owned()),
             properties: vec![("a".to_owned(), crate::update::Value::Text(time.to_string()))],
+            ..Update::new(TaskKey { id_property: "ticket".to_owned(), id: id.clone() }, Time::from_milliseconds((time * 7) % 11))
         };
         let updates: Vec<_> = ids.iter().zip(0..).map(update).collect();
         let mut newest: BTreeMap<String, i64> = BTreeMap::new();

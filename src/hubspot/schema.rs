@@ -259,7 +259,7 @@ impl From<Definition> for Property {
 mod tests {
     use super::*;
     use crate::time::Time;
-    use crate::update::{OnMissing, TaskKey};
+    use crate::update::TaskKey;
 
     /// The properties of a portal, cut down to what matters here.
     fn schema() -> Schema {
@@ -455,14 +455,15 @@ mod tests {
 
     fn update(id_property: &str, properties: &[(&str, Value)]) -> Update {
         Update {
-            task: TaskKey { id_property: id_property.to_owned(), id: "1".to_owned() },
-            time: Time::from_milliseconds(0),
-            on_missing: OnMissing::Fail,
             updated_at_property: Some("datetime".to_owned()),
             properties: properties
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), value.clone()))
                 .collect(),
+            ..Update::new(
+                TaskKey { id_property: id_property.to_owned(), id: "1".to_owned() },
+                Time::from_milliseconds(0),
+            )
         }
     }
 

@@ -136,15 +136,15 @@ mod tests {
     use super::super::Content;
     use super::*;
     use crate::outcome::FailReason;
-    use crate::update::{OnMissing, Value};
+    use crate::update::Value;
 
     fn update() -> Update {
         Update {
-            task: TaskKey { id_property: "ticket".to_owned(), id: "7".to_owned() },
-            time: Time::from_milliseconds(1_772_712_000_123),
-            on_missing: OnMissing::Fail,
-            updated_at_property: None,
             properties: vec![("hs_task_subject".to_owned(), Value::Text("ä".to_owned()))],
+            ..Update::new(
+                TaskKey { id_property: "ticket".to_owned(), id: "7".to_owned() },
+                Time::from_milliseconds(1_772_712_000_123),
+            )
         }
     }
 

@@ -137,15 +137,15 @@ mod tests {
 
     use super::*;
     use crate::time::Time;
-    use crate::update::{OnMissing, TaskKey};
+    use crate::update::TaskKey;
 
     fn update(task: usize, size: usize) -> Update {
         Update {
-            task: TaskKey { id_property: "ticket".to_owned(), id: task.to_string() },
-            time: Time::from_milliseconds(0),
-            on_missing: OnMissing::Fail,
-            updated_at_property: None,
             properties: vec![("hs_task_body".to_owned(), Value::Text("x".repeat(size)))],
+            ..Update::new(
+                TaskKey { id_property: "ticket".to_owned(), id: task.to_string() },
+                Time::from_milliseconds(0),
+            )
         }
     }
 

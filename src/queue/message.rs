@@ -196,8 +196,6 @@ mod tests {
     fn update() -> Update {
         let owner = |unknown| Value::Owner { email: "ada@acme.example".to_owned(), unknown };
         Update {
-            task: TaskKey { id_property: "ticket".to_owned(), id: "7".to_owned() },
-            time: Time::from_milliseconds(1_772_712_000_123),
             on_missing: OnMissing::Create,
             updated_at_property: Some("ticket_at".to_owned()),
             properties: vec![
@@ -206,6 +204,10 @@ mod tests {
                 ("b".to_owned(), owner(Unknown::Write("102".to_owned()))),
                 ("c".to_owned(), owner(Unknown::Skip)),
             ],
+            ..Update::new(
+                TaskKey { id_property: "ticket".to_owned(), id: "7".to_owned() },
+                Time::from_milliseconds(1_772_712_000_123),
+            )
         }
     }
 

@@ -298,11 +298,10 @@ impl Mapper<'_> {
         }
         match id {
             Some(id) if errors.is_empty() => Ok(Update {
-                task: TaskKey { id_property: rules.id_property.clone(), id },
-                time,
                 on_missing: rules.on_missing,
                 updated_at_property: rules.updated_at_property.clone(),
                 properties,
+                ..Update::new(TaskKey { id_property: rules.id_property.clone(), id }, time)
             }),
             id => {
                 let details: Vec<_> = errors.iter().map(MapError::to_string).collect();

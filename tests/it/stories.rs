@@ -89,8 +89,6 @@ fn updates(ids: usize, count: std::ops::Range<usize>) -> impl Strategy<Value = V
                         if is_mixed { (own_guarded, own_missing) } else { (guarded, missing) };
                     let by_record = task.id_property == RECORD_ID;
                     Update {
-                        task,
-                        time: Time::from_milliseconds(START + step),
                         // A source with record ids can't create: it is a set-up error.
                         on_missing: if by_record && missing == OnMissing::Create {
                             OnMissing::Fail
@@ -99,6 +97,7 @@ fn updates(ids: usize, count: std::ops::Range<usize>) -> impl Strategy<Value = V
                         },
                         updated_at_property: guarded.then(|| "ticket_at".to_owned()),
                         properties,
+                        ..Update::new(task, Time::from_milliseconds(START + step))
                     }
                 };
             updates.into_iter().map(update).collect()

@@ -18,7 +18,7 @@ use crate::settings::ApiVersion;
 use crate::source::{Event, Mapped, NotMapped, PropertyEnd, Source, TaskTrace, Trace};
 use crate::text::shorten;
 use crate::time::Time;
-use crate::update::{self, OnMissing, TaskKey, Update};
+use crate::update::{self, TaskKey, Update};
 
 /// The longest value beside a line of the file, in characters.
 const BESIDE: usize = 60;
@@ -114,11 +114,11 @@ pub(super) fn to_compare(explained: &Explained, fitted: &[Fitted]) -> Vec<Option
             (Ok(update), _) | (Err(_), Ok(update)) => Some(update.clone()),
             (Err(_), Err(NotMapped { id: None, .. })) => None,
             (Err(_), Err(NotMapped { id: Some(id), id_property, .. })) => Some(Update {
-                task: TaskKey { id_property: id_property.clone(), id: id.clone() },
-                time: event.time.unwrap_or_else(|| Time::from_milliseconds(0)),
-                on_missing: OnMissing::Fail,
-                updated_at_property: None,
                 properties: trace.tasks.get(index).map(good_values).unwrap_or_default(),
+                ..Update::new(
+                    TaskKey { id_property: id_property.clone(), id: id.clone() },
+                    event.time.unwrap_or_else(|| Time::from_milliseconds(0)),
+                )
             }),
         });
     }

@@ -11,7 +11,7 @@ use taskhook::outcome::Outcome;
 use taskhook::settings::ApiVersion;
 use taskhook::sim::{Seed, Sim};
 use taskhook::time::Time;
-use taskhook::update::{OnMissing, TaskKey, Update, Value};
+use taskhook::update::{TaskKey, Update, Value};
 use tokio::time::Instant;
 
 /// 2026-03-02, in milliseconds; the times of a story are a few steps from it.
@@ -60,11 +60,11 @@ pub fn at(step: i64) -> String {
 pub fn update(id: usize, step: i64, properties: &[(&str, &str)]) -> Update {
     let text = |(name, text): &(&str, &str)| ((*name).to_owned(), Value::Text((*text).to_owned()));
     Update {
-        task: TaskKey { id_property: "ticket".to_owned(), id: format!("T-{id}") },
-        time: Time::from_milliseconds(START + step),
-        on_missing: OnMissing::Fail,
-        updated_at_property: None,
         properties: properties.iter().map(text).collect(),
+        ..Update::new(
+            TaskKey { id_property: "ticket".to_owned(), id: format!("T-{id}") },
+            Time::from_milliseconds(START + step),
+        )
     }
 }
 
