@@ -162,7 +162,7 @@ struct Intake<'e> {
 impl Intake<'_> {
     fn add(&mut self, code: Option<Placed<Code>>) -> Option<Expression> {
         let Placed { value, start } = code?;
-        let expression = self.all.push(value);
+        let expression = self.all.add(value);
         self.of_file.push(Placed { value: expression, start });
         Some(expression)
     }

@@ -120,8 +120,11 @@ impl<'f> Problems<'f> {
         self.found.borrow().is_empty()
     }
 
+    /// The problems in the order of their places. That there are more comes last.
     pub(super) fn into_vec(self) -> Vec<Problem> {
-        self.found.into_inner()
+        let mut found = self.found.into_inner();
+        found.sort_by_key(|problem| (problem.line == 0, problem.line, problem.column));
+        found
     }
 }
 

@@ -167,8 +167,7 @@ impl<'t> Table<'t> {
 
     /// An expression.
     pub(super) fn code(&mut self, key: &'static str) -> Option<Placed<Code>> {
-        let text = self.text(key)?;
-        code(&text, self.problems)
+        Some(code(&self.text(key)?))
     }
 
     /// `true` or `false`.
@@ -249,15 +248,9 @@ impl<'t> Entry<'t> {
     }
 }
 
-/// The text as an expression, or a problem at the place of its mistake.
-pub(super) fn code(text: &Placed<String>, problems: &Problems<'_>) -> Option<Placed<Code>> {
-    match Code::parse(&text.value) {
-        Ok(value) => Some(Placed { value, start: text.start }),
-        Err(mistake) => {
-            problems.add(problems.within(text.start, mistake.offset), mistake.message);
-            None
-        }
-    }
+/// The text as an expression. Its mistakes are found when it is compiled.
+pub(super) fn code(text: &Placed<String>) -> Placed<Code> {
+    Placed { value: Code::new(&text.value), start: text.start }
 }
 
 fn text(

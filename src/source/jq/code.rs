@@ -1,5 +1,6 @@
-//! The text of an expression that can be parsed.
+//! The text of an expression.
 
+use jaq_core::load::parse::Term;
 use jaq_core::load::{Lexer, Parser, lex, span};
 
 use super::depth;
@@ -13,15 +14,21 @@ pub(super) const NOTE: &str = "__note";
 /// How much of an expression a message shows, in characters.
 const SHOWN: usize = 20;
 
-/// The text of an expression that can be parsed, and is not nested too deep. It may still use a
-/// function that isn't there.
+/// The text of an expression, which may have mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Code(String);
 
 impl Code {
-    /// Parses an expression alone, so that a mistake has its place in it, and it can't run into the
-    /// next one.
-    pub(crate) fn parse(text: &str) -> Result<Self, Mistake> {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The expression, which is not nested too deep. It may still use a function that isn't there.
+    ///
+    /// It is parsed alone, so that a mistake has its place in it, and it can't run into the next
+    /// one.
+    pub(super) fn parse(&self) -> Result<Term<&str>, Mistake> {
+        let text = self.as_str();
         if let Some(offset) = text.find(NOTE) {
             return Err(Mistake { offset, message: format!("there is no function {NOTE}") });
         }
@@ -38,7 +45,7 @@ impl Code {
             first_mistake(text, found)
         })?;
         depth::check_running(text, &term)?;
-        Ok(Self(text.to_owned()))
+        Ok(term)
     }
 
     /// The expression without any output.

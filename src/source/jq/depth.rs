@@ -462,11 +462,11 @@ impl<'t> Definitions<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Expressions, Val};
+    use super::super::{Code, Expressions, Val};
     use crate::time::Time;
 
     fn mistake(text: &str) -> Option<(usize, String)> {
-        Expressions::default().add(text).err().map(|mistake| (mistake.offset, mistake.message))
+        Code::new(text).parse().err().map(|mistake| (mistake.offset, mistake.message))
     }
 
     /// `n` times `open`, then `1`, then `n` times `close`.
@@ -591,8 +591,7 @@ mod tests {
             for text in texts {
                 let mut all = Expressions::default();
                 let short: String = text.chars().take(60).collect();
-                let expression =
-                    all.add(&text).unwrap_or_else(|mistake| panic!("{short}: {mistake:?}"));
+                let expression = all.add(Code::new(&text));
                 let program = all.compile().unwrap_or_else(|_| panic!("{short}"));
                 for input in ["{}".to_owned(), nest(120, "[", "]"), nest(120, "{\"a\":", "}")] {
                     let input = jaq_json::read::parse_single(input.as_bytes()).unwrap();

@@ -7,6 +7,7 @@
 //! | `html`, `value`, `rich_text`, `json` | values: as text, of documents, of a body |
 //! | `pattern`, `data` | regular expressions, and the other state that runs share |
 //! | `functions`, `regex` | the functions that jaq lacks, or that take the place of its own |
+//! | `library` | jq's own functions, as far as they are written in jq |
 //! | `mistake`, `depth`, `code`, `syntax` | the text of an expression, its parts and its mistakes |
 //! | `program` | all expressions as one program, which runs them |
 //! | `trial` | runs of expressions on an event that has nothing |
@@ -17,6 +18,7 @@ mod depth;
 mod functions;
 pub(super) mod html;
 pub(super) mod json;
+mod library;
 mod mistake;
 mod pattern;
 mod program;

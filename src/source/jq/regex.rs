@@ -27,20 +27,6 @@ const TEXTS: usize = 100;
 /// The most parts that a text is split into.
 const PARTS: usize = 100_000;
 
-/// jaq's definitions that these take the place of, with the number of their arguments.
-pub(super) const REPLACED: [(&str, usize); 10] = [
-    ("capture_of_match", 0),
-    ("test", 2),
-    ("scan_", 2),
-    ("scan", 2),
-    ("match", 2),
-    ("capture", 2),
-    ("split", 1),
-    ("split", 2),
-    ("sub", 3),
-    ("gsub", 3),
-];
-
 /// The functions, by name, arguments and implementation.
 pub(super) fn all() -> impl Iterator<Item = Fun<Kind>> {
     let replacement = || Box::from([Bind::Var(()), Bind::Fun(()), Bind::Var(())]);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jaq_json::{Map, Val};
 
+use super::code::Code;
 use super::program::{Expression, Expressions, Failure, Program, Scope};
 use crate::time::Time;
 
@@ -22,9 +23,7 @@ impl<'t> Trial<'t> {
         let mut all = Expressions::default();
         let mut expressions = BTreeMap::new();
         for text in texts {
-            if let Ok(expression) = all.add(text) {
-                expressions.insert(text, expression);
-            }
+            expressions.insert(text, all.add(Code::new(text)));
         }
         let program = all.compile().or_else(|mistakes| {
             let wrong: BTreeSet<_> = mistakes.iter().map(|(expression, _)| *expression).collect();

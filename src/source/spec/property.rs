@@ -76,7 +76,7 @@ fn read<'t>(entry: &Entry<'t>, problems: &'t Problems<'t>) -> Option<PropertySpe
     }
     let mut spec = PropertySpec::new(Placed { value: key.to_owned(), start });
     match entry.value(problems) {
-        TextOrTable::Text(text) => spec.from = table::code(&text, problems),
+        TextOrTable::Text(text) => spec.from = Some(table::code(&text)),
         TextOrTable::Table(table) => read_steps(table, &mut spec),
         TextOrTable::Other(Placed { value: kind, start }) => {
             let message = format!(

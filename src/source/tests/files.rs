@@ -180,10 +180,12 @@ fn every_problem_of_every_file_is_found_at_once() {
         [
             "sources/desk.toml:1:8: `path` has to be text in quotes, not a number",
             "sources/desk.toml:2:8: `zone` is \"Mars/Olympus\"; write an IANA name such as \"Europe/Berlin\"",
+            "sources/desk.toml:3:1: there is no key `zome` here; did you mean `zone`?",
             "sources/desk.toml:7:10: `secret` of [verify]: \"a b\" is not the name or ARN of a secret, with \"#field\" for a field of a JSON secret",
             "sources/desk.toml:8:13: `tolerance` of [verify]: \"soon\" is not a duration; write one such as 8s, 5m or 24h",
             "sources/desk.toml:11:8: `when` of [event] has to be text in quotes, not true or false",
             "sources/desk.toml:12:11: not a jq expression: expected token, found \")\"",
+            "sources/desk.toml:15:7: there is no function nonsense",
             "sources/desk.toml:16:15: \"Ticket\" is not the internal name of a HubSpot property: lower-case letters, digits and _",
             "sources/desk.toml:17:14: `on_missing` of [task] is \"crate\"; write one of \"fail\", \"skip\", \"create\"",
             "sources/desk.toml:18:23: \"\" is not the internal name of a HubSpot property: lower-case letters, digits and _",
@@ -191,8 +193,6 @@ fn every_problem_of_every_file_is_found_at_once() {
             "sources/desk.toml:22:5: `b` lacks `from` (an expression) or `owner` (an e-mail address)",
             "sources/desk.toml:22:7: there is no key `form` in `b`; did you mean `from`?",
             "sources/desk.toml:23:1: \"c d\" is not the internal name of a HubSpot property: lower-case letters, digits and _",
-            "sources/desk.toml:3:1: there is no key `zome` here; did you mean `zone`?",
-            "sources/desk.toml:15:7: there is no function nonsense",
             "sources/other.toml:1:2: not TOML: key with no value, expected `=`",
         ]
     );
