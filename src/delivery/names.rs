@@ -88,19 +88,25 @@ pub fn names_a_secret(name: &str) -> bool {
         return false;
     }
     for (index, word) in words.iter().enumerate() {
-        if WORDS.contains(&word.as_str())
-            || PARTS.iter().any(|part| holds(word, part))
-            || is_secret_key(&words, index)
-        {
+        if WORDS.contains(&word.as_str()) || holds_a_part(word) || is_secret_key(&words, index) {
             return true;
         }
     }
     false
 }
 
-/// Cheaper for short texts than `str::contains`: this is asked of every header of every delivery.
-fn holds(word: &str, part: &str) -> bool {
-    word.as_bytes().windows(part.len()).any(|window| window == part.as_bytes())
+/// Whether one of [`PARTS`] stands in the word. Cheaper for short texts than `str::contains`: this is
+/// asked of every header of every delivery.
+fn holds_a_part(word: &str) -> bool {
+    let mut rest = word.as_bytes();
+    while let Some(first) = rest.first() {
+        let begins = |part: &&str| part.as_bytes().first() == Some(first);
+        if PARTS.iter().filter(begins).any(|part| rest.starts_with(part.as_bytes())) {
+            return true;
+        }
+        rest = &rest[1..];
+    }
+    false
 }
 
 /// Whether a word is a key that opens something: any but those that say what else they are.
