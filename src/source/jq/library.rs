@@ -15,16 +15,21 @@ const ABSENT: [&str; 8] =
 /// A function that is written in jq.
 pub(super) type Definition = load::parse::Def<&'static str>;
 
-/// The words of a program, by which functions are found. Some are words of its texts and fields,
-/// which costs little.
+/// The words of a program, by which functions are found. Some are words of its texts, which costs
+/// little.
 #[derive(Default)]
 pub(super) struct Words<'t>(HashSet<&'t str>);
 
 impl<'t> Words<'t> {
-    /// Adds the words of an expression.
+    /// Adds the words of an expression, without its fields and variables: `.a.b` and `$x`.
     pub(super) fn add(&mut self, code: &'t str) {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '@';
-        self.0.extend(code.split(|c| !is_part(c)));
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_@.$".contains(c);
+        for word in code.split(|c| !is_part(c)) {
+            let (name, _) = word.split_once('.').unwrap_or((word, ""));
+            if !name.is_empty() && !name.starts_with('$') {
+                self.0.insert(name);
+            }
+        }
     }
 
     pub(super) fn contains(&self, word: &str) -> bool {
@@ -118,7 +123,8 @@ mod tests {
             let used = used_by(&mut words);
             used.iter().map(|def| format!("{}/{}", def.name, def.args.len())).collect::<Vec<_>>()
         };
-        assert_eq!(used(".a"), [""; 0]);
+        assert_eq!(used(".a.values | .values, $values"), [""; 0]);
+        assert_eq!(used("empty.a"), ["empty/0"]);
         assert_eq!(used("unknown(.a)"), [""; 0]);
         assert_eq!(used("[.[] | values]"), ["empty/0", "select/1", "null/0", "values/0"]);
         assert_eq!(used("@base64"), ["tostring/0", "@base64/0"]);
