@@ -99,12 +99,13 @@ pub fn names_a_secret(name: &str) -> bool {
 /// asked of every header of every delivery.
 fn holds_a_part(word: &str) -> bool {
     let mut rest = word.as_bytes();
-    while let Some(first) = rest.first() {
-        let begins = |part: &&str| part.as_bytes().first() == Some(first);
-        if PARTS.iter().filter(begins).any(|part| rest.starts_with(part.as_bytes())) {
-            return true;
+    while let [first, after @ ..] = rest {
+        for part in PARTS {
+            if part.as_bytes().first() == Some(first) && rest.starts_with(part.as_bytes()) {
+                return true;
+            }
         }
-        rest = &rest[1..];
+        rest = after;
     }
     false
 }
