@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bad_value::Blame;
 use super::blame;
-use super::matching::{Ids, id_in, record_id};
+use super::matching::{Found, Ids, id_in, record_id};
 use super::row::{Row, index_of_trace};
 use crate::hubspot::{Answer, Complaint, Record};
 use crate::outcome::{FailReason, FilterReason, Outcome};
@@ -17,8 +17,8 @@ use crate::update::{OnMissing, TaskKey};
 /// The verdict of an answer on one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It was written; with the record id where the answer says it, and whether the task is new.
-    Done(Option<String>, bool),
+    /// It was written; with what the answer says of the task, and whether that is new.
+    Done(Found, bool),
     /// There is no such task.
     Missing,
     /// It was refused.
@@ -37,7 +37,7 @@ struct Verdicts<'r> {
 /// Tasks in an answer of which nobody can say whose they are.
 #[derive(Default)]
 struct Strangers {
-    record_ids: BTreeSet<String>,
+    by_record_id: BTreeMap<String, Found>,
     /// Whether one of them was there before.
     have_old: bool,
 }
@@ -89,10 +89,11 @@ impl Verdicts<'_> {
             let is_new = record.new || answer.is_repeated;
             let by_id = || self.ids.row(id_in(id_property, record)?);
             if let Some(row) = index_of_trace(&record.trace_id, self.rows.len()).or_else(by_id) {
-                self.so_far[row] = Verdict::Done(record_id(record), is_new);
+                self.so_far[row] = Verdict::Done(Found::from(record), is_new);
             } else {
                 // Without a record id it is not a task.
-                strangers.record_ids.extend(record_id(record));
+                let found = |id| (id, Found::from(record));
+                strangers.by_record_id.extend(record_id(record).map(found));
                 strangers.have_old |= !is_new;
             }
         }
@@ -123,7 +124,7 @@ impl Verdicts<'_> {
     fn add_unnamed(&mut self, error: &Complaint, silent: &BTreeSet<usize>, strangers: &Strangers) {
         let about = blame::blame_among(error, self.rows, silent);
         let means_the_last =
-            silent.len() == 1 && strangers.record_ids.is_empty() && names_nobody(error);
+            silent.len() == 1 && strangers.by_record_id.is_empty() && names_nobody(error);
         if !about.is_empty() {
             self.refuse(about);
         } else if means_the_last && says_not_found(error) {
@@ -137,12 +138,13 @@ impl Verdicts<'_> {
     /// task for each row that is left, all of those are done.
     fn eliminate(&mut self, strangers: &Strangers) {
         let silent = self.silent();
-        if strangers.record_ids.len() != silent.len() {
+        if strangers.by_record_id.len() != silent.len() {
             return;
         }
-        let only = if silent.len() == 1 { strangers.record_ids.first() } else { None };
+        let mut all = strangers.by_record_id.values().cloned();
+        let only = all.next().filter(|_| silent.len() == 1).unwrap_or_default();
         for row in silent {
-            self.so_far[row] = Verdict::Done(only.cloned(), !strangers.have_old);
+            self.so_far[row] = Verdict::Done(only.clone(), !strangers.have_old);
         }
     }
 }

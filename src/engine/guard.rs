@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::account;
 use super::ledger::Ledger;
 use super::matching::matches_strictly;
 use super::row::Row;
+use super::{account, rules};
 use crate::hubspot::{Answer, BATCH, Record};
 use crate::outcome::Outcome;
 use crate::time::Time;
@@ -36,9 +36,20 @@ pub(super) enum Wanted<'u> {
     OfGuard(BTreeMap<&'u TaskKey, Vec<&'u Update>>),
 }
 
-/// Whether an update's task has to be read before it is written.
+/// Whether an update may come too late.
 pub(super) fn is_guarded(update: &Update) -> bool {
     update.updated_at_property.is_some() && !update.properties.is_empty()
+}
+
+/// Whether an update's task has to be read before it is written: otherwise nobody knows whether there
+/// is something to write, or a task to link.
+pub(super) fn needs_reading(update: &Update) -> bool {
+    let only_links = update.properties.is_empty() && update.associate.is_some();
+    let creates = update.on_missing == OnMissing::Create || update.associate.is_some();
+    is_guarded(update)
+        || rules::fills_gaps(update)
+        || only_links
+        || (creates && rules::only_creates(update))
 }
 
 /// The reads of the tasks of updates: of their times, and of the values that would be written, in
@@ -104,6 +115,12 @@ impl Read {
 }
 
 impl Tasks {
+    /// No task of these updates is there.
+    pub(super) fn missing(updates: &[Update]) -> Self {
+        let missing = updates.iter().map(|update| update.task.clone()).collect();
+        Self { known: BTreeMap::new(), missing }
+    }
+
     /// Adds the tasks of an answer to a read, with those of their values that `wanted` tells, and
     /// the tasks that it says are missing.
     pub(super) fn add(&mut self, read: &Read, answer: &Answer, wanted: &Wanted<'_>) {
@@ -155,6 +172,9 @@ impl<'u> Wanted<'u> {
         let mut names = BTreeSet::new();
         let mut may_be_unchanged = false;
         for update in updates {
+            if rules::fills_gaps(update) {
+                names.extend(update.write.keys().map(String::as_str));
+            }
             if let Some(property) = &update.updated_at_property {
                 names.insert(property.as_str());
                 may_be_unchanged |= applied_time(record, property) == Some(update.time);
@@ -172,21 +192,22 @@ impl<'u> Wanted<'u> {
 /// Settles the updates that are stale, and those of tasks that don't exist and that no update wants
 /// to be created.
 pub(super) fn settle(updates: &[Update], tasks: &Tasks, ledger: &mut Ledger) {
-    // Where updates of one task don't agree, the newest of them decides when they are merged.
-    let mut to_create = BTreeSet::new();
+    // Where updates of one task don't agree, it is made if one of them makes it, else passed over if
+    // one of them does that.
+    let mut rules: BTreeMap<_, OnMissing> = BTreeMap::new();
     for update in updates {
-        if update.on_missing == OnMissing::Create {
-            to_create.insert(&update.task);
-        }
+        let rule = rules.entry(&update.task).or_insert(update.on_missing);
+        *rule = update.on_missing.max(*rule);
     }
     for (index, update) in updates.iter().enumerate() {
         if !is_guarded(update) || !ledger.is_open(index) {
             continue;
         }
+        let on_missing = rules.get(&update.task).copied().unwrap_or(update.on_missing);
         if is_stale(update, tasks) {
             ledger.settle(index, Outcome::Stale);
-        } else if tasks.is_missing(&update.task) && !to_create.contains(&update.task) {
-            ledger.settle(index, account::not_found(&update.task, update.on_missing));
+        } else if tasks.is_missing(&update.task) && on_missing != OnMissing::Create {
+            ledger.settle(index, account::not_found(&update.task, on_missing));
         }
     }
 }

@@ -41,6 +41,20 @@ pub(super) fn id_in<'r>(id_property: &str, record: &'r Record) -> Option<&'r str
     if id_property == RECORD_ID { Some(&record.id) } else { record.text(id_property) }
 }
 
+/// What HubSpot says of a task besides its values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) record_id: Option<String>,
+    /// When it was made.
+    pub(super) created_at: Option<Time>,
+}
+
+impl From<&Record> for Found {
+    fn from(record: &Record) -> Self {
+        Self { record_id: record_id(record), created_at: record.created_at }
+    }
+}
+
 /// The record id, if the record says it.
 pub(super) fn record_id(record: &Record) -> Option<String> {
     if record.id.is_empty() { None } else { Some(record.id.clone()) }

@@ -23,6 +23,7 @@ mod preview;
 mod progress;
 mod read;
 mod row;
+mod rules;
 mod schedule;
 mod send;
 #[cfg(test)]
@@ -54,7 +55,7 @@ pub struct Ended {
 pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant, observe: bool) -> Ended {
     let calls = Calls::new(hubspot, deadline);
     let mut ledger = Ledger::new(updates.len());
-    let tasks = read::guarded(&calls, updates, &mut ledger).await;
+    let tasks = read::needed(&calls, updates, &mut ledger).await;
     guard::settle(updates, &tasks, &mut ledger);
     let resolved = owners::resolve(&calls, updates, &mut ledger).await;
     let resolved = plan::hold_back(updates, resolved, &mut ledger);

@@ -9,12 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
 use super::ledger::Ledger;
-use super::row::{Owner, Resolved, Row};
+use super::matching::Found;
+use super::row::{Owner, Resolved, Row, WantedLink};
+use super::rules::{self, HeldBack};
 use super::{account, guard};
 use crate::hubspot::BATCH;
 use crate::outcome::Outcome;
 use crate::time::Time;
-use crate::update::{OnMissing, TaskKey, Update};
+use crate::update::{Associate, OnMissing, TaskKey, Update};
 
 /// Lets updates wait that are newer than one of their task that has to wait, for its owner, say:
 /// written first they would make it look late, and what it says would be lost.
@@ -55,16 +57,24 @@ pub(super) fn rows(
 ) -> Vec<Row> {
     let tasks_to_write = by_task(updates, ledger);
     let mut rows = Vec::with_capacity(tasks_to_write.len());
-    for updates in tasks_to_write {
-        let mut is_missing =
-            updates.first().is_some_and(|first| tasks.is_missing(&first.update.task));
+    for mut updates in tasks_to_write {
+        let Some(task) = updates.first().map(|first| &first.update.task) else { continue };
+        let record = tasks.record(task);
+        let mut is_missing = tasks.is_missing(task);
         let mut round = 0;
+        // Stable: among equal times the order of arrival stays.
+        updates.sort_by_key(|update| update.update.time);
+        let mut on_create = rules::hold_back(&mut updates, record);
         for updates in split_at_additions(updates) {
-            let Some(merged) = merge(updates) else { continue };
-            let row = Row { is_missing, round, ..merged };
-            if is_missing && row.on_missing != OnMissing::Create {
+            let Some(merged) = merge(updates, std::mem::take(&mut on_create)) else { continue };
+            let found = record.map(Found::from).unwrap_or_default();
+            let row = Row { is_missing, round, found, ..merged };
+            let makes_nothing = row.properties.is_empty() && row.on_create.is_empty();
+            if is_missing && (row.on_missing != OnMissing::Create || makes_nothing) {
                 ledger.settle_row(&row, account::not_found(&row.task, row.on_missing));
-            } else if round == 0 && guard::is_unchanged(&row, tasks) {
+            } else if (row.properties.is_empty() && !is_missing)
+                || (round == 0 && guard::is_unchanged(&row, tasks))
+            {
                 ledger.settle_row(&row, Outcome::Unchanged);
             } else {
                 is_missing = false;
@@ -78,11 +88,11 @@ pub(super) fn rows(
 }
 
 /// Groups updates by task, the task that arrived first at the beginning. Updates without a value
-/// are settled.
+/// and without a link are settled.
 fn by_task<'u>(updates: Vec<Resolved<'u>>, ledger: &mut Ledger) -> Vec<Vec<Resolved<'u>>> {
     let mut written = Vec::new();
     for update in updates {
-        if update.values.is_empty() {
+        if update.values.is_empty() && update.update.associate.is_none() {
             ledger.settle(update.index, Outcome::Unchanged);
         } else {
             written.push(update);
@@ -109,9 +119,7 @@ pub(super) fn group_by<T, K: Ord>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<V
 /// is to be added to a value that an earlier update sets. Whether HubSpot adds it (several
 /// checkboxes) or sets it (text that begins with `;`) only HubSpot knows, so each is a row of its
 /// own, one after the other.
-fn split_at_additions(mut updates: Vec<Resolved<'_>>) -> Vec<Vec<Resolved<'_>>> {
-    // Stable: among equal times the order of arrival stays.
-    updates.sort_by_key(|update| update.update.time);
+fn split_at_additions(updates: Vec<Resolved<'_>>) -> Vec<Vec<Resolved<'_>>> {
     let mut parts: Vec<Vec<Resolved<'_>>> = Vec::new();
     let mut set = BTreeSet::new();
     for update in updates {
@@ -132,27 +140,17 @@ fn split_at_additions(mut updates: Vec<Resolved<'_>>) -> Vec<Vec<Resolved<'_>>> 
 }
 
 /// Merges updates of one task, oldest event first.
-fn merge(updates: Vec<Resolved<'_>>) -> Option<Row> {
+fn merge(updates: Vec<Resolved<'_>>, on_create: BTreeMap<String, HeldBack>) -> Option<Row> {
     let newest = updates.last()?.update;
-    let mut row = Row {
-        task: newest.task.clone(),
-        on_missing: newest.on_missing,
-        time: newest.time,
-        properties: BTreeMap::new(),
-        is_guarded: false,
-        is_missing: false,
-        round: 0,
-        owners: BTreeMap::new(),
-        note: None,
-        members: Vec::new(),
-    };
+    let mut row = Row { on_create, ..Row::new(newest.task.clone(), newest.time) };
     let mut guards = BTreeSet::new();
     for update in updates {
+        row.on_missing = row.on_missing.max(update.update.on_missing);
+        row.links.extend(wanted_links(&update));
         for value in update.values {
             let property = value.property.to_owned();
-            if let Some((email, unknown)) = value.owner {
-                let owner = Owner { email: email.to_owned(), unknown: unknown.clone() };
-                row.owners.insert(property.clone(), owner);
+            if let Some(owner) = value.owner {
+                row.owners.insert(property.clone(), Owner::from(owner));
             } else {
                 row.owners.remove(&property);
             }
@@ -161,11 +159,29 @@ fn merge(updates: Vec<Resolved<'_>>) -> Option<Row> {
         guards.extend(update.update.updated_at_property.clone());
         row.members.push(update.index);
     }
-    row.is_guarded = !guards.is_empty();
-    for property in guards {
-        row.properties.insert(property, row.time.to_string());
+    let time = row.time.to_string();
+    if !row.properties.is_empty() {
+        row.is_guarded = !guards.is_empty();
+        row.properties.extend(guards.into_iter().map(|property| (property, time.clone())));
+    } else if !row.on_create.is_empty() {
+        let time = HeldBack { text: time, owner: None };
+        row.on_create.extend(guards.into_iter().map(|property| (property, time.clone())));
     }
     Some(row)
+}
+
+/// The links that an update wants; none of one that only observes.
+fn wanted_links(Resolved { index, update, .. }: &Resolved<'_>) -> Vec<WantedLink> {
+    let mut links = Vec::new();
+    let Some(associate) = update.associate.as_ref().filter(|_| !update.observe) else {
+        return links;
+    };
+    for link in &associate.links {
+        let (member, time, link) = (*index, update.time, link.clone());
+        let Associate { when, missing, .. } = *associate;
+        links.push(WantedLink { member, time, when, missing, link });
+    }
+    links
 }
 
 /// Lets rows of tasks that HubSpot may take for the same follow each other as if they were one

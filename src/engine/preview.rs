@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::guard::{self, Read};
+use super::guard::{self, Read, Tasks};
 use super::ledger::Ledger;
 use super::owners::{Owners, addresses};
 use super::plan;
 use super::row::{Resolved, Row};
 use crate::hubspot::{Call, Inputs, READ, ReadInputs};
-use crate::update::{OnMissing, Update};
+use crate::update::Update;
 
 /// A request in the order of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,18 +25,20 @@ pub struct Request {
 /// create the tasks which may be created.
 #[must_use]
 pub fn preview(updates: &[Update]) -> Vec<Request> {
-    let guarded = updates.iter().filter(|update| guard::is_guarded(update));
-    let mut requests: Vec<_> = guard::reads(guarded).iter().map(Request::read).collect();
-    for rows in plan::rounds(rows(updates)) {
-        let mut to_create = rows.clone();
-        to_create.retain(|row| row.on_missing == OnMissing::Create);
-        for row in &mut to_create {
-            row.add_due_date();
-        }
+    let to_read = updates.iter().filter(|update| guard::needs_reading(update));
+    let mut requests: Vec<_> = guard::reads(to_read).iter().map(Request::read).collect();
+    let mut to_create = rows(updates, &Tasks::missing(updates));
+    to_create.retain(|row| row.is_missing);
+    for row in &mut to_create {
+        row.add_held_back();
+        row.add_due_date();
+    }
+    for rows in plan::rounds(rows(updates, &Tasks::default())) {
         for rows in plan::batches(rows) {
             requests.push(Request::write(Call::Update, &rows, None));
         }
-        for rows in plan::batches(to_create) {
+        // After the first round.
+        for rows in plan::batches(std::mem::take(&mut to_create)) {
             let only = Some("for the tasks that don't exist");
             requests.push(Request::write(Call::Upsert, &rows, only));
         }
@@ -45,7 +47,7 @@ pub fn preview(updates: &[Update]) -> Vec<Request> {
 }
 
 /// The rows of updates whose owners are all found.
-fn rows(updates: &[Update]) -> Vec<Row> {
+fn rows(updates: &[Update], tasks: &Tasks) -> Vec<Row> {
     let mut owners = Owners::default();
     for email in updates.iter().flat_map(addresses) {
         owners.add(email, format!("<id of the owner {email}>"));
@@ -56,7 +58,7 @@ fn rows(updates: &[Update]) -> Vec<Row> {
             resolved.push(Resolved { index, update, values });
         }
     }
-    plan::rows(resolved, &guard::Tasks::default(), &mut Ledger::new(updates.len()))
+    plan::rows(resolved, tasks, &mut Ledger::new(updates.len()))
 }
 
 impl Request {

@@ -8,6 +8,7 @@ use super::bad_value::Blame;
 use super::blame::{self, Guilty, failed_call};
 use super::calls::Calls;
 use super::ledger::Ledger;
+use super::matching::Found;
 use super::memory::{Memory, Suspects};
 use super::read::Seen;
 use super::row::{DUE, Row};
@@ -139,11 +140,11 @@ impl<'c> Progress<'c> {
         let mut again = Vec::new();
         for (row, verdict) in part.rows.into_iter().zip(verdicts) {
             match verdict {
-                Verdict::Done(record_id, is_new) => {
+                Verdict::Done(found, is_new) => {
                     if part.is_without_due {
                         self.memory.refuse_empty_due();
                     }
-                    self.finish(row, record_id, is_new);
+                    self.finish(row, found, is_new);
                 }
                 Verdict::Refused(blame) => again.extend(self.fail_or_amend(row, blame)),
                 Verdict::Missing => self.missing.push(row),
@@ -220,7 +221,7 @@ impl<'c> Progress<'c> {
         let mut again = Vec::new();
         for (row, seen) in rows {
             match seen {
-                Seen::AsWritten(record_id) => self.finish(row, record_id, true),
+                Seen::AsWritten(found) => self.finish(row, found, true),
                 Seen::Missing if self.call == Call::Update => self.missing.push(row),
                 Seen::Missing | Seen::Otherwise => again.push(row),
                 Seen::Nothing => {
@@ -277,8 +278,10 @@ impl<'c> Progress<'c> {
     }
 
     /// Settles a row that was written.
-    fn finish(&mut self, row: Row, record_id: Option<String>, is_new: bool) {
+    fn finish(&mut self, mut row: Row, found: Found, is_new: bool) {
         self.memory.forget(&row);
+        let record_id = found.record_id.clone();
+        row.found = found;
         let outcome = if is_new && self.call == Call::Upsert {
             Outcome::Created(record_id)
         } else {
@@ -305,7 +308,7 @@ impl<'c> Progress<'c> {
     /// Settles a silent row by its task: there and as written, it is done.
     pub(super) fn settle_silent(&mut self, row: Row, seen: Seen) {
         let outcome = match seen {
-            Seen::AsWritten(record_id) => return self.finish(row, record_id, true),
+            Seen::AsWritten(found) => return self.finish(row, found, true),
             Seen::Missing if self.call == Call::Update => return self.missing.push(row),
             Seen::Failed(error) => failed_call(&error, &row.task.id_property),
             Seen::Missing | Seen::Otherwise | Seen::Nothing => {

@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use super::calls::{AT_ONCE, Calls};
 use super::guard::{self, Read, Tasks, Wanted};
 use super::ledger::Ledger;
-use super::matching::record_id;
+use super::matching::Found;
 use super::row::Row;
 use super::{account, blame, plan};
 use crate::hubspot::{Answer, Error};
@@ -17,8 +17,8 @@ use crate::update::Update;
 
 /// The values that a row's task shows after a write that may or may not have been done.
 pub(super) enum Seen {
-    /// The values that were written; with the record id where HubSpot says it.
-    AsWritten(Option<String>),
+    /// The values that were written.
+    AsWritten(Found),
     /// Other values.
     Otherwise,
     /// There is no such task.
@@ -29,11 +29,11 @@ pub(super) enum Seen {
     Failed(Error),
 }
 
-/// Reads the guarded tasks, and settles the updates of those that can't be read: nothing is written
-/// blindly.
-pub(super) async fn guarded(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Tasks {
+/// Reads the tasks of the updates that need it, and settles the updates of those that can't be read:
+/// nothing is written blindly.
+pub(super) async fn needed(calls: &Calls<'_>, updates: &[Update], ledger: &mut Ledger) -> Tasks {
     let wanted = Wanted::of_guard(updates);
-    tasks(calls, updates, guard::is_guarded, &wanted, ledger).await
+    tasks(calls, updates, guard::needs_reading, &wanted, ledger).await
 }
 
 /// Reads the tasks of all updates, guarded or not, and settles the updates in the same way.
@@ -151,7 +151,7 @@ fn compare(rows: Vec<Row>, read: &Read, result: &Result<Answer, Error>) -> Vec<(
     for row in rows {
         let place: usize = places[&row.task.id];
         let shown = match assigned.records[place] {
-            Some(record) if row.is_written_in(record) => Seen::AsWritten(record_id(record)),
+            Some(record) if row.is_written_in(record) => Seen::AsWritten(Found::from(record)),
             Some(_) => Seen::Otherwise,
             None if assigned.missing.contains(&place) => Seen::Missing,
             None => Seen::Nothing,

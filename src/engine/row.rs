@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use crate::hubspot::{Input, Record, id_property_field};
 use crate::time::Time;
-use crate::update::{OnMissing, RECORD_ID, TaskKey, Unknown, Update};
+use crate::update::{Link, Missing, OnMissing, RECORD_ID, TaskKey, Unknown, Update, When};
 
-use super::matching::matches_leniently;
+use super::matching::{Found, matches_leniently};
+use super::rules::HeldBack;
 
 /// The property of the due date.
 pub(super) const DUE: &str = "hs_timestamp";
@@ -32,10 +33,28 @@ pub(super) struct Row {
     pub(super) round: usize,
     /// The properties that hold an owner's id.
     pub(super) owners: BTreeMap<String, Owner>,
+    /// What is written besides if the task is made.
+    pub(super) on_create: BTreeMap<String, HeldBack>,
+    /// What HubSpot said of the task besides its values.
+    pub(super) found: Found,
+    /// What the task is to hang on, by the update that wants it.
+    pub(super) links: Vec<WantedLink>,
     /// A remark for its outcome, once it is written.
     pub(super) note: Option<String>,
     /// The updates that it is made of, by their index, oldest event first.
     pub(super) members: Vec<usize>,
+}
+
+/// A record that an update wants its task to hang on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WantedLink {
+    /// The update, by its place among those of the run.
+    pub(super) member: usize,
+    /// When its change happened.
+    pub(super) time: Time,
+    pub(super) when: When,
+    pub(super) missing: Missing,
+    pub(super) link: Link,
 }
 
 /// An owner as an update names it.
@@ -64,7 +83,32 @@ pub(super) struct Value<'u> {
     pub(super) owner: Option<(&'u str, &'u Unknown)>,
 }
 
+impl From<(&str, &Unknown)> for Owner {
+    fn from((email, unknown): (&str, &Unknown)) -> Self {
+        Self { email: email.to_owned(), unknown: unknown.clone() }
+    }
+}
+
 impl Row {
+    /// A row without a value, of no update yet.
+    pub(super) fn new(task: TaskKey, time: Time) -> Self {
+        Self {
+            task,
+            on_missing: OnMissing::Fail,
+            time,
+            properties: BTreeMap::new(),
+            is_guarded: false,
+            is_missing: false,
+            round: 0,
+            owners: BTreeMap::new(),
+            on_create: BTreeMap::new(),
+            found: Found::default(),
+            links: Vec::new(),
+            note: None,
+            members: Vec::new(),
+        }
+    }
+
     /// The value of a property. That of the id property stands in the id.
     pub(super) fn value(&self, property: &str) -> Option<&str> {
         if let Some(value) = self.properties.get(property) {
@@ -113,6 +157,17 @@ impl Row {
         self.properties.remove(DUE);
         self.note =
             Some(format!("{DUE}: HubSpot doesn't let the due date be removed; it stays as it was"));
+    }
+
+    /// Adds the values that only a task that is made gets.
+    pub(super) fn add_held_back(&mut self) {
+        for (name, HeldBack { text, owner }) in std::mem::take(&mut self.on_create) {
+            if self.properties.contains_key(&name) {
+                continue;
+            }
+            self.owners.extend(owner.map(|owner| (name.clone(), owner)));
+            self.properties.insert(name, text);
+        }
     }
 
     /// Gives a task that is to be created a due date, because HubSpot requires one: the event's

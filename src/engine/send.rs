@@ -55,6 +55,7 @@ async fn send_round(calls: &Calls<'_>, mut rows: Vec<Row>, ledger: &mut Ledger) 
     }
     // Only tasks that are known to be missing: an upsert of others would overwrite their due dates.
     for row in &mut to_create {
+        row.add_held_back();
         row.add_due_date();
     }
     for row in send_by(calls, Call::Upsert, to_create, ledger).await {

@@ -12,7 +12,7 @@ use super::bad_value::COMPARED;
 use super::blame::{self, Guilty};
 use super::guard::{self, Tasks};
 use super::ledger::Ledger;
-use super::matching::Ids;
+use super::matching::{Found, Ids};
 use super::plan;
 use super::row::{Resolved, Row, Value};
 use super::schedule::{Part, Schedule};
@@ -22,18 +22,8 @@ use crate::time::Time;
 use crate::update::{OnMissing, TaskKey, Update, canonical_id};
 
 fn write(id_property: &str, id: &str) -> Row {
-    Row {
-        task: TaskKey { id_property: id_property.to_owned(), id: id.to_owned() },
-        on_missing: OnMissing::Fail,
-        time: Time::from_milliseconds(0),
-        properties: BTreeMap::new(),
-        is_guarded: false,
-        is_missing: false,
-        round: 0,
-        owners: BTreeMap::new(),
-        note: None,
-        members: Vec::new(),
-    }
+    let task = TaskKey { id_property: id_property.to_owned(), id: id.to_owned() };
+    Row::new(task, Time::from_milliseconds(0))
 }
 
 fn rows(ids: &[&str]) -> Vec<Row> {
@@ -432,7 +422,7 @@ fn a_trace_id_proves_what_no_id_does() {
     let result = |id: &str, trace: usize| json!({"id": id, "objectWriteTraceId": format!("taskhook-{trace}"), "properties": {"ticket": "7"}});
     let answer: Answer =
         serde_json::from_value(json!({"results": [result("9", 2), result("9", 0)]})).unwrap();
-    let done = Verdict::Done(Some("9".to_owned()), false);
+    let done = Verdict::Done(Found { record_id: Some("9".to_owned()), created_at: None }, false);
     assert_eq!(verdicts(&rows, &answer), [done.clone(), Verdict::Silent, done]);
 }
 

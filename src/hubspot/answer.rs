@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::time::Time;
+
 /// The text before the list of errors inside of a message.
 const BEFORE_LIST: &str = "Property values were not valid: ";
 
@@ -31,7 +33,7 @@ pub struct Answer {
     pub is_repeated: bool,
 }
 
-/// A task in an answer.
+/// A task, or a record that tasks hang on, in an answer.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Record {
@@ -44,6 +46,9 @@ pub struct Record {
     /// Whether an upsert created it.
     #[serde(deserialize_with = "flag")]
     pub new: bool,
+    /// When it was made.
+    #[serde(rename = "createdAt", deserialize_with = "time")]
+    pub created_at: Option<Time>,
     /// The trace id of the input that it comes from. Empty where the answer doesn't say it.
     #[serde(rename = "objectWriteTraceId", deserialize_with = "text")]
     pub trace_id: String,
@@ -101,7 +106,8 @@ impl Record {
                 kept.push((name.clone(), text.clone()));
             }
         }
-        Self { id: self.id.clone(), properties: kept, ..Self::default() }
+        let created_at = self.created_at;
+        Self { id: self.id.clone(), properties: kept, created_at, ..Self::default() }
     }
 }
 
@@ -162,6 +168,10 @@ fn fields<'de, D: Deserializer<'de>>(
 
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(plain(Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    Ok(Time::parse(&text(deserializer)?).ok())
 }
 
 pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {

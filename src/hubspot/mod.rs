@@ -1,6 +1,7 @@
 //! HubSpot's tasks API: calls, their retries, and their answers.
 
 mod answer;
+mod associations;
 mod daily;
 mod error;
 mod owner_pages;
@@ -16,6 +17,7 @@ mod transport;
 mod usage;
 
 pub use answer::{Answer, Complaint, Record};
+pub use associations::{ASSOCIATE, Linked, Pair};
 pub use error::{Error, Refusal};
 pub use owners::fold_email;
 pub use properties::NewProperty;
@@ -43,8 +45,12 @@ pub const READ: &str = "batch/read";
 /// A client of HubSpot's tasks API.
 pub struct Hubspot {
     transport: Box<transport::Transport>,
+    /// `/crm/objects/2026-03` or `/crm/v3/objects`.
+    objects: String,
     /// `/crm/objects/2026-03/tasks` or `/crm/v3/objects/tasks`.
     tasks: String,
+    /// `/crm/associations/2026-03` or `/crm/v4/associations`.
+    associations: String,
     /// `/crm/properties/2026-03/tasks` or `/crm/v3/properties/tasks`.
     properties: String,
     /// `/crm/owners/2026-03` or `/crm/v3/owners`.
@@ -133,10 +139,16 @@ impl Hubspot {
     #[must_use]
     pub fn new(http: Http, base_url: &str, version: &ApiVersion, token: Token) -> Self {
         let transport = Box::new(transport::Transport::new(http, base_url, token));
-        let properties = format!("{}/tasks", path(version, "properties"));
-        let (tasks, owners_path) = (tasks_path(version), path(version, "owners"));
-        let owners = owners::Owners::default();
-        Self { transport, tasks, properties, owners_path, owners, refusals: Box::default() }
+        Self {
+            transport,
+            objects: path(version, "objects"),
+            tasks: tasks_path(version),
+            associations: associations_path(version),
+            properties: format!("{}/tasks", path(version, "properties")),
+            owners_path: path(version, "owners"),
+            owners: owners::Owners::default(),
+            refusals: Box::default(),
+        }
     }
 
     /// Makes the connection that the first call will use. A failure is told when it matters.
@@ -285,6 +297,15 @@ impl Hubspot {
 #[must_use]
 pub fn tasks_path(version: &ApiVersion) -> String {
     format!("{}/tasks", path(version, "objects"))
+}
+
+/// The path of the links between records. The version before the dated ones is 4.
+#[must_use]
+pub fn associations_path(version: &ApiVersion) -> String {
+    match version {
+        ApiVersion::V3 => "/crm/v4/associations".to_owned(),
+        ApiVersion::Date(_) => path(version, "associations"),
+    }
 }
 
 /// The path of a part of the CRM's API: `objects`, `properties`, `owners`.
