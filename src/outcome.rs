@@ -1,6 +1,10 @@
 //! How an update ends, and why: what the engine says and every other room repeats.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::update::Object;
 
 /// How an update ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +51,7 @@ pub enum Kind {
 pub enum FilterReason {
     /// No task has the id, and the source says `on_missing = "skip"`.
     NotFound,
-    /// `TASKHOOK_OBSERVE` is set.
+    /// `TASKHOOK_OBSERVE` is set, or its source says `observe = true`.
     Observed,
 }
 
@@ -76,6 +80,8 @@ pub enum FailReason {
     Unreadable,
     /// No task has the id.
     NotFound,
+    /// It was written, and what its task is to hang on isn't there.
+    NotAssociated,
     /// The portal has no such property.
     UnknownProperty,
     /// The property can't be written.
@@ -92,6 +98,38 @@ pub enum FailReason {
     Unaccounted,
     /// HubSpot refuses it for another reason.
     Rejected,
+}
+
+/// How the links of an update ended: of each kind the worst. As JSON `{"contact": "linked"}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Associated(BTreeMap<Object, LinkEnd>);
+
+/// How a link ended, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkEnd {
+    /// HubSpot confirmed it.
+    Linked,
+    /// There is no such record.
+    Missing,
+    /// The token lacks a scope.
+    Forbidden,
+    /// It is not made, and may be made later.
+    Retry,
+}
+
+impl Associated {
+    /// Adds the end of a link.
+    pub fn add(&mut self, to: Object, end: LinkEnd) {
+        let worst = self.0.entry(to).or_insert(end);
+        *worst = end.max(*worst);
+    }
+
+    /// Whether there was no link to make.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Outcome {
@@ -138,6 +176,17 @@ impl Outcome {
             | Self::Failed(_, detail)
             | Self::Noted(_, detail) => Some(detail.as_str()).filter(|detail| !detail.is_empty()),
             _ => None,
+        }
+    }
+
+    /// The same with another detail.
+    #[must_use]
+    pub fn with_detail(self, change: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Filtered(reason, detail) => Self::Filtered(reason, change(detail)),
+            Self::Retry(reason, detail) => Self::Retry(reason, change(detail)),
+            Self::Failed(reason, detail) => Self::Failed(reason, change(detail)),
+            other => other,
         }
     }
 
@@ -221,6 +270,7 @@ impl FailReason {
             Self::Mapping => "mapping",
             Self::Unreadable => "unreadable",
             Self::NotFound => "not_found",
+            Self::NotAssociated => "not_associated",
             Self::UnknownProperty => "unknown_property",
             Self::ReadOnlyProperty => "read_only_property",
             Self::InvalidValue => "invalid_value",

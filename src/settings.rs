@@ -66,8 +66,6 @@ pub struct WorkerSettings {
     pub secret_ttl: Duration,
     /// How many messages a run takes at most.
     pub batch: usize,
-    /// Whether everything is done but the writing.
-    pub observe: bool,
     /// The metrics in the log, if there are any.
     pub metrics: Option<Metrics>,
     /// How AWS is reached.
@@ -201,7 +199,6 @@ impl WorkerSettings {
         let dead_letter_url = reader.dead_letter_url();
         let secret_ttl = reader.secret_ttl();
         let batch = reader.worker_batch();
-        let observe = reader.observe();
         let metrics = reader.metrics();
         let aws = Aws::read(&mut reader);
         let network = reader.network();
@@ -213,7 +210,6 @@ impl WorkerSettings {
                 dead_letter_url,
                 secret_ttl,
                 batch,
-                observe,
                 metrics,
                 aws,
                 network,

@@ -70,6 +70,13 @@ impl Time {
         self.milliseconds
     }
 
+    /// The time so long before.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        let span = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        Self { milliseconds: self.milliseconds.saturating_sub(span) }
+    }
+
     /// Reads a time as HubSpot and most senders write it, in UTC where no offset is given.
     pub fn parse(text: &str) -> Result<Self, NotATime> {
         Written::parse(text, &Zone::utc()).map(|written| written.time)

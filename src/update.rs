@@ -70,6 +70,20 @@ impl Update {
             observe: false,
         }
     }
+
+    /// The links alone, of a task that is there.
+    #[must_use]
+    pub fn links_alone(&self) -> Self {
+        let associate = self.associate.clone();
+        let always = associate.map(|associate| Associate { when: When::Always, ..associate });
+        Self { associate: always, ..Self::new(self.task.clone(), self.time) }
+    }
+
+    /// Whether it is more than values that are always written.
+    #[must_use]
+    pub fn is_ruled(&self) -> bool {
+        self.observe || self.associate.is_some() || !self.write.is_empty()
+    }
 }
 
 impl TaskKey {

@@ -206,7 +206,7 @@ pub(super) fn not_found(task: &TaskKey, on_missing: OnMissing) -> Outcome {
 }
 
 /// Whether an error says that tasks don't exist.
-fn says_not_found(error: &Complaint) -> bool {
+pub(super) fn says_not_found(error: &Complaint) -> bool {
     error.category == "OBJECT_NOT_FOUND" || error.code == "OBJECT_NOT_FOUND"
 }
 

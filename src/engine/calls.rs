@@ -1,7 +1,7 @@
 //! The calls of one run. After a call that has to wait for later no other is sent, because the
 //! reason holds for the rest as well.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +10,9 @@ use tokio::time::Instant;
 use super::guard::Read;
 use super::memory::Memory;
 use super::row::Row;
-use crate::hubspot::{Answer, Call, Error, Hubspot};
+use crate::hubspot::{Answer, Call, Error, Hubspot, Linked, Pair};
 use crate::outcome::RetryReason;
+use crate::update::Object;
 
 /// How many calls are under way at once: HubSpot takes 100 to 190 in ten seconds from an app, so
 /// four of half a second each stay below, while 10,000 updates still take seconds.
@@ -37,6 +38,8 @@ pub(super) struct Calls<'h> {
     writes: Mutex<Forbidden>,
     /// Why no owner can be looked up.
     no_owners: Mutex<Option<Error>>,
+    /// Why nothing can be linked to records of a kind.
+    no_links: Mutex<BTreeMap<Object, Error>>,
 }
 
 /// The calls of one kind that HubSpot forbids: because of the token, or of a row with a
@@ -67,6 +70,7 @@ impl<'h> Calls<'h> {
             reads: Mutex::default(),
             writes: Mutex::default(),
             no_owners: Mutex::default(),
+            no_links: Mutex::default(),
         }
     }
 
@@ -83,13 +87,52 @@ impl<'h> Calls<'h> {
         self.stop_after_failure(&self.writes, rows.iter().map(|row| row.task.id.as_str()), result)
     }
 
-    /// Reads tasks.
+    /// Reads tasks, or records that tasks hang on.
     pub(super) async fn read(&self, read: &Read) -> Result<Answer, Error> {
         self.check_running()?;
         let ids: Vec<_> = read.ids.iter().map(String::as_str).collect();
+        if let Some(to) = read.object {
+            let (hubspot, by) = (self.hubspot, &read.id_property);
+            return self.of_links(to, hubspot.read_records(to, by, &ids, self.deadline)).await;
+        }
         let properties = read.properties.iter().map(String::as_str).collect();
         let result = self.hubspot.read(&read.id_property, &ids, properties, self.deadline).await;
         self.stop_after_failure(&self.reads, ids.into_iter(), result)
+    }
+
+    /// Links tasks.
+    pub(super) async fn associate(&self, to: Object, pairs: &[Pair]) -> Result<Linked, Error> {
+        self.of_links(to, self.hubspot.associate(to, pairs, self.deadline)).await
+    }
+
+    /// The links that tasks have.
+    pub(super) async fn associations(
+        &self,
+        to: Object,
+        tasks: &[&str],
+    ) -> Result<Vec<Pair>, Error> {
+        self.of_links(to, self.hubspot.associations(to, tasks, self.deadline)).await
+    }
+
+    /// Makes a call for links to one kind of record. One that is forbidden lacks a scope for that
+    /// kind: it is the last of its kind, and stops no other.
+    async fn of_links<T>(
+        &self,
+        to: Object,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.check_running()?;
+        if let Some(error) = lock(&self.no_links).get(&to) {
+            return Err(error.clone());
+        }
+        let result = call.await;
+        if let Err(error @ Error::Later { reason: RetryReason::Forbidden, detail, .. }) = &result {
+            if lock(&self.no_links).insert(to, error.clone()).is_none() {
+                tracing::error!("token: tasks are not linked to {}: {detail}", to.plural());
+            }
+            return result;
+        }
+        self.stop_at_later(result)
     }
 
     /// Reads pages of owners where that takes fewer calls than to ask for each of the addresses. Half

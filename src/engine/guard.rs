@@ -9,11 +9,13 @@ use super::{account, rules};
 use crate::hubspot::{Answer, BATCH, Record};
 use crate::outcome::Outcome;
 use crate::time::Time;
-use crate::update::{OnMissing, TaskKey, Update, canonical_id};
+use crate::update::{Object, OnMissing, TaskKey, Update, canonical_id};
 
-/// Tasks to read in one call.
+/// Tasks, or records that tasks hang on, to read in one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Read {
+    /// What the records are; `None`: tasks.
+    pub(super) object: Option<Object>,
     pub(super) id_property: String,
     pub(super) ids: Vec<String>,
     pub(super) properties: Vec<String>,
@@ -72,14 +74,8 @@ pub(super) fn reads<'u>(updates: impl IntoIterator<Item = &'u Update>) -> Vec<Re
     let mut reads = Vec::new();
     for (id_property, Asked { ids, properties }) in asked {
         let properties: Vec<_> = properties.into_iter().map(str::to_owned).collect();
-        for ids in part_look_alikes(ids) {
-            for ids in ids.chunks(BATCH) {
-                reads.push(Read {
-                    id_property: id_property.to_owned(),
-                    ids: ids.iter().map(|id| (*id).to_owned()).collect(),
-                    properties: properties.clone(),
-                });
-            }
+        for read in Read::all(None, id_property, ids) {
+            reads.push(Read { properties: properties.clone(), ..read });
         }
     }
     reads
@@ -102,6 +98,22 @@ fn part_look_alikes(ids: BTreeSet<&str>) -> Vec<Vec<&str>> {
 }
 
 impl Read {
+    /// The reads of records by a unique property, each of up to [`BATCH`], and of that property alone.
+    pub(super) fn all(object: Option<Object>, id_property: &str, ids: BTreeSet<&str>) -> Vec<Self> {
+        let mut reads = Vec::new();
+        for ids in part_look_alikes(ids) {
+            for ids in ids.chunks(BATCH) {
+                reads.push(Self {
+                    object,
+                    id_property: id_property.to_owned(),
+                    ids: ids.iter().map(|id| (*id).to_owned()).collect(),
+                    properties: vec![id_property.to_owned()],
+                });
+            }
+        }
+        reads
+    }
+
     /// The key of a task of this read.
     pub(super) fn key(&self, id: &str) -> TaskKey {
         TaskKey { id_property: self.id_property.clone(), id: id.to_owned() }

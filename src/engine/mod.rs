@@ -15,6 +15,7 @@ mod calls;
 mod compare;
 mod guard;
 mod ledger;
+mod links;
 mod matching;
 mod memory;
 mod owners;
@@ -32,48 +33,54 @@ mod tests;
 pub use compare::{Compared, Comparison, compare};
 pub use preview::{Request, preview};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::hubspot::Hubspot;
-use crate::outcome::{FilterReason, Outcome};
+use crate::outcome::{Associated, FilterReason, Outcome};
 use crate::update::Update;
 
 use calls::Calls;
 use ledger::Ledger;
 
+const OBSERVED: &str =
+    "not written: TASKHOOK_OBSERVE is set, or the source file says observe = true";
+
 /// How the updates of one run ended.
+#[derive(Default)]
 pub struct Ended {
     /// One outcome for each update, in their order.
     pub outcomes: Vec<Outcome>,
+    /// How the links of an update ended, by its place, where it has some that were to be made.
+    pub associated: BTreeMap<usize, Associated>,
     /// How long HubSpot wants to be left alone, if it said so.
     pub wait: Option<Duration>,
 }
 
-/// Applies updates until the deadline. With `observe` everything is done but the writing.
-pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant, observe: bool) -> Ended {
+/// Applies updates until the deadline. Of those that observe everything is done but the writing.
+pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant) -> Ended {
     let calls = Calls::new(hubspot, deadline);
     let mut ledger = Ledger::new(updates.len());
     let tasks = read::needed(&calls, updates, &mut ledger).await;
     guard::settle(updates, &tasks, &mut ledger);
     let resolved = owners::resolve(&calls, updates, &mut ledger).await;
     let resolved = plan::hold_back(updates, resolved, &mut ledger);
+    let (observing, resolved) = resolved.into_iter().partition(|it| it.update.observe);
+    for row in plan::rows(observing, &tasks, &mut ledger) {
+        ledger.settle_row(&row, observed());
+    }
     let rows = plan::rows(resolved, &tasks, &mut ledger);
     drop(tasks);
-    if observe {
-        for row in &rows {
-            ledger.settle_row(row, observed());
-        }
-    } else {
-        send::all(&calls, rows, &mut ledger).await;
-    }
+    send::all(&calls, rows, &mut ledger).await;
+    let associated = links::make(&calls, &mut ledger).await;
     calls.report_forbidden();
-    Ended { outcomes: ledger.finish(), wait: calls.wait() }
+    Ended { outcomes: ledger.finish(), associated, wait: calls.wait() }
 }
 
-/// The outcome of an update that would be written if `TASKHOOK_OBSERVE` were not set.
+/// The outcome of an update that would be written if it did not only observe.
 #[must_use]
 pub fn observed() -> Outcome {
-    Outcome::Filtered(FilterReason::Observed, "TASKHOOK_OBSERVE is set: not written".to_owned())
+    Outcome::Filtered(FilterReason::Observed, OBSERVED.to_owned())
 }

@@ -80,7 +80,7 @@ async fn tasks(
 
 /// Reads a batch; in halves where HubSpot refuses it, so that one bad id fails alone, and where it
 /// shows tasks of which nobody can say whose they are.
-async fn in_parts(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<Answer, Error>)> {
+pub(super) async fn in_parts(calls: &Calls<'_>, read: Read) -> Vec<(Read, Result<Answer, Error>)> {
     let mut done = Vec::new();
     let mut queue = VecDeque::from([read]);
     // Both halves before the parts of either: where both are forbidden, it is the token's fault.
@@ -111,7 +111,8 @@ fn may_pass_in_halves(error: &Error, read: &Read) -> bool {
     }
     match error {
         Error::Refused(refusal) => !blame::is_about_all(refusal, &read.id_property),
-        Error::Later { reason, .. } => *reason == RetryReason::Forbidden,
+        // A task may have a property that needs a scope of its own.
+        Error::Later { reason, .. } => *reason == RetryReason::Forbidden && read.object.is_none(),
         Error::Lost => false,
     }
 }
@@ -126,7 +127,8 @@ pub(super) async fn back(calls: &Calls<'_>, rows: Vec<Row>) -> Vec<(Row, Seen)> 
         let mut properties = BTreeSet::from([id_property.clone()]);
         properties.extend(rows.iter().flat_map(|row| row.properties.keys().cloned()));
         let ids = rows.iter().map(|row| row.task.id.clone()).collect();
-        let whole = Read { id_property, ids, properties: properties.into_iter().collect() };
+        let properties = properties.into_iter().collect();
+        let whole = Read { object: None, id_property, ids, properties };
         for (read, result) in in_parts(calls, whole).await {
             let of_this_read = rows.extract_if(.., |row| read.ids.contains(&row.task.id));
             seen.extend(compare(of_this_read.collect(), &read, &result));

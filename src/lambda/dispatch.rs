@@ -11,7 +11,7 @@ use crate::deadline;
 use crate::delivery::{Delivery, Kept};
 use crate::engine::{self, Ended};
 use crate::hubspot::{Hubspot, Schema, Unfit};
-use crate::outcome::{FailReason, Outcome, RetryReason};
+use crate::outcome::{Associated, FailReason, Outcome, RetryReason};
 use crate::queue::{self, Content, Entry, Failed, Letter, NotSent, Queue, letter_of_delivery};
 use crate::secrets::SecretError;
 use crate::source::{Event, Mapped, NotMapped};
@@ -103,12 +103,14 @@ impl Dispatch {
                 Ok(update) => update,
                 Err(NotMapped { id, id_property, reason, detail }) => {
                     let outcome = Outcome::Failed(reason, detail);
-                    summary.rows.push(Row { id, id_property, time: None, outcome });
+                    let associated = Associated::default();
+                    summary.rows.push(Row { id, id_property, time: None, outcome, associated });
                     continue;
                 }
             };
             match self.schema.as_ref().map_or(Ok(()), |schema| schema.fit(&mut update)) {
                 Ok(()) => {
+                    update.observe |= self.observe;
                     summary.rows.push(Row::new(&update, not_sent_yet()));
                     pending.places.push(place);
                     pending.updates.push(update);
@@ -122,7 +124,8 @@ impl Dispatch {
 
         let for_lines = LINE.saturating_mul(u32::try_from(summary.rows.len()).unwrap_or(u32::MAX));
         let work_until = self.dead_letters.work_until(deadline::before(deadline, for_lines));
-        let Ended { outcomes, wait } = self.send(&origin, &pending.updates, work_until).await?;
+        let Ended { outcomes, mut associated, wait } =
+            self.send(&origin, &pending.updates, work_until).await?;
         for (index, outcome) in outcomes.into_iter().enumerate() {
             let place = pending.places[index];
             if let Outcome::Failed(reason, detail) = &outcome {
@@ -134,6 +137,7 @@ impl Dispatch {
                 ));
             }
             summary.rows[place].outcome = outcome;
+            summary.rows[place].associated = associated.remove(&index).unwrap_or_default();
         }
         let written = self.dead_letters.write(&letters, deadline).await;
         let unwritten = written.into_iter().find_map(Result::err);
@@ -148,16 +152,13 @@ impl Dispatch {
         deadline: Instant,
     ) -> Result<Ended, SecretError> {
         match &self.destination {
-            _ if updates.is_empty() => Ok(Ended { outcomes: Vec::new(), wait: None }),
+            _ if updates.is_empty() => Ok(Ended::default()),
             Destination::Hubspot(hubspot) => {
                 match hubspot.check_token(deadline).await {
                     Err(error) if !error.is_passing() => return Err(error),
                     _ => {}
                 }
-                Ok(engine::run(hubspot, updates, deadline, self.observe).await)
-            }
-            Destination::Queue(_) if self.observe => {
-                Ok(Ended { outcomes: vec![engine::observed(); updates.len()], wait: None })
+                Ok(engine::run(hubspot, updates, deadline).await)
             }
             Destination::Queue(queue) => {
                 let Origin { source, event, delivery, .. } = origin;
@@ -170,7 +171,7 @@ impl Dispatch {
                         outcomes[place] = outcome.clone();
                     }
                 }
-                Ok(Ended { outcomes, wait: None })
+                Ok(Ended { outcomes, ..Ended::default() })
             }
         }
     }
@@ -214,7 +215,7 @@ impl Origin<'_> {
         reason: FailReason,
         detail: &str,
     ) -> DeadLetter {
-        let content = Content::of_updates(std::slice::from_ref(update));
+        let content = Content::of_failed(std::slice::from_ref(update), reason);
         self.letter(&[place], reason, detail, content)
     }
 

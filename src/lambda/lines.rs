@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::metrics::Metrics;
 use super::summary::{Row, Summary};
 use crate::hubspot::Usage;
-use crate::outcome::{Kind, Outcome};
+use crate::outcome::{Associated, Kind, Outcome};
 use crate::settings;
 use crate::text::shorten;
 use crate::time::Time;
@@ -65,6 +65,8 @@ struct UpdateLine<'a> {
     record_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     lag_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Associated::is_empty")]
+    associated: &'a Associated,
     #[serde(flatten)]
     way: Option<Way<'a>>,
 }
@@ -178,6 +180,7 @@ pub(super) fn update(source: &str, event: Option<&str>, row: &Row, way: Option<W
         detail: detail(&row.outcome),
         record_id: row.outcome.record_id(),
         lag_ms: lag(row, Time::now()),
+        associated: &row.associated,
         way,
     };
     tracing::info!(fields = %json(&line), "update");
@@ -259,6 +262,7 @@ mod tests {
             id_property: "ticket".to_owned(),
             time: Some(Time::from_milliseconds(1_000)),
             outcome,
+            associated: Associated::default(),
         };
         let now = Time::from_milliseconds(3_500);
         assert_eq!(lag(&row(Outcome::Updated(None)), now), Some(2_500));

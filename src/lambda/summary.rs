@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::outcome::{Kind, Outcome, RetryReason};
+use crate::outcome::{Associated, Kind, Outcome, RetryReason};
 use crate::text::shorten;
 use crate::time::Time;
 use crate::update::{TaskKey, Update};
@@ -38,6 +38,8 @@ pub(super) struct Row {
     pub(super) time: Option<Time>,
     /// How it ended.
     pub(super) outcome: Outcome,
+    /// How its links ended.
+    pub(super) associated: Associated,
 }
 
 impl Summary {
@@ -94,7 +96,8 @@ impl Summary {
 impl Row {
     pub(super) fn new(update: &Update, outcome: Outcome) -> Self {
         let TaskKey { id, id_property } = update.task.clone();
-        Self { id: Some(id), id_property, time: Some(update.time), outcome }
+        let (time, associated) = (Some(update.time), Associated::default());
+        Self { id: Some(id), id_property, time, outcome, associated }
     }
 
     fn to_json(&self, detail_length: usize) -> Value {
@@ -110,6 +113,9 @@ impl Row {
         }
         if let Some(detail) = self.outcome.detail() {
             row.insert("detail".to_owned(), json!(shorten(detail, detail_length)));
+        }
+        if !self.associated.is_empty() {
+            row.insert("associated".to_owned(), json!(self.associated));
         }
         Value::Object(row)
     }
@@ -127,6 +133,7 @@ mod tests {
             id_property: "ticket".to_owned(),
             time: None,
             outcome,
+            associated: Associated::default(),
         };
         let summary = Summary {
             source: "zendesk".to_owned(),

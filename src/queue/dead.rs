@@ -153,7 +153,7 @@ mod tests {
         let message = Message::new("desk", "d-1", vec![update()]);
         let text = super::super::message::text(&message);
         assert_eq!(Dead::read(&text), Dead::GivenUp(message));
-        let content = Content::of_updates(&[update()]);
+        let content = Content::of_failed(&[update()], FailReason::InvalidValue);
         let letter = Letter::failed(
             "desk",
             "d-1",
@@ -178,7 +178,7 @@ mod tests {
             Arrived::Update(message.clone())
         );
         let time = Time::from_milliseconds(0);
-        let content = Content::of_updates(&[update()]);
+        let content = Content::of_failed(&[update()], FailReason::InvalidValue);
         let letter =
             Letter::failed("desk", "d-1", time, FailReason::NotFound, "no such task", content);
         for text in [letter.to_text(), letter.to_ascii()] {

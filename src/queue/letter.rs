@@ -115,12 +115,22 @@ pub enum Body {
 }
 
 impl Content {
-    /// What a letter about these updates holds.
+    /// What a letter about updates that failed for this reason holds: the links alone of one that was
+    /// written and could not be linked. Who replays a letter wants it written, also where its source
+    /// only observed.
     #[must_use]
-    pub fn of_updates(updates: &[Update]) -> Self {
-        match updates {
-            [only] => Self::Update { update: Box::new(only.clone()) },
-            several => Self::Updates { updates: several.to_vec() },
+    pub fn of_failed(updates: &[Update], reason: FailReason) -> Self {
+        let mut kept = Vec::with_capacity(updates.len());
+        for update in updates {
+            let failed = match reason {
+                FailReason::NotAssociated => update.links_alone(),
+                _ => update.clone(),
+            };
+            kept.push(Update { observe: false, ..failed });
+        }
+        match kept.len() {
+            1 => Self::Update { update: Box::new(kept.remove(0)) },
+            _ => Self::Updates { updates: kept },
         }
     }
 

@@ -8,9 +8,13 @@ use crate::update::{TaskKey, Update};
 /// The version of a message of one update, which older workers read as well.
 const ONE: u64 = 1;
 
-/// The version of a message of several updates. A change that a worker of today would misread needs
-/// another version.
+/// The version of a message of several updates.
 const SEVERAL: u64 = 2;
+
+/// The version of a message of which an older worker would write more than it says: with rules of
+/// writing, links, or the mark of observing. A change that a worker of today would misread needs another
+/// version.
+const RULED: u64 = 3;
 
 /// The most bytes of a message, and of all messages of one call.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -71,10 +75,13 @@ impl Message {
         let Written { version, source, event, request_id, update, mut updates } =
             serde_json::from_str(text)?;
         match (version, update) {
-            (ONE, Some(only)) if updates.is_empty() => updates.push(only),
-            (SEVERAL, None) if !updates.is_empty() => {}
+            (ONE | RULED, Some(only)) if updates.is_empty() => updates.push(only),
+            (SEVERAL | RULED, None) if !updates.is_empty() => {}
             (ONE, _) => return Err(Unreadable::Form("it has no `update` alone".to_owned())),
             (SEVERAL, _) => return Err(Unreadable::Form("it has no `updates` alone".to_owned())),
+            (RULED, _) => {
+                return Err(Unreadable::Form("it has no `update` or `updates` alone".to_owned()));
+            }
             (other, _) => return Err(Unreadable::Version(other)),
         }
         Ok(Self { source, event, request_id, updates })
@@ -84,8 +91,12 @@ impl Message {
 impl From<Message> for Written {
     fn from(message: Message) -> Self {
         let Message { source, event, request_id, mut updates } = message;
+        let version = match &updates[..] {
+            updates if updates.iter().any(Update::is_ruled) => RULED,
+            [_] => ONE,
+            _ => SEVERAL,
+        };
         let only = if updates.len() == 1 { updates.pop() } else { None };
-        let version = if only.is_some() { ONE } else { SEVERAL };
         Self { version, source, event, request_id, update: only, updates }
     }
 }
@@ -191,7 +202,7 @@ mod tests {
 
     use super::*;
     use crate::time::Time;
-    use crate::update::{OnMissing, Unknown, Value};
+    use crate::update::{Associate, Link, Missing, Object, OnMissing, Unknown, Value, When, Write};
 
     fn update() -> Update {
         let owner = |unknown| Value::Owner { email: "ada@acme.example".to_owned(), unknown };
@@ -245,6 +256,30 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_worker_would_write_too_much_of_has_another_version() {
+        let link = |to, id: &str| Link { to, by: "email".to_owned(), id: id.to_owned() };
+        let associate = Associate {
+            when: When::Create,
+            missing: Missing::Fail,
+            links: vec![link(Object::Contact, "ada@acme.example"), link(Object::Ticket, "7")],
+        };
+        let write = [("a", Write::Empty), ("z", Write::Create)];
+        let write = write.map(|(name, rule)| (name.to_owned(), rule)).into();
+        for ruled in [
+            Update { associate: Some(associate), ..update() },
+            Update { write, ..update() },
+            Update { observe: true, ..update() },
+        ] {
+            for updates in [vec![ruled.clone()], vec![update(), ruled]] {
+                let message = Message::new("desk", "d-1", updates);
+                let written = text(&message);
+                assert!(written.starts_with(r#"{"version":3,"#), "{written}");
+                assert_eq!(Message::read(&written), Ok(message));
+            }
+        }
+    }
+
+    #[test]
     fn json_in_ascii_says_the_same() {
         let json = json!({"ä\u{7f}": ["\u{fffe}", "😀 \n", "\\u00e4"]});
         let written = ascii(&json.to_string());
@@ -255,8 +290,8 @@ mod tests {
     #[test]
     fn a_message_of_another_version_or_form_is_not_misread() {
         let written = text(&Message::new("desk", "d-1", vec![update()]));
-        let other = Message::read(&written.replacen("\"version\":1", "\"version\":3", 1));
-        assert_eq!(other, Err(Unreadable::Version(3)));
+        let other = Message::read(&written.replacen("\"version\":1", "\"version\":4", 1));
+        assert_eq!(other, Err(Unreadable::Version(4)));
         for text in [
             "",
             "{}",

@@ -214,7 +214,7 @@ fn a_run_of_thousands_of_updates_holds_no_more_memory() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let run = || {
             let deadline = Instant::now() + Duration::from_mins(5);
-            let run = engine::run(&hubspot, &updates, deadline, false);
+            let run = engine::run(&hubspot, &updates, deadline);
             let outcomes = runtime.block_on(run).outcomes;
             let is_updated = |outcome: &Outcome| matches!(outcome, Outcome::Updated(_));
             assert!(outcomes.iter().all(is_updated), "{what}");

@@ -47,7 +47,7 @@ async fn look_up(sim: &Sim, client: &Hubspot, emails: &[String]) -> Vec<String> 
     let updates: Vec<_> =
         emails.iter().enumerate().map(|(task, email)| assign(task, email)).collect();
     let deadline = Instant::now() + Duration::from_mins(2);
-    for outcome in engine::run(client, &updates, deadline, false).await.outcomes {
+    for outcome in engine::run(client, &updates, deadline).await.outcomes {
         let is_found = matches!(outcome, Outcome::Updated(_));
         let is_nobody = matches!(outcome, Outcome::Failed(FailReason::OwnerNotFound, _));
         assert!(is_found || is_nobody, "{outcome:?}");

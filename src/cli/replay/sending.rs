@@ -218,7 +218,7 @@ impl Target {
                 let counts: Vec<_> = messages.iter().map(|message| message.updates.len()).collect();
                 let updates: Vec<_> =
                     messages.into_iter().flat_map(|message| message.updates).collect();
-                let run = engine::run(hubspot, &updates, deadline, false).await;
+                let run = engine::run(hubspot, &updates, deadline).await;
                 let mut outcomes = run.outcomes.iter();
                 let mut fates = Vec::new();
                 for count in counts {

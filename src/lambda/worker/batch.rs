@@ -1,15 +1,16 @@
 //! The messages of a run, with their updates and how those ended. Pure.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use super::super::lines::Way;
 use super::super::summary::Row;
-use crate::outcome::{Outcome, RetryReason};
+use crate::outcome::{Associated, Outcome, RetryReason};
 use crate::queue::{Arrived, Received};
 use crate::update::Update;
 
 /// The messages of a run. Those of one group are in their order.
+#[derive(Default)]
 pub(super) struct Batch {
     pub(super) items: Vec<Item>,
     /// The updates of all messages, in the order of these.
@@ -18,6 +19,8 @@ pub(super) struct Batch {
     pub(super) fresh: usize,
     /// How the updates ended; as many, once they have.
     pub(super) outcomes: Vec<Outcome>,
+    /// How the links of updates ended, by their places.
+    pub(super) associated: BTreeMap<usize, Associated>,
 }
 
 /// A message.
@@ -56,8 +59,7 @@ impl Batch {
         let tried: HashSet<_> = tried.map(|(message, _)| message.group.clone()).collect();
         // Stable: the messages of a group keep their order.
         all.sort_by_key(|(message, _)| tried.contains(&message.group));
-        let mut batch =
-            Self { items: Vec::new(), updates: Vec::new(), fresh: 0, outcomes: Vec::new() };
+        let mut batch = Self::default();
         for (message, is_own) in all {
             let is_fresh = !tried.contains(&message.group);
             batch.add(message, is_own);
@@ -102,8 +104,11 @@ impl Batch {
 
     /// The updates of a message, with how they ended.
     pub(super) fn rows(&self, item: &Item) -> impl Iterator<Item = Row> {
-        let updates = self.updates[item.places.clone()].iter();
-        updates.zip(self.outcomes(item)).map(|(update, outcome)| Row::new(update, outcome.clone()))
+        let updates = item.places.clone().zip(&self.updates[item.places.clone()]);
+        updates.zip(self.outcomes(item)).map(|((place, update), outcome)| {
+            let associated = self.associated.get(&place).cloned().unwrap_or_default();
+            Row { associated, ..Row::new(update, outcome.clone()) }
+        })
     }
 
     /// Retries the messages with an update that may succeed later, and all later ones of their

@@ -55,7 +55,6 @@ struct Function {
     /// The queue of the messages.
     queue: Option<Queue>,
     dead_letters: DeadLetters,
-    observe: bool,
     lines: Lines,
     /// How many messages a run takes at most.
     most: usize,
@@ -92,7 +91,6 @@ impl Function {
             hubspot,
             queue: settings.queue_url.map(|url| services.queue(&url)),
             dead_letters: DeadLetters::new(dead_letters),
-            observe: settings.observe,
             lines: Lines::new(settings.metrics),
             most: settings.batch,
             next: AtomicUsize::new(0),
@@ -139,15 +137,18 @@ impl Function {
         let told_by = deadline::before(queue_by, LINE.saturating_mul(updates));
         let deadline = self.dead_letters.work_until(told_by);
         let (fresh, again) = batch.updates.split_at(batch.fresh);
-        let Ended { mut outcomes, mut wait } = self.outcomes(fresh, deadline).await;
+        let Ended { mut outcomes, mut associated, mut wait } = self.outcomes(fresh, deadline).await;
         // Where HubSpot wants to be left alone, that is for whatever comes.
         if wait.is_none() {
             let ended = self.outcomes(again, deadline).await;
             outcomes.extend(ended.outcomes);
+            let after = ended.associated.into_iter();
+            associated.extend(after.map(|(place, links)| (fresh.len() + place, links)));
             wait = ended.wait;
         }
         outcomes.resize(batch.updates.len(), not_tried());
         batch.outcomes = outcomes;
+        batch.associated = associated;
         wait
     }
 
@@ -157,31 +158,31 @@ impl Function {
             return ended;
         }
         // One of them makes the engine panic; alone it takes along no others but those behind it.
-        let mut outcomes = Vec::new();
+        let mut all = Ended::default();
         let mut waiting = HashSet::new();
-        for update in updates {
+        for (place, update) in updates.iter().enumerate() {
             let task = update.task.canonical();
             let mut outcome = not_tried();
             if !waiting.contains(&task) {
                 let ended = self.run(std::slice::from_ref(update), deadline).await;
-                if let Some(only) = ended.and_then(|mut ended| ended.outcomes.pop()) {
-                    outcome = only;
-                }
+                let Ended { mut outcomes, associated, .. } = ended.unwrap_or_default();
+                outcome = outcomes.pop().unwrap_or(outcome);
+                all.associated.extend(associated.into_values().map(|links| (place, links)));
             }
             if matches!(outcome, Outcome::Retry(..)) {
                 waiting.insert(task);
             }
-            outcomes.push(outcome);
+            all.outcomes.push(outcome);
         }
-        Ended { outcomes, wait: None }
+        all
     }
 
     /// One run of the engine; `None` after a panic.
     async fn run(&self, updates: &[Update], deadline: Instant) -> Option<Ended> {
         if updates.is_empty() {
-            return Some(Ended { outcomes: Vec::new(), wait: None });
+            return Some(Ended::default());
         }
-        let run = engine::run(&self.hubspot, updates, deadline, self.observe);
+        let run = engine::run(&self.hubspot, updates, deadline);
         let ended = AssertUnwindSafe(run).catch_unwind().await;
         if ended.is_err() {
             tracing::error!("a panic while updates were applied; please report it");

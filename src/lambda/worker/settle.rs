@@ -141,7 +141,7 @@ impl Batch {
         for alike in self.outcomes(item).chunk_by(|one, other| one == other) {
             let updates = &self.updates[place..place + alike.len()];
             if let Some(Outcome::Failed(reason, detail)) = alike.first() {
-                let content = Content::of_updates(updates);
+                let content = Content::of_failed(updates, *reason);
                 let letter =
                     Letter::failed(&item.source, &item.event, now, *reason, detail, content);
                 let id = letter_of_message(&item.received.id, place - item.places.start);

@@ -73,7 +73,7 @@ pub async fn run(sim: &Sim, updates: &[Update]) -> Vec<Outcome> {
 }
 
 pub async fn run_within(sim: &Sim, updates: &[Update], left: Duration) -> Vec<Outcome> {
-    engine::run(&hubspot(sim), updates, Instant::now() + left, false).await.outcomes
+    engine::run(&hubspot(sim), updates, Instant::now() + left).await.outcomes
 }
 
 /// A client that outlives a run, as a function's does.
@@ -89,5 +89,5 @@ pub fn client(url: &str) -> Hubspot {
 
 /// One more run of a client.
 pub async fn run_on(hubspot: &Hubspot, updates: &[Update]) -> Vec<Outcome> {
-    engine::run(hubspot, updates, Instant::now() + Duration::from_secs(20), false).await.outcomes
+    engine::run(hubspot, updates, Instant::now() + Duration::from_secs(20)).await.outcomes
 }
