@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     answer::{Answer, Body},
     fault::Fault,
+    object::ObjectType,
     request::Request,
     state::State,
 };
@@ -15,10 +16,6 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
     match (request.method.as_str(), request.path.as_str()) {
         ("GET", "/_sim" | "/_sim/") => {
             Answer { status: 200, headers: Vec::new(), body: Body::Text(HELP.into()) }
-        }
-        ("GET", "/_sim/tasks") => {
-            let tasks: Vec<_> = state.portal.tasks.all().collect();
-            Answer::json(200, json!(tasks))
         }
         ("GET", "/_sim/calls") => Answer::json(200, json!(state.calls)),
         ("DELETE", "/_sim/calls") => {
@@ -45,8 +42,21 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
             }
             Err(answer) => answer,
         },
-        _ => problem(404, "There is no such path; GET /_sim lists those that are."),
+        ("GET", path) => match object(path) {
+            Some(object) => {
+                let records: Vec<_> = state.portal.objects[object].records.all().collect();
+                Answer::json(200, json!(records))
+            }
+            None => no_such_path(),
+        },
+        _ => no_such_path(),
     }
+}
+
+/// The object type whose records a path shows, such as `/_sim/tasks`.
+fn object(path: &str) -> Option<ObjectType> {
+    let name = path.strip_prefix("/_sim/")?;
+    ObjectType::ALL.into_iter().find(|object| object.plural() == name)
 }
 
 /// One fault or a list of them.
@@ -61,6 +71,10 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Answer> {
 
 fn done() -> Answer {
     Answer::empty()
+}
+
+fn no_such_path() -> Answer {
+    problem(404, "There is no such path; GET /_sim lists those that are.")
 }
 
 fn problem(status: u16, message: &str) -> Answer {

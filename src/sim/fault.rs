@@ -97,6 +97,10 @@ pub enum Endpoint {
     Owners,
     /// Property definitions and their groups.
     Properties,
+    /// Reading and searching contacts, companies, deals and tickets.
+    ObjectsRead,
+    /// Writing and archiving them.
+    ObjectsWrite,
 }
 
 /// When the connection is closed.

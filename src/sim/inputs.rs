@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::{
     fault::Fault,
+    object::ObjectType,
     portal::Portal,
     refusal::{self, Refusal},
     route::Operation,
-    rules,
     seed::TraceIds,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Batch {
     pub(super) inputs: Vec<Input>,
 }
 
-/// The values to write to one task.
+/// The values to write to one record.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Input {
@@ -36,11 +36,18 @@ impl Input {
     }
 }
 
+/// An input that is nothing but an id.
+#[derive(Debug, Deserialize)]
+pub(super) struct Id {
+    pub(super) id: String,
+}
+
 impl Batch {
     /// Checks the batch as a whole, and returns the `idProperty` of all its inputs.
     pub(super) fn check(
         &self,
         portal: &Portal,
+        object: ObjectType,
         operation: Operation,
     ) -> Result<Option<String>, Refusal> {
         check_size(self.inputs.len())?;
@@ -53,7 +60,7 @@ impl Batch {
         let name = |input: &Input| input.id_property.clone();
         let names: BTreeSet<Option<String>> = self.inputs.iter().map(name).collect();
         for name in names.iter().flatten() {
-            portal.check_id_property(Some(name), "update/upsert")?;
+            portal.check_id_property(object, Some(name), "update/upsert")?;
         }
         if names.len() > 1 {
             // Nobody knows what HubSpot does. The stricter way keeps clients honest.
@@ -64,7 +71,7 @@ impl Batch {
         for input in &self.inputs {
             // HubSpot compares ids as it keeps them.
             let id = match &id_property {
-                Some(name) => rules::kept(&portal.behaviour.rules, name, input.id()),
+                Some(name) => portal.kept(object, name, input.id()),
                 None => input.id().to_owned(),
             };
             if !seen.insert(id.clone()) {

@@ -33,11 +33,13 @@ mod http;
 mod inputs;
 mod invalid;
 mod limits;
+mod object;
 mod outcome;
 mod owners;
 mod portal;
 mod property;
 mod record;
+mod records;
 mod refusal;
 mod request;
 mod route;
@@ -47,7 +49,6 @@ mod scopes;
 mod search;
 mod seed;
 mod state;
-mod tasks;
 mod values;
 mod version;
 mod view;
@@ -71,12 +72,17 @@ use tokio::{
 
 pub use fault::{BatchState, Endpoint, Fault, Moment};
 pub use limits::{Policy, RateLimits};
+pub use object::ObjectType;
 pub use property::{Choice, ModificationMetadata, Property};
+pub use records::{Record, Record as Task};
 pub use rules::{Characters, Form, Rule};
-pub use seed::{Behaviour, EmptyDueDate, Order, Owner, Seed, SeedTask, TakenValue, TraceIds};
+pub use seed::{
+    Behaviour, EmptyDueDate, Order, Owner, Seed, SeedRecord, SeedRecord as SeedTask, TakenValue,
+    TraceIds,
+};
 pub use state::{Call, Watched};
-pub use tasks::Task;
 
+use object::Object;
 use portal::Portal;
 use state::State;
 
@@ -91,7 +97,7 @@ pub struct Sim {
 impl Sim {
     /// Listens on `127.0.0.1` at this port, or at any free one for 0. Needs a tokio runtime.
     ///
-    /// Fails with `InvalidInput` if a task of the seed is wrong, or with the reason why it can't
+    /// Fails with `InvalidInput` if a record of the seed is wrong, or with the reason why it can't
     /// listen.
     pub async fn start(seed: Seed, port: u16) -> io::Result<Self> {
         let portal = Portal::new(seed, Timestamp::now())
@@ -134,39 +140,46 @@ impl Sim {
         receiver
     }
 
-    /// Adds a property, unless the portal has one of this name.
+    /// Adds a property of tasks, unless the portal has one of this name.
     pub fn define(&self, property: Property) {
-        let schema = &mut self.state().portal.schema;
+        let schema = &mut self.state().portal.objects[ObjectType::Tasks].schema;
         if schema.get(&property.name).is_none() {
-            schema.put(property.complete());
+            schema.put(property.complete(ObjectType::Tasks));
         }
     }
 
     /// Adds a task, as the seed does. Returns its record id, or what is wrong with it.
     pub fn add(&self, task: SeedTask) -> Result<String, String> {
         let portal = &mut self.state().portal;
+        let Object { schema, records } = &portal.objects[ObjectType::Tasks];
         let taken = |(name, value): (&String, &String)| {
-            let is_unique = portal.schema.get(name).is_some_and(|it| it.has_unique_value);
+            let is_unique = schema.get(name).is_some_and(|it| it.has_unique_value);
             let holds = |other: &Task| other.properties.get(name) == Some(value);
-            is_unique && portal.tasks.all().any(holds)
+            is_unique && records.all().any(holds)
         };
         if task.properties.iter().any(taken) {
             return Err("There is a task with this value already.".to_owned());
         }
-        portal.add_seed_task(task, &mut BTreeSet::new(), Timestamp::now())
+        portal.add_seed_record(ObjectType::Tasks, task, &mut BTreeSet::new(), Timestamp::now())
     }
 
     /// Every task as it is now, by record id.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        self.state().portal.tasks.all().cloned().collect()
+        self.state().portal.objects[ObjectType::Tasks].records.all().cloned().collect()
     }
 
     /// The first task whose property has this value.
     #[must_use]
     pub fn task_by(&self, property: &str, value: &str) -> Option<Task> {
-        let holds = |task: &&Task| task.properties.get(property).is_some_and(|v| v == value);
-        self.state().portal.tasks.all().find(holds).cloned()
+        self.record_by(ObjectType::Tasks, property, value)
+    }
+
+    /// The first record of a type whose property has this value.
+    #[must_use]
+    pub fn record_by(&self, object: ObjectType, property: &str, value: &str) -> Option<Record> {
+        let holds = |record: &&Record| record.properties.get(property).is_some_and(|v| v == value);
+        self.state().portal.objects[object].records.all().find(holds).cloned()
     }
 
     /// Every call so far, in order, without those to `/_sim`.

@@ -1,6 +1,6 @@
 //! Which call a method and a path mean.
 
-use super::{fault::Endpoint, tasks::TASK_TYPE, version::Version};
+use super::{fault::Endpoint, object::ObjectType, version::Version};
 
 /// A call that the stand-in knows.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,16 +12,22 @@ pub(super) struct Route {
 /// A call, by its method and path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    Batch(Operation),
-    ListTasks,
-    SearchTasks,
-    CreateTask,
-    ReadTask(String),
-    UpdateTask(String),
-    ArchiveTask(String),
+    Records(ObjectType, Records),
+    Definitions(ObjectType, Definitions),
     Owners,
     Owner(String),
-    Definitions(Definitions),
+}
+
+/// A call to the records of an object type.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Records {
+    Batch(Operation),
+    List,
+    Search,
+    Create,
+    Read(String),
+    Update(String),
+    Archive(String),
 }
 
 /// The kind of a batch call.
@@ -58,9 +64,11 @@ impl Route {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (version, room, rest) = Version::parse(&segments)?;
         let place = match (room, rest) {
-            ("objects", ["tasks" | TASK_TYPE, rest @ ..]) => Place::of_tasks(method, rest)?,
-            ("properties", ["tasks" | TASK_TYPE, rest @ ..]) => {
-                Place::Definitions(Definitions::parse(method, rest)?)
+            ("objects", [object, rest @ ..]) => {
+                Place::Records(ObjectType::parse(object)?, Records::parse(method, rest)?)
+            }
+            ("properties", [object, rest @ ..]) => {
+                Place::Definitions(ObjectType::parse(object)?, Definitions::parse(method, rest)?)
             }
             ("owners", rest) => Place::parse_owners(method, rest)?,
             _ => return None,
@@ -68,40 +76,60 @@ impl Route {
         Some(Self { place, version })
     }
 
+    /// Whether the call counts towards the limit of searches.
+    pub(super) fn is_search(&self) -> bool {
+        matches!(self.place, Place::Records(_, Records::Search))
+    }
+
     /// The name of the endpoint in faults.
     pub(super) fn endpoint(&self) -> Endpoint {
-        match self.place {
-            Place::Batch(Operation::Create) | Place::CreateTask => Endpoint::Create,
-            Place::Batch(Operation::Read) | Place::ReadTask(_) | Place::ListTasks => Endpoint::Read,
-            Place::Batch(Operation::Update) | Place::UpdateTask(_) => Endpoint::Update,
-            Place::Batch(Operation::Upsert) => Endpoint::Upsert,
-            Place::Batch(Operation::Archive) | Place::ArchiveTask(_) => Endpoint::Archive,
-            Place::SearchTasks => Endpoint::Search,
+        match &self.place {
+            Place::Records(ObjectType::Tasks, call) => call.endpoint(),
+            Place::Records(_, call) if call.reads() => Endpoint::ObjectsRead,
+            Place::Records(..) => Endpoint::ObjectsWrite,
+            Place::Definitions(..) => Endpoint::Properties,
             Place::Owners | Place::Owner(_) => Endpoint::Owners,
-            Place::Definitions(_) => Endpoint::Properties,
         }
     }
 }
 
-impl Place {
-    fn of_tasks(method: &str, rest: &[&str]) -> Option<Self> {
-        let place = match (method, rest) {
+impl Records {
+    fn parse(method: &str, rest: &[&str]) -> Option<Self> {
+        let call = match (method, rest) {
             ("POST", ["batch", "archive"]) => Self::Batch(Operation::Archive),
             ("POST", ["batch", "create"]) => Self::Batch(Operation::Create),
             ("POST", ["batch", "read"]) => Self::Batch(Operation::Read),
             ("POST", ["batch", "update"]) => Self::Batch(Operation::Update),
             ("POST", ["batch", "upsert"]) => Self::Batch(Operation::Upsert),
-            ("POST", ["search"]) => Self::SearchTasks,
-            ("GET", []) => Self::ListTasks,
-            ("POST", []) => Self::CreateTask,
-            ("GET", [id]) => Self::ReadTask((*id).into()),
-            ("PATCH", [id]) => Self::UpdateTask((*id).into()),
-            ("DELETE", [id]) => Self::ArchiveTask((*id).into()),
+            ("POST", ["search"]) => Self::Search,
+            ("GET", []) => Self::List,
+            ("POST", []) => Self::Create,
+            ("GET", [id]) => Self::Read((*id).into()),
+            ("PATCH", [id]) => Self::Update((*id).into()),
+            ("DELETE", [id]) => Self::Archive((*id).into()),
             _ => return None,
         };
-        Some(place)
+        Some(call)
     }
 
+    /// Whether the call changes nothing.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self, Self::Batch(Operation::Read) | Self::Read(_) | Self::List | Self::Search)
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Batch(Operation::Create) | Self::Create => Endpoint::Create,
+            Self::Batch(Operation::Read) | Self::Read(_) | Self::List => Endpoint::Read,
+            Self::Batch(Operation::Update) | Self::Update(_) => Endpoint::Update,
+            Self::Batch(Operation::Upsert) => Endpoint::Upsert,
+            Self::Batch(Operation::Archive) | Self::Archive(_) => Endpoint::Archive,
+            Self::Search => Endpoint::Search,
+        }
+    }
+}
+
+impl Place {
     fn parse_owners(method: &str, rest: &[&str]) -> Option<Self> {
         match (method, rest) {
             ("GET", []) => Some(Self::Owners),

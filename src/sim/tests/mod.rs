@@ -10,6 +10,7 @@
 mod behaviour;
 mod faults;
 mod http;
+mod objects;
 mod operations;
 mod portal;
 mod refusals;
@@ -19,7 +20,7 @@ mod values;
 use serde_json::{Value, json};
 
 use super::{
-    Fault,
+    Fault, ObjectType,
     answer::{Answer, Body},
     portal::Portal,
     request::Request,
@@ -108,7 +109,7 @@ impl Stage {
 
     /// What a task holds now; null if nothing.
     fn value(&self, id: &str, property: &str) -> Value {
-        let task = self.state.portal.tasks.get(id).expect("a task");
+        let task = self.state.portal.objects[ObjectType::Tasks].records.get(id).expect("a task");
         task.properties.get(property).cloned().into()
     }
 }
