@@ -8,7 +8,7 @@ use super::{
     answer::Answer,
     draft::{Draft, Failure},
     fault::Fault,
-    inputs::{Batch, Id, Input, check_size, kept},
+    inputs::{Batch, Id, Input, MOST_INPUTS, check_size, kept},
     invalid::Invalid,
     object::ObjectType,
     outcome::Outcome,
@@ -112,7 +112,7 @@ pub(super) fn read(
             return Err(refusal::required_field(field));
         }
     }
-    check_size(batch.inputs.len())?;
+    check_size(batch.inputs.len(), MOST_INPUTS)?;
     let id_property = batch.id_property.as_deref();
     portal.check_id_property(object, id_property, "read")?;
 
@@ -151,7 +151,7 @@ pub(super) fn archive(
         inputs: Vec<Id>,
     }
     let batch: Archive = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
-    check_size(batch.inputs.len())?;
+    check_size(batch.inputs.len(), MOST_INPUTS)?;
     for Id { id } in &batch.inputs {
         portal.archive(object, id);
     }

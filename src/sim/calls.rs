@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     answer::{Answer, Body},
+    associations::{self, Ends},
     batch, canned, definitions,
     fault::Fault,
     groups,
@@ -14,7 +15,7 @@ use super::{
     record,
     refusal::{self, Refusal},
     request::Request,
-    route::{Definitions, Operation, Place, Records, Route},
+    route::{Associations, Definitions, Operation, Place, Records, Route},
     search,
     version::Version,
 };
@@ -68,6 +69,9 @@ impl Portal {
             Place::Records(object, call) => {
                 self.records(object, call, version, request, fault, now)
             }
+            Place::Associations(ends, call) => {
+                self.associations(ends, call, version, request, fault, now)
+            }
             Place::Definitions(object, call) => {
                 self.definitions(object, call, version, request, fault, now)
             }
@@ -114,6 +118,41 @@ impl Portal {
         };
         let success = if operation == Operation::Create { 201 } else { 200 };
         Ok(self.batch_answer(outcome, success, version, fault, now))
+    }
+
+    fn associations(
+        &mut self,
+        ends: Ends,
+        call: Associations,
+        version: Version,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let body = &request.body;
+        let outcome = match call {
+            Associations::AssociateBatch => associations::associate(self, ends, body, fault)?,
+            Associations::Associate(from, to) => {
+                associations::associate_one(self, ends, from, to, fault)?
+            }
+            Associations::ReadBatch => associations::read(self, ends, version, body)?,
+            Associations::List(id) => {
+                return associations::list(self, ends, &id, version, request);
+            }
+            Associations::ArchiveBatch => {
+                associations::archive(self, ends, body)?;
+                // The date versions answer as other batches do.
+                if version == Version::V4 {
+                    return Ok(Answer::empty());
+                }
+                Outcome::default()
+            }
+            Associations::Archive(from, to) => {
+                associations::archive_one(self, ends, &from, &to);
+                return Ok(Answer::empty());
+            }
+        };
+        Ok(self.batch_answer(outcome, 200, version, fault, now))
     }
 
     fn definitions(

@@ -101,6 +101,10 @@ pub enum Endpoint {
     ObjectsRead,
     /// Writing and archiving them.
     ObjectsWrite,
+    /// Making associations.
+    Associate,
+    /// Showing associations, and taking them away.
+    Associations,
 }
 
 /// When the connection is closed.

@@ -50,7 +50,7 @@ impl Batch {
         object: ObjectType,
         operation: Operation,
     ) -> Result<Option<String>, Refusal> {
-        check_size(self.inputs.len())?;
+        check_size(self.inputs.len(), MOST_INPUTS)?;
         if operation == Operation::Create {
             return Ok(None);
         }
@@ -98,9 +98,9 @@ impl Batch {
 }
 
 /// Refuses more inputs than HubSpot takes.
-pub(super) fn check_size(count: usize) -> Result<(), Refusal> {
-    if count > MOST_INPUTS {
-        return Err(refusal::too_many_inputs(count, MOST_INPUTS));
+pub(super) fn check_size(count: usize, most: usize) -> Result<(), Refusal> {
+    if count > most {
+        return Err(refusal::too_many_inputs(count, most));
     }
     Ok(())
 }
@@ -110,5 +110,5 @@ pub(super) fn kept(count: usize, fault: &Fault) -> usize {
     if fault.empty { 0 } else { count.saturating_sub(fault.ignore) }
 }
 
-/// HubSpot's most inputs in one batch.
-const MOST_INPUTS: usize = 100;
+/// HubSpot's most records in one batch.
+pub(super) const MOST_INPUTS: usize = 100;

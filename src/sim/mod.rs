@@ -1,5 +1,5 @@
-//! A stateful stand-in for HubSpot's tasks API: for tests, in their own process, and for trying
-//! Taskhook out offline.
+//! A stateful stand-in for HubSpot's tasks API, and for what tasks hang on: for tests, in their own
+//! process, and for trying Taskhook out offline.
 //!
 //! It refuses what HubSpot refuses, in HubSpot's words, and is the stricter of the two where nobody
 //! knows. HubSpot's own clients run against it. Its heart, the portal, does no I/O: a request and
@@ -13,8 +13,10 @@
 //! | `portal`, `seed` | the state that calls read and change, and how it begins |
 //! | `request`, `answer` | requests and answers without their transport |
 //! | `inputs`, `batch`, `outcome` | a batch call: its inputs, work and results |
-//! | `record`, `search` | calls for one task, for the list of all, and for tasks by their values |
-//! | `tasks`, `draft`, `view` | the tasks, changes of all or none, and how HubSpot shows tasks |
+//! | `record`, `search` | calls for one record, for the list of all, and for some by their values |
+//! | `object` | the object types, their names, and what a portal has of each |
+//! | `records`, `draft`, `view` | a type's records, changes of all or none, and how HubSpot shows them |
+//! | `links`, `associations` | which records hang together, and the calls about it |
 //! | `definitions`, `groups`, `schema`, `property` | property definitions, and their calls |
 //! | `values`, `rules`, `invalid` | which values properties take, and why others are refused |
 //! | `owners`, `scopes` | the people that tasks are assigned to, and the token's permissions |
@@ -22,6 +24,7 @@
 
 mod admin;
 mod answer;
+mod associations;
 mod batch;
 mod calls;
 mod canned;
@@ -33,6 +36,7 @@ mod http;
 mod inputs;
 mod invalid;
 mod limits;
+mod links;
 mod object;
 mod outcome;
 mod owners;
@@ -72,6 +76,7 @@ use tokio::{
 
 pub use fault::{BatchState, Endpoint, Fault, Moment};
 pub use limits::{Policy, RateLimits};
+pub use links::Association;
 pub use object::ObjectType;
 pub use property::{Choice, ModificationMetadata, Property};
 pub use records::{Record, Record as Task};
@@ -180,6 +185,12 @@ impl Sim {
     pub fn record_by(&self, object: ObjectType, property: &str, value: &str) -> Option<Record> {
         let holds = |record: &&Record| record.properties.get(property).is_some_and(|v| v == value);
         self.state().portal.objects[object].records.all().find(holds).cloned()
+    }
+
+    /// Every two records that are associated, sorted, with the task first.
+    #[must_use]
+    pub fn associations(&self) -> Vec<Association> {
+        self.state().portal.links.all()
     }
 
     /// Every call so far, in order, without those to `/_sim`.

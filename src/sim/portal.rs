@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::{
     invalid::Invalid,
     limits::Used,
+    links::Links,
     object::{ObjectType, Objects},
     owners,
     refusal::{self, Refusal},
@@ -31,6 +32,7 @@ pub(super) struct WrongRecord {
 pub(super) struct Portal {
     pub(super) objects: Objects,
     pub(super) owners: Vec<Owner>,
+    pub(super) links: Links,
     pub(super) behaviour: Behaviour,
     pub(super) scopes: Scopes,
     token: Option<String>,
@@ -46,6 +48,7 @@ impl Portal {
         let mut portal = Self {
             objects: Objects::new(),
             owners: seed.owners,
+            links: Links::default(),
             behaviour: seed.behaviour,
             scopes: Scopes(seed.scopes),
             token: seed.token,
@@ -117,9 +120,10 @@ impl Portal {
         }
     }
 
-    /// Archives a record, if there is one with this id.
+    /// Archives a record with its associations, if there is one with this id.
     pub(super) fn archive(&mut self, object: ObjectType, id: &str) {
         self.objects[object].records.archive(id);
+        self.links.drop_record(&(object, id.to_owned()));
     }
 
     /// Refuses a request whose token is wrong or has expired.

@@ -140,6 +140,42 @@ pub(super) fn record_not_found(id: &str) -> Refusal {
     Refusal::new(404, "OBJECT_NOT_FOUND", message).context("id", &[id])
 }
 
+/// No default association of these types is known here.
+pub(super) fn no_default_association(from: ObjectType, to: ObjectType) -> Refusal {
+    let (from, to) = (from.singular(), to.singular());
+    validation(format!("There is no default association of a {from} with a {to}"))
+}
+
+/// HubSpot's own words are not known. The names in `context` are those of [`no_associations`].
+pub(super) fn nothing_to_associate(
+    from: ObjectType,
+    from_id: &str,
+    to: ObjectType,
+    to_id: &str,
+) -> Refusal {
+    let (from, to) = (from.singular(), to.singular());
+    let message = format!(
+        "Could not associate {from} {from_id} with {to} {to_id}, one of them may be deleted or not \
+         exist."
+    );
+    Refusal::new(404, "OBJECT_NOT_FOUND", message)
+        .context("fromObjectType", &[from])
+        .context("fromObjectId", &[from_id])
+        .context("toObjectType", &[to])
+        .context("toObjectId", &[to_id])
+}
+
+/// Word for word as others have recorded it.
+pub(super) fn no_associations(from: ObjectType, from_id: &str, to: ObjectType) -> Refusal {
+    let (from, to) = (from.singular(), to.singular());
+    let message = format!("No {to} is associated with {from} {from_id}.");
+    Refusal::new(404, "OBJECT_NOT_FOUND", message)
+        .with("subCategory", json!("crm.associations.NO_ASSOCIATIONS_FOUND"))
+        .context("fromObjectType", &[from])
+        .context("fromObjectId", &[from_id])
+        .context("toObjectType", &[to])
+}
+
 pub(super) fn no_such_property(name: &str) -> Refusal {
     let message = format!("Property \"{name}\" does not exist");
     Refusal::new(404, "OBJECT_NOT_FOUND", message).context("propertyName", &[name])

@@ -1,6 +1,6 @@
 //! Which call a method and a path mean.
 
-use super::{fault::Endpoint, object::ObjectType, version::Version};
+use super::{associations::Ends, fault::Endpoint, object::ObjectType, version::Version};
 
 /// A call that the stand-in knows.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub(super) struct Route {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Records(ObjectType, Records),
+    Associations(Ends, Associations),
     Definitions(ObjectType, Definitions),
     Owners,
     Owner(String),
@@ -28,6 +29,17 @@ pub(super) enum Records {
     Read(String),
     Update(String),
     Archive(String),
+}
+
+/// A call to the associations of two object types; ids stand from left to right as in the path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Associations {
+    AssociateBatch,
+    ReadBatch,
+    ArchiveBatch,
+    Associate(String, String),
+    List(String),
+    Archive(String, String),
 }
 
 /// The kind of a batch call.
@@ -64,6 +76,13 @@ impl Route {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (version, room, rest) = Version::parse(&segments)?;
         let place = match (room, rest) {
+            ("associations", [from, to, rest @ ..]) => {
+                let ends = Ends { from: ObjectType::parse(from)?, to: ObjectType::parse(to)? };
+                Place::Associations(ends, Associations::of_batch(method, rest)?)
+            }
+            ("objects", [from, id, "associations", rest @ ..]) => {
+                Associations::of_record(method, from, id, rest)?
+            }
             ("objects", [object, rest @ ..]) => {
                 Place::Records(ObjectType::parse(object)?, Records::parse(method, rest)?)
             }
@@ -73,7 +92,13 @@ impl Route {
             ("owners", rest) => Place::parse_owners(method, rest)?,
             _ => return None,
         };
-        Some(Self { place, version })
+        // v4 has associations only, and v3 has them in another form.
+        let is_served = match version {
+            Version::V3 => !matches!(place, Place::Associations(..)),
+            Version::V4 => matches!(place, Place::Associations(..)),
+            Version::March2026 | Version::September2026 => true,
+        };
+        is_served.then_some(Self { place, version })
     }
 
     /// Whether the call counts towards the limit of searches.
@@ -87,6 +112,8 @@ impl Route {
             Place::Records(ObjectType::Tasks, call) => call.endpoint(),
             Place::Records(_, call) if call.reads() => Endpoint::ObjectsRead,
             Place::Records(..) => Endpoint::ObjectsWrite,
+            Place::Associations(_, call) if call.associates() => Endpoint::Associate,
+            Place::Associations(..) => Endpoint::Associations,
             Place::Definitions(..) => Endpoint::Properties,
             Place::Owners | Place::Owner(_) => Endpoint::Owners,
         }
@@ -126,6 +153,39 @@ impl Records {
             Self::Batch(Operation::Archive) | Self::Archive(_) => Endpoint::Archive,
             Self::Search => Endpoint::Search,
         }
+    }
+}
+
+impl Associations {
+    fn of_batch(method: &str, rest: &[&str]) -> Option<Self> {
+        match (method, rest) {
+            ("POST", ["batch", "associate", "default"]) => Some(Self::AssociateBatch),
+            ("POST", ["batch", "read"]) => Some(Self::ReadBatch),
+            ("POST", ["batch", "archive"]) => Some(Self::ArchiveBatch),
+            _ => None,
+        }
+    }
+
+    fn of_record(method: &str, from: &str, id: &str, rest: &[&str]) -> Option<Place> {
+        let id = id.to_owned();
+        let (to, call) = match (method, rest) {
+            ("PUT", ["default", to, to_id]) => (to, Self::Associate(id, (*to_id).into())),
+            ("GET", [to]) => (to, Self::List(id)),
+            ("DELETE", [to, to_id]) => (to, Self::Archive(id, (*to_id).into())),
+            _ => return None,
+        };
+        let ends = Ends { from: ObjectType::parse(from)?, to: ObjectType::parse(to)? };
+        Some(Place::Associations(ends, call))
+    }
+
+    /// Whether the call makes associations.
+    fn associates(&self) -> bool {
+        matches!(self, Self::AssociateBatch | Self::Associate(..))
+    }
+
+    /// Whether the call changes nothing.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self, Self::ReadBatch | Self::List(_))
     }
 }
 

@@ -76,6 +76,12 @@ fn needed(place: &Place) -> Vec<&'static [&'static str]> {
         Place::Definitions(object, _) => vec![to_write_definitions(*object)],
         Place::Records(object, call) if call.reads() => vec![to_read(*object)],
         Place::Records(object, _) => vec![to_write(*object)],
+        // The specification lists all scopes of all objects, of which any one is to be enough.
+        // Nobody knows what HubSpot makes of it, so each end needs its own.
+        Place::Associations(ends, call) if call.reads() => {
+            vec![to_read(ends.from), to_read(ends.to)]
+        }
+        Place::Associations(ends, _) => vec![to_write(ends.from), to_read(ends.to)],
     }
 }
 

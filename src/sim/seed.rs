@@ -124,6 +124,10 @@ pub struct Behaviour {
     pub merged: BTreeMap<String, String>,
     /// The answer to a create or upsert whose value another record has already.
     pub taken_value: TakenValue,
+    /// Associating succeeds, and does nothing: `results` is empty, as in
+    /// <https://github.com/HubSpot/hubspot-api-nodejs/issues/85>. For one call there is the fault
+    /// `empty`.
+    pub associate_nothing: bool,
     /// How many calls are let through.
     pub limits: RateLimits,
     /// Every answer comes this many milliseconds late.
@@ -207,6 +211,7 @@ impl Default for Behaviour {
             empty_due_date: EmptyDueDate::default(),
             merged: BTreeMap::new(),
             taken_value: TakenValue::default(),
+            associate_nothing: false,
             limits: RateLimits::default(),
             latency_ms: 0,
         }

@@ -7,6 +7,7 @@
     reason = "a test may fail where it stands, its rows are literals, and a table may be long"
 )]
 
+mod associations;
 mod behaviour;
 mod faults;
 mod http;
