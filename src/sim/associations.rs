@@ -17,15 +17,9 @@ use super::{
     portal::Portal,
     refusal::{self, Refusal},
     request::Request,
+    route::Ends,
     version::Version,
 };
-
-/// The types of the records at both ends, as the path has them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ends {
-    pub(super) from: ObjectType,
-    pub(super) to: ObjectType,
-}
 
 /// Two records to associate.
 #[derive(Debug, Deserialize)]

@@ -4,8 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     answer::{Answer, Body},
-    associations::{self, Ends},
-    batch, canned, definitions,
+    associations, batch, canned, definitions,
     fault::Fault,
     groups,
     object::ObjectType,
@@ -15,7 +14,7 @@ use super::{
     record,
     refusal::{self, Refusal},
     request::Request,
-    route::{Associations, Definitions, Operation, Place, Records, Route},
+    route::{Associations, Definitions, Ends, Operation, Place, Records, Route},
     search,
     version::Version,
 };

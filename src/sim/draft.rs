@@ -168,7 +168,7 @@ impl<'portal> Draft<'portal> {
             }
         }
         let value = self.portal.kept(object, name, &value);
-        if object.is_identified_by(property)
+        if property.identifies(object)
             && let Some(holder) = self.holders(name).get(&value)
             && holder != id
         {
@@ -209,7 +209,7 @@ impl<'portal> Draft<'portal> {
         holders.entry(name.into()).or_insert_with(|| {
             let mut holders = HashMap::new();
             for record in records.all() {
-                for value in object.values(record, name) {
+                for value in record.values(*object, name) {
                     holders.insert(portal.kept(*object, name, value), record.id.clone());
                 }
             }

@@ -14,7 +14,7 @@
 //! | `request`, `answer` | requests and answers without their transport |
 //! | `inputs`, `batch`, `outcome` | a batch call: its inputs, work and results |
 //! | `record`, `search` | calls for one record, for the list of all, and for some by their values |
-//! | `object` | the object types, their names, and what a portal has of each |
+//! | `object`, `objects` | the object types by name, and what a portal has of each |
 //! | `records`, `draft`, `view` | a type's records, changes of all or none, and how HubSpot shows them |
 //! | `links`, `associations` | which records hang together, and the calls about it |
 //! | `definitions`, `groups`, `schema`, `property` | property definitions, and their calls |
@@ -38,6 +38,7 @@ mod invalid;
 mod limits;
 mod links;
 mod object;
+mod objects;
 mod outcome;
 mod owners;
 mod portal;
@@ -87,7 +88,7 @@ pub use seed::{
 };
 pub use state::{Call, Watched};
 
-use object::Object;
+use objects::Object;
 use portal::Portal;
 use state::State;
 

@@ -1,14 +1,6 @@
-//! The object types that the stand-in knows, how HubSpot names them, and what a portal has of each.
-
-use std::ops::{Index, IndexMut};
+//! The object types that the stand-in knows, and how HubSpot names them.
 
 use serde::{Deserialize, Serialize};
-
-use super::{
-    property::{Property, built_in},
-    records::{Record, Records},
-    schema::Schema,
-};
 
 /// A type of HubSpot's objects: tasks, and what tasks hang on.
 #[derive(Clone, Copy, Debug, Deserialize, Hash, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -113,25 +105,6 @@ impl ObjectType {
         }
     }
 
-    /// Whether a value of the property belongs to one record alone, which can be found by it. An
-    /// e-mail address is one contact's, though its definition doesn't say so.
-    pub(super) fn is_identified_by(self, property: &Property) -> bool {
-        property.has_unique_value || self.is_email(&property.name)
-    }
-
-    /// The values that a record can be found by: of a contact's e-mail address the additional ones,
-    /// too.
-    pub(super) fn values<'a>(self, record: &'a Record, property: &str) -> Vec<&'a str> {
-        let mut values = Vec::new();
-        if self.is_email(property)
-            && let Some(addresses) = record.properties.get("hs_additional_emails")
-        {
-            values.extend(addresses.split(';'));
-        }
-        values.extend(record.properties.get(property).map(String::as_str));
-        values
-    }
-
     /// Whether the property holds a contact's e-mail address, which HubSpot keeps and finds in
     /// lower case.
     pub(super) fn is_email(self, property: &str) -> bool {
@@ -139,40 +112,5 @@ impl ObjectType {
     }
 }
 
-/// What a portal has of one type.
-#[derive(Debug)]
-pub(super) struct Object {
-    pub(super) schema: Schema,
-    pub(super) records: Records,
-}
-
-/// What a portal has of every type.
-#[derive(Debug)]
-pub(super) struct Objects([Object; 5]);
-
-impl Objects {
-    /// No records, and HubSpot's own properties.
-    pub(super) fn new() -> Self {
-        Self(ObjectType::ALL.map(|object| {
-            let mut schema = Schema::new(object);
-            for property in built_in(object) {
-                schema.put(property.complete(object));
-            }
-            Object { schema, records: Records::new(object) }
-        }))
-    }
-}
-
-impl Index<ObjectType> for Objects {
-    type Output = Object;
-
-    fn index(&self, object: ObjectType) -> &Object {
-        &self.0[object as usize]
-    }
-}
-
-impl IndexMut<ObjectType> for Objects {
-    fn index_mut(&mut self, object: ObjectType) -> &mut Object {
-        &mut self.0[object as usize]
-    }
-}
+/// The portal's id ("Hub ID").
+pub(super) const PORTAL_ID: u32 = 44_556_677;

@@ -8,7 +8,8 @@ use super::{
     invalid::Invalid,
     limits::Used,
     links::Links,
-    object::{ObjectType, Objects},
+    object::ObjectType,
+    objects::Objects,
     owners,
     refusal::{self, Refusal},
     request::Request,
@@ -95,7 +96,7 @@ impl Portal {
                 let invalid = [Invalid::unknown_property(name)];
                 Err(refusal::invalid_values(&invalid, self.behaviour.detail()))
             }
-            Some(property) if object.is_identified_by(property) => Ok(()),
+            Some(property) if property.identifies(object) => Ok(()),
             Some(_) => Err(refusal::not_unique(object, name, verb)),
         }
     }
@@ -167,7 +168,7 @@ impl Portal {
             let property = property.ok_or_else(|| Invalid::unknown_property(&name).message)?;
             let value = accept(property, &value, None, &self.owners)
                 .map_err(|invalid| format!("{name}: {}", invalid.message))?;
-            if object.is_identified_by(property)
+            if property.identifies(object)
                 && !value.is_empty()
                 && !unique.insert((name.clone(), self.kept(object, &name, &value)))
             {
@@ -179,6 +180,3 @@ impl Portal {
         Ok(id)
     }
 }
-
-/// The portal's id ("Hub ID").
-pub(super) const PORTAL_ID: u32 = 44_556_677;

@@ -98,6 +98,12 @@ impl Property {
         self
     }
 
+    /// Whether a value of the property belongs to one record alone, which can be found by it. An
+    /// e-mail address is one contact's, though its definition doesn't say so.
+    pub(super) fn identifies(&self, object: ObjectType) -> bool {
+        self.has_unique_value || object.is_email(&self.name)
+    }
+
     /// Whether the property holds the id of one of the portal's owners.
     pub(super) fn holds_owner(&self) -> bool {
         self.rest.get("referencedObjectType") == Some(&json!("OWNER"))

@@ -16,6 +16,21 @@ pub struct Record {
     pub properties: BTreeMap<String, String>,
 }
 
+impl Record {
+    /// The values of a property that the record can be found by: of a contact's e-mail address the
+    /// additional ones, too.
+    pub(super) fn values(&self, object: ObjectType, property: &str) -> Vec<&str> {
+        let mut values = Vec::new();
+        if object.is_email(property)
+            && let Some(addresses) = self.properties.get("hs_additional_emails")
+        {
+            values.extend(addresses.split(';'));
+        }
+        values.extend(self.properties.get(property).map(String::as_str));
+        values
+    }
+}
+
 /// All records by their ids. A clone shares them, so that a batch can be drafted for the price of its
 /// own changes.
 #[derive(Clone, Debug)]

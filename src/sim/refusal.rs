@@ -3,7 +3,11 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{answer::Answer, invalid::Invalid, object::ObjectType, portal::PORTAL_ID};
+use super::{
+    answer::Answer,
+    invalid::Invalid,
+    object::{ObjectType, PORTAL_ID},
+};
 
 /// An error object and the status it answers with. As an answer it gets a `correlationId`; in
 /// `errors[]` of a batch it stands as it is.

@@ -1,6 +1,6 @@
 //! Which call a method and a path mean.
 
-use super::{associations::Ends, fault::Endpoint, object::ObjectType, version::Version};
+use super::{fault::Endpoint, object::ObjectType, version::Version};
 
 /// A call that the stand-in knows.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub(super) enum Records {
     Read(String),
     Update(String),
     Archive(String),
+}
+
+/// The types of the records at both ends, as the path has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) from: ObjectType,
+    pub(super) to: ObjectType,
 }
 
 /// A call to the associations of two object types; ids stand from left to right as in the path.

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    object::{ObjectType, Objects},
+    object::ObjectType,
+    objects::Objects,
     refusal::{self, Refusal},
     request::Request,
     route::{Definitions, Operation, Place, Records},

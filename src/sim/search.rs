@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{
     answer::Answer,
-    object::{Object, ObjectType},
+    object::ObjectType,
+    objects::Object,
     portal::Portal,
     records::Record,
     refusal::{self, Refusal},

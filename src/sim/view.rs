@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{object::ObjectType, portal::PORTAL_ID, records::Record};
+use super::{
+    object::{ObjectType, PORTAL_ID},
+    records::Record,
+};
 
 /// The answer to a write: what was written (`""` where it was cleared), and some properties that
 /// nobody asked for.
