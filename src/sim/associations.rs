@@ -3,7 +3,9 @@
 //!
 //! HubSpot's specification knows the shapes, its guides what a success says. Nobody has published
 //! how a pair is refused whose records aren't there, so it is done as in the batches of records:
-//! one error for the pair, and the others go through.
+//! one error for the pair, and the others go through. For `batch/associate/default` the
+//! specification has a 200 alone, with `errors` in it, where its sisters have a 207: here it is a
+//! 207, and with `errors_in_200` the other.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};

@@ -156,17 +156,22 @@ impl Sim {
 
     /// Adds a task, as the seed does. Returns its record id, or what is wrong with it.
     pub fn add(&self, task: SeedTask) -> Result<String, String> {
+        self.add_record(ObjectType::Tasks, task)
+    }
+
+    /// Adds a record of any type, as the seed does. Returns its id, or what is wrong with it.
+    pub fn add_record(&self, object: ObjectType, record: SeedRecord) -> Result<String, String> {
         let portal = &mut self.state().portal;
-        let Object { schema, records } = &portal.objects[ObjectType::Tasks];
+        let Object { schema, records } = &portal.objects[object];
         let taken = |(name, value): (&String, &String)| {
-            let is_unique = schema.get(name).is_some_and(|it| it.has_unique_value);
-            let holds = |other: &Task| other.properties.get(name) == Some(value);
+            let is_unique = schema.get(name).is_some_and(|property| property.identifies(object));
+            let holds = |other: &Record| other.properties.get(name) == Some(value);
             is_unique && records.all().any(holds)
         };
-        if task.properties.iter().any(taken) {
-            return Err("There is a task with this value already.".to_owned());
+        if record.properties.iter().any(taken) {
+            return Err(format!("There is a {} with this value already.", object.singular()));
         }
-        portal.add_seed_record(ObjectType::Tasks, task, &mut BTreeSet::new(), Timestamp::now())
+        portal.add_seed_record(object, record, &mut BTreeSet::new(), Timestamp::now())
     }
 
     /// Every task as it is now, by record id.

@@ -131,6 +131,11 @@ async fn what_tasks_hang_on_is_seen_from_outside() {
     assert_eq!(sim.associations(), [association]);
     let contact = sim.record_by(ObjectType::Contacts, "email", "eve@example.com");
     assert_eq!(contact.map(|contact| contact.id).as_deref(), Some("701"));
+    let address = |address: &str| serde_json::from_value(json!({"properties": {"email": address}}));
+    let add = |text: &str| sim.add_record(ObjectType::Contacts, address(text).expect("a record"));
+    let problem = "There is a contact with this value already.".to_owned();
+    assert_eq!(add("eve@example.com"), Err(problem));
+    assert!(add("sam@example.com").is_ok());
     assert_eq!(sim.record_by(ObjectType::Companies, "email", "eve@example.com"), None);
     let shown = async |path: &str| exchange(&sim, "GET", path, "").await.expect("an answer");
     assert!(shown("/_sim/contacts").await.contains(r#""email":"eve@example.com""#));
