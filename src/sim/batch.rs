@@ -1,4 +1,4 @@
-//! The batch calls: they write, read and archive many tasks at once.
+//! The batch calls: they write, read and archive many records at once.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -8,8 +8,9 @@ use super::{
     answer::Answer,
     draft::{Draft, Failure},
     fault::Fault,
-    inputs::{Batch, Input, check_size, kept},
+    inputs::{Batch, Id, Input, MOST_INPUTS, check_size, kept},
     invalid::Invalid,
+    object::ObjectType,
     outcome::Outcome,
     portal::Portal,
     refusal::{self, Refusal},
@@ -23,6 +24,7 @@ use super::{
 /// Writes a batch: `batch/create`, `batch/update`, `batch/upsert`.
 pub(super) fn write(
     portal: &mut Portal,
+    object: ObjectType,
     operation: Operation,
     version: Version,
     body: &[u8],
@@ -30,12 +32,12 @@ pub(super) fn write(
     now: Timestamp,
 ) -> Result<Outcome, Refusal> {
     let batch: Batch = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
-    let id_property = batch.check(portal, operation)?;
+    let id_property = batch.check(portal, object, operation)?;
     let traced = batch.fails_alone(portal.behaviour.trace_ids, operation);
     let inputs = &batch.inputs[..kept(batch.inputs.len(), fault)];
 
     let behaviour = &portal.behaviour;
-    let mut draft = Draft::new(portal, version, now);
+    let mut draft = Draft::new(portal, object, version, now);
     let mut written = Vec::new();
     let mut missing = Vec::new();
     let mut failures = Vec::new();
@@ -48,18 +50,18 @@ pub(super) fn write(
     }
     if !failures.is_empty() && !traced {
         let failures = failures.into_iter().map(|(_, failure)| failure);
-        return Err(refuse(failures, behaviour));
+        return Err(refuse(object, failures, behaviour));
     }
 
     let echo = behaviour.echo_id_property && !fault.no_echo;
     let mut outcome = Outcome::default();
     for (id, new, input) in written {
-        let Some(task) = draft.get(&id) else { continue };
+        let Some(record) = draft.get(&id) else { continue };
         let names = input.properties.keys().map(String::as_str);
         let mut result = match &id_property {
-            Some(name) if echo => view::written(task, names.chain([name.as_str()])),
-            Some(name) => view::written(task, names.filter(|other| other != name)),
-            None => view::written(task, names),
+            Some(name) if echo => view::written(object, record, names.chain([name.as_str()])),
+            Some(name) => view::written(object, record, names.filter(|other| other != name)),
+            None => view::written(object, record, names),
         };
         if operation == Operation::Upsert {
             result["new"] = new.into();
@@ -73,18 +75,20 @@ pub(super) fn write(
         }
         outcome.results.push(result);
     }
-    outcome.add_missing(&missing);
+    outcome.add_missing(object, &missing);
     for (input, failure) in failures {
         let trace_id = input.object_write_trace_id.as_slice();
-        outcome.add_error(refuse([failure], behaviour).context("objectWriteTraceId", trace_id));
+        let refusal = refuse(object, [failure], behaviour);
+        outcome.add_error(refusal.context("objectWriteTraceId", trace_id));
     }
-    portal.tasks = draft.finish();
+    portal.objects[object].records = draft.finish();
     Ok(outcome)
 }
 
 /// Reads a batch: `batch/read`.
 pub(super) fn read(
     portal: &Portal,
+    object: ObjectType,
     version: Version,
     request: &Request,
     fault: &Fault,
@@ -108,55 +112,55 @@ pub(super) fn read(
             return Err(refusal::required_field(field));
         }
     }
-    check_size(batch.inputs.len())?;
+    check_size(batch.inputs.len(), MOST_INPUTS)?;
     let id_property = batch.id_property.as_deref();
-    portal.check_id_property(id_property, "read")?;
+    portal.check_id_property(object, id_property, "read")?;
 
-    let names = portal.readable(&batch.properties.unwrap_or_default());
-    let with_history = portal.readable(&batch.properties_with_history.unwrap_or_default());
-    let mut draft = Draft::new(portal, version, now);
+    let names = portal.readable(object, &batch.properties.unwrap_or_default());
+    let with_history = portal.readable(object, &batch.properties_with_history.unwrap_or_default());
+    let mut draft = Draft::new(portal, object, version, now);
+    let records = portal.objects[object].records.by_archived(archived);
     let mut outcome = Outcome::default();
     let mut missing = Vec::new();
     for Id { id } in batch.inputs.iter().take(kept(batch.inputs.len(), fault)) {
         let found = if archived { Some(id.clone()) } else { draft.find(id_property, id) };
-        match found.and_then(|found| portal.tasks.by_archived(archived).get(&found)) {
-            Some(task) => {
-                let mut result = view::read(task, &names);
+        match found.and_then(|found| records.get(&found)) {
+            Some(record) => {
+                let mut result = view::read(object, record, &names);
                 result["archived"] = archived.into();
                 if !with_history.is_empty() {
-                    result["propertiesWithHistory"] = view::history(task, &with_history);
+                    result["propertiesWithHistory"] = view::history(object, record, &with_history);
                 }
                 outcome.results.push(result);
             }
             None => missing.push(id.clone()),
         }
     }
-    outcome.add_missing(&missing);
+    outcome.add_missing(object, &missing);
     Ok(outcome)
 }
 
-/// Archives a batch: `batch/archive`. Ids of no task do no harm.
-pub(super) fn archive(portal: &mut Portal, body: &[u8]) -> Result<Answer, Refusal> {
+/// Archives a batch: `batch/archive`. Ids of no record do no harm.
+pub(super) fn archive(
+    portal: &mut Portal,
+    object: ObjectType,
+    body: &[u8],
+) -> Result<Answer, Refusal> {
     #[derive(Deserialize)]
     struct Archive {
         inputs: Vec<Id>,
     }
     let batch: Archive = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
-    check_size(batch.inputs.len())?;
+    check_size(batch.inputs.len(), MOST_INPUTS)?;
     for Id { id } in &batch.inputs {
-        portal.tasks.archive(id);
+        portal.archive(object, id);
     }
     Ok(Answer::empty())
 }
 
-/// An input that is nothing but an id.
-#[derive(Deserialize)]
-struct Id {
-    id: String,
-}
-
 /// One refusal for all that is wrong: HubSpot doesn't say with which input.
 pub(super) fn refuse(
+    object: ObjectType,
     failures: impl IntoIterator<Item = Failure>,
     behaviour: &Behaviour,
 ) -> Refusal {
@@ -173,17 +177,20 @@ pub(super) fn refuse(
         TakenValue::Conflict => Some("CONFLICT"),
         TakenValue::AlreadyExists => Some("OBJECT_ALREADY_EXISTS"),
     };
+    if let Some(exists) = invalid.iter().find(|value| value.is_contact()) {
+        return Refusal::new(409, "CONFLICT", &exists.message);
+    }
     let taken = invalid.iter().find(|value| value.is_conflict());
     match (category, taken, required) {
         (Some(category), Some(taken), _) => Refusal::new(409, category, &taken.message),
         (_, _, Some((creating, names))) if invalid.is_empty() => {
-            refusal::missing_required(creating, &names)
+            refusal::missing_required(object, creating, &names)
         }
         _ => refusal::invalid_values(&invalid, behaviour.detail()),
     }
 }
 
-/// Returns the record id and whether it is new, or nothing if there is no such task.
+/// Returns the record id and whether it is new, or nothing if there is no such record.
 fn write_one(
     draft: &mut Draft<'_>,
     operation: Operation,
@@ -199,12 +206,12 @@ fn write_one(
         return Ok(Some((id, false)));
     }
     let Some(name) = id_property.filter(|_| operation == Operation::Upsert) else {
-        // HubSpot looks at the values before it looks for the task.
+        // HubSpot looks at the values before it looks for the record.
         draft.check("", &input.properties)?;
         return Ok(None);
     };
     if fault.race {
-        let taken = Invalid::conflict(name, input.id(), "0", "another task");
+        let taken = Invalid::conflict(name, input.id(), "0", "another record");
         return Err(Failure::Values(vec![taken]));
     }
     let mut properties = input.properties.clone();

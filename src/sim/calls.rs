@@ -4,16 +4,17 @@ use jiff::Timestamp;
 
 use super::{
     answer::{Answer, Body},
-    batch, canned, definitions,
+    associations, batch, canned, definitions,
     fault::Fault,
     groups,
+    object::ObjectType,
     outcome::Outcome,
     owners,
     portal::Portal,
     record,
     refusal::{self, Refusal},
     request::Request,
-    route::{Definitions, Operation, Place, Route},
+    route::{Associations, Definitions, Ends, Operation, Place, Records, Route},
     search,
     version::Version,
 };
@@ -22,7 +23,7 @@ impl Portal {
     /// Answers one request, which the fault may spoil.
     pub(super) fn answer(&mut self, request: &Request, fault: &Fault, now: Timestamp) -> Answer {
         let route = Route::parse(&request.method, &request.path);
-        let is_search = route.as_ref().is_some_and(|route| route.place == Place::SearchTasks);
+        let is_search = route.as_ref().is_some_and(Route::is_search);
         let limits = self.behaviour.limits;
         let mut answer = match (self.used.count(&limits, is_search, now), fault.answer(now)) {
             (Err(policy), _) => canned::answer(429, policy, now),
@@ -62,23 +63,47 @@ impl Portal {
         let Some(Route { place, version }) = route else {
             return Err(refusal::no_such_path(&request.path));
         };
-        self.scopes.check(&place, request, &self.schema)?;
+        self.scopes.check(&place, request, &self.objects)?;
         match place {
-            Place::Batch(operation) => self.batch(operation, version, request, fault, now),
-            Place::ListTasks => record::list(self, request),
-            Place::SearchTasks => search::answer(self, &request.body),
-            Place::CreateTask => record::create(self, version, request, now),
-            Place::ReadTask(id) => record::read(self, &id, version, request, now),
-            Place::UpdateTask(id) => record::update(self, &id, version, request, now),
-            Place::ArchiveTask(id) => record::archive(self, &id),
+            Place::Records(object, call) => {
+                self.records(object, call, version, request, fault, now)
+            }
+            Place::Associations(ends, call) => {
+                self.associations(ends, call, version, request, fault, now)
+            }
+            Place::Definitions(object, call) => {
+                self.definitions(object, call, version, request, fault, now)
+            }
             Place::Owners => owners::list(&self.owners, request),
             Place::Owner(id) => owners::show(&self.owners, &id, request),
-            Place::Definitions(call) => self.definitions(call, version, request, fault, now),
+        }
+    }
+
+    fn records(
+        &mut self,
+        object: ObjectType,
+        call: Records,
+        version: Version,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        match call {
+            Records::Batch(operation) => {
+                self.batch(object, operation, version, request, fault, now)
+            }
+            Records::List => record::list(self, object, request),
+            Records::Search => search::answer(self, object, &request.body),
+            Records::Create => record::create(self, object, version, request, now),
+            Records::Read(id) => record::read(self, object, &id, version, request, now),
+            Records::Update(id) => record::update(self, object, &id, version, request, now),
+            Records::Archive(id) => record::archive(self, object, &id),
         }
     }
 
     fn batch(
         &mut self,
+        object: ObjectType,
         operation: Operation,
         version: Version,
         request: &Request,
@@ -86,26 +111,62 @@ impl Portal {
         now: Timestamp,
     ) -> Result<Answer, Refusal> {
         let outcome = match operation {
-            Operation::Archive => return batch::archive(self, &request.body),
-            Operation::Read => batch::read(self, version, request, fault, now)?,
-            _ => batch::write(self, operation, version, &request.body, fault, now)?,
+            Operation::Archive => return batch::archive(self, object, &request.body),
+            Operation::Read => batch::read(self, object, version, request, fault, now)?,
+            _ => batch::write(self, object, operation, version, &request.body, fault, now)?,
         };
         let success = if operation == Operation::Create { 201 } else { 200 };
         Ok(self.batch_answer(outcome, success, version, fault, now))
     }
 
+    fn associations(
+        &mut self,
+        ends: Ends,
+        call: Associations,
+        version: Version,
+        request: &Request,
+        fault: &Fault,
+        now: Timestamp,
+    ) -> Result<Answer, Refusal> {
+        let body = &request.body;
+        let outcome = match call {
+            Associations::AssociateBatch => associations::associate(self, ends, body, fault)?,
+            Associations::Associate(from, to) => {
+                associations::associate_one(self, ends, from, to, fault)?
+            }
+            Associations::ReadBatch => associations::read(self, ends, version, body)?,
+            Associations::List(id) => {
+                return associations::list(self, ends, &id, version, request);
+            }
+            Associations::ArchiveBatch => {
+                associations::archive(self, ends, body)?;
+                // The date versions answer as other batches do.
+                if version == Version::V4 {
+                    return Ok(Answer::empty());
+                }
+                Outcome::default()
+            }
+            Associations::Archive(from, to) => {
+                associations::archive_one(self, ends, &from, &to);
+                return Ok(Answer::empty());
+            }
+        };
+        Ok(self.batch_answer(outcome, 200, version, fault, now))
+    }
+
     fn definitions(
         &mut self,
+        object: ObjectType,
         call: Definitions,
         version: Version,
         request: &Request,
         fault: &Fault,
         now: Timestamp,
     ) -> Result<Answer, Refusal> {
-        let (schema, body) = (&mut self.schema, &request.body);
+        let (schema, body) = (&mut self.objects[object].schema, &request.body);
         match call {
-            Definitions::List => definitions::list(self, request),
-            Definitions::Show(name) => definitions::show(self, &name, request),
+            Definitions::List => definitions::list(self, object, request),
+            Definitions::Show(name) => definitions::show(self, object, &name, request),
             Definitions::Create => definitions::create(schema, body),
             Definitions::Update(name) => definitions::update(schema, &name, body),
             Definitions::Archive(name) => definitions::archive(schema, &name),
@@ -114,7 +175,7 @@ impl Portal {
                 Ok(self.batch_answer(outcome, 201, version, fault, now))
             }
             Definitions::BatchRead => {
-                let outcome = definitions::read_batch(self, body)?;
+                let outcome = definitions::read_batch(self, object, body)?;
                 Ok(self.batch_answer(outcome, 200, version, fault, now))
             }
             Definitions::BatchArchive => definitions::archive_batch(schema, body),

@@ -1,10 +1,11 @@
-//! `properties/tasks`: the calls that concern definitions of properties.
+//! `properties/tasks` and its like: the calls that concern definitions of properties.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
     answer::Answer,
+    object::ObjectType,
     outcome::Outcome,
     portal::Portal,
     property::Property,
@@ -15,11 +16,15 @@ use super::{
 };
 
 /// Lists the definitions of one sensitivity; `archived` lists those that were archived.
-pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal> {
+pub(super) fn list(
+    portal: &Portal,
+    object: ObjectType,
+    request: &Request,
+) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
-    let sensitivity = sensitivity(&portal.scopes, request.parameter("dataSensitivity"))?;
+    let sensitivity = sensitivity(&portal.scopes, object, request.parameter("dataSensitivity"))?;
     let mut results = Vec::new();
-    for property in portal.schema.all() {
+    for property in portal.objects[object].schema.all() {
         if property.is_archived() == archived && property.sensitivity() == sensitivity {
             results.push(property);
         }
@@ -28,10 +33,15 @@ pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal
 }
 
 /// Shows one definition.
-pub(super) fn show(portal: &Portal, name: &str, request: &Request) -> Result<Answer, Refusal> {
+pub(super) fn show(
+    portal: &Portal,
+    object: ObjectType,
+    name: &str,
+    request: &Request,
+) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
-    let sensitivity = sensitivity(&portal.scopes, request.parameter("dataSensitivity"))?;
-    match portal.schema.find(name, archived) {
+    let sensitivity = sensitivity(&portal.scopes, object, request.parameter("dataSensitivity"))?;
+    match portal.objects[object].schema.find(name, archived) {
         Some(property) if property.sensitivity() == sensitivity => {
             Ok(Answer::json(200, json!(property)))
         }
@@ -64,7 +74,7 @@ pub(super) fn update(schema: &mut Schema, name: &str, body: &[u8]) -> Result<Ans
     }
     let property: Property = serde_json::from_value(fields).map_err(|e| refusal::bad_json(&e))?;
     check_form(schema, &property)?;
-    let property = property.complete();
+    let property = property.complete(schema.object);
     let shown = json!(property);
     schema.put(property);
     Ok(Answer::json(200, shown))
@@ -95,12 +105,16 @@ pub(super) fn create_batch(schema: &mut Schema, body: &[u8]) -> Result<Outcome, 
 }
 
 /// Reads several definitions.
-pub(super) fn read_batch(portal: &Portal, body: &[u8]) -> Result<Outcome, Refusal> {
+pub(super) fn read_batch(
+    portal: &Portal,
+    object: ObjectType,
+    body: &[u8],
+) -> Result<Outcome, Refusal> {
     let batch: Batch<Name> = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
-    let sensitivity = sensitivity(&portal.scopes, batch.data_sensitivity)?;
+    let sensitivity = sensitivity(&portal.scopes, object, batch.data_sensitivity)?;
     let mut outcome = Outcome::default();
     for Name { name } in &batch.inputs {
-        match portal.schema.find(name, batch.archived) {
+        match portal.objects[object].schema.find(name, batch.archived) {
             Some(property) if property.sensitivity() == sensitivity => {
                 outcome.results.push(json!(property));
             }
@@ -137,12 +151,16 @@ struct Name {
 
 /// Checks the sensitivity that is asked for. That of a sensitive property is its own scope's
 /// business.
-fn sensitivity(scopes: &Scopes, asked: Option<String>) -> Result<String, Refusal> {
+fn sensitivity(
+    scopes: &Scopes,
+    object: ObjectType,
+    asked: Option<String>,
+) -> Result<String, Refusal> {
     let asked = asked.unwrap_or_else(|| "non_sensitive".into());
     if !["non_sensitive", "sensitive", "highly_sensitive"].contains(&asked.as_str()) {
         return Err(refusal::validation(format!("{asked} is not a dataSensitivity")));
     }
-    scopes.require_sensitive(&asked, "read")?;
+    scopes.require_sensitive(object, &asked, "read")?;
     Ok(asked)
 }
 
@@ -159,7 +177,7 @@ fn create_one(schema: &mut Schema, fields: &Value) -> Result<Value, Refusal> {
     check_form(schema, &property)?;
     property.modification_metadata.archivable = true;
     property.rest.insert("hubspotDefined".into(), false.into());
-    let property = property.complete();
+    let property = property.complete(schema.object);
     let shown = json!(property);
     schema.put(property);
     Ok(shown)

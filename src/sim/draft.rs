@@ -1,4 +1,4 @@
-//! The draft of a batch: it changes all tasks at once, or none.
+//! The draft of a batch: it changes all records at once, or none.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -6,10 +6,11 @@ use jiff::Timestamp;
 
 use super::{
     invalid::Invalid,
+    object::ObjectType,
     portal::Portal,
-    rules::kept,
+    records::{Record, Records},
+    rules::Rule,
     seed::EmptyDueDate,
-    tasks::{Task, Tasks},
     values::accept,
     version::Version,
 };
@@ -19,7 +20,7 @@ use super::{
 pub(super) enum Failure {
     /// Some of its values are wrong.
     Values(Vec<Invalid>),
-    /// A task can't be created (or else updated) without these properties.
+    /// A record can't be created (or else updated) without these properties.
     Required { creating: bool, names: Vec<String> },
 }
 
@@ -27,41 +28,49 @@ pub(super) enum Failure {
 #[derive(Debug)]
 pub(super) struct Draft<'portal> {
     portal: &'portal Portal,
+    object: ObjectType,
     version: Version,
-    tasks: Tasks,
-    /// For each unique property that was asked for: its values and the tasks that hold them.
+    records: Records,
+    /// For each unique property that was asked for: its values and the records that hold them.
     holders: HashMap<String, HashMap<String, String>>,
     now: Timestamp,
 }
 
 impl<'portal> Draft<'portal> {
-    pub(super) fn new(portal: &'portal Portal, version: Version, now: Timestamp) -> Self {
-        Self { portal, version, tasks: portal.tasks.clone(), holders: HashMap::new(), now }
+    pub(super) fn new(
+        portal: &'portal Portal,
+        object: ObjectType,
+        version: Version,
+        now: Timestamp,
+    ) -> Self {
+        let records = portal.objects[object].records.clone();
+        Self { portal, object, version, records, holders: HashMap::new(), now }
     }
 
-    pub(super) fn finish(self) -> Tasks {
-        self.tasks
+    pub(super) fn finish(self) -> Records {
+        self.records
     }
 
-    pub(super) fn get(&self, id: &str) -> Option<&Task> {
-        self.tasks.get(id)
+    pub(super) fn get(&self, id: &str) -> Option<&Record> {
+        self.records.get(id)
     }
 
-    /// The record id of the task whose unique property has this value; without a property, of the
-    /// task with this id. A task that was merged answers with the one that it was merged into.
+    /// The id of the record whose unique property has this value; without a property, of the record
+    /// with this id. A task that was merged answers with the one that it was merged into.
     pub(super) fn find(&mut self, id_property: Option<&str>, id: &str) -> Option<String> {
         let found = match id_property {
             Some(name) => {
-                let value = self.kept(name, id);
+                let value = self.portal.kept(self.object, name, id);
                 self.holders(name).get(&value).cloned()?
             }
             None => id.to_owned(),
         };
-        let found = self.portal.behaviour.merged.get(&found).unwrap_or(&found);
-        self.tasks.get(found).map(|task| task.id.clone())
+        let merged = &self.portal.behaviour.merged;
+        let survivor = merged.get(&found).filter(|_| self.object == ObjectType::Tasks);
+        self.records.get(survivor.unwrap_or(&found)).map(|record| record.id.clone())
     }
 
-    /// Checks values for a task that exists, or for one that doesn't (`id` is then in no use).
+    /// Checks values for a record that exists, or for one that doesn't (`id` is then in no use).
     pub(super) fn check(
         &mut self,
         id: &str,
@@ -78,7 +87,7 @@ impl<'portal> Draft<'portal> {
         if invalid.is_empty() { Ok(values) } else { Err(Failure::Values(invalid)) }
     }
 
-    /// Updates a task that exists.
+    /// Updates a record that exists.
     pub(super) fn update(
         &mut self,
         id: &str,
@@ -93,17 +102,20 @@ impl<'portal> Draft<'portal> {
         Ok(())
     }
 
-    /// Creates a task and returns its record id.
+    /// Creates a record and returns its id.
     pub(super) fn create(
         &mut self,
         properties: &BTreeMap<String, String>,
     ) -> Result<String, Failure> {
-        let id = self.tasks.next_id();
+        let id = self.records.next_id();
         let values = self.check(&id, properties)?;
-        let mut names = self.missing(&id, &values);
-        let has_due_date = values.get("hs_timestamp").is_some_and(|value| !value.is_empty());
-        if !has_due_date && !names.iter().any(|name| name == "hs_timestamp") {
-            names.insert(0, "hs_timestamp".into());
+        let lacks = |name: &&str| values.get(*name).is_none_or(String::is_empty);
+        let required = self.object.required().iter().copied().filter(lacks);
+        let mut names: Vec<String> = required.map(str::to_owned).collect();
+        for name in self.missing(&id, &values) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
         }
         if !names.is_empty() {
             return Err(Failure::Required { creating: true, names });
@@ -112,9 +124,9 @@ impl<'portal> Draft<'portal> {
         Ok(id)
     }
 
-    /// The properties that the rules require and that the task would lack.
+    /// The properties that the rules require and that the record would lack.
     fn missing(&self, id: &str, values: &BTreeMap<String, String>) -> Vec<String> {
-        let held = self.tasks.get(id).map(|task| &task.properties);
+        let held = self.records.get(id).map(|record| &record.properties);
         let value = |name: &str| {
             let value = values.get(name).or_else(|| held?.get(name));
             value.map(String::as_str)
@@ -125,7 +137,7 @@ impl<'portal> Draft<'portal> {
         if clears_due_date && behaviour.empty_due_date == EmptyDueDate::Required {
             missing.push("hs_timestamp".into());
         }
-        for rule in &behaviour.rules {
+        for rule in self.rules() {
             let holds = rule.in_every_version || self.version.enforces_rules();
             if holds && rule.misses(value) && !missing.contains(&rule.property) {
                 missing.push(rule.property.clone());
@@ -135,8 +147,10 @@ impl<'portal> Draft<'portal> {
     }
 
     fn check_value(&mut self, id: &str, name: &str, value: &str) -> Result<String, Invalid> {
-        let Portal { schema, owners, behaviour, .. } = self.portal;
-        let property = schema.get(name).ok_or_else(|| Invalid::unknown_property(name))?;
+        let Portal { objects, owners, behaviour, .. } = self.portal;
+        let object = self.object;
+        let property =
+            objects[object].schema.get(name).ok_or_else(|| Invalid::unknown_property(name))?;
         if property.modification_metadata.read_only_value {
             return Err(Invalid::read_only(name));
         }
@@ -146,34 +160,40 @@ impl<'portal> Draft<'portal> {
         {
             return Err(Invalid::new(name, "INVALID_LONG", " was not a valid long.".into()));
         }
-        let held = self.tasks.get(id).and_then(|task| task.properties.get(name));
+        let held = self.records.get(id).and_then(|record| record.properties.get(name));
         let value = accept(property, value, held.map(String::as_str), owners)?;
         if !value.is_empty() {
-            for rule in behaviour.rules.iter().filter(|rule| rule.property == name) {
+            for rule in self.rules().iter().filter(|rule| rule.property == name) {
                 rule.check(&value)?;
             }
         }
-        let value = self.kept(name, &value);
-        if property.has_unique_value
+        let value = self.portal.kept(object, name, &value);
+        if property.identifies(object)
             && let Some(holder) = self.holders(name).get(&value)
             && holder != id
         {
-            return Err(Invalid::conflict(name, &value, id, holder));
+            return Err(if object.is_email(name) {
+                Invalid::contact_exists(holder)
+            } else {
+                Invalid::conflict(name, &value, id, holder)
+            });
         }
         Ok(value)
     }
 
-    /// The value as the portal's rules keep it.
-    fn kept(&self, property: &str, value: &str) -> String {
-        kept(&self.portal.behaviour.rules, property, value)
+    /// The rules about properties, which are those of tasks.
+    fn rules(&self) -> &'portal [Rule] {
+        if self.object == ObjectType::Tasks { &self.portal.behaviour.rules } else { &[] }
     }
 
     fn write(&mut self, id: &str, values: BTreeMap<String, String>) {
+        // Of a contact's addresses the additional ones count as well: they are looked up anew.
+        self.holders.retain(|name, _| !self.object.is_email(name));
         for (name, holders) in &mut self.holders {
             let Some(value) = values.get(name) else {
                 continue;
             };
-            let held = self.tasks.get(id).and_then(|task| task.properties.get(name));
+            let held = self.records.get(id).and_then(|record| record.properties.get(name));
             if let Some(held) = held {
                 holders.remove(held);
             }
@@ -181,16 +201,19 @@ impl<'portal> Draft<'portal> {
                 holders.insert(value.clone(), id.into());
             }
         }
-        self.tasks.write(id, values, self.now);
+        self.records.write(id, values, self.now);
     }
 
     fn holders(&mut self, name: &str) -> &HashMap<String, String> {
-        let rules = &self.portal.behaviour.rules;
-        self.holders.entry(name.into()).or_insert_with(|| {
-            let value =
-                |task: &Task| task.properties.get(name).map(|value| kept(rules, name, value));
-            let holder = |task: &Task| Some((value(task)?, task.id.clone()));
-            self.tasks.all().filter_map(holder).collect()
+        let Self { portal, object, records, holders, .. } = self;
+        holders.entry(name.into()).or_insert_with(|| {
+            let mut holders = HashMap::new();
+            for record in records.all() {
+                for value in record.values(*object, name) {
+                    holders.insert(portal.kept(*object, name, value), record.id.clone());
+                }
+            }
+            holders
         })
     }
 }

@@ -97,6 +97,14 @@ pub enum Endpoint {
     Owners,
     /// Property definitions and their groups.
     Properties,
+    /// Reading and searching contacts, companies, deals and tickets.
+    ObjectsRead,
+    /// Writing and archiving them.
+    ObjectsWrite,
+    /// Making associations.
+    Associate,
+    /// Showing associations, and taking them away.
+    Associations,
 }
 
 /// When the connection is closed.

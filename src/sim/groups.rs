@@ -1,4 +1,4 @@
-//! `properties/tasks/groups`: the calls that concern groups of properties.
+//! `properties/tasks/groups` and its like: the calls that concern groups of properties.
 
 use serde::Deserialize;
 use serde_json::json;

@@ -6,10 +6,10 @@ use serde::Deserialize;
 
 use super::{
     fault::Fault,
+    object::ObjectType,
     portal::Portal,
     refusal::{self, Refusal},
     route::Operation,
-    rules,
     seed::TraceIds,
 };
 
@@ -19,7 +19,7 @@ pub(super) struct Batch {
     pub(super) inputs: Vec<Input>,
 }
 
-/// The values to write to one task.
+/// The values to write to one record.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Input {
@@ -36,14 +36,21 @@ impl Input {
     }
 }
 
+/// An input that is nothing but an id.
+#[derive(Debug, Deserialize)]
+pub(super) struct Id {
+    pub(super) id: String,
+}
+
 impl Batch {
     /// Checks the batch as a whole, and returns the `idProperty` of all its inputs.
     pub(super) fn check(
         &self,
         portal: &Portal,
+        object: ObjectType,
         operation: Operation,
     ) -> Result<Option<String>, Refusal> {
-        check_size(self.inputs.len())?;
+        check_size(self.inputs.len(), MOST_INPUTS)?;
         if operation == Operation::Create {
             return Ok(None);
         }
@@ -53,7 +60,7 @@ impl Batch {
         let name = |input: &Input| input.id_property.clone();
         let names: BTreeSet<Option<String>> = self.inputs.iter().map(name).collect();
         for name in names.iter().flatten() {
-            portal.check_id_property(Some(name), "update/upsert")?;
+            portal.check_id_property(object, Some(name), "update/upsert")?;
         }
         if names.len() > 1 {
             // Nobody knows what HubSpot does. The stricter way keeps clients honest.
@@ -64,7 +71,7 @@ impl Batch {
         for input in &self.inputs {
             // HubSpot compares ids as it keeps them.
             let id = match &id_property {
-                Some(name) => rules::kept(&portal.behaviour.rules, name, input.id()),
+                Some(name) => portal.kept(object, name, input.id()),
                 None => input.id().to_owned(),
             };
             if !seen.insert(id.clone()) {
@@ -91,9 +98,9 @@ impl Batch {
 }
 
 /// Refuses more inputs than HubSpot takes.
-pub(super) fn check_size(count: usize) -> Result<(), Refusal> {
-    if count > MOST_INPUTS {
-        return Err(refusal::too_many_inputs(count, MOST_INPUTS));
+pub(super) fn check_size(count: usize, most: usize) -> Result<(), Refusal> {
+    if count > most {
+        return Err(refusal::too_many_inputs(count, most));
     }
     Ok(())
 }
@@ -103,5 +110,5 @@ pub(super) fn kept(count: usize, fault: &Fault) -> usize {
     if fault.empty { 0 } else { count.saturating_sub(fault.ignore) }
 }
 
-/// HubSpot's most inputs in one batch.
-const MOST_INPUTS: usize = 100;
+/// HubSpot's most records in one batch.
+pub(super) const MOST_INPUTS: usize = 100;

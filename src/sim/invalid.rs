@@ -30,6 +30,12 @@ impl Invalid {
         Self::new(name, CONFLICT, message)
     }
 
+    /// Word for word as others have recorded it, with the status 409.
+    pub(super) fn contact_exists(holder: &str) -> Self {
+        let message = format!("Contact already exists. Existing ID: {holder}");
+        Self::new("email", CONTACT_EXISTS, message)
+    }
+
     /// Word for word as HubSpot's changelog shows it.
     pub(super) fn white_space(name: &str, value: &str) -> Self {
         Self::new(
@@ -55,9 +61,14 @@ impl Invalid {
         self.code != WHITE_SPACE
     }
 
-    /// Whether the value must be unique and is another task's.
+    /// Whether the value must be unique and is another record's.
     pub(super) fn is_conflict(&self) -> bool {
         self.code == CONFLICT
+    }
+
+    /// Whether the value is the e-mail address of another contact.
+    pub(super) fn is_contact(&self) -> bool {
+        self.code == CONTACT_EXISTS
     }
 
     pub(super) fn new(name: &str, code: &str, message: String) -> Self {
@@ -65,7 +76,9 @@ impl Invalid {
     }
 }
 
-/// HubSpot's code for a value that must be unique and is another task's.
+/// HubSpot's code for a value that must be unique and is another record's.
 const CONFLICT: &str = "CONFLICTING_UNIQUE_VALUE";
+
+const CONTACT_EXISTS: &str = "CONTACT_EXISTS";
 
 const WHITE_SPACE: &str = "LEADING_TRAILING_WHITESPACE";

@@ -1,5 +1,5 @@
-//! A stateful stand-in for HubSpot's tasks API: for tests, in their own process, and for trying
-//! Taskhook out offline.
+//! A stateful stand-in for HubSpot's tasks API, and for what tasks hang on: for tests, in their own
+//! process, and for trying Taskhook out offline.
 //!
 //! It refuses what HubSpot refuses, in HubSpot's words, and is the stricter of the two where nobody
 //! knows. HubSpot's own clients run against it. Its heart, the portal, does no I/O: a request and
@@ -13,8 +13,10 @@
 //! | `portal`, `seed` | the state that calls read and change, and how it begins |
 //! | `request`, `answer` | requests and answers without their transport |
 //! | `inputs`, `batch`, `outcome` | a batch call: its inputs, work and results |
-//! | `record`, `search` | calls for one task, for the list of all, and for tasks by their values |
-//! | `tasks`, `draft`, `view` | the tasks, changes of all or none, and how HubSpot shows tasks |
+//! | `record`, `search` | calls for one record, for the list of all, and for some by their values |
+//! | `object`, `objects` | the object types by name, and what a portal has of each |
+//! | `records`, `draft`, `view` | a type's records, changes of all or none, and how HubSpot shows them |
+//! | `links`, `associations` | which records hang together, and the calls about it |
 //! | `definitions`, `groups`, `schema`, `property` | property definitions, and their calls |
 //! | `values`, `rules`, `invalid` | which values properties take, and why others are refused |
 //! | `owners`, `scopes` | the people that tasks are assigned to, and the token's permissions |
@@ -22,6 +24,7 @@
 
 mod admin;
 mod answer;
+mod associations;
 mod batch;
 mod calls;
 mod canned;
@@ -33,11 +36,15 @@ mod http;
 mod inputs;
 mod invalid;
 mod limits;
+mod links;
+mod object;
+mod objects;
 mod outcome;
 mod owners;
 mod portal;
 mod property;
 mod record;
+mod records;
 mod refusal;
 mod request;
 mod route;
@@ -47,7 +54,6 @@ mod scopes;
 mod search;
 mod seed;
 mod state;
-mod tasks;
 mod values;
 mod version;
 mod view;
@@ -71,12 +77,18 @@ use tokio::{
 
 pub use fault::{BatchState, Endpoint, Fault, Moment};
 pub use limits::{Policy, RateLimits};
+pub use links::Association;
+pub use object::ObjectType;
 pub use property::{Choice, ModificationMetadata, Property};
+pub use records::{Record, Record as Task};
 pub use rules::{Characters, Form, Rule};
-pub use seed::{Behaviour, EmptyDueDate, Order, Owner, Seed, SeedTask, TakenValue, TraceIds};
+pub use seed::{
+    Behaviour, EmptyDueDate, Order, Owner, Seed, SeedRecord, SeedRecord as SeedTask, TakenValue,
+    TraceIds,
+};
 pub use state::{Call, Watched};
-pub use tasks::Task;
 
+use objects::Object;
 use portal::Portal;
 use state::State;
 
@@ -91,7 +103,7 @@ pub struct Sim {
 impl Sim {
     /// Listens on `127.0.0.1` at this port, or at any free one for 0. Needs a tokio runtime.
     ///
-    /// Fails with `InvalidInput` if a task of the seed is wrong, or with the reason why it can't
+    /// Fails with `InvalidInput` if a record of the seed is wrong, or with the reason why it can't
     /// listen.
     pub async fn start(seed: Seed, port: u16) -> io::Result<Self> {
         let portal = Portal::new(seed, Timestamp::now())
@@ -134,39 +146,57 @@ impl Sim {
         receiver
     }
 
-    /// Adds a property, unless the portal has one of this name.
+    /// Adds a property of tasks, unless the portal has one of this name.
     pub fn define(&self, property: Property) {
-        let schema = &mut self.state().portal.schema;
+        let schema = &mut self.state().portal.objects[ObjectType::Tasks].schema;
         if schema.get(&property.name).is_none() {
-            schema.put(property.complete());
+            schema.put(property.complete(ObjectType::Tasks));
         }
     }
 
     /// Adds a task, as the seed does. Returns its record id, or what is wrong with it.
     pub fn add(&self, task: SeedTask) -> Result<String, String> {
+        self.add_record(ObjectType::Tasks, task)
+    }
+
+    /// Adds a record of any type, as the seed does. Returns its id, or what is wrong with it.
+    pub fn add_record(&self, object: ObjectType, record: SeedRecord) -> Result<String, String> {
         let portal = &mut self.state().portal;
+        let Object { schema, records } = &portal.objects[object];
         let taken = |(name, value): (&String, &String)| {
-            let is_unique = portal.schema.get(name).is_some_and(|it| it.has_unique_value);
-            let holds = |other: &Task| other.properties.get(name) == Some(value);
-            is_unique && portal.tasks.all().any(holds)
+            let is_unique = schema.get(name).is_some_and(|property| property.identifies(object));
+            let holds = |other: &Record| other.properties.get(name) == Some(value);
+            is_unique && records.all().any(holds)
         };
-        if task.properties.iter().any(taken) {
-            return Err("There is a task with this value already.".to_owned());
+        if record.properties.iter().any(taken) {
+            return Err(format!("There is a {} with this value already.", object.singular()));
         }
-        portal.add_seed_task(task, &mut BTreeSet::new(), Timestamp::now())
+        portal.add_seed_record(object, record, &mut BTreeSet::new(), Timestamp::now())
     }
 
     /// Every task as it is now, by record id.
     #[must_use]
     pub fn tasks(&self) -> Vec<Task> {
-        self.state().portal.tasks.all().cloned().collect()
+        self.state().portal.objects[ObjectType::Tasks].records.all().cloned().collect()
     }
 
     /// The first task whose property has this value.
     #[must_use]
     pub fn task_by(&self, property: &str, value: &str) -> Option<Task> {
-        let holds = |task: &&Task| task.properties.get(property).is_some_and(|v| v == value);
-        self.state().portal.tasks.all().find(holds).cloned()
+        self.record_by(ObjectType::Tasks, property, value)
+    }
+
+    /// The first record of a type whose property has this value.
+    #[must_use]
+    pub fn record_by(&self, object: ObjectType, property: &str, value: &str) -> Option<Record> {
+        let holds = |record: &&Record| record.properties.get(property).is_some_and(|v| v == value);
+        self.state().portal.objects[object].records.all().find(holds).cloned()
+    }
+
+    /// Every two records that are associated, sorted, with the task first.
+    #[must_use]
+    pub fn associations(&self) -> Vec<Association> {
+        self.state().portal.links.all()
     }
 
     /// Every call so far, in order, without those to `/_sim`.

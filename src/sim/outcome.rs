@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     answer::Answer,
     fault::Fault,
+    object::ObjectType,
     refusal::{self, Refusal},
     seed::{Behaviour, Order},
 };
@@ -19,9 +20,9 @@ pub(super) struct Outcome {
 
 impl Outcome {
     /// Adds the one error that names every id that was not found.
-    pub(super) fn add_missing(&mut self, ids: &[String]) {
+    pub(super) fn add_missing(&mut self, object: ObjectType, ids: &[String]) {
         if !ids.is_empty() {
-            self.add_error(refusal::tasks_not_found(ids));
+            self.add_error(refusal::records_not_found(object, ids));
         }
     }
 

@@ -1,9 +1,11 @@
-//! Definitions of task properties, as `GET /crm/v3/properties/tasks` shows them.
+//! Definitions of properties, as `GET /crm/v3/properties/tasks` shows them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// One property of the task object. Fields that the stand-in has no use for are kept and shown as
+use super::object::ObjectType;
+
+/// One property of an object type. Fields that the stand-in has no use for are kept and shown as
 /// they came, so that a portal's own definitions can be its seed.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,7 +25,7 @@ pub struct Property {
     /// The allowed values of an enumeration.
     #[serde(default)]
     pub options: Vec<Choice>,
-    /// Whether two tasks may not share a value; only such a property can be an `idProperty`.
+    /// Whether two records may not share a value; only such a property can be an `idProperty`.
     #[serde(default)]
     pub has_unique_value: bool,
     /// The rights of the API.
@@ -62,7 +64,7 @@ pub struct ModificationMetadata {
 impl Property {
     /// The definition with the fields filled in that HubSpot always shows.
     #[must_use]
-    pub(super) fn complete(mut self) -> Self {
+    pub(super) fn complete(mut self, object: ObjectType) -> Self {
         if self.kind.is_empty() {
             self.kind = "string".into();
         }
@@ -90,10 +92,16 @@ impl Property {
             fill(&mut option.rest, "hidden", false.into());
         }
         fill(&mut self.rest, "description", "".into());
-        fill(&mut self.rest, "groupName", "task".into());
+        fill(&mut self.rest, "groupName", object.group().into());
         fill(&mut self.rest, "archived", false.into());
         fill(&mut self.rest, "dataSensitivity", "non_sensitive".into());
         self
+    }
+
+    /// Whether a value of the property belongs to one record alone, which can be found by it. An
+    /// e-mail address is one contact's, though its definition doesn't say so.
+    pub(super) fn identifies(&self, object: ObjectType) -> bool {
+        self.has_unique_value || object.is_email(&self.name)
     }
 
     /// Whether the property holds the id of one of the portal's owners.
@@ -108,7 +116,7 @@ impl Property {
 
     /// The group that it is in.
     pub(super) fn group(&self) -> &str {
-        self.rest.get("groupName").and_then(Value::as_str).unwrap_or("task")
+        self.rest.get("groupName").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Whether it is one of HubSpot's own.
@@ -149,15 +157,52 @@ impl Property {
     }
 }
 
-/// The properties that every portal's tasks have (those that matter here).
-pub(super) fn built_in() -> Vec<Property> {
+/// The properties that every portal has (those that matter here).
+pub(super) fn built_in(object: ObjectType) -> Vec<Property> {
+    let text = |name: &str, label: &str| Property::new(name, label, "string", "text");
+    let mut properties = match object {
+        ObjectType::Tasks => of_tasks(),
+        ObjectType::Contacts => vec![
+            text("email", "Email"),
+            text("hs_additional_emails", "Additional email addresses"),
+            text("firstname", "First Name"),
+            text("lastname", "Last Name"),
+        ],
+        ObjectType::Companies => {
+            vec![text("name", "Company name"), text("domain", "Company Domain Name")]
+        }
+        ObjectType::Deals => vec![
+            text("dealname", "Deal Name"),
+            text("dealstage", "Deal Stage"),
+            text("pipeline", "Pipeline"),
+        ],
+        ObjectType::Tickets => vec![
+            text("subject", "Ticket name"),
+            Property::new("content", "Ticket description", "string", "textarea"),
+            text("hs_pipeline", "Pipeline"),
+            text("hs_pipeline_stage", "Ticket status"),
+        ],
+    };
+    properties.extend([
+        owner(),
+        Property::new("hs_object_id", "Record ID", "number", "number").read_only(),
+        Property::new(object.created(), "Created at", "datetime", "date").read_only(),
+        Property::new(object.modified(), "Last modified", "datetime", "date").read_only(),
+    ]);
+    properties
+}
+
+fn owner() -> Property {
     let mut owner = Property::new("hubspot_owner_id", "Assigned to", "enumeration", "select");
     owner.rest.insert("externalOptions".into(), true.into());
     owner.rest.insert("referencedObjectType".into(), "OWNER".into());
+    owner
+}
+
+fn of_tasks() -> Vec<Property> {
     let mut queues = Property::new("hs_queue_membership_ids", "Queue", "enumeration", "checkbox");
     queues.rest.insert("externalOptions".into(), true.into());
     vec![
-        owner,
         queues,
         Property::new("hs_task_subject", "Task Title", "string", "text"),
         Property::new("hs_task_body", "Notes", "string", "html"),
@@ -180,9 +225,6 @@ pub(super) fn built_in() -> Vec<Property> {
         Property::new("hs_timestamp", "Due date", "datetime", "date"),
         Property::new("hs_task_completion_date", "Completed at", "datetime", "date"),
         Property::new("hs_task_reminders", "Task Reminders", "string", "text"),
-        Property::new("hs_object_id", "Record ID", "number", "number").read_only(),
-        Property::new("hs_createdate", "Created at", "datetime", "date").read_only(),
-        Property::new("hs_lastmodifieddate", "Last modified", "datetime", "date").read_only(),
         Property::new("hs_body_preview", "Body preview", "string", "text").read_only(),
         Property::new("hs_task_is_overdue", "Is overdue", "bool", "booleancheckbox").read_only(),
         Property::new("hubspot_owner_assigneddate", "Owner assigned date", "datetime", "date")

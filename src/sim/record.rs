@@ -1,4 +1,4 @@
-//! `objects/tasks`: the calls that concern one task, and the list of all.
+//! `objects/tasks` and its like: the calls that concern one record, and the list of all.
 
 use std::collections::BTreeMap;
 
@@ -10,69 +10,80 @@ use super::{
     answer::Answer,
     batch,
     draft::Draft,
+    object::ObjectType,
     portal::Portal,
+    records::Record,
     refusal::{self, Refusal},
     request::Request,
-    tasks::Task,
     version::Version,
     view,
 };
 
-/// Lists tasks by their record ids; `archived` lists those that were archived.
-pub(super) fn list(portal: &Portal, request: &Request) -> Result<Answer, Refusal> {
+/// Lists records by their ids; `archived` lists those that were archived.
+pub(super) fn list(
+    portal: &Portal,
+    object: ObjectType,
+    request: &Request,
+) -> Result<Answer, Refusal> {
     let limit = request.number("limit", 10)?;
     let after = request.number("after", 0)?;
     let archived = request.flag("archived")?;
-    if !(1..=MOST_TASKS).contains(&limit) {
+    if !(1..=MOST_RECORDS).contains(&limit) {
         return Err(refusal::validation(format!(
-            "limit must be between 1 and {MOST_TASKS}, not {limit}"
+            "limit must be between 1 and {MOST_RECORDS}, not {limit}"
         )));
     }
-    let tasks = portal.tasks.by_archived(archived);
+    let records = portal.objects[object].records.by_archived(archived);
     let mut results = Vec::new();
-    for task in tasks.values().skip(after).take(limit) {
-        results.push(shown(portal, task, archived, request));
+    for record in records.values().skip(after).take(limit) {
+        results.push(shown(portal, object, record, archived, request));
     }
     let next = after.saturating_add(limit);
-    Ok(Answer::page(&results, (next < tasks.len()).then_some(next), limit))
+    Ok(Answer::page(&results, (next < records.len()).then_some(next), limit))
 }
 
-/// Creates one task.
+/// Creates one record.
 pub(super) fn create(
     portal: &mut Portal,
+    object: ObjectType,
     version: Version,
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
     let Values { properties } =
         serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
-    let mut draft = Draft::new(portal, version, now);
-    let refuse = |failure| batch::refuse([failure], &portal.behaviour);
+    let mut draft = Draft::new(portal, object, version, now);
+    let refuse = |failure| batch::refuse(object, [failure], &portal.behaviour);
     let id = draft.create(&properties).map_err(refuse)?;
-    portal.tasks = draft.finish();
-    written(portal, &id, &properties, 201)
+    portal.objects[object].records = draft.finish();
+    written(portal, object, &id, &properties, 201)
 }
 
-/// Shows one task; `archived` shows one that was archived.
+/// Shows one record; `archived` shows one that was archived.
 pub(super) fn read(
     portal: &Portal,
+    object: ObjectType,
     id: &str,
     version: Version,
     request: &Request,
     now: Timestamp,
 ) -> Result<Answer, Refusal> {
     let archived = request.flag("archived")?;
-    let found =
-        if archived { id.to_owned() } else { find(portal, id, version, request, "read", now)? };
-    match portal.tasks.by_archived(archived).get(&found) {
-        Some(task) => Ok(Answer::json(200, shown(portal, task, archived, request))),
-        None => Err(refusal::task_not_found(id)),
+    let found = if archived {
+        id.to_owned()
+    } else {
+        find(portal, object, id, version, request, "read", now)?
+    };
+    match portal.objects[object].records.by_archived(archived).get(&found) {
+        Some(record) => Ok(Answer::json(200, shown(portal, object, record, archived, request))),
+        None => Err(refusal::record_not_found(id)),
     }
 }
 
-/// Writes to one task.
+/// Writes to one record.
 pub(super) fn update(
     portal: &mut Portal,
+    object: ObjectType,
     id: &str,
     version: Version,
     request: &Request,
@@ -80,32 +91,37 @@ pub(super) fn update(
 ) -> Result<Answer, Refusal> {
     let Values { properties } =
         serde_json::from_slice(&request.body).map_err(|e| refusal::bad_json(&e))?;
-    let found = find(portal, id, version, request, "update/upsert", now)?;
-    let mut draft = Draft::new(portal, version, now);
-    let refuse = |failure| batch::refuse([failure], &portal.behaviour);
+    let found = find(portal, object, id, version, request, "update/upsert", now)?;
+    let mut draft = Draft::new(portal, object, version, now);
+    let refuse = |failure| batch::refuse(object, [failure], &portal.behaviour);
     draft.update(&found, &properties).map_err(refuse)?;
-    portal.tasks = draft.finish();
-    written(portal, &found, &properties, 200)
+    portal.objects[object].records = draft.finish();
+    written(portal, object, &found, &properties, 200)
 }
 
-/// Archives one task.
-pub(super) fn archive(portal: &mut Portal, id: &str) -> Result<Answer, Refusal> {
-    if portal.tasks.get(id).is_none() {
-        return Err(refusal::task_not_found(id));
+/// Archives one record.
+pub(super) fn archive(
+    portal: &mut Portal,
+    object: ObjectType,
+    id: &str,
+) -> Result<Answer, Refusal> {
+    if portal.objects[object].records.get(id).is_none() {
+        return Err(refusal::record_not_found(id));
     }
-    portal.tasks.archive(id);
+    portal.archive(object, id);
     Ok(Answer::empty())
 }
 
-/// The values that are written to one task.
+/// The values that are written to one record.
 #[derive(Deserialize)]
 struct Values {
     properties: BTreeMap<String, String>,
 }
 
-/// The record id of the task that the path and the parameter `idProperty` name.
+/// The id of the record that the path and the parameter `idProperty` name.
 fn find(
     portal: &Portal,
+    object: ObjectType,
     id: &str,
     version: Version,
     request: &Request,
@@ -113,34 +129,42 @@ fn find(
     now: Timestamp,
 ) -> Result<String, Refusal> {
     let id_property = request.parameter("idProperty");
-    portal.check_id_property(id_property.as_deref(), verb)?;
-    Draft::new(portal, version, now)
+    portal.check_id_property(object, id_property.as_deref(), verb)?;
+    Draft::new(portal, object, version, now)
         .find(id_property.as_deref(), id)
-        .ok_or_else(|| refusal::task_not_found(id))
+        .ok_or_else(|| refusal::record_not_found(id))
 }
 
-/// The task with the properties that the parameter `properties` names, once with commas or again
+/// The record with the properties that the parameter `properties` names, once with commas or again
 /// and again.
-fn shown(portal: &Portal, task: &Task, archived: bool, request: &Request) -> Value {
+fn shown(
+    portal: &Portal,
+    object: ObjectType,
+    record: &Record,
+    archived: bool,
+    request: &Request,
+) -> Value {
     let mut names = Vec::new();
     for list in request.parameters("properties") {
         names.extend(list.split(',').map(str::to_owned));
     }
-    let mut shown = view::read(task, &portal.readable(&names));
+    let mut shown = view::read(object, record, &portal.readable(object, &names));
     shown["archived"] = archived.into();
     shown
 }
 
 fn written(
     portal: &Portal,
+    object: ObjectType,
     id: &str,
     properties: &BTreeMap<String, String>,
     status: u16,
 ) -> Result<Answer, Refusal> {
-    let task = portal.tasks.get(id).ok_or_else(|| refusal::task_not_found(id))?;
+    let record =
+        portal.objects[object].records.get(id).ok_or_else(|| refusal::record_not_found(id))?;
     let names = properties.keys().map(String::as_str);
-    Ok(Answer::json(status, view::written(task, names)))
+    Ok(Answer::json(status, view::written(object, record, names)))
 }
 
-/// HubSpot's most tasks on one page.
-const MOST_TASKS: usize = 100;
+/// HubSpot's most records on one page.
+const MOST_RECORDS: usize = 100;

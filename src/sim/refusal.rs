@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{
     answer::Answer,
     invalid::Invalid,
-    tasks::{PORTAL_ID, TASK_TYPE},
+    object::{ObjectType, PORTAL_ID},
 };
 
 /// An error object and the status it answers with. As an answer it gets a `correlationId`; in
@@ -81,9 +81,10 @@ pub(super) fn invalid_values(invalid: &[Invalid], detail: Detail) -> Refusal {
     if errors.is_empty() { refusal } else { refusal.with("errors", errors.into()) }
 }
 
-pub(super) fn missing_required(creating: bool, names: &[String]) -> Refusal {
+pub(super) fn missing_required(object: ObjectType, creating: bool, names: &[String]) -> Refusal {
     let verb = if creating { "creating" } else { "updating" };
-    validation(format!("Error {verb} TASK. Some required properties were not set."))
+    let kind = object.singular().to_uppercase();
+    validation(format!("Error {verb} {kind}. Some required properties were not set."))
         .context("properties", names)
 }
 
@@ -95,9 +96,10 @@ pub(super) fn duplicate_ids(ids: &[String]) -> Refusal {
     .context("ids", ids)
 }
 
-pub(super) fn not_unique(name: &str, verb: &str) -> Refusal {
+pub(super) fn not_unique(object: ObjectType, name: &str, verb: &str) -> Refusal {
+    let type_id = object.type_id();
     validation(format!(
-        "Unable to perform {verb} by non-unique {TASK_TYPE} property {name} in portal ID \
+        "Unable to perform {verb} by non-unique {type_id} property {name} in portal ID \
          {PORTAL_ID}"
     ))
 }
@@ -128,15 +130,54 @@ pub(super) fn validation(message: impl Into<String>) -> Refusal {
 }
 
 /// One error object for all the ids of a batch that were not found.
-pub(super) fn tasks_not_found(ids: &[String]) -> Refusal {
-    let message = "Could not get some TASK objects, they may be deleted or not exist. Check that \
-                   ids are valid.";
+pub(super) fn records_not_found(object: ObjectType, ids: &[String]) -> Refusal {
+    let kind = object.singular().to_uppercase();
+    let message = format!(
+        "Could not get some {kind} objects, they may be deleted or not exist. Check that ids are \
+         valid."
+    );
     Refusal::new(404, "OBJECT_NOT_FOUND", message).context("ids", ids)
 }
 
-pub(super) fn task_not_found(id: &str) -> Refusal {
+pub(super) fn record_not_found(id: &str) -> Refusal {
     let message = "Object not found.  objectId are usually numeric.";
     Refusal::new(404, "OBJECT_NOT_FOUND", message).context("id", &[id])
+}
+
+/// No default association of these types is known here.
+pub(super) fn no_default_association(from: ObjectType, to: ObjectType) -> Refusal {
+    let (from, to) = (from.singular(), to.singular());
+    validation(format!("There is no default association of a {from} with a {to}"))
+}
+
+/// HubSpot's own words are not known. The names in `context` are those of [`no_associations`].
+pub(super) fn nothing_to_associate(
+    from: ObjectType,
+    from_id: &str,
+    to: ObjectType,
+    to_id: &str,
+) -> Refusal {
+    let (from, to) = (from.singular(), to.singular());
+    let message = format!(
+        "Could not associate {from} {from_id} with {to} {to_id}, one of them may be deleted or not \
+         exist."
+    );
+    Refusal::new(404, "OBJECT_NOT_FOUND", message)
+        .context("fromObjectType", &[from])
+        .context("fromObjectId", &[from_id])
+        .context("toObjectType", &[to])
+        .context("toObjectId", &[to_id])
+}
+
+/// Word for word as others have recorded it.
+pub(super) fn no_associations(from: ObjectType, from_id: &str, to: ObjectType) -> Refusal {
+    let (from, to) = (from.singular(), to.singular());
+    let message = format!("No {to} is associated with {from} {from_id}.");
+    Refusal::new(404, "OBJECT_NOT_FOUND", message)
+        .with("subCategory", json!("crm.associations.NO_ASSOCIATIONS_FOUND"))
+        .context("fromObjectType", &[from])
+        .context("fromObjectId", &[from_id])
+        .context("toObjectType", &[to])
 }
 
 pub(super) fn no_such_property(name: &str) -> Refusal {

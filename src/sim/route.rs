@@ -1,6 +1,6 @@
 //! Which call a method and a path mean.
 
-use super::{fault::Endpoint, tasks::TASK_TYPE, version::Version};
+use super::{fault::Endpoint, object::ObjectType, version::Version};
 
 /// A call that the stand-in knows.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,16 +12,41 @@ pub(super) struct Route {
 /// A call, by its method and path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    Batch(Operation),
-    ListTasks,
-    SearchTasks,
-    CreateTask,
-    ReadTask(String),
-    UpdateTask(String),
-    ArchiveTask(String),
+    Records(ObjectType, Records),
+    Associations(Ends, Associations),
+    Definitions(ObjectType, Definitions),
     Owners,
     Owner(String),
-    Definitions(Definitions),
+}
+
+/// A call to the records of an object type.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Records {
+    Batch(Operation),
+    List,
+    Search,
+    Create,
+    Read(String),
+    Update(String),
+    Archive(String),
+}
+
+/// The types of the records at both ends, as the path has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends {
+    pub(super) from: ObjectType,
+    pub(super) to: ObjectType,
+}
+
+/// A call to the associations of two object types; ids stand from left to right as in the path.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Associations {
+    AssociateBatch,
+    ReadBatch,
+    ArchiveBatch,
+    Associate(String, String),
+    List(String),
+    Archive(String, String),
 }
 
 /// The kind of a batch call.
@@ -58,50 +83,120 @@ impl Route {
         let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
         let (version, room, rest) = Version::parse(&segments)?;
         let place = match (room, rest) {
-            ("objects", ["tasks" | TASK_TYPE, rest @ ..]) => Place::of_tasks(method, rest)?,
-            ("properties", ["tasks" | TASK_TYPE, rest @ ..]) => {
-                Place::Definitions(Definitions::parse(method, rest)?)
+            ("associations", [from, to, rest @ ..]) => {
+                let ends = Ends { from: ObjectType::parse(from)?, to: ObjectType::parse(to)? };
+                Place::Associations(ends, Associations::of_batch(method, rest)?)
+            }
+            ("objects", [from, id, "associations", rest @ ..]) => {
+                Associations::of_record(method, from, id, rest)?
+            }
+            ("objects", [object, rest @ ..]) => {
+                Place::Records(ObjectType::parse(object)?, Records::parse(method, rest)?)
+            }
+            ("properties", [object, rest @ ..]) => {
+                Place::Definitions(ObjectType::parse(object)?, Definitions::parse(method, rest)?)
             }
             ("owners", rest) => Place::parse_owners(method, rest)?,
             _ => return None,
         };
-        Some(Self { place, version })
+        // v4 has associations only, and v3 has them in another form.
+        let is_served = match version {
+            Version::V3 => !matches!(place, Place::Associations(..)),
+            Version::V4 => matches!(place, Place::Associations(..)),
+            Version::March2026 | Version::September2026 => true,
+        };
+        is_served.then_some(Self { place, version })
+    }
+
+    /// Whether the call counts towards the limit of searches.
+    pub(super) fn is_search(&self) -> bool {
+        matches!(self.place, Place::Records(_, Records::Search))
     }
 
     /// The name of the endpoint in faults.
     pub(super) fn endpoint(&self) -> Endpoint {
-        match self.place {
-            Place::Batch(Operation::Create) | Place::CreateTask => Endpoint::Create,
-            Place::Batch(Operation::Read) | Place::ReadTask(_) | Place::ListTasks => Endpoint::Read,
-            Place::Batch(Operation::Update) | Place::UpdateTask(_) => Endpoint::Update,
-            Place::Batch(Operation::Upsert) => Endpoint::Upsert,
-            Place::Batch(Operation::Archive) | Place::ArchiveTask(_) => Endpoint::Archive,
-            Place::SearchTasks => Endpoint::Search,
+        match &self.place {
+            Place::Records(ObjectType::Tasks, call) => call.endpoint(),
+            Place::Records(_, call) if call.reads() => Endpoint::ObjectsRead,
+            Place::Records(..) => Endpoint::ObjectsWrite,
+            Place::Associations(_, call) if call.associates() => Endpoint::Associate,
+            Place::Associations(..) => Endpoint::Associations,
+            Place::Definitions(..) => Endpoint::Properties,
             Place::Owners | Place::Owner(_) => Endpoint::Owners,
-            Place::Definitions(_) => Endpoint::Properties,
         }
     }
 }
 
-impl Place {
-    fn of_tasks(method: &str, rest: &[&str]) -> Option<Self> {
-        let place = match (method, rest) {
+impl Records {
+    fn parse(method: &str, rest: &[&str]) -> Option<Self> {
+        let call = match (method, rest) {
             ("POST", ["batch", "archive"]) => Self::Batch(Operation::Archive),
             ("POST", ["batch", "create"]) => Self::Batch(Operation::Create),
             ("POST", ["batch", "read"]) => Self::Batch(Operation::Read),
             ("POST", ["batch", "update"]) => Self::Batch(Operation::Update),
             ("POST", ["batch", "upsert"]) => Self::Batch(Operation::Upsert),
-            ("POST", ["search"]) => Self::SearchTasks,
-            ("GET", []) => Self::ListTasks,
-            ("POST", []) => Self::CreateTask,
-            ("GET", [id]) => Self::ReadTask((*id).into()),
-            ("PATCH", [id]) => Self::UpdateTask((*id).into()),
-            ("DELETE", [id]) => Self::ArchiveTask((*id).into()),
+            ("POST", ["search"]) => Self::Search,
+            ("GET", []) => Self::List,
+            ("POST", []) => Self::Create,
+            ("GET", [id]) => Self::Read((*id).into()),
+            ("PATCH", [id]) => Self::Update((*id).into()),
+            ("DELETE", [id]) => Self::Archive((*id).into()),
             _ => return None,
         };
-        Some(place)
+        Some(call)
     }
 
+    /// Whether the call changes nothing.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self, Self::Batch(Operation::Read) | Self::Read(_) | Self::List | Self::Search)
+    }
+
+    fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Batch(Operation::Create) | Self::Create => Endpoint::Create,
+            Self::Batch(Operation::Read) | Self::Read(_) | Self::List => Endpoint::Read,
+            Self::Batch(Operation::Update) | Self::Update(_) => Endpoint::Update,
+            Self::Batch(Operation::Upsert) => Endpoint::Upsert,
+            Self::Batch(Operation::Archive) | Self::Archive(_) => Endpoint::Archive,
+            Self::Search => Endpoint::Search,
+        }
+    }
+}
+
+impl Associations {
+    fn of_batch(method: &str, rest: &[&str]) -> Option<Self> {
+        match (method, rest) {
+            ("POST", ["batch", "associate", "default"]) => Some(Self::AssociateBatch),
+            ("POST", ["batch", "read"]) => Some(Self::ReadBatch),
+            ("POST", ["batch", "archive"]) => Some(Self::ArchiveBatch),
+            _ => None,
+        }
+    }
+
+    fn of_record(method: &str, from: &str, id: &str, rest: &[&str]) -> Option<Place> {
+        let id = id.to_owned();
+        let (to, call) = match (method, rest) {
+            ("PUT", ["default", to, to_id]) => (to, Self::Associate(id, (*to_id).into())),
+            ("GET", [to]) => (to, Self::List(id)),
+            ("DELETE", [to, to_id]) => (to, Self::Archive(id, (*to_id).into())),
+            _ => return None,
+        };
+        let ends = Ends { from: ObjectType::parse(from)?, to: ObjectType::parse(to)? };
+        Some(Place::Associations(ends, call))
+    }
+
+    /// Whether the call makes associations.
+    fn associates(&self) -> bool {
+        matches!(self, Self::AssociateBatch | Self::Associate(..))
+    }
+
+    /// Whether the call changes nothing.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self, Self::ReadBatch | Self::List(_))
+    }
+}
+
+impl Place {
     fn parse_owners(method: &str, rest: &[&str]) -> Option<Self> {
         match (method, rest) {
             ("GET", []) => Some(Self::Owners),

@@ -1,14 +1,15 @@
-//! The properties that tasks have, and the groups that they are in.
+//! The properties that the records of one type have, and the groups that they are in.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::property::Property;
+use super::{object::ObjectType, property::Property};
 
-/// The definitions of a portal, archived ones included.
-#[derive(Clone, Debug, Default)]
+/// The definitions of one object type, archived ones included.
+#[derive(Clone, Debug)]
 pub(super) struct Schema {
+    pub(super) object: ObjectType,
     properties: BTreeMap<String, Property>,
     groups: BTreeMap<String, Group>,
 }
@@ -26,7 +27,11 @@ pub(super) struct Group {
 }
 
 impl Schema {
-    /// The definition of a property that tasks have now.
+    pub(super) fn new(object: ObjectType) -> Self {
+        Self { object, properties: BTreeMap::new(), groups: BTreeMap::new() }
+    }
+
+    /// The definition of a property that records have now.
     pub(super) fn get(&self, name: &str) -> Option<&Property> {
         self.find(name, false)
     }

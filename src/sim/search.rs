@@ -1,4 +1,4 @@
-//! `objects/tasks/search`: tasks by their values.
+//! `objects/tasks/search` and its like: records by their values.
 
 use std::cmp::Ordering;
 
@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 
 use super::{
     answer::Answer,
+    object::ObjectType,
+    objects::Object,
     portal::Portal,
+    records::Record,
     refusal::{self, Refusal},
-    tasks::Task,
+    schema::Schema,
     view,
 };
 
@@ -18,7 +21,7 @@ use super::{
 #[serde(rename_all = "camelCase", default)]
 struct Search {
     filter_groups: Vec<FilterGroup>,
-    /// Words that must be in a task's title or text.
+    /// Words that must be in a record's title or text.
     query: String,
     /// `"property"`, `"-property"`, or `{"propertyName": …, "direction": "DESCENDING"}`.
     sorts: Vec<Value>,
@@ -27,7 +30,7 @@ struct Search {
     after: Value,
 }
 
-/// Filters that must all let a task through; one group of several is enough.
+/// Filters that must all let a record through; one group of several is enough.
 #[derive(Debug, Deserialize)]
 struct FilterGroup {
     filters: Vec<Filter>,
@@ -44,10 +47,12 @@ struct Filter {
 }
 
 /// Answers a search.
-pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<Answer, Refusal> {
+pub(super) fn answer(portal: &Portal, object: ObjectType, body: &[u8]) -> Result<Answer, Refusal> {
     let search: Search = serde_json::from_slice(body).map_err(|e| refusal::bad_json(&e))?;
-    check(portal, &search)?;
-    let mut found: Vec<&Task> = portal.tasks.all().filter(|task| search.finds(task)).collect();
+    let Object { schema, records } = &portal.objects[object];
+    check(schema, &search)?;
+    let finds = |record: &&Record| search.finds(object, record);
+    let mut found: Vec<&Record> = records.all().filter(finds).collect();
     for sort in search.sorts.iter().rev() {
         let (name, descends) = direction(sort);
         found.sort_by(|one, other| {
@@ -59,10 +64,10 @@ pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<Answer, Refusal> {
         Value::String(text) => text.parse().unwrap_or(0),
         other => usize::try_from(other.as_u64().unwrap_or(0)).unwrap_or(usize::MAX),
     };
-    let names = portal.readable(&search.properties);
+    let names = portal.readable(object, &search.properties);
     let mut results = Vec::new();
-    for task in found.iter().skip(after).take(search.limit) {
-        results.push(view::read(task, &names));
+    for record in found.iter().skip(after).take(search.limit) {
+        results.push(view::read(object, record, &names));
     }
     let mut body = json!({"total": found.len(), "results": results});
     let next = after.saturating_add(search.limit);
@@ -72,7 +77,7 @@ pub(super) fn answer(portal: &Portal, body: &[u8]) -> Result<Answer, Refusal> {
     Ok(Answer::json(200, body))
 }
 
-fn check(portal: &Portal, search: &Search) -> Result<(), Refusal> {
+fn check(schema: &Schema, search: &Search) -> Result<(), Refusal> {
     if !(1..=MOST_RESULTS).contains(&search.limit) {
         return Err(refusal::validation(format!(
             "limit must be between 1 and {MOST_RESULTS}, not {}",
@@ -90,7 +95,7 @@ fn check(portal: &Portal, search: &Search) -> Result<(), Refusal> {
         return Err(refusal::validation(message));
     }
     for Filter { property_name, operator, .. } in filters {
-        if portal.schema.get(property_name).is_none() {
+        if schema.get(property_name).is_none() {
             return Err(refusal::validation(format!(
                 "Property \"{property_name}\" does not exist"
             )));
@@ -103,21 +108,24 @@ fn check(portal: &Portal, search: &Search) -> Result<(), Refusal> {
 }
 
 impl Search {
-    fn finds(&self, task: &Task) -> bool {
-        let title = value(task, "hs_task_subject").unwrap_or_default();
-        let body = value(task, "hs_task_body").unwrap_or_default();
-        let text = format!("{title} {body}").to_lowercase();
+    fn finds(&self, object: ObjectType, record: &Record) -> bool {
+        let mut text = String::new();
+        for name in object.searched() {
+            text += value(record, name).unwrap_or_default();
+            text.push(' ');
+        }
+        let text = text.to_lowercase();
         if !self.query.to_lowercase().split_whitespace().all(|word| text.contains(word)) {
             return false;
         }
-        let passes = |group: &FilterGroup| group.filters.iter().all(|filter| filter.passes(task));
+        let passes = |group: &FilterGroup| group.filters.iter().all(|filter| filter.passes(record));
         self.filter_groups.is_empty() || self.filter_groups.iter().any(passes)
     }
 }
 
 impl Filter {
-    fn passes(&self, task: &Task) -> bool {
-        let value = value(task, &self.property_name);
+    fn passes(&self, record: &Record) -> bool {
+        let value = value(record, &self.property_name);
         let order = |other: &str| value.map(|value| compare(Some(value), Some(other)));
         let is_one = || self.values.iter().any(|other| order(other) == Some(Ordering::Equal));
         let has_word = || value.is_some_and(|value| has_token(value, &self.value));
@@ -155,8 +163,8 @@ impl Default for Search {
     }
 }
 
-fn value<'a>(task: &'a Task, name: &str) -> Option<&'a str> {
-    task.properties.get(name).map(String::as_str)
+fn value<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
+    record.properties.get(name).map(String::as_str)
 }
 
 /// The property of a sort, and whether it goes down.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{limits::RateLimits, property::Property, refusal::Detail, rules::Rule};
+use super::{
+    limits::RateLimits, object::ObjectType, property::Property, refusal::Detail, rules::Rule,
+};
 
 /// The portal as the stand-in finds it. Every field may be left out.
 ///
@@ -13,7 +15,10 @@ use super::{limits::RateLimits, property::Property, refusal::Detail, rules::Rule
 /// {
 ///   "properties": [{"name": "zendesk_ticket_id", "hasUniqueValue": true}],
 ///   "owners": [{"id": "11", "email": "ada@example.com"}],
-///   "tasks": [{"properties": {"zendesk_ticket_id": "35436", "hs_task_status": "WAITING"}}]
+///   "tasks": [{"properties": {"zendesk_ticket_id": "35436", "hs_task_status": "WAITING"}}],
+///   "object_properties": {"companies": [{"name": "zendesk_org_id", "hasUniqueValue": true}]},
+///   "contacts": [{"id": "701", "properties": {"email": "eve@example.com"}}],
+///   "companies": [{"properties": {"name": "Example", "zendesk_org_id": "77"}}]
 /// }
 /// ```
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -28,11 +33,21 @@ pub struct Seed {
     pub expired_tokens: Vec<String>,
     /// Task properties besides the built-in ones, or in their place.
     pub properties: Vec<Property>,
+    /// The same for properties of other objects.
+    pub object_properties: BTreeMap<ObjectType, Vec<Property>>,
     /// The people that tasks can be assigned to; without any, every number passes for an owner's
     /// id.
     pub owners: Vec<Owner>,
     /// Tasks that exist already.
-    pub tasks: Vec<SeedTask>,
+    pub tasks: Vec<SeedRecord>,
+    /// Contacts that exist already.
+    pub contacts: Vec<SeedRecord>,
+    /// Companies that exist already.
+    pub companies: Vec<SeedRecord>,
+    /// Deals that exist already.
+    pub deals: Vec<SeedRecord>,
+    /// HubSpot's own tickets that exist already.
+    pub tickets: Vec<SeedRecord>,
     /// Habits in which portals and versions of the API differ.
     pub behaviour: Behaviour,
 }
@@ -64,10 +79,10 @@ pub struct Owner {
     pub rest: Map<String, Value>,
 }
 
-/// A task that exists already.
+/// A record, such as a task, that exists already.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct SeedTask {
+pub struct SeedRecord {
     /// HubSpot's record id; default: the next free one.
     pub id: Option<String>,
     /// Its values; read-only properties may be set here.
@@ -100,15 +115,19 @@ pub struct Behaviour {
     pub order: Order,
     /// Results carry the `objectWriteTraceId` of their inputs.
     pub echo_trace_ids: bool,
-    /// Rules about properties.
+    /// Rules about properties of tasks.
     pub rules: Vec<Rule>,
     /// The effect of `hs_timestamp: ""`.
     pub empty_due_date: EmptyDueDate,
     /// Record ids of tasks that were merged, and of those that they were merged into, which answer
     /// in their place.
     pub merged: BTreeMap<String, String>,
-    /// The answer to a create or upsert whose value another task has already.
+    /// The answer to a create or upsert whose value another record has already.
     pub taken_value: TakenValue,
+    /// Associating succeeds, and does nothing: `results` is empty, as in
+    /// <https://github.com/HubSpot/hubspot-api-nodejs/issues/85>. For one call there is the fault
+    /// `empty`.
+    pub associate_nothing: bool,
     /// How many calls are let through.
     pub limits: RateLimits,
     /// Every answer comes this many milliseconds late.
@@ -153,7 +172,7 @@ pub enum EmptyDueDate {
     Required,
 }
 
-/// The answer to a create or upsert whose value must be unique and is another task's.
+/// The answer to a create or upsert whose value must be unique and is another record's.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TakenValue {
@@ -192,6 +211,7 @@ impl Default for Behaviour {
             empty_due_date: EmptyDueDate::default(),
             merged: BTreeMap::new(),
             taken_value: TakenValue::default(),
+            associate_nothing: false,
             limits: RateLimits::default(),
             latency_ms: 0,
         }

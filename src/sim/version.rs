@@ -4,16 +4,19 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Version {
     V3,
+    /// Associations only.
+    V4,
     March2026,
     September2026,
 }
 
 impl Version {
-    /// Reads the version of a path and what follows it: `/crm/v3/<room>/…` or
+    /// Reads the version of a path and what follows it: `/crm/v3/<room>/…`, `/crm/v4/<room>/…` or
     /// `/crm/<room>/<version>/…`. Returns the version, the room and the rest.
     pub(super) fn parse<'a, 'p>(segments: &'a [&'p str]) -> Option<(Self, &'p str, &'a [&'p str])> {
         match segments {
             ["crm", "v3", room, rest @ ..] => Some((Self::V3, room, rest)),
+            ["crm", "v4", room, rest @ ..] => Some((Self::V4, room, rest)),
             ["crm", room, "2026-03", rest @ ..] => Some((Self::March2026, room, rest)),
             ["crm", room, "2026-09", rest @ ..] => Some((Self::September2026, room, rest)),
             _ => None,

@@ -1,29 +1,36 @@
-//! How HubSpot shows a task.
+//! How HubSpot shows a record.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::tasks::{PORTAL_ID, TASK_TYPE, Task};
+use super::{
+    object::{ObjectType, PORTAL_ID},
+    records::Record,
+};
 
 /// The answer to a write: what was written (`""` where it was cleared), and some properties that
 /// nobody asked for.
-pub(super) fn written<'a>(task: &Task, names: impl Iterator<Item = &'a str>) -> Value {
-    show(task, names, &Value::from(""))
+pub(super) fn written<'a>(
+    object: ObjectType,
+    record: &Record,
+    names: impl Iterator<Item = &'a str>,
+) -> Value {
+    show(object, record, names, &Value::from(""))
 }
 
 /// The answer to a read: what was asked for (`null` where there is no value), and some properties
 /// that nobody asked for.
-pub(super) fn read(task: &Task, names: &[String]) -> Value {
-    show(task, names.iter().map(String::as_str), &Value::Null)
+pub(super) fn read(object: ObjectType, record: &Record, names: &[String]) -> Value {
+    show(object, record, names.iter().map(String::as_str), &Value::Null)
 }
 
 /// The history of these properties, of which only the newest values are kept.
-pub(super) fn history(task: &Task, names: &[String]) -> Value {
+pub(super) fn history(object: ObjectType, record: &Record, names: &[String]) -> Value {
     let mut histories = Map::new();
     for name in names {
-        if let Some(value) = task.properties.get(name) {
-            let timestamp = &task.properties["hs_lastmodifieddate"];
+        if let Some(value) = record.properties.get(name) {
+            let timestamp = &record.properties[object.modified()];
             let newest =
                 json!({"value": value, "timestamp": timestamp, "sourceType": "INTEGRATION"});
             histories.insert(name.clone(), json!([newest]));
@@ -32,25 +39,28 @@ pub(super) fn history(task: &Task, names: &[String]) -> Value {
     histories.into()
 }
 
-fn show<'a>(task: &Task, names: impl Iterator<Item = &'a str>, nothing: &Value) -> Value {
-    let value = |name: &str| match task.properties.get(name) {
+fn show<'a>(
+    object: ObjectType,
+    record: &Record,
+    names: impl Iterator<Item = &'a str>,
+    nothing: &Value,
+) -> Value {
+    let always = [object.created(), object.modified(), "hs_object_id"];
+    let value = |name: &str| match record.properties.get(name) {
         Some(value) => value.as_str().into(),
         None => nothing.clone(),
     };
     let mut properties = Map::new();
-    for name in names.chain(ALWAYS_SHOWN).collect::<BTreeSet<_>>() {
+    for name in names.chain(always).collect::<BTreeSet<_>>() {
         properties.insert(name.to_owned(), value(name));
     }
-    let url =
-        format!("https://app.hubspot.com/contacts/{PORTAL_ID}/record/{TASK_TYPE}/{}", task.id);
+    let (type_id, id) = (object.type_id(), &record.id);
     json!({
-        "id": task.id,
+        "id": id,
         "properties": properties,
-        "createdAt": value("hs_createdate"),
-        "updatedAt": value("hs_lastmodifieddate"),
+        "createdAt": value(object.created()),
+        "updatedAt": value(object.modified()),
         "archived": false,
-        "url": url,
+        "url": format!("https://app.hubspot.com/contacts/{PORTAL_ID}/record/{type_id}/{id}"),
     })
 }
-
-const ALWAYS_SHOWN: [&str; 3] = ["hs_createdate", "hs_lastmodifieddate", "hs_object_id"];

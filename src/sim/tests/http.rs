@@ -8,13 +8,14 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::sim::{Behaviour, Endpoint, Fault, Moment, Seed, Sim};
+use crate::sim::{Association, Behaviour, Endpoint, Fault, Moment, ObjectType, Seed, Sim};
 
 async fn start() -> Sim {
     let seed = json!({
         "token": "pat-right",
         "properties": [{"name": "zid", "hasUniqueValue": true}],
         "tasks": [{"id": "101", "properties": {"zid": "1"}}],
+        "contacts": [{"id": "701", "properties": {"email": "eve@example.com"}}],
     });
     let seed: Seed = serde_json::from_value(seed).expect("a seed");
     Sim::start(seed, 0).await.expect("a free port")
@@ -114,6 +115,37 @@ async fn scripts_see_and_change_the_stand_in() {
     assert!(admin("DELETE", "/_sim/calls", "").await.contains(" 204 "));
     assert!(admin("GET", "/_sim/nowhere", "").await.contains(" 404 "));
     assert_eq!(sim.calls(), []);
+}
+
+#[tokio::test]
+async fn what_tasks_hang_on_is_seen_from_outside() {
+    let sim = start().await;
+    let path = "/crm/v4/objects/contacts/701/associations/default/tasks/101";
+    assert!(exchange(&sim, "PUT", path, "").await.expect("an answer").contains(" 200 "));
+    let association = Association {
+        from_object: ObjectType::Tasks,
+        from_id: "101".into(),
+        to_object: ObjectType::Contacts,
+        to_id: "701".into(),
+    };
+    assert_eq!(sim.associations(), [association]);
+    let contact = sim.record_by(ObjectType::Contacts, "email", "eve@example.com");
+    assert_eq!(contact.map(|contact| contact.id).as_deref(), Some("701"));
+    let address = |address: &str| serde_json::from_value(json!({"properties": {"email": address}}));
+    let add = |text: &str| sim.add_record(ObjectType::Contacts, address(text).expect("a record"));
+    let problem = "There is a contact with this value already.".to_owned();
+    assert_eq!(add("eve@example.com"), Err(problem));
+    assert!(add("sam@example.com").is_ok());
+    assert_eq!(sim.record_by(ObjectType::Companies, "email", "eve@example.com"), None);
+    let shown = async |path: &str| exchange(&sim, "GET", path, "").await.expect("an answer");
+    assert!(shown("/_sim/contacts").await.contains(r#""email":"eve@example.com""#));
+    assert!(shown("/_sim/tickets").await.ends_with("[]"));
+    let answer = shown("/_sim/associations").await;
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    let expected = json!({"from_object": "tasks", "from_id": "101",
+                          "to_object": "contacts", "to_id": "701"});
+    assert_eq!(body, json!([expected]));
 }
 
 #[tokio::test]

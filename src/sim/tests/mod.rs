@@ -7,9 +7,11 @@
     reason = "a test may fail where it stands, its rows are literals, and a table may be long"
 )]
 
+mod associations;
 mod behaviour;
 mod faults;
 mod http;
+mod objects;
 mod operations;
 mod portal;
 mod refusals;
@@ -19,7 +21,7 @@ mod values;
 use serde_json::{Value, json};
 
 use super::{
-    Fault,
+    Fault, ObjectType,
     answer::{Answer, Body},
     portal::Portal,
     request::Request,
@@ -108,7 +110,7 @@ impl Stage {
 
     /// What a task holds now; null if nothing.
     fn value(&self, id: &str, property: &str) -> Value {
-        let task = self.state.portal.tasks.get(id).expect("a task");
+        let task = self.state.portal.objects[ObjectType::Tasks].records.get(id).expect("a task");
         task.properties.get(property).cloned().into()
     }
 }
