@@ -590,10 +590,13 @@ async fn a_worker_that_is_not_set_up_right_gives_everything_back() {
 }
 
 #[tokio::test]
-async fn observing_writes_nothing() {
+async fn what_is_marked_to_be_observed_is_not_written_and_the_rest_is() {
     let world = world().variable("TASKHOOK_OBSERVE", "1").durable().start().await;
-    let reply = deliver(&world, "1", "a").await;
-    reply.is(200, "filtered 1").row(0, "filtered observed");
+    deliver(&world, "1", "a").await.is(202, "queued 1");
+    assert_eq!(world.poll().await, (1, 0));
+    assert_eq!(subject(&world, "1"), "before");
+    world.worker.as_ref().unwrap().logs("observed").await;
+    // Of a webhook that doesn't observe; the variable is not the worker's.
     let message = json!({
         "version": 1, "source": "shop", "event": "d-1",
         "update": {"idProperty": "ticket", "id": "1", "time": "2026-10-12T19:00:00.000Z", "onMissing": "fail",
@@ -601,5 +604,5 @@ async fn observing_writes_nothing() {
     });
     world.queues().put("group", &message.to_string()).await;
     assert_eq!(world.poll().await, (1, 0));
-    assert_eq!(subject(&world, "1"), "before");
+    assert_eq!(subject(&world, "1"), "a");
 }
