@@ -1,13 +1,24 @@
 //! The outcomes of a run: each update gets exactly one. Pure.
 
-use super::links::Written;
-use super::row::Row;
+use super::matching::Found;
+use super::row::{Row, WantedLink};
 use crate::outcome::{Outcome, RetryReason};
+use crate::update::TaskKey;
 
 /// The outcomes so far, in the order of the updates, and the tasks to link.
 pub(super) struct Ledger {
     outcomes: Vec<Option<Outcome>>,
     written: Vec<Written>,
+}
+
+/// A task that is as it should be, and that updates want to hang on something.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) task: TaskKey,
+    pub(super) found: Found,
+    /// Whether the run made it.
+    pub(super) is_new: bool,
+    pub(super) links: Vec<WantedLink>,
 }
 
 impl Ledger {

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 
 use super::calls::{AT_ONCE, Calls};
 use super::guard::Read;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Written};
 use super::matching::{Found, record_id};
 use super::row::WantedLink;
 use super::{account, blame, read};
@@ -21,16 +21,6 @@ use crate::update::{Link, Missing, Object, RECORD_ID, TaskKey, When};
 /// How long before an event its task may have been made and still be linked as if the event had made
 /// it: that one's link may be tried again.
 const RECENT: Duration = Duration::from_mins(10);
-
-/// A task that is as it should be, and that updates want to hang on something.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) task: TaskKey,
-    pub(super) found: Found,
-    /// Whether the run made it.
-    pub(super) is_new: bool,
-    pub(super) links: Vec<WantedLink>,
-}
 
 /// Why there is no link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +41,11 @@ type Made = BTreeMap<(Object, Pair), Result<(), NoLink>>;
 
 /// Makes the links that the run's updates want, and gives those whose links can't be made another
 /// outcome. Returns how the links ended, by update.
-pub(super) async fn make(calls: &Calls<'_>, ledger: &mut Ledger) -> BTreeMap<usize, Associated> {
-    let mut written = ledger.take_written();
+pub(super) async fn make(
+    calls: &Calls<'_>,
+    mut written: Vec<Written>,
+    ledger: &mut Ledger,
+) -> BTreeMap<usize, Associated> {
     let unknown = look_up_tasks(calls, &mut written).await;
     for row in &mut written {
         let (found, is_new) = (&row.found, row.is_new);
@@ -245,17 +238,13 @@ fn judge(pairs: &[Pair], answer: &Linked) -> BTreeMap<Pair, Result<(), NoLink>> 
         for error in error.all() {
             named.extend(error.context.values().flatten().map(String::as_str));
         }
-        let names = |pair: &&Pair| {
-            let (task, record) = (pair.task.as_str(), pair.record.as_str());
-            (named.contains(task), named.contains(record))
-        };
-        let open = pairs.iter().filter(|pair| !ends.contains_key(pair));
-        let open: Vec<_> = open.map(|pair| (pair.clone(), names(&pair))).collect();
-        let names_both = open.iter().any(|(_, names)| *names == (true, true));
-        for (pair, (task, record)) in open {
-            if if names_both { task && record } else { task || record } {
-                ends.insert(pair, Err(NoLink::refused(error)));
-            }
+        let mut open: Vec<_> = pairs.iter().filter(|pair| !ends.contains_key(pair)).collect();
+        let names_both = |pair: &Pair| named.contains(&*pair.task) && named.contains(&*pair.record);
+        let names_one = |pair: &Pair| named.contains(&*pair.task) || named.contains(&*pair.record);
+        let is_exact = open.iter().any(|pair| names_both(pair));
+        open.retain(|pair| if is_exact { names_both(pair) } else { names_one(pair) });
+        for pair in open {
+            ends.insert(pair.clone(), Err(NoLink::refused(error)));
         }
     }
     ends

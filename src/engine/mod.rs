@@ -73,8 +73,13 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant) -> En
     }
     let rows = plan::rows(resolved, &tasks, &mut ledger);
     drop(tasks);
-    send::all(&calls, rows, &mut ledger).await;
-    let associated = links::make(&calls, &mut ledger).await;
+    // Futures of this size would make those of every caller as large.
+    Box::pin(send::all(&calls, rows, &mut ledger)).await;
+    let mut associated = BTreeMap::new();
+    let written = ledger.take_written();
+    if !written.is_empty() {
+        associated = Box::pin(links::make(&calls, written, &mut ledger)).await;
+    }
     calls.report_forbidden();
     Ended { outcomes: ledger.finish(), associated, wait: calls.wait() }
 }

@@ -10,9 +10,8 @@ use std::iter;
 
 use super::ledger::Ledger;
 use super::matching::Found;
-use super::row::{Owner, Resolved, Row, WantedLink};
-use super::rules::{self, HeldBack};
-use super::{account, guard};
+use super::row::{HeldBack, Owner, Resolved, Row, WantedLink};
+use super::{account, guard, rules};
 use crate::hubspot::BATCH;
 use crate::outcome::Outcome;
 use crate::time::Time;

@@ -8,7 +8,6 @@ use crate::time::Time;
 use crate::update::{Link, Missing, OnMissing, RECORD_ID, TaskKey, Unknown, Update, When};
 
 use super::matching::{Found, matches_leniently};
-use super::rules::HeldBack;
 
 /// The property of the due date.
 pub(super) const DUE: &str = "hs_timestamp";
@@ -43,6 +42,13 @@ pub(super) struct Row {
     pub(super) note: Option<String>,
     /// The updates that it is made of, by their index, oldest event first.
     pub(super) members: Vec<usize>,
+}
+
+/// A value that is written only if its task is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HeldBack {
+    pub(super) text: String,
+    pub(super) owner: Option<Owner>,
 }
 
 /// A record that an update wants its task to hang on.
@@ -86,6 +92,12 @@ pub(super) struct Value<'u> {
 impl From<(&str, &Unknown)> for Owner {
     fn from((email, unknown): (&str, &Unknown)) -> Self {
         Self { email: email.to_owned(), unknown: unknown.clone() }
+    }
+}
+
+impl From<Value<'_>> for HeldBack {
+    fn from(value: Value<'_>) -> Self {
+        Self { text: value.text.into_owned(), owner: value.owner.map(Owner::from) }
     }
 }
 

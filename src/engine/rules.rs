@@ -3,16 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::row::{Owner, Resolved, Value};
+use super::row::{HeldBack, Resolved};
 use crate::hubspot::Record;
 use crate::update::{Update, Write};
-
-/// A value that is written only if its task is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HeldBack {
-    pub(super) text: String,
-    pub(super) owner: Option<Owner>,
-}
 
 /// Whether an update has a value that depends on what its task has.
 pub(super) fn fills_gaps(update: &Update) -> bool {
@@ -65,10 +58,4 @@ pub(super) fn hold_back<'u>(
 
 fn has_value(record: Option<&Record>, property: &str) -> bool {
     record.and_then(|record| record.text(property)).is_some_and(|text| !text.is_empty())
-}
-
-impl From<Value<'_>> for HeldBack {
-    fn from(value: Value<'_>) -> Self {
-        Self { text: value.text.into_owned(), owner: value.owner.map(Owner::from) }
-    }
 }

@@ -47,8 +47,6 @@ pub struct Hubspot {
     transport: Box<transport::Transport>,
     /// `/crm/objects/2026-03` or `/crm/v3/objects`.
     objects: String,
-    /// `/crm/objects/2026-03/tasks` or `/crm/v3/objects/tasks`.
-    tasks: String,
     /// `/crm/associations/2026-03` or `/crm/v4/associations`.
     associations: String,
     /// `/crm/properties/2026-03/tasks` or `/crm/v3/properties/tasks`.
@@ -142,7 +140,6 @@ impl Hubspot {
         Self {
             transport,
             objects: path(version, "objects"),
-            tasks: tasks_path(version),
             associations: associations_path(version),
             properties: format!("{}/tasks", path(version, "properties")),
             owners_path: path(version, "owners"),
@@ -179,7 +176,7 @@ impl Hubspot {
         // written twice.
         let mut values = inputs.iter().flat_map(|input| input.properties.values());
         let repeatable = !values.any(|value| value.starts_with(';'));
-        let path = format!("{}/{}", self.tasks, call.path());
+        let path = format!("{}/tasks/{}", self.objects, call.path());
         let Reply { answer, is_repeated } =
             self.transport.post(&path, &Inputs { inputs }, repeatable, deadline).await?;
         Ok(Answer { is_repeated, ..answer })
@@ -194,7 +191,7 @@ impl Hubspot {
         deadline: Instant,
     ) -> Result<Answer, Error> {
         let body = ReadInputs::new(id_property, ids, properties);
-        let path = format!("{}/{READ}", self.tasks);
+        let path = format!("{}/tasks/{READ}", self.objects);
         Ok(self.transport.post(&path, &body, true, deadline).await?.answer)
     }
 

@@ -167,7 +167,7 @@ async fn a_wrong_record_id_is_found_without_harm_to_the_others() {
     let sim = portal(json!({})).await;
     let deals = ["802", "999", "802", "no id"].map(|id| link(Object::Deal, RECORD_ID, id));
     let updates: Vec<_> =
-        deals.iter().zip(1..).map(|(deal, n)| opened(n, &[deal.clone()])).collect();
+        deals.iter().zip(1..).map(|(deal, n)| opened(n, std::slice::from_ref(deal))).collect();
     let ended = run(&sim, &updates).await;
     for (place, end) in ["linked", "missing", "linked", "missing"].into_iter().enumerate() {
         assert_eq!(told(&ended, place), format!(r#"created {{"deal":"{end}"}}"#));

@@ -126,17 +126,18 @@ impl Expressions {
         };
         let native = functions().filter(|(name, ..)| words.contains(name));
         let compiler = Compiler::default().with_global_vars(VARIABLES).with_funs(native);
-        let compiled = compiler.compile(modules).map_err(|errors| {
-            for (name, what) in errors.into_iter().flat_map(|(_, undefined)| undefined) {
-                mistakes.extend(self.locate(name, &what));
-            }
-        });
-        match compiled {
+        match compiler.compile(modules) {
             Ok(filter) if mistakes.is_empty() => {
-                Program::new(filter, self.0.len()).ok_or_else(Vec::new)
+                return Program::new(filter, self.0.len()).ok_or_else(Vec::new);
             }
-            _ => Err(mistakes),
+            Ok(_) => {}
+            Err(errors) => {
+                for (name, what) in errors.into_iter().flat_map(|(_, undefined)| undefined) {
+                    mistakes.extend(self.locate(name, &what));
+                }
+            }
         }
+        Err(mistakes)
     }
 
     /// The expression that uses an undefined name, which is a part of its text, and the mistake at
