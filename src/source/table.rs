@@ -99,7 +99,11 @@ impl<'t> Table<'t> {
         let start = value.span().start;
         match value.get_ref() {
             DeValue::Table(table) => {
-                Some(Table::new(format!("[{key}]"), start, table, self.problems))
+                let name = match self.name.strip_suffix(']') {
+                    Some(section) => format!("{section}.{key}]"),
+                    None => format!("[{key}]"),
+                };
+                Some(Table::new(name, start, table, self.problems))
             }
             other => {
                 let message = format!("{} has to be a table, not {}", self.label(key), kind(other));
@@ -156,13 +160,31 @@ impl<'t> Table<'t> {
         choices: &[(&str, T)],
     ) -> Option<Placed<T>> {
         let label = self.label(key);
-        self.parse(key, |text| {
-            if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text) {
-                return Ok(choice.clone());
-            }
-            let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
-            Err(format!("{label} is {text:?}; write one of {}", words.join(", ")))
-        })
+        let text = self.text(key)?;
+        let value = self.word(&label, &text, choices)?;
+        Some(Placed { value, start: text.start })
+    }
+
+    /// The meaning of a text that is one of a few words; `label` names it in the problem.
+    pub(super) fn word<T: Clone>(
+        &self,
+        label: &str,
+        text: &Placed<String>,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        if let Some((_, choice)) = choices.iter().find(|(word, _)| *word == text.value) {
+            return Some(choice.clone());
+        }
+        let words: Vec<_> = choices.iter().map(|(word, _)| format!("{word:?}")).collect();
+        let words = words.join(", ");
+        self.problem_at(text.start, format!("{label} is {:?}; write one of {words}", text.value));
+        None
+    }
+
+    /// A text or a table.
+    pub(super) fn text_or_table(&mut self, key: &'static str) -> Option<TextOrTable<'t>> {
+        let value = self.remove(key)?;
+        Some(read_value(self.label(key), value, self.problems))
     }
 
     /// An expression.
@@ -232,19 +254,23 @@ impl<'t> Table<'t> {
 impl<'t> Entry<'t> {
     /// The value. A table has the name of its key.
     pub(super) fn value(&self, problems: &'t Problems<'t>) -> TextOrTable<'t> {
-        let start = self.value.span().start;
-        match self.value.get_ref() {
-            DeValue::String(text) => {
-                TextOrTable::Text(Placed { value: text.clone().into_owned(), start })
-            }
-            DeValue::Table(table) => TextOrTable::Table(Table::new(
-                format!("`{}`", self.key.value),
-                start,
-                table,
-                problems,
-            )),
-            other => TextOrTable::Other(Placed { value: kind(other), start }),
+        read_value(format!("`{}`", self.key.value), self.value, problems)
+    }
+}
+
+/// A value that may be a text, or a table of this name.
+fn read_value<'t>(
+    name: String,
+    value: &'t Spanned<DeValue<'t>>,
+    problems: &'t Problems<'t>,
+) -> TextOrTable<'t> {
+    let start = value.span().start;
+    match value.get_ref() {
+        DeValue::String(text) => {
+            TextOrTable::Text(Placed { value: text.clone().into_owned(), start })
         }
+        DeValue::Table(table) => TextOrTable::Table(Table::new(name, start, table, problems)),
+        other => TextOrTable::Other(Placed { value: kind(other), start }),
     }
 }
 
