@@ -6,7 +6,10 @@ use secrecy::SecretString;
 
 use super::file::{Problems, SourceFile};
 use super::jq::{Code, Expression, Expressions, Mistake};
-use super::spec::{self, Form, PropertySpec, SchemeSpec, Spec, TaskSpec, VerifySpec};
+use super::spec::{
+    self, AssociateSpec, ByEvent, Form, MissingSpec, PropertySpec, SchemeSpec, Spec, TaskSpec,
+    VerifySpec,
+};
 use super::table::{Placed, Row, unplaced};
 use crate::delivery::{
     Algorithm, Delivery, Encoding, Format, Handshake, Hmac, NoOp, Refused, Scheme, Template,
@@ -14,7 +17,7 @@ use crate::delivery::{
 };
 use crate::secrets::SecretRef;
 use crate::time::{Clock, Zone};
-use crate::update::{OnMissing, Unknown};
+use crate::update::{Missing, Object, OnMissing, Unknown, When, Write};
 
 /// The tolerance when a file doesn't say it, as Slack, Stripe and the Standard Webhooks recommend.
 const TOLERANCE: Duration = Duration::from_mins(5);
@@ -27,12 +30,29 @@ pub struct Source {
     pub path: String,
     /// How they are verified.
     pub verify: Verify,
+    /// Whether everything is done but the writing.
+    pub observe: bool,
     pub(super) zone: Zone,
     pub(super) when: Option<Expression>,
     pub(super) id: Option<Expression>,
     pub(super) time: Option<Expression>,
     pub(super) task: TaskRules,
     pub(super) properties: Vec<Property>,
+}
+
+impl Source {
+    /// Whether the event decides what is done about an id that no task has.
+    #[must_use]
+    pub fn chooses_on_missing(&self) -> bool {
+        matches!(self.task.on_missing, MissingRule::ByEvent { .. })
+    }
+
+    /// The kinds of records that its tasks are to hang on, in the order of the file.
+    #[must_use]
+    pub fn links_to(&self) -> Vec<Object> {
+        let rules = self.task.associate.iter();
+        rules.flat_map(|rules| &rules.links).map(|link| link.to).collect()
+    }
 }
 
 /// How the deliveries of a source are verified.
@@ -82,24 +102,52 @@ pub(super) struct TaskRules {
     pub(super) id: Expression,
     pub(super) time: Option<Expression>,
     pub(super) id_property: String,
-    pub(super) on_missing: OnMissing,
+    pub(super) on_missing: MissingRule,
     pub(super) updated_at_property: Option<String>,
+    pub(super) associate: Option<AssociateRules>,
+}
+
+/// The rule for an id that no task has.
+pub(super) enum MissingRule {
+    Always(OnMissing),
+    /// By the value of an expression; `otherwise` for none and for one that no row has.
+    ByEvent {
+        from: Expression,
+        rows: Vec<MapRow<OnMissing>>,
+        otherwise: OnMissing,
+    },
+}
+
+/// What the task is to hang on.
+pub(super) struct AssociateRules {
+    pub(super) when: When,
+    pub(super) missing: Missing,
+    pub(super) links: Vec<LinkRule>,
+}
+
+/// The records of one kind that the task is to hang on.
+pub(super) struct LinkRule {
+    pub(super) to: Object,
+    pub(super) by: String,
+    pub(super) from: Expression,
 }
 
 /// How one property gets its value.
 pub(super) struct Property {
     pub(super) name: String,
     pub(super) expression: Expression,
-    pub(super) map: Option<Vec<MapRow>>,
+    pub(super) map: Option<Vec<MapRow<String>>>,
     pub(super) input: Input,
     pub(super) otherwise: Option<String>,
     pub(super) unknown: Unknown,
+    /// `None` means always.
+    pub(super) write: Option<Write>,
 }
 
-/// A row of a map: the value of the payload, and the text that is written for it.
-pub(super) struct MapRow {
+/// A row of a map: the value of the payload, and what it stands for.
+pub(super) struct MapRow<T> {
     pub(super) given: String,
-    pub(super) written: String,
+    pub(super) stands_for: T,
 }
 
 /// The kind of a property's value, which decides how it is written.
@@ -182,6 +230,7 @@ fn build(name: &str, spec: Spec, intake: &mut Intake<'_>) -> Option<Source> {
         name: name.to_owned(),
         path: spec.path.value,
         verify: build_verify(spec.verify)?,
+        observe: spec.observe,
         zone: unplaced(spec.zone).unwrap_or_else(Zone::utc),
         when,
         id,
@@ -249,14 +298,47 @@ fn build_task(spec: TaskSpec, intake: &mut Intake<'_>) -> Option<TaskRules> {
     let each = intake.add(spec.each);
     let id = intake.add(spec.id);
     let time = intake.add(spec.time);
+    let on_missing = match unplaced(spec.on_missing) {
+        Some(rule) => build_missing(rule, intake),
+        None => Some(MissingRule::Always(OnMissing::Fail)),
+    };
+    let associate = spec.associate.map(|associate| build_associate(associate, intake));
     Some(TaskRules {
         each,
         id: id?,
         time,
         id_property: spec.id_property?.value,
-        on_missing: unplaced(spec.on_missing).unwrap_or(OnMissing::Fail),
+        on_missing: on_missing?,
         updated_at_property: unplaced(spec.updated_at_property),
+        associate,
     })
+}
+
+fn build_missing(spec: MissingSpec, intake: &mut Intake<'_>) -> Option<MissingRule> {
+    let ByEvent { from, rows, otherwise } = match spec {
+        MissingSpec::Always(rule) => return Some(MissingRule::Always(rule)),
+        MissingSpec::ByEvent(by_event) => by_event,
+    };
+    let row = |(given, stands_for)| MapRow { given, stands_for };
+    Some(MissingRule::ByEvent {
+        from: intake.add(from)?,
+        rows: rows.into_iter().map(row).collect(),
+        otherwise: unplaced(otherwise).unwrap_or(OnMissing::Fail),
+    })
+}
+
+fn build_associate(spec: AssociateSpec, intake: &mut Intake<'_>) -> AssociateRules {
+    let mut links = Vec::new();
+    for link in spec.links {
+        if let Some(from) = intake.add(Some(link.from)) {
+            links.push(LinkRule { to: link.to, by: link.by.value, from });
+        }
+    }
+    AssociateRules {
+        when: unplaced(spec.when).unwrap_or(When::Create),
+        missing: unplaced(spec.missing).unwrap_or(Missing::Skip),
+        links,
+    }
 }
 
 fn build_property(spec: PropertySpec, intake: &mut Intake<'_>) -> Option<Property> {
@@ -273,7 +355,8 @@ fn build_property(spec: PropertySpec, intake: &mut Intake<'_>) -> Option<Propert
         (None, Some(text)) => Unknown::Write(text.clone()),
         (None, None) => Unknown::Fail,
     };
-    let map_row = |row: Row| MapRow { given: row.key, written: row.text.value };
+    let map_row = |row: Row| MapRow { given: row.key, stands_for: row.text.value };
     let map = spec.map.map(|rows| rows.into_iter().map(map_row).collect());
-    Some(Property { name: spec.name.value, expression, map, input, otherwise, unknown })
+    let write = unplaced(spec.write).flatten();
+    Some(Property { name: spec.name.value, expression, map, input, otherwise, unknown, write })
 }

@@ -1,17 +1,19 @@
 //! Mapping: a verified delivery and a source give updates.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use serde::{Deserialize, Serialize};
 
-use super::build::{Input, MapRow, Property, Source};
+use super::build::{Input, LinkRule, MapRow, MissingRule, Property, Source};
 use super::jq::value::{self, NotText, bounded, kind, scalar, text};
 use super::jq::{Expression, Failure, Scope, Val};
+use super::links::{self, NoLink};
 use crate::delivery::{Unreadable, Verified};
 use crate::outcome::FailReason;
 use crate::text::cut;
 use crate::time::{NotATime, Time, Written};
-use crate::update::{TaskKey, Unknown, Update, Value};
+use crate::update::{Associate, Link, OnMissing, TaskKey, Unknown, Update, Value};
 
 /// The most updates that one event may give: more is a mistake in `each`, and would not fit into an
 /// invocation.
@@ -104,10 +106,14 @@ pub(super) enum KeyError {
     NotText(#[from] NotText),
     #[error(transparent)]
     NotATime(#[from] NotATime),
+    #[error(transparent)]
+    NoLink(#[from] NoLink),
     #[error("it gives {0}, not a time")]
     KindForTime(&'static str),
     #[error("it gives {0}, not an id")]
     KindForEventId(&'static str),
+    #[error("it gives {0}, but `map` compares text, numbers, true and false")]
+    KindForMap(&'static str),
     #[error("it gives {0}, but a task's id is text or a number")]
     KindForTaskId(&'static str),
     #[error("it gives nothing")]
@@ -278,36 +284,78 @@ impl Mapper<'_> {
     fn update_or_panic(&self, item: &Val, event_time: Time) -> Result<Update, NotMapped> {
         let rules = &self.source.task;
         let mut errors = Vec::new();
-        let mut id = None;
-        match self.task_id(item) {
-            Ok(given) => id = Some(given),
-            Err(error) => errors.push(MapError::for_key("[task] id")(error)),
-        }
-        let mut time = event_time;
-        match self.time(rules.time, item) {
-            Ok(written) => time = written.unwrap_or(event_time),
-            Err(error) => errors.push(MapError::for_key("[task] time")(error)),
-        }
+        let id = keep(&mut errors, "[task] id", self.task_id(item));
+        let time = keep(&mut errors, "[task] time", self.time(rules.time, item)).flatten();
+        let on_missing = keep(&mut errors, "[task] on_missing", self.on_missing(item));
+        let associate = self.associate(item, &mut errors);
         let mut properties = Vec::new();
+        let mut write = BTreeMap::new();
         for property in &self.source.properties {
-            match self.reading(property, item) {
-                Ok(Reading::Value(value)) => properties.push((property.name.clone(), value)),
-                Ok(Reading::Alone(_)) => {}
-                Err(error) => errors.push(MapError::for_key(&property.name)(error)),
+            let reading = keep(&mut errors, &property.name, self.reading(property, item));
+            if let Some(Reading::Value(value)) = reading {
+                properties.push((property.name.clone(), value));
+                write.extend(property.write.map(|rule| (property.name.clone(), rule)));
             }
         }
-        match id {
-            Some(id) if errors.is_empty() => Ok(Update {
-                on_missing: rules.on_missing,
+        match (id, on_missing) {
+            (Some(id), Some(on_missing)) if errors.is_empty() => Ok(Update {
+                on_missing,
                 updated_at_property: rules.updated_at_property.clone(),
                 properties,
-                ..Update::new(TaskKey { id_property: rules.id_property.clone(), id }, time)
+                write,
+                associate,
+                observe: self.source.observe,
+                ..Update::new(
+                    TaskKey { id_property: rules.id_property.clone(), id },
+                    time.unwrap_or(event_time),
+                )
             }),
-            id => {
+            (id, _) => {
                 let details: Vec<_> = errors.iter().map(MapError::to_string).collect();
                 Err(self.not_mapped(id, details.join("; ")))
             }
         }
+    }
+
+    /// The rule for an id that no task has.
+    fn on_missing(&self, item: &Val) -> Result<OnMissing, KeyError> {
+        let (from, rows, otherwise) = match &self.source.task.on_missing {
+            MissingRule::Always(rule) => return Ok(*rule),
+            MissingRule::ByEvent { from, rows, otherwise } => (*from, rows, *otherwise),
+        };
+        let output = self.scope.run_single(from, item.clone())?.unwrap_or(Val::Null);
+        if let Val::Arr(_) | Val::Obj(_) = output {
+            return Err(KeyError::KindForMap(kind(&output)));
+        }
+        let row = text(&output)?.and_then(|given| look_up(rows, &given));
+        Ok(row.map_or(otherwise, |row| rows[row].stands_for))
+    }
+
+    /// What the task is to hang on; nothing without a link.
+    fn associate(&self, item: &Val, errors: &mut Vec<MapError>) -> Option<Associate> {
+        let rules = self.source.task.associate.as_ref()?;
+        let mut links = Vec::new();
+        for rule in &rules.links {
+            let key = format!("[task.associate] {}", rule.to.as_str());
+            keep(errors, &key, self.add_links(rule, item, &mut links));
+        }
+        if links.is_empty() {
+            return None;
+        }
+        Some(Associate { when: rules.when, missing: rules.missing, links })
+    }
+
+    /// Adds the links of one kind that are not there yet.
+    fn add_links(
+        &self,
+        rule: &LinkRule,
+        item: &Val,
+        links: &mut Vec<Link>,
+    ) -> Result<(), KeyError> {
+        for output in self.scope.run(rule.from, item.clone()) {
+            links::add(links, rule, &output?)?;
+        }
+        Ok(())
     }
 
     fn task_id(&self, item: &Val) -> Result<String, KeyError> {
@@ -332,7 +380,7 @@ impl Mapper<'_> {
         let rows = property.map.as_deref();
         let found = rows.and_then(|rows| Some(&rows[look_up(rows, &given)?]));
         let text = match found {
-            Some(row) => row.written.as_str(),
+            Some(row) => row.stands_for.as_str(),
             None if given.is_empty() => {
                 return Ok(Reading::text(property.otherwise.clone().unwrap_or_default()));
             }
@@ -369,8 +417,19 @@ impl MapError {
     }
 }
 
+/// The value, or `None` and one more error, of the expression of this key.
+fn keep<T>(errors: &mut Vec<MapError>, key: &str, result: Result<T, KeyError>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(error) => {
+            errors.push(MapError::for_key(key)(error));
+            None
+        }
+    }
+}
+
 /// The row that a map has for a value: exactly, else ignoring case and outer space.
-pub(super) fn look_up(rows: &[MapRow], given: &str) -> Option<usize> {
+pub(super) fn look_up<T>(rows: &[MapRow<T>], given: &str) -> Option<usize> {
     if let Some(exact) = rows.iter().position(|row| row.given == given) {
         return Some(exact);
     }
@@ -386,7 +445,11 @@ pub(super) fn look_up(rows: &[MapRow], given: &str) -> Option<usize> {
 }
 
 /// The reading of a property whose map lacks the given value.
-fn not_in_map(unknown: &Unknown, rows: &[MapRow], given: &str) -> Result<Reading, KeyError> {
+fn not_in_map(
+    unknown: &Unknown,
+    rows: &[MapRow<String>],
+    given: &str,
+) -> Result<Reading, KeyError> {
     match unknown {
         Unknown::Skip => Ok(Reading::Alone(Alone::NotInMap)),
         Unknown::Write(text) => Ok(Reading::text(text.clone())),

@@ -3,19 +3,20 @@
 //! Pure: no files, no network, no clock. jq lives in `jq` and nowhere else.
 //!
 //! ```text
-//! file, problem ── table ── spec ──┬── build ── map ── trace ── Sources
+//! file, problem ── table ── spec ──┬── build ── links ── map ── trace ── Sources
 //!                                  ├── demand
 //!                                  └── remark ── verification ── warnings
 //! ```
 //!
 //! `table` reads TOML key by key, with places. `spec` is the file as it is written. `build` makes
-//! the running source of it, which `map` follows; `trace` shows a person how. `demand` finds its
+//! the running source of it, which `map` follows, with `links` for `[task.associate]`; `trace` shows a person how. `demand` finds its
 //! demands on the portal, `warnings` the keys that are allowed and hardly meant.
 
 mod build;
 mod demand;
 mod file;
 mod jq;
+mod links;
 mod map;
 mod problem;
 mod remark;
@@ -32,7 +33,7 @@ pub use demand::{Asks, Demand, demands};
 pub use file::{NoText, SourceFile};
 pub use map::{Event, Mapped, NotMapped};
 pub use problem::{Problem, Warning};
-pub use trace::{PropertyEnd, PropertyTrace, Step, TaskTrace, Trace};
+pub use trace::{LinkTrace, PropertyEnd, PropertyTrace, Step, TaskTrace, Trace};
 pub use verification::shared_secrets;
 pub use warnings::warnings;
 

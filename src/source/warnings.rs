@@ -11,7 +11,7 @@ use super::remark::Remark;
 use super::spec::{self, PropertySpec, Spec};
 use super::table::Placed;
 use super::verification;
-use crate::update::OnMissing;
+use crate::update::{When, Write};
 
 /// Named schemes of senders of every kind.
 const SEND_ANYTHING: [&str; 2] = ["standard-webhooks", "svix"];
@@ -44,7 +44,9 @@ fn find_remarks(spec: &Spec) -> Vec<Remark> {
     for code in spec.task.codes() {
         remarks.extend(find_needless_default(code, &trial));
     }
+    remarks.extend(find_links_of_no_task(spec));
     for property in &spec.properties {
+        remarks.extend(find_rule_that_never_writes(spec, property));
         let Some(code) = property.code() else { continue };
         match find_clearing(code, &trial) {
             Some(remark) => remarks.push(remark),
@@ -87,15 +89,16 @@ fn find_dropped_changes(spec: &Spec) -> Option<Remark> {
     Some(Remark::about(property, message))
 }
 
-/// `updated_at_property` with `on_missing = "create"`, of a sender that is not known to send whole
-/// tickets.
+/// `updated_at_property` with `on_missing` that creates by any event, of a sender that is not known
+/// to send whole tickets.
 ///
 /// Whether an event can make a task without a subject is found by trying: a subject that fails
 /// where the event lacks it keeps such a task from being made.
 fn find_tasks_without_subject(spec: &Spec, trial: &Trial<'_>) -> Option<Remark> {
     let on_missing = spec.task.on_missing.as_ref()?;
     spec.task.updated_at_property.as_ref()?;
-    if on_missing.value != OnMissing::Create {
+    // A row that creates names the event, which is the one that has the subject.
+    if !on_missing.value.creates_otherwise() {
         return None;
     }
     let subject = spec.properties.iter().find(|property| property.name.value == "hs_task_subject");
@@ -122,6 +125,48 @@ const WITHOUT_SUBJECT: &str = "whichever event comes first makes the task, and i
      `stale`; if this sender's events don't always carry the whole ticket, leave \
      `updated_at_property` out, or let `when` pass only those that do (`hs_task_subject = '.title \
      | strings // error(\"no title\")'` refuses the others)";
+
+/// `[task.associate]` that links the tasks that a source makes, of one that makes none.
+fn find_links_of_no_task(spec: &Spec) -> Option<Remark> {
+    let associate = spec.task.associate.as_ref()?;
+    let always = matches!(associate.when, Some(Placed { value: When::Always, .. }));
+    if always || makes_tasks(spec) {
+        return None;
+    }
+    let start = associate.when.as_ref().map_or(associate.start, |when| when.start);
+    Some(Remark::about(&Placed { value: (), start }, NO_TASK_TO_LINK))
+}
+
+const NO_TASK_TO_LINK: &str = "only tasks that this source makes are linked, and it makes none: \
+     write when = \"always\", or `on_missing` with \"create\"";
+
+/// `write` of a property that is never written by it.
+fn find_rule_that_never_writes(spec: &Spec, property: &PropertySpec) -> Option<Remark> {
+    let write = property.write.as_ref()?;
+    let name = property.name.value.as_str();
+    let message = match (write.value?, name) {
+        (Write::Create, _) if makes_tasks(spec) => return None,
+        (Write::Create, _) => format!(
+            "{name} is written only when the task is made, and this source makes none; leave \
+             `write` out, or write `on_missing` with \"create\""
+        ),
+        (Write::Empty, "hs_task_priority") => is_never_empty(name, "NONE"),
+        (Write::Empty, "hs_task_status") => is_never_empty(name, "NOT_STARTED"),
+        (Write::Empty, _) => return None,
+    };
+    Some(Remark::about(write, message))
+}
+
+fn is_never_empty(name: &str, value: &str) -> String {
+    format!(
+        "{name} is never empty: HubSpot gives a new task {value}, which is a value, so \"empty\" \
+         never writes; write \"create\", which leaves it to people once the task is made"
+    )
+}
+
+fn makes_tasks(spec: &Spec) -> bool {
+    spec.task.on_missing.as_ref().is_some_and(|rule| rule.value.may_create())
+}
 
 /// `when`, and the expressions that are evaluated after it, if they fail on an event without body,
 /// headers and query.

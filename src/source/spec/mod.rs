@@ -4,9 +4,13 @@
 //! which only compiling finds. The running source, the demands on a portal and the warnings are
 //! functions over a [`Spec`].
 
+mod associate;
+mod on_missing;
 mod property;
 mod verify;
 
+pub(super) use associate::AssociateSpec;
+pub(super) use on_missing::{ByEvent, MissingSpec};
 pub(super) use property::{Form, PropertySpec};
 pub(super) use verify::{SchemeSpec, Signed, VerifySpec};
 
@@ -17,13 +21,15 @@ use super::file::{Problems, SourceFile};
 use super::jq::Code;
 use super::table::{Placed, Table};
 use crate::time::Zone;
-use crate::update::{OnMissing, RECORD_ID};
+use crate::update::RECORD_ID;
 
 /// A source file. A key that is missing, or wrong, is `None`.
 pub(super) struct Spec {
     /// Where its deliveries arrive, without a slash at the end, which makes no difference.
     pub(super) path: Placed<String>,
     pub(super) zone: Option<Placed<Zone>>,
+    /// Whether everything is done but the writing.
+    pub(super) observe: bool,
     pub(super) verify: VerifySpec,
     pub(super) event: EventSpec,
     pub(super) task: TaskSpec,
@@ -46,8 +52,9 @@ pub(super) struct TaskSpec {
     pub(super) id: Option<Placed<Code>>,
     pub(super) time: Option<Placed<Code>>,
     pub(super) id_property: Option<Placed<String>>,
-    pub(super) on_missing: Option<Placed<OnMissing>>,
+    pub(super) on_missing: Option<Placed<MissingSpec>>,
     pub(super) updated_at_property: Option<Placed<String>>,
+    pub(super) associate: Option<AssociateSpec>,
 }
 
 /// Reads a file, with its problems. `None` of a file without a text; and no [`Spec`] of a file that
@@ -93,6 +100,7 @@ fn read_root(name: &str, mut table: Table<'_>) -> Spec {
         let fix = "write an IANA name such as \"Europe/Berlin\"";
         Zone::named(text).ok_or_else(|| format!("`zone` is {text:?}; {fix}"))
     });
+    let observe = table.flag("observe").unwrap_or(false);
     let verify = table.required_table("verify", "it says how deliveries are signed");
     let event = table.table("event");
     let task = table.required_table("task", "it says which task an event updates");
@@ -100,13 +108,32 @@ fn read_root(name: &str, mut table: Table<'_>) -> Spec {
     let spec = Spec {
         path,
         zone,
+        observe,
         verify: verify.map(verify::read).unwrap_or_default(),
         event: event.map(read_event).unwrap_or_default(),
         task: task.map(read_task).unwrap_or_default(),
         properties: properties.map(property::read_all).unwrap_or_default(),
     };
+    for property in &spec.properties {
+        refuse_rule_of_key(&spec.task, property, &table);
+    }
     table.finish();
     spec
+}
+
+/// Reports `write` of a property by which Taskhook itself finds or guards the task.
+fn refuse_rule_of_key(task: &TaskSpec, property: &PropertySpec, table: &Table<'_>) {
+    let Some(write) = &property.write else { return };
+    let name = &property.name.value;
+    for (key, named) in
+        [("id_property", &task.id_property), ("updated_at_property", &task.updated_at_property)]
+    {
+        if matches!(named, Some(named) if named.value == *name) {
+            let message =
+                format!("`write` of `{name}` has no place: it is the `{key}`; leave it out");
+            table.problem_at(write.start, message);
+        }
+    }
 }
 
 /// The path, which is the file's name unless it is written.
@@ -140,19 +167,18 @@ fn read_task(mut table: Table<'_>) -> TaskSpec {
     let property_why = "the task property with unique values, such as \"zendesk_ticket_id\"";
     table.require("id_property", property_why);
     let id_property = table.parse("id_property", property_name);
-    let choices =
-        [("fail", OnMissing::Fail), ("skip", OnMissing::Skip), ("create", OnMissing::Create)];
-    let on_missing = table.choice("on_missing", &choices);
+    let on_missing = on_missing::read(&mut table);
     let updated_at_property = table.parse("updated_at_property", property_name);
-    let creates = matches!(on_missing, Some(Placed { value: OnMissing::Create, .. }));
+    let creates = matches!(&on_missing, Some(rule) if rule.value.may_create());
     if creates && matches!(&id_property, Some(name) if name.value == RECORD_ID) {
         table.problem(
             "`on_missing` of [task] can't be \"create\" with `id_property = \"hs_object_id\"`: \
              HubSpot gives record ids itself; write \"fail\" or \"skip\"",
         );
     }
+    let associate = table.table("associate").map(associate::read);
     table.finish();
-    TaskSpec { each, id, time, id_property, on_missing, updated_at_property }
+    TaskSpec { each, id, time, id_property, on_missing, updated_at_property, associate }
 }
 
 impl EventSpec {
@@ -163,7 +189,7 @@ impl EventSpec {
 }
 
 impl TaskSpec {
-    /// Its expressions.
+    /// Its expressions for which task it is, and when it changed.
     pub(super) fn codes(&self) -> impl Iterator<Item = &Placed<Code>> {
         [&self.each, &self.id, &self.time].into_iter().flatten()
     }

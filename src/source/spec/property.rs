@@ -4,7 +4,7 @@ use crate::source::file::Problems;
 use crate::source::jq::Code;
 use crate::source::table::{self, Entry, Placed, Row, Table, TextOrTable};
 use crate::time::Clock;
-use crate::update::Unknown;
+use crate::update::{Unknown, Write};
 
 /// How one property gets its value: an expression, and the steps after it.
 pub(crate) struct PropertySpec {
@@ -19,6 +19,8 @@ pub(crate) struct PropertySpec {
     pub(crate) at: Option<Placed<Clock>>,
     pub(crate) otherwise: Option<Placed<String>>,
     pub(crate) unmapped: Option<Placed<Unknown>>,
+    /// `None` in it is "always".
+    pub(crate) write: Option<Placed<Option<Write>>>,
 }
 
 /// `as`
@@ -44,6 +46,7 @@ impl PropertySpec {
             at: None,
             otherwise: None,
             unmapped: None,
+            write: None,
         }
     }
 
@@ -101,6 +104,8 @@ fn read_steps(mut table: Table<'_>, spec: &mut PropertySpec) {
     spec.otherwise = table.text("otherwise");
     let unmapped = [("fail", Unknown::Fail), ("skip", Unknown::Skip)];
     spec.unmapped = table.choice("unmapped", &unmapped);
+    let rules = [("always", None), ("create", Some(Write::Create)), ("empty", Some(Write::Empty))];
+    spec.write = table.choice("write", &rules);
     let name = &spec.name.value;
     if has_owner && has_from {
         table.problem(format!("`{name}` has both `from` and `owner`; write one of them"));

@@ -212,7 +212,7 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
         (
             "",
             "colour = 1",
-            "1:1: there is no key `colour` here; known here: `path`, `zone`, `verify`, `event`, `task`, `properties`",
+            "1:1: there is no key `colour` here; known here: `path`, `zone`, `observe`, `verify`, `event`, `task`, `properties`",
         ),
         (
             "verify",
@@ -227,7 +227,7 @@ fn an_unknown_key_is_an_error_with_a_suggestion() {
         (
             "task",
             "upsert = true",
-            "4:1: there is no key `upsert` in [task]; known here: `each`, `id`, `time`, `id_property`, `on_missing`, `updated_at_property`",
+            "4:1: there is no key `upsert` in [task]; known here: `each`, `id`, `time`, `id_property`, `on_missing`, `updated_at_property`, `associate`",
         ),
     ] {
         assert_eq!(extra(section, line), [problem], "{line}");

@@ -4,10 +4,12 @@
 //! An update reads `7: status=OPEN owner=<ada@example.com or fail>`, one that is not mapped `7
 //! failed: why`.
 
+mod associate;
 mod demands;
 mod documented;
 mod events;
 mod files;
+mod rules;
 mod schemes;
 mod steps;
 mod times;
