@@ -182,7 +182,7 @@ impl Case {
             }
             Err(NotRead::Unreadable(why)) => source.unreadable(&verified, &why),
         };
-        let mut value = story::to_json(&event);
+        let mut value = story::to_json(source, &event);
         let problems = story::problems(&event);
         if !problems.is_empty() {
             value["failed"] = json!(problems);

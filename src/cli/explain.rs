@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::payload::{self, Payload};
-use super::story::{self, Explained, RowState, Story, TaskState, TaskStory, Tone, Verdict};
+use super::story::{
+    self, Association, Explained, Row, RowState, Story, TaskState, TaskStory, Tone, Verdict,
+};
 use super::terminal::{bold, green, red, table};
 use super::{portal, shared};
 use crate::files;
@@ -14,7 +16,7 @@ use crate::hubspot::Schema;
 use crate::settings::ApiVersion;
 use crate::source::{Event, Mapped, SourceFile, Sources};
 use crate::text::shorten;
-use crate::update::{TaskKey, Update};
+use crate::update::{Missing, OnMissing, TaskKey, Update, When, Write};
 
 /// The longest value that is printed, in characters.
 const SHOWN: usize = 300;
@@ -66,8 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.online {
         return explain_all_online(&reader, &payloads);
     }
-    let events = payloads.iter().map(|payload| (payload.name.as_str(), reader.read(payload)));
-    explain_all(events.collect(), arguments.json)
+    explain_all(&reader, &payloads)
 }
 
 impl Reader<'_> {
@@ -78,6 +79,15 @@ impl Reader<'_> {
         let file = self.files.iter().find(|file| file.name == source.name);
         let file = file.context("the source has no file")?;
         payload::explain(self.sources, file, source, delivery, &|_, _| {})
+    }
+
+    fn to_json(&self, event: &Event) -> Result<Value> {
+        let source = payload::source(self.sources, &self.arguments.source)?;
+        let mut value = story::to_json(source, event);
+        if source.observe {
+            value["observe"] = json!(true);
+        }
+        Ok(value)
     }
 
     /// The story of a payload; the tasks are read if that is asked for.
@@ -103,7 +113,7 @@ fn explain(reader: &Reader<'_>, payload: &Payload) -> Result<()> {
     let explained = reader.read(payload)?;
     let story = reader.tell(&explained)?;
     if reader.arguments.json {
-        let mut value = story::to_json(&explained.event);
+        let mut value = reader.to_json(&explained.event)?;
         value["failed"] = json!(story.failed);
         if reader.arguments.online {
             value["tasks"] = json!(story.tasks);
@@ -160,12 +170,13 @@ fn explain_all_online(reader: &Reader<'_>, payloads: &[Payload]) -> Result<()> {
 }
 
 /// Shows a line for each event, and their sum.
-fn explain_all(events: Vec<(&str, Result<Explained>)>, as_json: bool) -> Result<()> {
-    let (count, mut filtered, mut failed) = (events.len(), 0, 0);
+fn explain_all(reader: &Reader<'_>, payloads: &[Payload]) -> Result<()> {
+    let (count, mut filtered, mut failed) = (payloads.len(), 0, 0);
     let mut lines = Vec::new();
     let mut rows = Vec::new();
-    for (name, explained) in events {
-        let event = match explained {
+    for payload in payloads {
+        let name = payload.name.as_str();
+        let event = match reader.read(payload) {
             Ok(explained) => explained.event,
             Err(why) => {
                 failed += 1;
@@ -175,7 +186,7 @@ fn explain_all(events: Vec<(&str, Result<Explained>)>, as_json: bool) -> Result<
             }
         };
         let problems = story::problems(&event);
-        let mut value = story::to_json(&event);
+        let mut value = reader.to_json(&event)?;
         value["failed"] = json!(problems);
         value["payload"] = json!(name);
         lines.push(format!("{value}\n"));
@@ -191,7 +202,11 @@ fn explain_all(events: Vec<(&str, Result<Explained>)>, as_json: bool) -> Result<
     }
     let maps = count - filtered - failed;
     let sum = format!("{count} payloads: {maps} map, {filtered} filtered, {failed} failed");
-    shared::print(&if as_json { lines.concat() } else { format!("{}\n{sum}\n", table(&rows)) })?;
+    shared::print(&if reader.arguments.json {
+        lines.concat()
+    } else {
+        format!("{}\n{sum}\n", table(&rows))
+    })?;
     if failed == 0 { Ok(()) } else { Err(anyhow!("{failed} of {count} payloads failed.")) }
 }
 
@@ -261,9 +276,19 @@ fn task_text(task: &TaskStory) -> String {
             RowState::Alone => ("–", format!("left alone: {}", reason(row.reason.as_ref()))),
             RowState::Wrong => ("✗", reason(row.reason.as_ref())),
         };
+        let value = format!("{value}{}", write_text(row));
         rows.push([format!("{mark} {}", row.name), format!("line {}", row.line), value]);
     }
     parts.push(table(&rows));
+    parts.extend(task.associate.as_ref().map(links_text));
+    if let Some(chosen) = &task.on_missing {
+        let rule = match chosen.rule {
+            OnMissing::Fail => "the update fails",
+            OnMissing::Skip => "the update is passed over",
+            OnMissing::Create => "the task is made",
+        };
+        parts.push(format!("  if no task has the id: {rule} (line {})\n", chosen.line));
+    }
     if let Some((name, time)) = &task.keeps {
         parts.push(format!("  {name} keeps {time}\n"));
     }
@@ -272,6 +297,37 @@ fn task_text(task: &TaskStory) -> String {
         parts.push(format!("  {detail}\n"));
     }
     parts.concat()
+}
+
+/// When a property is written, as the end of a line; nothing of one that always is, or that isn't.
+fn write_text(row: &Row) -> &'static str {
+    match row.write {
+        _ if matches!(row.state, RowState::Alone | RowState::Wrong) => "",
+        None => "",
+        Some(Write::Create) => ", only when the task is made",
+        Some(Write::Empty) => ", only where the task has nothing",
+    }
+}
+
+/// What a task is to hang on, a line each.
+fn links_text(association: &Association) -> String {
+    let when = match association.when {
+        When::Create => "when the task is made",
+        When::Always => "always",
+    };
+    let missing = match association.missing {
+        Missing::Skip => "",
+        Missing::Fail => "; the update fails if it isn't there",
+    };
+    let mut rows = Vec::new();
+    for placed in &association.links {
+        let link = &placed.link;
+        let place = placed.line.map(|line| format!("line {line}")).unwrap_or_default();
+        let name = format!("  hangs on the {}", link.to.as_str());
+        let record = format!("{} {:?}, {when}{missing}", link.by, shorten(&link.id, SHOWN));
+        rows.push([name, place, record]);
+    }
+    table(&rows)
 }
 
 fn reason(reason: Option<&String>) -> String {

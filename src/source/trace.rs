@@ -8,14 +8,15 @@ use std::panic::AssertUnwindSafe;
 
 use serde::{Deserialize, Serialize};
 
+use super::build::MissingRule;
 use super::file::{Problems, SourceFile};
 use super::jq::value::text;
 use super::jq::{Code, Expression, Failure, Val};
 use super::map::{Mapper, Reading, look_up};
-use super::spec::{self, PropertySpec, Spec};
+use super::spec::{self, ByEvent, MissingSpec, PropertySpec, Spec};
 use super::table::Placed;
 use crate::text::{shorten, shorten_display};
-use crate::update::Value;
+use crate::update::{Object, Value, Write};
 
 /// How much of an output is shown, in characters.
 const SHOWN: usize = 300;
@@ -61,8 +62,22 @@ pub struct TaskTrace {
     pub id: Step,
     /// `[task] time`
     pub time: Option<Step>,
+    /// `[task] on_missing`, where it goes by event.
+    pub on_missing: Option<Step>,
+    /// The keys of `[task.associate]` that name what the task is to hang on, in the order of the
+    /// file.
+    pub links: Vec<LinkTrace>,
     /// In the order of the file.
     pub properties: Vec<PropertyTrace>,
+}
+
+/// What the task is to hang on, of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkTrace {
+    /// The kind.
+    pub to: Object,
+    /// The expression.
+    pub step: Step,
 }
 
 /// How a property got its value.
@@ -76,6 +91,8 @@ pub struct PropertyTrace {
     pub map_line: Option<usize>,
     /// The end of it.
     pub end: PropertyEnd,
+    /// The rule, where it is not always written.
+    pub write: Option<Write>,
 }
 
 /// What is done with a property.
@@ -153,8 +170,39 @@ impl<'t> Tracer<'t> {
         Some(TaskTrace {
             id: self.step("[task] id", Some(rules.id), spec.id.as_ref(), item)?,
             time: self.step("[task] time", rules.time, spec.time.as_ref(), item),
+            on_missing: self.on_missing(item),
+            links: self.links(item),
             properties,
         })
+    }
+
+    /// `None` of a rule that is one for every event.
+    fn on_missing(&self, item: &Val) -> Option<Step> {
+        let MissingRule::ByEvent { from, .. } = &self.mapper.source.task.on_missing else {
+            return None;
+        };
+        let MissingSpec::ByEvent(ByEvent { from: code, .. }) =
+            &self.spec.task.on_missing.as_ref()?.value
+        else {
+            return None;
+        };
+        self.step("[task] on_missing", Some(*from), code.as_ref(), item)
+    }
+
+    fn links(&self, item: &Val) -> Vec<LinkTrace> {
+        let (Some(rules), Some(spec)) =
+            (&self.mapper.source.task.associate, &self.spec.task.associate)
+        else {
+            return Vec::new();
+        };
+        let mut links = Vec::new();
+        for (rule, spec) in rules.links.iter().zip(&spec.links) {
+            let key = format!("[task.associate] {}", rule.to.as_str());
+            if let Some(step) = self.step(&key, Some(rule.from), Some(&spec.from), item) {
+                links.push(LinkTrace { to: rule.to, step });
+            }
+        }
+        links
     }
 
     fn property(&self, index: usize, spec: &PropertySpec, item: &Val) -> Option<PropertyTrace> {
@@ -175,7 +223,8 @@ impl<'t> Tracer<'t> {
             Some(self.line(spec.map.as_ref()?.get(row)?.text.start))
         });
         let name = property.name.clone();
-        Some(PropertyTrace { name, step, map_line: map_line.flatten(), end })
+        let (map_line, write) = (map_line.flatten(), property.write);
+        Some(PropertyTrace { name, step, map_line, end, write })
     }
 
     /// `None` where the file has no such expression.

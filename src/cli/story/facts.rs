@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Explained, TaskStory};
-use crate::source::Step;
+use crate::source::{Source, Step};
 use crate::text::shorten;
 
 /// The longest output that is told, in characters.
@@ -61,13 +61,17 @@ impl Note {
 }
 
 /// The facts of a delivery.
-pub(super) fn tell(explained: &Explained, tasks: &[TaskStory]) -> Vec<Fact> {
+pub(super) fn tell(source: &Source, explained: &Explained, tasks: &[TaskStory]) -> Vec<Fact> {
     let mut facts = vec![filter(explained, tasks), id(explained)];
     if let Some(time) = explained.event.time {
         facts.push(Fact::new("Time", FactState::Ok, time.to_string(), time_notes(explained)));
     }
     if let Some(each) = explained.trace.each.as_ref().filter(|_| !tasks.is_empty()) {
         facts.push(Fact::new("Each", FactState::Ok, count(tasks.len()), vec![Note::of(each)]));
+    }
+    if source.observe {
+        let note = Note::new("`observe = true`: everything is done but the writing");
+        facts.push(Fact::new("Observe", FactState::Calm, "only", vec![note]));
     }
     facts
 }

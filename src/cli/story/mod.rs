@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 pub(super) use facts::{Fact, FactState, Note};
-pub(super) use task::{RowState, TaskState, TaskStory};
+pub(super) use task::{Association, Row, RowState, TaskState, TaskStory};
 pub(super) use verdict::{Tone, Verdict};
 
 use crate::engine::{self, Comparison};
@@ -152,10 +152,10 @@ pub(super) fn tell(
         event: Some(event.id.clone()),
         time: event.time.map(|time| time.to_string()),
         filtered,
-        updates: updates_json(event),
+        updates: updates_json(source, event),
         failed: problems(event),
         verdict: verdict::tell(&tasks, false),
-        facts: facts::tell(explained, &tasks),
+        facts: facts::tell(source, explained, &tasks),
         requests: requests(&fitted.iter().flatten().cloned().collect::<Vec<_>>(), version),
         answers: answers(trace, &tasks),
         tasks,
@@ -195,8 +195,9 @@ pub(super) fn results(event: &Event) -> &[Result<Update, NotMapped>] {
     }
 }
 
-/// The updates in the form of the files in `events/`.
-fn updates_json(event: &Event) -> Value {
+/// The updates in the form of the files in `events/`. What only some source files say is there only
+/// where they say it.
+fn updates_json(source: &Source, event: &Event) -> Value {
     let mut updates = Vec::new();
     for update in results(event).iter().flatten() {
         let mut properties = Map::new();
@@ -207,22 +208,32 @@ fn updates_json(event: &Event) -> Value {
             };
             properties.insert(name.clone(), value);
         }
-        updates.push(json!({
+        let mut told = json!({
             "id": update.task.id,
             "idProperty": update.task.id_property,
             "properties": properties,
-        }));
+        });
+        if !update.write.is_empty() {
+            told["write"] = json!(update.write);
+        }
+        if let Some(associate) = &update.associate {
+            told["associate"] = json!(associate);
+        }
+        if source.chooses_on_missing() {
+            told["onMissing"] = json!(update.on_missing);
+        }
+        updates.push(told);
     }
     Value::Array(updates)
 }
 
 /// The event in the form of the files in `events/`.
-pub(super) fn to_json(event: &Event) -> Value {
+pub(super) fn to_json(source: &Source, event: &Event) -> Value {
     json!({
         "event": event.id,
         "time": event.time.map(|time| time.to_string()),
         "filtered": matches!(event.mapped, Mapped::Filtered),
-        "updates": updates_json(event),
+        "updates": updates_json(source, event),
     })
 }
 
@@ -255,9 +266,14 @@ fn answers(trace: &Trace, tasks: &[TaskStory]) -> Vec<Answer> {
         answers.push(Answer { line, state, text: shorten(text, BESIDE).into_owned() });
     };
     let first = trace.tasks.first();
-    let of_task = first.map(|task| Some(&task.id).into_iter().chain(&task.time));
-    let steps = [&trace.when, &trace.id, &trace.time, &trace.each].into_iter().flatten();
-    for step in steps.chain(of_task.into_iter().flatten()) {
+    let mut steps = Vec::new();
+    steps.extend([&trace.when, &trace.id, &trace.time, &trace.each].into_iter().flatten());
+    if let Some(task) = first {
+        steps.push(&task.id);
+        steps.extend([&task.time, &task.on_missing].into_iter().flatten());
+        steps.extend(task.links.iter().map(|link| &link.step));
+    }
+    for step in steps {
         match &step.gives {
             Ok(gives) if gives.is_empty() => add(step.line, AnswerState::Note, "nothing"),
             Ok(gives) => add(step.line, AnswerState::Note, gives),

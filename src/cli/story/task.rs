@@ -6,7 +6,7 @@ use super::{Fitted, results};
 use crate::engine::{Compared, Comparison};
 use crate::outcome::{FilterReason, Kind, Outcome};
 use crate::source::{Event, PropertyEnd, PropertyTrace, TaskTrace, Trace};
-use crate::update::{OnMissing, Update};
+use crate::update::{Associate, Link, Missing, OnMissing, Update, When, Write};
 
 /// One update of a delivery, and its task.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +28,35 @@ pub(in crate::cli) struct TaskStory {
     pub(in crate::cli) untouched: Option<usize>,
     /// The datetime property that keeps the newest event time, with that time.
     pub(in crate::cli) keeps: Option<(String, String)>,
+    /// The rule for an id that no task has, where the event decides it.
+    pub(in crate::cli) on_missing: Option<Chosen>,
+    /// What it is to hang on.
+    pub(in crate::cli) associate: Option<Association>,
+}
+
+/// The rule of `on_missing` that an event chose.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(in crate::cli) struct Chosen {
+    pub(in crate::cli) rule: OnMissing,
+    /// The line of its expression.
+    pub(in crate::cli) line: usize,
+}
+
+/// What a task is to hang on.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::cli) struct Association {
+    pub(in crate::cli) when: When,
+    pub(in crate::cli) missing: Missing,
+    /// Each with the line of its expression.
+    pub(in crate::cli) links: Vec<PlacedLink>,
+}
+
+/// A record that a task is to hang on, and the line of the expression that names it.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::cli) struct PlacedLink {
+    #[serde(flatten)]
+    pub(in crate::cli) link: Link,
+    pub(in crate::cli) line: Option<usize>,
 }
 
 /// What becomes of an update.
@@ -67,6 +96,9 @@ pub(in crate::cli) struct Row {
     pub(in crate::cli) owner: Option<String>,
     /// Why it is left alone, or what is wrong.
     pub(in crate::cli) reason: Option<String>,
+    /// When it is written, if not always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) write: Option<Write>,
 }
 
 /// What becomes of a property.
@@ -120,6 +152,8 @@ pub(super) fn tell(
             rows,
             untouched: None,
             keeps,
+            on_missing: chosen(trace, result.as_ref().ok()),
+            associate: result.as_ref().ok().and_then(|update| links(trace, update)),
         };
         if state == TaskState::Stale {
             story.withdraw();
@@ -127,6 +161,22 @@ pub(super) fn tell(
         stories.push(story);
     }
     stories
+}
+
+/// The rule that the event chose for an id that no task has; `None` where the file has one for all.
+fn chosen(trace: Option<&TaskTrace>, update: Option<&Update>) -> Option<Chosen> {
+    let line = trace?.on_missing.as_ref()?.line;
+    Some(Chosen { rule: update?.on_missing, line })
+}
+
+fn links(trace: Option<&TaskTrace>, update: &Update) -> Option<Association> {
+    let Associate { when, missing, links } = update.associate.as_ref()?;
+    let mut placed = Vec::new();
+    for link in links {
+        let traced = trace.and_then(|trace| trace.links.iter().find(|traced| traced.to == link.to));
+        placed.push(PlacedLink { link: link.clone(), line: traced.map(|traced| traced.step.line) });
+    }
+    Some(Association { when: *when, missing: *missing, links: placed })
 }
 
 /// A task that is made gets the time of the event as its due date where the file gives none.
@@ -170,7 +220,7 @@ fn row(
     comparison: Option<&Comparison>,
     compared: Option<&Compared>,
 ) -> Row {
-    let PropertyTrace { name, step, map_line, end } = property;
+    let PropertyTrace { name, step, map_line, end, write } = property;
     let mut row = Row {
         name: name.clone(),
         state: RowState::Set,
@@ -182,6 +232,7 @@ fn row(
         after: None,
         owner: None,
         reason: None,
+        write: *write,
     };
     match end {
         PropertyEnd::Written(text) => row.after = Some(text.clone()),

@@ -250,3 +250,53 @@ async fn online_the_tasks_are_read_and_nothing_is_written() {
     let calls = world.calls("batch/");
     assert!(!calls.is_empty() && calls.iter().all(|call| call.path.ends_with("batch/read")));
 }
+
+#[tokio::test]
+async fn links_rules_of_writing_and_what_on_missing_chose_are_told() {
+    let source = r#"observe = true
+[verify]
+scheme = "none"
+[task]
+id = '.id'
+id_property = "ticket"
+on_missing = { from = '.action', map = { opened = "create" }, otherwise = "skip" }
+[task.associate]
+contact = '.mail'
+company = { by = "org", from = '.org' }
+missing = "fail"
+[properties]
+hs_task_type = { from = '"TODO"', write = "create" }
+hs_task_subject = '.title'
+note = { from = 'given(.note)', write = "empty" }
+hint = { from = '.title', write = "empty" }
+"#;
+    let payload =
+        json!({"id": 1, "action": "opened", "title": "x", "mail": ["a@b.example"], "org": 7});
+    let (sources, payload) = files("explain-rules", source, &payload);
+    let output = taskhook(&sources, &["explain", "shop", &payload]).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    for line in [
+        "observe  only",
+        "  hs_task_type     line 13  \"TODO\", only when the task is made\n",
+        "  hs_task_subject  line 14  \"x\"\n",
+        "– note             line 15  left alone: the expression gives nothing\n",
+        "  hint             line 16  \"x\", only where the task has nothing\n",
+        "  hangs on the contact  line 9   email \"a@b.example\", when the task is made; the update fails if it isn't there\n",
+        "  hangs on the company  line 10  org \"7\", when the task is made; ",
+        "  if no task has the id: the task is made (line 7)\n",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    let output = taskhook(&sources, &["explain", "shop", &payload, "--json"]).await;
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["observe"], true);
+    let update = &shown["updates"][0];
+    assert_eq!(update["onMissing"], "create");
+    assert_eq!(update["write"], json!({"hs_task_type": "create", "hint": "empty"}));
+    let links = json!([
+        {"to": "contact", "by": "email", "id": "a@b.example"},
+        {"to": "company", "by": "org", "id": "7"},
+    ]);
+    assert_eq!(update["associate"], json!({"when": "create", "missing": "fail", "links": links}));
+}
