@@ -13,6 +13,7 @@ use super::terminal::table;
 use super::{doubtful_secrets, editor_schema, own_properties, payload, shared};
 use crate::files;
 use crate::source::{Source, SourceFile, Sources, Warning, shared_secrets};
+use crate::update::Object;
 
 /// Read every source file and compile every expression
 ///
@@ -52,7 +53,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         if findings.are_without_problems() || !live.is_empty() {
             let undecided = list_undecided(&files);
             let available = list_available(&path, &sources);
-            shared::print(&format!("{}{undecided}{available}", list(&live)))?;
+            let (observing, scopes) = (list_observing(&live), list_scopes(&live));
+            let list = list(&live);
+            shared::print(&format!("{list}{observing}{scopes}{undecided}{available}"))?;
         }
         shared::print(suits)?;
     } else {
@@ -124,6 +127,47 @@ fn list(sources: &[&Source]) -> String {
     format!("{head}\n{}", table(&rows))
 }
 
+/// The sources of which nothing is written, a line each.
+fn list_observing(sources: &[&Source]) -> String {
+    let mut lines = Vec::new();
+    for source in sources.iter().filter(|source| source.observe) {
+        lines.push(format!(
+            "{} only observes: everything is done but the writing, until `observe = true` is gone\n",
+            source.name
+        ));
+    }
+    apart(&lines)
+}
+
+/// The scopes that the links of the sources need besides those of tasks, a line for each source
+/// that needs some.
+fn list_scopes(sources: &[&Source]) -> String {
+    let mut lines = Vec::new();
+    for source in sources {
+        let scopes: Vec<_> = source.links_to().into_iter().filter_map(scopes_of).collect();
+        if !scopes.is_empty() {
+            let (name, scopes) = (&source.name, scopes.join(", "));
+            lines.push(format!("{name} links tasks: the HubSpot token needs {scopes}, too\n"));
+        }
+    }
+    apart(&lines)
+}
+
+/// The scopes that a link to such a record needs; `None` where those of tasks will do.
+fn scopes_of(object: Object) -> Option<&'static str> {
+    match object {
+        Object::Contact => None,
+        Object::Company => Some("crm.objects.companies.read and crm.objects.companies.write"),
+        Object::Deal => Some("crm.objects.deals.read and crm.objects.deals.write"),
+        Object::Ticket => Some("tickets"),
+    }
+}
+
+/// Lines after an empty one, if there are any.
+fn apart(lines: &[String]) -> String {
+    if lines.is_empty() { String::new() } else { format!("\n{}", lines.concat()) }
+}
+
 /// The places that a person still has to decide, a line for each file that has some.
 fn list_undecided(files: &[SourceFile]) -> String {
     let mut lines = Vec::new();
@@ -140,7 +184,7 @@ fn list_undecided(files: &[SourceFile]) -> String {
             }
         }
     }
-    if lines.is_empty() { String::new() } else { format!("\n{}", lines.concat()) }
+    apart(&lines)
 }
 
 /// The sources in the folder `available` that can be enabled, as one line, if there is such a
