@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
             let list = list(&live);
             shared::print(&format!("{list}{observing}{scopes}{undecided}{available}"))?;
         }
-        shared::print(suits)?;
+        shared::print(&suits)?;
     } else {
         findings.print(arguments.format)?;
     }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
+use super::check_creation;
+use super::check_links;
 use super::demand::Definitions;
 use super::findings::Findings;
 use super::portal;
@@ -31,14 +33,14 @@ impl Portal {
     }
 
     /// Holds the source files of `path` against the portal, if one is named, and adds a problem for
-    /// each mistake. Returns the sentence that says that there is none.
+    /// each mistake. Returns the sentence that says that there is none, and what else there is to say.
     pub(super) fn check(
         &self,
         path: &Path,
         sources: &[SourceFile],
         findings: &mut Findings,
-    ) -> Result<&'static str> {
-        let Some(schema) = self.schema()? else { return Ok("") };
+    ) -> Result<String> {
+        let Some(schema) = self.schema()? else { return Ok(String::new()) };
         let portal =
             Definitions { schema, is_deployed: matches!(files::schema(path), Ok(Some(_))) };
         let demands: Vec<_> = sources.iter().flat_map(demands).collect();
@@ -60,7 +62,12 @@ impl Portal {
             }
         };
         findings.add_problems(problems);
-        Ok(sentence)
+        let mut told = sentence.to_owned();
+        if self.online {
+            told.push_str(&check_links::check(sources, findings)?);
+            told.push_str(&check_creation::check(sources, findings)?);
+        }
+        Ok(told)
     }
 
     fn schema(&self) -> Result<Option<Schema>> {

@@ -2,6 +2,8 @@
 
 mod cases;
 mod check;
+mod check_creation;
+mod check_links;
 mod check_portal;
 mod completions;
 mod credentials;

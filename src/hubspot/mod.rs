@@ -4,6 +4,7 @@ mod answer;
 mod associations;
 mod daily;
 mod error;
+mod objects;
 mod owner_pages;
 mod owners;
 mod properties;

@@ -5,7 +5,7 @@ use super::file::{Problems, SourceFile};
 use super::problem::Problem;
 use super::spec::{self, Form, PropertySpec};
 use super::table::Placed;
-use crate::update::RECORD_ID;
+use crate::update::{EMAIL, Object, RECORD_ID};
 
 /// One demand that a source file makes on a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +35,44 @@ pub enum Asks {
     Date,
 }
 
+/// A property by which a source file finds the records that tasks are to hang on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkDemand {
+    /// What the records are.
+    pub object: Object,
+    /// The property, which has to have unique values.
+    pub property: String,
+    /// Where the file names it, as a problem without words.
+    place: Problem,
+}
+
+/// That a source file makes tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creation {
+    /// The properties that a new task may get: the file says how.
+    pub gives: Vec<String>,
+    /// Where the file says that it makes tasks, as a problem without words.
+    place: Problem,
+}
+
 impl Demand {
     /// A problem at the place of the demand: what is wrong with it, and what to do.
+    #[must_use]
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem { message: message.into(), ..self.place.clone() }
+    }
+}
+
+impl LinkDemand {
+    /// A problem at the place of the demand.
+    #[must_use]
+    pub fn problem(&self, message: impl Into<String>) -> Problem {
+        Problem { message: message.into(), ..self.place.clone() }
+    }
+}
+
+impl Creation {
+    /// A problem at the place where the file says that it makes tasks.
     #[must_use]
     pub fn problem(&self, message: impl Into<String>) -> Problem {
         Problem { message: message.into(), ..self.place.clone() }
@@ -60,6 +96,39 @@ pub fn demands(file: &SourceFile) -> Vec<Demand> {
         demands.add_property(property);
     }
     demands.all
+}
+
+/// The properties by which a file finds other records, but for those that every portal has: the
+/// e-mail address of contacts, and the record id.
+#[must_use]
+pub fn link_demands(file: &SourceFile) -> Vec<LinkDemand> {
+    let Some((problems, Some(spec))) = spec::read(file) else { return Vec::new() };
+    let mut demands = Vec::new();
+    for link in spec.task.associate.iter().flat_map(|associate| &associate.links) {
+        let by = &link.by;
+        let is_mail = link.to == Object::Contact && by.value == EMAIL;
+        if !is_mail && by.value != RECORD_ID {
+            let place = problems.at(by.start, "");
+            demands.push(LinkDemand { object: link.to, property: by.value.clone(), place });
+        }
+    }
+    demands
+}
+
+/// How a file makes tasks; `None` of one that makes none.
+#[must_use]
+pub fn creation(file: &SourceFile) -> Option<Creation> {
+    let (problems, spec) = spec::read(file)?;
+    let spec = spec?;
+    let on_missing = spec.task.on_missing.as_ref().filter(|rule| rule.value.may_create())?;
+    let mut gives = Vec::new();
+    for name in [&spec.task.id_property, &spec.task.updated_at_property].into_iter().flatten() {
+        gives.push(name.value.clone());
+    }
+    for property in &spec.properties {
+        gives.push(property.name.value.clone());
+    }
+    Some(Creation { gives, place: problems.at(on_missing.start, "") })
 }
 
 /// The demands of a file, collected.

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! `table` reads TOML key by key, with places. `spec` is the file as it is written. `build` makes
-//! the running source of it, which `map` follows, with `links` for `[task.associate]`; `trace` shows a person how. `demand` finds its
-//! demands on the portal, `warnings` the keys that are allowed and hardly meant.
+//! the running source of it, which `map` follows, with `links` for `[task.associate]`; `trace` shows
+//! a person how. `demand` finds its demands on the portal, `warnings` the keys that are allowed and
+//! hardly meant.
 
 mod build;
 mod demand;
@@ -29,7 +30,7 @@ mod verification;
 mod warnings;
 
 pub use build::{Proof, Source, Verify};
-pub use demand::{Asks, Demand, demands};
+pub use demand::{Asks, Creation, Demand, LinkDemand, creation, demands, link_demands};
 pub use file::{NoText, SourceFile};
 pub use map::{Event, Mapped, NotMapped};
 pub use problem::{Problem, Warning};

@@ -3,10 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use bytes::Bytes;
+use http::{Request, Response};
 use serde_json::{Value, json};
 use taskhook::sim::{Seed, Sim};
 
 use super::{root, taskhook, taskhook_with, text};
+use crate::support::server::Server;
 use crate::support::{TOKEN, shipped};
 
 async fn portal() -> Sim {
@@ -297,4 +300,100 @@ async fn a_problem_is_shown_in_its_line() {
     let expected =
         format!("desk.toml:7:27: there is no function frobnicate\n    {line}\n    {indent}^\n");
     assert!(told.ends_with(&expected), "{told}");
+}
+
+/// A source that makes tasks and links them.
+const LINKING: &str = r#"observe = true
+[verify]
+scheme = "none"
+[task]
+id = '.id'
+id_property = "ticket"
+on_missing = "create"
+[task.associate]
+contact = '.mail'
+company = { by = "org", from = '.org' }
+deal = { by = "offer", from = '.offer' }
+[properties]
+hs_task_subject = '.subject'
+"#;
+
+#[tokio::test]
+async fn sources_that_only_observe_and_the_scopes_of_links_are_told() {
+    let sim = portal().await;
+    let (sources, _) = files("check-linking", &sim, LINKING).await;
+    let output = taskhook(&sources, &["check"]).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(shown.contains("\ndesk only observes: everything is done but the writing"), "{shown}");
+    let scopes = "desk links tasks: the HubSpot token needs crm.objects.companies.read and \
+                  crm.objects.companies.write, crm.objects.deals.read and \
+                  crm.objects.deals.write, too\n";
+    assert!(shown.contains(scopes), "{shown}");
+    let contacts = LINKING
+        .lines()
+        .filter(|line| !["observe", "company", "deal"].iter().any(|start| line.starts_with(start)));
+    let contacts = contacts.collect::<Vec<_>>().join("\n");
+    let (sources, _) = files("check-contacts", &sim, &contacts).await;
+    let shown = text(&taskhook(&sources, &["check"]).await.stdout);
+    assert!(!shown.contains("observes") && !shown.contains("scopes"), "{shown}");
+    assert!(!shown.contains("links tasks"), "{shown}");
+}
+
+/// A portal that requires a property of new tasks, has companies without unique values, and whose
+/// token may not see deals.
+async fn strict_portal() -> Server {
+    Server::start(|request: Request<Bytes>| async move {
+        let (status, body) = match request.uri().path() {
+            "/crm/properties/2026-03/tasks" => {
+                let ticket = json!({"name": "ticket", "hasUniqueValue": true});
+                (200, json!({"results": [ticket, {"name": "hs_task_subject"}]}))
+            }
+            "/crm/properties/2026-03/companies" => (200, json!({"results": [{"name": "org"}]})),
+            "/crm-object-schemas/2026-03/schemas/tasks" => {
+                (200, json!({"requiredProperties": ["hs_timestamp", "region", "hs_task_subject"]}))
+            }
+            _ => (403, json!({"status": "error", "category": "MISSING_SCOPES", "message": "no"})),
+        };
+        Response::builder().status(status).body(Bytes::from(body.to_string())).unwrap()
+    })
+    .await
+}
+
+#[tokio::test]
+async fn online_the_properties_of_links_and_what_new_tasks_need_are_held_against_the_portal() {
+    let sim = portal().await;
+    let (sources, _) = files("check-links-online", &sim, LINKING).await;
+    let server = strict_portal().await;
+    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &server.url())];
+    let output = taskhook_with(&variables, &sources, &["check", "--online"]).await;
+    let (shown, said) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("desk.toml:10:18: org of companies is not a property with unique"),
+        "{said}"
+    );
+    let region = "desk.toml:7:14: warning: the portal requires region of a new task, and no line";
+    assert!(said.contains(region), "{said}");
+    assert!(!said.contains("requires hs_"), "{said}");
+    assert!(shown.contains("the properties of deals can't be checked: "), "{shown}");
+    assert!(
+        shown.contains("desk makes tasks: no line gives `hs_timestamp`, so they are due"),
+        "{shown}"
+    );
+}
+
+#[tokio::test]
+async fn a_portal_that_does_not_tell_what_new_tasks_need_is_no_problem() {
+    let sim = portal().await;
+    let made = LINKING.lines().filter(|line| !line.contains("{ by = "));
+    let (sources, _) = files("check-untold", &sim, &made.collect::<Vec<_>>().join("\n")).await;
+    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &sim.url())];
+    let output = taskhook_with(&variables, &sources, &["check", "--online"]).await;
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        shown.contains("HubSpot doesn't tell this token what else the portal requires"),
+        "{shown}"
+    );
 }
