@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use taskhook::source::{SourceFile, Sources, warnings};
+
 use crate::support::shipped::{root, sources};
 use crate::support::world;
 
@@ -94,5 +96,190 @@ async fn every_sample_event_is_answered_by_the_function() {
                 "{name}: {reply:#?}"
             );
         }
+    }
+}
+
+/// The key of a line such as `# contact = '.email'`, if it is one that a file offers as another
+/// choice.
+fn offered(line: &str) -> Option<&str> {
+    let line = line.strip_prefix("# ")?;
+    if line == "[task.associate]" {
+        return Some(line);
+    }
+    let (key, _) = line.split_once(" = ")?;
+    let key = key.trim_end();
+    let is_choice = ["on_missing", "contact", "company"].contains(&key);
+    (is_choice || line.ends_with("write = \"create\" }")).then_some(key)
+}
+
+/// A source file with everything that it offers chosen, and what a person would delete gone. A task
+/// is made by every event unless the file offers something better.
+fn with_choices(text: &str) -> String {
+    let offers: Vec<_> = text.lines().filter_map(offered).collect();
+    let mut chosen = String::new();
+    for line in text.lines() {
+        let key = line.split_once('=').map(|(key, _)| key.trim_end());
+        if offered(line).is_some() {
+            chosen.push_str(&line[2..]);
+        } else if key == Some("on_missing") && !offers.contains(&"on_missing") {
+            chosen.push_str("on_missing = \"create\"");
+        } else if !key.is_some_and(|key| offers.contains(&key)) {
+            chosen.push_str(line);
+        }
+        chosen.push('\n');
+    }
+    chosen
+}
+
+#[test]
+fn every_choice_that_a_file_offers_is_sound_once_it_is_made() {
+    let mut offering = 0;
+    for (name, path) in sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        if !text.lines().any(|line| offered(line).is_some()) {
+            continue;
+        }
+        offering += 1;
+        let file = SourceFile::from_text(&name, &name, with_choices(&text));
+        assert_eq!(Sources::read(std::slice::from_ref(&file)).problems(), [], "{name}");
+        // A guard with `create` for every event is warned of, and the address is yours to write.
+        let mut told = warnings(&[file]);
+        told.retain(|warning| !warning.to_string().contains("whichever event comes first"));
+        assert_eq!(told, [], "{name}");
+    }
+    assert_eq!(offering, 12);
+}
+
+/// A source file with its choices made, a sample with one of its texts changed, and what comes of
+/// it: the rule for an id that no task has, where the event decides it, and the links.
+type Choice = (&'static str, &'static str, [&'static str; 2], Value, &'static [&'static str]);
+
+fn choices() -> Vec<Choice> {
+    let (create, skip) = (json!("create"), json!("skip"));
+    let null = Value::Null;
+    vec![
+        (
+            "github",
+            "closed",
+            ["\"action\":\"closed\"", "\"action\":\"opened\""],
+            create.clone(),
+            &[],
+        ),
+        ("github", "closed", ["", ""], skip.clone(), &[]),
+        ("gitlab", "closed", ["\"action\":\"close\"", "\"action\":\"open\""], create.clone(), &[]),
+        (
+            "linear",
+            "completed",
+            ["\"action\":\"update\"", "\"action\":\"create\""],
+            create.clone(),
+            &[],
+        ),
+        (
+            "jira",
+            "status-changed",
+            ["jira:issue_updated", "jira:issue_created"],
+            create.clone(),
+            &["contact email alan@acme.example"],
+        ),
+        ("jira", "status-changed", ["\"reporter\":{", "\"somebody\":{"], skip.clone(), &[]),
+        (
+            "tickets",
+            "status-changed",
+            ["ticket.updated\",", "ticket.created\","],
+            create.clone(),
+            &[],
+        ),
+        (
+            "tickets",
+            "status-changed",
+            ["\"assignee\":{", "\"requester\":{\"email\":\"kim@customer.example\"},\"assignee\":{"],
+            skip.clone(),
+            &["contact email kim@customer.example"],
+        ),
+        (
+            "zendesk",
+            "status-changed",
+            ["ticket.status_changed", "ticket.created"],
+            create.clone(),
+            &[
+                "contact zendesk_user_id 8447388091001",
+                "company zendesk_organization_id 360007788990",
+            ],
+        ),
+        (
+            "helpscout",
+            "status-changed",
+            ["", ""],
+            skip.clone(),
+            &["contact email kim@customer.example"],
+        ),
+        (
+            "servicenow",
+            "status-changed",
+            [
+                "\"operation\":\"update\"",
+                "\"operation\":\"insert\",\"caller_email\":\"kim@customer.example\"",
+            ],
+            create.clone(),
+            &["contact email kim@customer.example"],
+        ),
+        ("front", "archived", ["", ""], null.clone(), &["contact email kim@customer.example"]),
+        ("front", "archived", ["\"kim@customer.example\"", "\"+49 30 1\""], null.clone(), &[]),
+        (
+            "freshdesk",
+            "status-changed",
+            ["\"ticket_id\"", "\"ticket_requester_email\":\"kim@customer.example\",\"ticket_id\""],
+            null.clone(),
+            &["contact email kim@customer.example"],
+        ),
+        (
+            "freshservice",
+            "status-changed",
+            ["\"ticket_id\"", "\"ticket_requester_email\":\"kim@customer.example\",\"ticket_id\""],
+            null.clone(),
+            &["contact email kim@customer.example"],
+        ),
+        (
+            "zendesk-trigger",
+            "status-changed",
+            ["\"id\"", "\"requester_email\":\"kim@customer.example\",\"id\""],
+            null,
+            &["contact email kim@customer.example"],
+        ),
+    ]
+}
+
+#[test]
+fn the_choices_that_the_files_offer_make_tasks_of_new_tickets_and_link_the_requester() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("choices");
+    std::fs::create_dir_all(folder.join("sources")).unwrap();
+    let paths = sources();
+    for (name, sample, [find, put], on_missing, links) in choices() {
+        let text = with_choices(&std::fs::read_to_string(&paths[name]).unwrap());
+        std::fs::write(folder.join(format!("sources/{name}.toml")), text).unwrap();
+        let mut event = read(&root().join(format!("events/{name}/{sample}.json")));
+        let body = event["body"].as_str().unwrap();
+        assert!(body.contains(find), "{name}: {body}");
+        event["body"] = json!(body.replacen(find, put, 1));
+        std::fs::write(folder.join("event.json"), event.to_string()).unwrap();
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_taskhook"))
+            .args(["explain", name, "event.json", "--json"])
+            .current_dir(&folder)
+            .env_remove("TASKHOOK_SOURCES")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let update = &told["updates"][0];
+        assert_eq!(update["onMissing"], on_missing, "{name}: {update:#}");
+        let link = |link: &Value| {
+            let part = |part: &str| link[part].as_str().unwrap().to_owned();
+            format!("{} {} {}", part("to"), part("by"), part("id"))
+        };
+        let linked = update["associate"]["links"].as_array().into_iter().flatten().map(link);
+        assert_eq!(linked.collect::<Vec<_>>(), links, "{name}: {update:#}");
+        let is_people_s = update["write"]["hs_task_subject"] == "create";
+        let offers = ["github", "gitlab", "jira", "linear", "tickets", "zendesk"].contains(&name);
+        assert_eq!(is_people_s, offers, "{name}: {update:#}");
     }
 }
