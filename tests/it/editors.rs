@@ -57,6 +57,19 @@ fn the_schema_for_editors_has_the_keys_that_the_reader_knows() {
     let event = known(&problems(NONE, UNKNOWN, "", "a = '.a'"));
     assert_eq!(keys(&tables["event"]), event);
     assert_eq!(keys(&tables["task"]), known(&problems(NONE, "", UNKNOWN, "a = '.a'")));
+    let in_task = |line: &str| known(&problems(NONE, "", line, "a = '.a'"));
+    let task = &tables["task"]["properties"];
+    let by_event = format!("on_missing = {{ from = '.a', map = {{}}, {UNKNOWN} }}");
+    assert_eq!(keys(&task["on_missing"]["oneOf"][1]), in_task(&by_event));
+    let links = format!("[task.associate]\ncontact = '.a'\n{UNKNOWN}");
+    assert_eq!(keys(&task["associate"]), in_task(&links));
+    for (kind, schema) in task["associate"]["properties"].as_object().unwrap() {
+        let schema = if kind == "contact" { &schema["oneOf"][1] } else { schema };
+        if schema["type"] == "object" {
+            let link = format!("associate.{kind} = {{ by = \"b\", from = '.a', {UNKNOWN} }}");
+            assert_eq!(keys(schema), in_task(&link), "{kind}");
+        }
+    }
     let step = format!("a = {{ from = '.a', {UNKNOWN} }}");
     let of_a_property = &tables["properties"]["additionalProperties"]["oneOf"][1];
     assert_eq!(keys(of_a_property), known(&problems(NONE, "", "", &step)));
@@ -85,10 +98,26 @@ fn the_schema_for_editors_has_the_words_that_the_reader_takes() {
         assert_eq!(words(&verify[key]), listed(&told, "write one of "), "{key}");
     }
     let told = problems(NONE, "", "on_missing = \"zzz\"", "a = '.a'");
-    let on_missing = &tables["task"]["properties"]["on_missing"];
-    assert_eq!(words(on_missing), listed(&told, "write one of "));
+    let task = &tables["task"]["properties"];
+    let on_missing = &task["on_missing"]["oneOf"];
+    assert_eq!(words(&on_missing[0]), listed(&told, "write one of "));
+    let by_event = &on_missing[1]["properties"];
+    for (rule, words_of) in [
+        ("map = { x = \"zzz\" }", &by_event["map"]["additionalProperties"]),
+        ("map = {}, otherwise = \"zzz\"", &by_event["otherwise"]),
+    ] {
+        let line = format!("on_missing = {{ from = '.a', {rule} }}");
+        let told = problems(NONE, "", &line, "a = '.a'");
+        assert_eq!(words(words_of), listed(&told, "write one of "), "{rule}");
+    }
+    for key in ["when", "missing"] {
+        let line = format!("associate = {{ contact = '.a', {key} = \"zzz\" }}");
+        let told = problems(NONE, "", &line, "a = '.a'");
+        let words_of = &task["associate"]["properties"][key];
+        assert_eq!(words(words_of), listed(&told, "write one of "), "{key}");
+    }
     let steps = &tables["properties"]["additionalProperties"]["oneOf"][1]["properties"];
-    for key in ["as", "unmapped"] {
+    for key in ["as", "unmapped", "write"] {
         let told = problems(NONE, "", "", &format!("a = {{ from = '.a', {key} = \"zzz\" }}"));
         assert_eq!(words(&steps[key]), listed(&told, "write one of "), "{key}");
     }
