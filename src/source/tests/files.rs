@@ -413,6 +413,7 @@ fn the_example_of_the_contract_is_right() {
     let toml = r#"
 path = "/zendesk"
 zone = "UTC"
+observe = false
 [verify]
 scheme = "zendesk"
 secret = "taskhook/zendesk"
@@ -428,6 +429,11 @@ time        = '.updated_at'
 id_property = "zendesk_ticket_id"
 on_missing  = "fail"
 updated_at_property = "zendesk_updated_at"
+[task.associate]
+contact = '.detail.requester.email'
+company = { by = "zendesk_org_id", from = '.detail.organization_id' }
+when    = "create"
+missing = "skip"
 [properties]
 hs_task_type     = '"TODO"'
 hs_task_subject  = '.detail.subject'
@@ -436,6 +442,7 @@ hs_task_status   = { from = '.detail.status', map = { new = "NOT_STARTED", open 
 hs_task_priority = { from = '.detail.priority', map = { urgent = "HIGH", high = "HIGH", normal = "MEDIUM", low = "LOW" }, otherwise = "NONE" }
 hs_timestamp     = { from = 'given(.detail.due_at)', as = "datetime", otherwise = "" }
 hubspot_owner_id = { owner = 'given(.detail.assignee.email)', otherwise = "", unmapped = "skip" }
+owner_note       = { from = '.detail.note', write = "empty" }
 "#;
     assert_eq!(lines(&Sources::read(&[file("zendesk", toml)])), [""; 0]);
     let mut stage = super::Stage::of(
