@@ -157,8 +157,8 @@ fn list_scopes(sources: &[&Source]) -> String {
 fn scopes_of(object: Object) -> Option<&'static str> {
     match object {
         Object::Contact => None,
-        Object::Company => Some("crm.objects.companies.read and crm.objects.companies.write"),
-        Object::Deal => Some("crm.objects.deals.read and crm.objects.deals.write"),
+        Object::Company => Some("crm.objects.companies.read"),
+        Object::Deal => Some("crm.objects.deals.read"),
         Object::Ticket => Some("tickets"),
     }
 }
