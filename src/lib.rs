@@ -27,7 +27,7 @@
 //! | [`settings`] | the environment, read once, every problem at once |
 //! | [`secrets`] | secrets, redacted and cached |
 //! | [`outbound`] | the one HTTP client |
-//! | [`update`], [`outcome`] | what the two stories share: what goes in, and how it ends |
+//! | [`outcome`], [`update`] | what the two stories share: how it ends, and what goes in |
 //! | [`time`], [`deadline`], [`text`] | points in time and every way to write them; time kept free; texts that are cut |
 //! | [`telemetry`] | logs |
 //!
