@@ -29,6 +29,7 @@ mod hubspot;
 mod hubspot_table;
 mod imports;
 mod invariants;
+mod life;
 mod lines;
 mod links;
 mod lost;
