@@ -55,6 +55,7 @@ def demo(modes, processes):
     results = []
     for mode in modes:
         started = start_functions(stage, mode, processes)
+        results.append(show("life", stage, processes))
         results.append(show("samples" if mode == "direct" else "outage", stage, processes))
         processes.stop(*started)
     show("next", stage, processes)

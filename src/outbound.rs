@@ -140,6 +140,9 @@ impl Http {
     }
 }
 
+/// A client of HTTP.
+pub type Client = reqwest::Client;
+
 /// A client for everybody's network. `keep` says whether connections are kept for the next request.
 #[must_use]
 pub fn client(keep: bool) -> reqwest::Client {

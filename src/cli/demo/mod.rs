@@ -2,8 +2,10 @@
 //! functions and the stand-ins for AWS and HubSpot, and writes their addresses into a file.
 
 mod guide;
+mod life;
 mod outage;
 mod samples;
+mod sender;
 mod set_up;
 mod sources;
 mod stage;
@@ -30,6 +32,8 @@ enum Scene {
     /// The secrets and queues in AWS, and copies of the source files that let a signature of any
     /// age pass
     SetUp,
+    /// A ticket from being opened to being deleted
+    Life,
     /// Every sample delivery, and its results
     Samples,
     #[value(help = "HubSpot is down while webhooks come in")]
@@ -48,6 +52,7 @@ pub(in crate::cli) fn run(arguments: &Arguments) -> Result<()> {
     shared::block_on(async {
         match arguments.scene {
             Scene::SetUp => set_up::run(&stage).await,
+            Scene::Life => life::tell(&stage).await,
             Scene::Samples => samples::tell(&stage).await,
             Scene::Outage => outage::tell(&stage).await,
             Scene::Guide => guide::tell(&stage),

@@ -12,15 +12,14 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use super::sender::Sender;
 use super::stage::{PATIENCE, Stage, call, hubspot_calls, kinds, tasks};
 use crate::cli::cases::Secrets;
-use crate::cli::headers;
 use crate::cli::payload;
 use crate::cli::shared;
 use crate::cli::terminal::{Progress, green, red, wrap};
 use crate::delivery::Delivery;
 use crate::queue::{Queue, Received};
-use crate::source::Source;
 use crate::time::Time;
 use crate::{aws, outbound};
 
@@ -52,12 +51,12 @@ fn changes() -> [(Value, (&'static str, &'static str)); 5] {
 pub(super) async fn tell(stage: &Stage) -> Result<()> {
     let sources = payload::read_sources(&stage.sources)?;
     stage.show_functions();
-    let source = payload::source(&sources, "tickets").map_err(|_| {
-        anyhow!("The outage needs sources/tickets.toml; `make demo MODE=direct` does without it.")
-    })?;
+    let sender = Sender::new(stage, &sources, "tickets").context(
+        "The outage needs sources/tickets.toml; `make demo MODE=direct` does without it",
+    )?;
     let secrets = Secrets::read(Path::new("events"))?;
     create_tasks(stage, secrets.named("taskhook/hubspot")?.expose_secret()).await?;
-    let webhooks = webhooks(source, &secrets)?;
+    let webhooks = webhooks(&sender)?;
     println!(
         "\nHubSpot answers every call with 503. Meanwhile {} webhooks come in: {} for each of {} \
          tasks in turn,\n\
@@ -76,7 +75,7 @@ pub(super) async fn tell(stage: &Stage) -> Result<()> {
         println!("{}", wrap(&head, &what));
     };
 
-    let took = send(stage, webhooks).await?;
+    let took = send(stage, &sender, webhooks).await?;
     happened(format!(
         "{} webhooks acknowledged with 202: median {} ms, longest {} ms",
         took.len(),
@@ -125,12 +124,8 @@ async fn create_tasks(stage: &Stage, token: &str) -> Result<()> {
 }
 
 /// The signed webhooks: the first of each task, then the second of each, and so on.
-fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
-    let proof = source.verify.proof.as_ref().context("the source tickets verifies nothing")?;
-    let secrets = secrets.of_source(source)?;
-    let secret = secrets.first().context("events/secrets.json has no secret for tickets")?;
-    let now = Time::now();
-    let mut at = now.milliseconds() - 3_600_000;
+fn webhooks(sender: &Sender<'_>) -> Result<Vec<Delivery>> {
+    let mut at = Time::now().milliseconds() - 3_600_000;
     let mut webhooks = Vec::new();
     for (index, (change, _)) in changes().iter().enumerate() {
         let mut ids: Vec<_> = TASKS.map(task_id).collect();
@@ -145,12 +140,7 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
             }
             let body =
                 json!({"type": "ticket.updated", "timestamp": time, "data": {"ticket": ticket}});
-            let mut webhook = payload::post(source.path.clone(), now);
-            webhook.body = body.to_string().into();
-            headers::insert(&mut webhook.headers, "content-type", "application/json")?;
-            headers::insert(&mut webhook.headers, "webhook-id", &format!("msg_{id}_{index}"))?;
-            proof.scheme.sign(&mut webhook, secret)?;
-            webhooks.push(webhook);
+            webhooks.push(sender.webhook(&format!("msg_{id}_{index}"), &body)?);
             at += 1000;
         }
     }
@@ -158,22 +148,18 @@ fn webhooks(source: &Source, secrets: &Secrets) -> Result<Vec<Delivery>> {
 }
 
 /// Posts the webhooks one after the other. Returns how long each took, the shortest first.
-async fn send(stage: &Stage, webhooks: Vec<Delivery>) -> Result<Vec<Duration>> {
-    let client = outbound::client(true);
-    let url = format!("{}/tickets", stage.function_url);
+async fn send(
+    stage: &Stage,
+    sender: &Sender<'_>,
+    webhooks: Vec<Delivery>,
+) -> Result<Vec<Duration>> {
     let total = webhooks.len();
     let mut progress = Progress::new();
     let mut times = Vec::new();
     for webhook in webhooks {
         progress.show(&format!("webhook {} of {total}", times.len() + 1));
         let begin = Instant::now();
-        let post = client.post(&url).headers(webhook.headers).body(webhook.body).timeout(PATIENCE);
-        let answer = match post.send().await {
-            Ok(answer) => answer,
-            Err(error) => bail!("{url}: {}.", outbound::causes(&error)),
-        };
-        let status = answer.status();
-        let text = answer.text().await.unwrap_or_default();
+        let (status, text) = sender.post(webhook).await?;
         times.push(begin.elapsed());
         if status != http::StatusCode::ACCEPTED {
             let logs = stage.logs.join(", ");

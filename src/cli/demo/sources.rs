@@ -17,6 +17,8 @@ pub(super) fn copy(folder: &Path) -> Result<()> {
     let ready = files::available(&payload::path());
     let mut all = files::read(&ready).unwrap_or_default();
     all.extend(payload::files()?);
+    let (name, text) = super::life::SOURCE;
+    all.push(SourceFile::from_text("life.toml", name, text));
     write(folder, &all).with_context(|| format!("{} can't be written", folder.display()))
 }
 
