@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::guard::Read;
 use super::memory::Memory;
 use super::row::Row;
-use crate::hubspot::{Answer, Call, Error, Hubspot, Linked, Pair};
+use crate::hubspot::{Answer, Call, Confirmed, Error, Hubspot, Linked, Pair};
 use crate::outcome::RetryReason;
 use crate::update::Object;
 
@@ -77,6 +77,11 @@ impl<'h> Calls<'h> {
     /// The refusals of this run and of those before.
     pub(super) fn memory(&self) -> Memory<'h> {
         Memory(self.hubspot.refusals())
+    }
+
+    /// The links that were confirmed in the runs before.
+    pub(super) fn confirmed(&self) -> &Confirmed {
+        self.hubspot.confirmed()
     }
 
     /// Writes the tasks of rows, which have the same id property.

@@ -14,7 +14,7 @@ use super::ledger::{Ledger, Written};
 use super::matching::{Found, record_id};
 use super::row::WantedLink;
 use super::{account, blame, read};
-use crate::hubspot::{BATCH, Complaint, Error, Linked, Pair};
+use crate::hubspot::{BATCH, Complaint, Confirmed, Error, Linked, Pair};
 use crate::outcome::{Associated, FailReason, LinkEnd, Outcome, RetryReason};
 use crate::update::{Link, Missing, Object, RECORD_ID, TaskKey, When};
 
@@ -49,7 +49,7 @@ pub(super) async fn make(
     let unknown = look_up_tasks(calls, &mut written).await;
     for row in &mut written {
         let (found, is_new) = (&row.found, row.is_new);
-        row.links.retain(|wanted| is_due(wanted, found, is_new));
+        row.links.retain(|wanted| is_due(wanted, found, is_new, calls.confirmed()));
     }
     let targets = look_up_targets(calls, &written).await;
     let made = link_all(calls, pairs(&written, &targets)).await;
@@ -64,6 +64,9 @@ pub(super) async fn make(
                     made.get(&(wanted.link.to, pair)).cloned().unwrap_or_else(|| Err(not_told()))
                 }
             };
+            if let (Ok(()), Some(task)) = (&end, &row.found.record_id) {
+                calls.confirmed().keep(task, &wanted.link);
+            }
             ends.add(wanted, end);
         }
     }
@@ -74,10 +77,14 @@ pub(super) async fn make(
 }
 
 /// Whether a link is made of a task that is as it should be.
-fn is_due(wanted: &WantedLink, found: &Found, is_new: bool) -> bool {
+fn is_due(wanted: &WantedLink, found: &Found, is_new: bool, confirmed: &Confirmed) -> bool {
+    if wanted.when == When::Always || is_new {
+        return true;
+    }
     let earliest = wanted.time.before(RECENT);
     let is_recent = found.created_at.is_some_and(|created_at| created_at >= earliest);
-    wanted.when == When::Always || is_new || is_recent
+    let is_made = |task: &String| confirmed.has(task, &wanted.link);
+    is_recent && !found.record_id.as_ref().is_some_and(is_made)
 }
 
 /// Looks up the tasks of which no answer said the record id. Returns why that can't be done.

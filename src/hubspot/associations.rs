@@ -1,12 +1,15 @@
 //! The records that tasks hang on, and the links to them.
 //! <https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide>
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Complaint, list, text};
 use super::{Error, Hubspot, READ, ReadInputs};
-use crate::update::{Object, RECORD_ID};
+use crate::update::{Link, Object, RECORD_ID};
 
 /// The call that links tasks to records, below the path of two kinds of records.
 pub const ASSOCIATE: &str = "batch/associate/default";
@@ -18,6 +21,31 @@ pub struct Pair {
     pub task: String,
     /// What it hangs on.
     pub record: String,
+}
+
+/// The most links that are remembered.
+const REMEMBERED: usize = 2_000;
+
+/// Links that were confirmed while this process runs, so that none is made anew by each of the events
+/// that follow the one that made the task.
+#[derive(Default)]
+pub struct Confirmed(Mutex<BTreeSet<(String, Link)>>);
+
+impl Confirmed {
+    /// Whether the link of a task, by its record id, was confirmed.
+    pub fn has(&self, task: &str, link: &Link) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(&(task.to_owned(), link.clone()))
+    }
+
+    /// Remembers a link. Of too many all are forgotten: then they are made once more.
+    pub fn keep(&self, task: &str, link: &Link) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert((task.to_owned(), link.clone()));
+    }
 }
 
 /// The answer to a call that links.

@@ -18,7 +18,7 @@ mod transport;
 mod usage;
 
 pub use answer::{Answer, Complaint, Record};
-pub use associations::{ASSOCIATE, Linked, Pair};
+pub use associations::{ASSOCIATE, Confirmed, Linked, Pair};
 pub use error::{Error, Refusal};
 pub use owners::fold_email;
 pub use properties::NewProperty;
@@ -58,6 +58,7 @@ pub struct Hubspot {
     owners: owners::Owners,
     /// Outlives the deliveries as well: each goes on where the one before had to stop.
     refusals: Box<Refusals>,
+    confirmed: Box<Confirmed>,
 }
 
 /// A task to write.
@@ -146,6 +147,7 @@ impl Hubspot {
             owners_path: path(version, "owners"),
             owners: owners::Owners::default(),
             refusals: Box::default(),
+            confirmed: Box::default(),
         }
     }
 
@@ -280,6 +282,12 @@ impl Hubspot {
     #[must_use]
     pub fn refusals(&self) -> &Refusals {
         &self.refusals
+    }
+
+    /// The links that were confirmed before.
+    #[must_use]
+    pub fn confirmed(&self) -> &Confirmed {
+        &self.confirmed
     }
 
     async fn look_up_owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {

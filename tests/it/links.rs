@@ -127,6 +127,23 @@ async fn a_task_that_is_made_hangs_on_its_contacts_company_deal_and_ticket() {
 }
 
 #[tokio::test]
+async fn a_link_that_was_confirmed_is_not_made_anew_by_the_next_event() {
+    let sim = portal(json!({})).await;
+    let client = hubspot(&sim);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for (update, end, calls_made) in [
+        (opened(1, &[contact(700)]), r#"created {"contact":"linked"}"#, 4),
+        (opened(1, &[contact(700)]), "updated ", 1),
+        (opened(1, &[contact(701)]), r#"updated {"contact":"linked"}"#, 3),
+        (changed(1, &[contact(700)]), r#"updated {"contact":"linked"}"#, 3),
+    ] {
+        sim.clear_calls();
+        let ended = engine::run(&client, &[update], deadline).await;
+        assert_eq!((told(&ended, 0).as_str(), calls(&sim).len()), (end, calls_made));
+    }
+}
+
+#[tokio::test]
 async fn a_hundred_tasks_are_linked_by_one_look_up_and_one_call() {
     let sim = portal(json!({})).await;
     let updates: Vec<_> = (1..=100).map(|n| opened(n, &[contact(699 + n)])).collect();

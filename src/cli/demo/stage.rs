@@ -118,11 +118,15 @@ pub(super) fn kind(call: &Value) -> String {
     let path = call["path"].as_str().unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default();
     match path.split_once("/tasks/") {
+        Some((_, id)) if id.bytes().all(|byte| byte.is_ascii_digit()) => "edit".to_owned(),
         Some((_, operation)) => operation.to_owned(),
         None if path.contains("/owners") => "owners".to_owned(),
         // The function connects before its first call.
         None if path == "/" => "connection".to_owned(),
-        None => path.to_owned(),
+        None => match path.split_once("/contacts/") {
+            Some((_, operation)) => format!("contacts/{operation}"),
+            None => path.to_owned(),
+        },
     }
 }
 
@@ -151,7 +155,9 @@ mod tests {
             call("/crm/v3/objects/tasks/batch/read"),
             call("/crm/v3/owners?limit=100"),
             call("/crm/objects/2026-03/tasks/batch/read"),
+            call("/crm/objects/2026-03/tasks/40000000001"),
+            call("/crm/objects/2026-03/contacts/batch/read"),
         ];
-        assert_eq!(kinds(&calls), "2 batch/read, 1 owners");
+        assert_eq!(kinds(&calls), "2 batch/read, 1 contacts/batch/read, 1 edit, 1 owners");
     }
 }
