@@ -10,7 +10,7 @@ use super::row::Resolved;
 use super::{observed, owners, plan, read};
 use crate::hubspot::Hubspot;
 use crate::outcome::Outcome;
-use crate::update::Update;
+use crate::update::{Update, Write};
 
 /// An update beside its task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct Compared {
     pub after: String,
     /// Whether the task has it already, be it in another form of the same time.
     pub is_same: bool,
+    /// Why it isn't written, where its rule holds it back.
+    pub held_back: Option<&'static str>,
 }
 
 /// Compares each update with its task, whether it is guarded or not. Nothing is written.
@@ -66,6 +68,15 @@ pub async fn compare(hubspot: &Hubspot, updates: &[Update], deadline: Instant) -
     comparisons
 }
 
+/// Why the rule of a value holds it back; `before` is the value that the task has, if that is there.
+fn held_back(rule: Option<&Write>, before: Option<&str>) -> Option<&'static str> {
+    match (rule?, before?) {
+        (Write::Create, _) => Some("it is written only when the task is made"),
+        (Write::Empty, "") => None,
+        (Write::Empty, _) => Some("it is written only where the task has nothing"),
+    }
+}
+
 fn compare_values(resolved: &Resolved<'_>, tasks: &Tasks) -> Vec<Compared> {
     let task = &resolved.update.task;
     let record = tasks.record(task);
@@ -77,6 +88,7 @@ fn compare_values(resolved: &Resolved<'_>, tasks: &Tasks) -> Vec<Compared> {
             before: before.map(str::to_owned),
             after: value.text.to_string(),
             is_same: before.is_some_and(|before| matches_strictly(before, &value.text)),
+            held_back: held_back(resolved.update.write.get(value.property), before),
         });
     }
     compared

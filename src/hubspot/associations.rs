@@ -9,10 +9,11 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Complaint, list, text};
 use super::{Error, Hubspot, READ, ReadInputs};
+use crate::settings::ApiVersion;
 use crate::update::{Link, Object, RECORD_ID};
 
 /// The call that links tasks to records, below the path of two kinds of records.
-pub const ASSOCIATE: &str = "batch/associate/default";
+const ASSOCIATE: &str = "batch/associate/default";
 
 /// A link, by HubSpot's record ids.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +77,28 @@ struct Inputs<T> {
     inputs: Vec<T>,
 }
 
+/// The body of the call that links.
+#[derive(Serialize)]
+pub struct Pairs(Inputs<Ends>);
+
+impl Pairs {
+    /// Links up to [`BATCH`](super::BATCH) pairs, none twice.
+    #[must_use]
+    pub fn new(pairs: &[Pair]) -> Self {
+        let mut inputs = Vec::new();
+        for Pair { task, record } in pairs {
+            inputs.push(Ends { from: Id { id: task.clone() }, to: Id { id: record.clone() } });
+        }
+        Self(Inputs { inputs })
+    }
+}
+
+/// The path of the call that links tasks to records of an object.
+#[must_use]
+pub fn associate_path(version: &ApiVersion, to: Object) -> String {
+    format!("{}/tasks/{}/{ASSOCIATE}", super::associations_path(version), to.plural())
+}
+
 /// The answer to the question what tasks hang on.
 #[derive(Debug, Default, Deserialize)]
 struct Hanging {
@@ -132,12 +155,8 @@ impl Hubspot {
         pairs: &[Pair],
         deadline: Instant,
     ) -> Result<Linked, Error> {
-        let mut inputs = Vec::new();
-        for Pair { task, record } in pairs {
-            inputs.push(Ends { from: Id { id: task.clone() }, to: Id { id: record.clone() } });
-        }
         let path = format!("{}/tasks/{}/{ASSOCIATE}", self.associations, object.plural());
-        Ok(self.transport.post(&path, &Inputs { inputs }, true, deadline).await?.answer)
+        Ok(self.transport.post(&path, &Pairs::new(pairs), true, deadline).await?.answer)
     }
 
     /// The links that up to [`BATCH`](super::BATCH) tasks have to records of an object.

@@ -18,7 +18,7 @@ mod transport;
 mod usage;
 
 pub use answer::{Answer, Complaint, Record};
-pub use associations::{ASSOCIATE, Confirmed, Linked, Pair};
+pub use associations::{Confirmed, Linked, Pair, Pairs, associate_path};
 pub use error::{Error, Refusal};
 pub use owners::fold_email;
 pub use properties::NewProperty;
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 use crate::outbound::Http;
 use crate::secrets::SecretError;
 use crate::settings::ApiVersion;
-use crate::update::RECORD_ID;
+use crate::update::{Object, RECORD_ID};
 use transport::Reply;
 
 /// The most inputs of one batch call.
@@ -303,6 +303,12 @@ impl Hubspot {
 #[must_use]
 pub fn tasks_path(version: &ApiVersion) -> String {
     format!("{}/tasks", path(version, "objects"))
+}
+
+/// The path of the records of an object.
+#[must_use]
+pub fn records_path(version: &ApiVersion, object: Object) -> String {
+    format!("{}/{}", path(version, "objects"), object.plural())
 }
 
 /// The path of the links between records. The version before the dated ones is 4.

@@ -13,7 +13,7 @@ pub(super) use task::{Association, Row, RowState, TaskState, TaskStory};
 pub(super) use verdict::{Tone, Verdict};
 
 use crate::engine::{self, Comparison};
-use crate::hubspot::{Schema, tasks_path};
+use crate::hubspot::Schema;
 use crate::settings::ApiVersion;
 use crate::source::{Event, Mapped, NotMapped, PropertyEnd, Source, TaskTrace, Trace};
 use crate::text::shorten;
@@ -251,10 +251,9 @@ pub(super) fn problems(event: &Event) -> Vec<String> {
 }
 
 fn requests(updates: &[Update], version: &ApiVersion) -> Vec<Request> {
-    let tasks = tasks_path(version);
     let mut requests = Vec::new();
-    for engine::Request { path, body, only } in engine::preview(updates) {
-        requests.push(Request { path: format!("{tasks}/{path}"), only, body: format!("{body:#}") });
+    for engine::Request { path, body, only } in engine::preview(updates, version) {
+        requests.push(Request { path, only, body: format!("{body:#}") });
     }
     requests
 }

@@ -265,6 +265,12 @@ fn row(
     }
     let Some(compared) = compared.filter(|_| row.state == RowState::Set) else { return row };
     row.before.clone_from(&compared.before);
+    if let Some(why) = compared.held_back {
+        row.state = RowState::Alone;
+        row.after = None;
+        row.reason = Some(why.to_owned());
+        return row;
+    }
     row.after = Some(compared.after.clone());
     if compared.before.is_some() {
         row.state = if compared.is_same { RowState::Same } else { RowState::Change };

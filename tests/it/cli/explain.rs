@@ -300,3 +300,57 @@ hint = { from = '.title', write = "empty" }
     ]);
     assert_eq!(update["associate"], json!({"when": "create", "missing": "fail", "links": links}));
 }
+
+#[tokio::test]
+async fn the_requests_that_link_are_those_that_the_function_sends_and_online_it_says_what_is_held_back()
+ {
+    let source = SOURCE
+        .replace(
+            "id_property = \"ticket\"",
+            "id_property = \"ticket\"\non_missing = \"create\"\n[task.associate]\ncontact = '.mail'",
+        )
+        .replace(
+            "hs_task_subject = '.subject'",
+            "hs_task_subject = { from = '.subject', write = \"create\" }\n\
+             hs_task_body = { from = '.text', write = \"empty\" }",
+        );
+    let ticket =
+        |id: &str| json!({"id": id, "subject": "one", "text": "two", "mail": "eva@acme.example"});
+    let (sources, payload) = files("explain-links", &source, &ticket("new"));
+    let output = taskhook(&sources, &["explain", "shop", &payload]).await;
+    let mut shown = requests(&text(&output.stdout));
+    // Of a task that is there.
+    shown.retain(|(path, _)| !path.ends_with("batch/update"));
+    let world = world().source("shop", &source).seed(|seed| {
+        seed["contacts"] = json!([{"id": "700", "properties": {"email": "eva@acme.example"}}]);
+    });
+    let world = world.start().await;
+    world.deliver(ticket("new")).await.is(200, "created 1");
+    let sent = world.calls("batch/");
+    assert_eq!((shown.len(), sent.len()), (4, 4));
+    for (call, (path, body)) in sent.iter().zip(&shown) {
+        assert_eq!(path.split(',').next(), Some(call.path.as_str()));
+        let task = world.hubspot.task_by("ticket", "new").unwrap().id;
+        let body = body.to_string();
+        let body = body.replace("<record id of the task with ticket new>", &task);
+        let body = body.replace("<record id of the contact with email eva@acme.example>", "700");
+        let due = |body: &mut Value| _ = body["inputs"][0]["properties"]["hs_timestamp"].take();
+        let (mut sent, mut shown) = (call.body.clone(), serde_json::from_str(&body).unwrap());
+        if path.contains("upsert") {
+            due(&mut sent);
+            due(&mut shown);
+        }
+        assert_eq!(sent, shown);
+    }
+    let url = world.hubspot.url();
+    let variables = [("HUBSPOT_TOKEN", TOKEN), ("HUBSPOT_BASE_URL", &url)];
+    let arguments = ["explain", "shop", &payload, "--online"];
+    let shown = text(&taskhook_with(&variables, &sources, &arguments).await.stdout);
+    for line in [
+        "left alone: it is written only when the task is made\n",
+        "left alone: it is written only where the task has nothing\n",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    assert!(shown.starts_with("1 task: 1 unchanged\n"), "{shown}");
+}
