@@ -1,12 +1,14 @@
 //! The engine: every update ends in exactly one true outcome, with the fewest calls.
 //!
-//! Guarded tasks are read, stale updates dropped, owners looked up, the rest merged by task,
-//! grouped by id property, sent in batches of 100, and accounted for.
+//! Tasks are read where that is needed, stale updates dropped, owners looked up, the rest merged by
+//! task, grouped by id property, sent in batches of 100, and accounted for; then tasks are linked to
+//! what they hang on.
 //!
-//! Pure files decide: [`guard`] drops late updates, [`plan`] merges updates into rows, [`schedule`]
-//! chooses the rows of the next request, [`account`] reads an answer, [`blame`] finds the rows that
-//! a refusal is about. [`read`], [`owners`] and [`send`] make the calls. [`preview()`] shows the
-//! requests that they would send, [`compare()`] what would change.
+//! Pure files decide: [`guard`] drops late updates, [`rules`] holds back the values of properties
+//! that are people's own, [`plan`] merges updates into rows, [`schedule`] chooses the rows of the next
+//! request, [`account`] reads an answer, [`blame`] finds the rows that a refusal is about. [`read`],
+//! [`owners`], [`send`] and [`links`] make the calls. [`preview()`] shows the requests that they would
+//! send, [`compare()`] what would change.
 
 mod account;
 mod bad_value;

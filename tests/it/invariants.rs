@@ -51,6 +51,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "engine/ledger.rs",
         "engine/matching.rs",
         "engine/row.rs",
+        "engine/rules.rs",
         "engine/schedule.rs",
         "engine/preview.rs",
         "hubspot/retry.rs",
