@@ -14,7 +14,7 @@ use super::ledger::{Ledger, Written};
 use super::matching::{Found, record_id};
 use super::row::WantedLink;
 use super::{account, blame, read};
-use crate::hubspot::{BATCH, Complaint, Confirmed, Error, Linked, Pair};
+use crate::hubspot::{Answer, BATCH, Complaint, Confirmed, Error, Linked, Pair};
 use crate::outcome::{Associated, FailReason, LinkEnd, Outcome, RetryReason};
 use crate::update::{Link, Missing, Object, RECORD_ID, TaskKey, When};
 
@@ -56,10 +56,11 @@ pub(super) async fn make(
     let mut ends = Ends::default();
     for row in &written {
         for wanted in &row.links {
-            let end = match (&row.found.record_id, &targets[&wanted.link]) {
+            let end = match (&row.found.record_id, targets.get(&wanted.link)) {
                 (None, _) => Err(unknown.get(&row.task).cloned().unwrap_or_else(not_told)),
-                (Some(_), Err(why)) => Err(why.clone()),
-                (Some(task), Ok(record)) => {
+                (Some(_), None) => Err(not_told()),
+                (Some(_), Some(Err(why))) => Err(why.clone()),
+                (Some(task), Some(Ok(record))) => {
                     let pair = Pair { task: task.clone(), record: record.clone() };
                     made.get(&(wanted.link.to, pair)).cloned().unwrap_or_else(|| Err(not_told()))
                 }
@@ -141,34 +142,55 @@ async fn look_up_targets(calls: &Calls<'_>, written: &[Written]) -> Targets {
     targets
 }
 
-/// Reads records, and says of each what HubSpot said.
-async fn look_up(calls: &Calls<'_>, reads: Vec<Read>) -> Vec<(Read, Vec<Result<Found, NoLink>>)> {
-    let parts = reads.into_iter().map(|read| read::in_parts(calls, read));
-    let mut under_way = futures_util::stream::iter(parts).buffer_unordered(AT_ONCE);
+/// Reads records, and says of each what HubSpot said. Those of which it said nothing are read once
+/// more, each alone: there silence means that there is none.
+async fn look_up(
+    calls: &Calls<'_>,
+    mut reads: Vec<Read>,
+) -> Vec<(Read, Vec<Result<Found, NoLink>>)> {
     let mut looked_up = Vec::new();
-    while let Some(parts) = under_way.next().await {
-        for (read, result) in parts {
-            let found = match result {
-                Ok(answer) => {
-                    let assigned = account::assign(&read.id_property, &read.ids, &answer);
-                    let mut found = Vec::new();
-                    for (place, record) in assigned.records.into_iter().enumerate() {
-                        found.push(match record.filter(|record| record_id(record).is_some()) {
-                            Some(record) => Ok(Found::from(record)),
-                            None if assigned.missing.contains(&place) => {
-                                Err(no_record(&read, &read.ids[place]))
-                            }
-                            None => Err(not_told()),
-                        });
+    while !reads.is_empty() {
+        let parts = std::mem::take(&mut reads).into_iter().map(|read| read::in_parts(calls, read));
+        let mut under_way = futures_util::stream::iter(parts).buffer_unordered(AT_ONCE);
+        while let Some(parts) = under_way.next().await {
+            for (read, result) in parts {
+                let may_be_alone = read.object.is_some() && read.ids.len() > 1;
+                let (mut ids, mut ends) = (Vec::new(), Vec::new());
+                for (id, end) in read.ids.iter().zip(found(&read, &result)) {
+                    if may_be_alone && end == Err(not_told()) {
+                        let id = BTreeSet::from([id.as_str()]);
+                        reads.extend(Read::all(read.object, &read.id_property, id));
+                    } else {
+                        ids.push(id.clone());
+                        ends.push(end);
                     }
-                    found
                 }
-                Err(error) => vec![Err(NoLink::of(&error, &read.id_property)); read.ids.len()],
-            };
-            looked_up.push((read, found));
+                looked_up.push((Read { ids, ..read }, ends));
+            }
         }
     }
     looked_up
+}
+
+/// What the answer to a read says of each record.
+fn found(read: &Read, result: &Result<Answer, Error>) -> Vec<Result<Found, NoLink>> {
+    let answer = match result {
+        Ok(answer) => answer,
+        Err(error) => return vec![Err(NoLink::of(error, &read.id_property)); read.ids.len()],
+    };
+    let assigned = account::assign(&read.id_property, &read.ids, answer);
+    let is_alone = read.object.is_some() && read.ids.len() == 1;
+    let mut found = Vec::new();
+    for (place, record) in assigned.records.into_iter().enumerate() {
+        found.push(match record.filter(|record| record_id(record).is_some()) {
+            Some(record) => Ok(Found::from(record)),
+            None if is_alone || assigned.missing.contains(&place) => {
+                Err(no_record(read, &read.ids[place]))
+            }
+            None => Err(not_told()),
+        });
+    }
+    found
 }
 
 /// The links whose ends are known, each once.

@@ -237,6 +237,21 @@ async fn a_success_that_linked_nothing_is_looked_into_and_not_believed() {
 }
 
 #[tokio::test]
+async fn a_contact_of_which_nothing_is_said_is_looked_up_alone() {
+    let sim = portal(json!({})).await;
+    // The answer to the first read lacks two of three, and speaks of no error.
+    sim.fault(Fault { omit: 2, ..fault(Endpoint::ObjectsRead) });
+    let links = [contact(700), contact(701), contact(702)];
+    let ended = run(&sim, &[opened(1, &links)]).await;
+    assert_eq!(told(&ended, 0), r#"created {"contact":"linked"}"#);
+    assert_eq!(linked(&sim).len(), 3);
+    // Alone, silence means that there is none.
+    sim.fault(Fault { empty: true, ..fault(Endpoint::ObjectsRead) });
+    let ended = run(&sim, &[opened(2, &[contact(703)])]).await;
+    assert_eq!(told(&ended, 0), r#"created {"contact":"missing"}"#);
+}
+
+#[tokio::test]
 async fn without_a_scope_the_updates_go_on_and_the_links_are_told() {
     for missing in [Missing::Skip, Missing::Fail] {
         let scopes = ["crm.objects.companies.read", "crm.objects.companies.write"];
