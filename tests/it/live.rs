@@ -13,9 +13,10 @@ use crate::support::shipped::root;
 const TOKEN: &str = "pat-right";
 
 /// The scopes that docs/live.md asks for.
-const SCOPES: [&str; 4] = [
+const SCOPES: [&str; 5] = [
     "crm.objects.contacts.read",
     "crm.objects.contacts.write",
+    "crm.schemas.contacts.read",
     "crm.schemas.contacts.write",
     "crm.objects.owners.read",
 ];
@@ -245,13 +246,49 @@ for method, path, body in json.loads(sys.argv[4]):
             continue
         sys.exit(f'{method} {path} was sent')
 ";
-    let folder = root().join("tests/it");
-    let mut python = Command::new(root().join(".venv/bin/python"));
-    python.args(["-B", "-c", script]).arg(folder).args([&sim.url(), TOKEN]);
-    let output = python.arg(json!(requests).to_string()).output().await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    tells_nothing(script, &[&sim.url(), TOKEN, &json!(requests).to_string()]).await;
     assert!(sim.calls().is_empty());
     assert_eq!(state(&sim).await, before);
+}
+
+/// Runs a script that may import `live` and that has nothing to complain of.
+async fn tells_nothing(script: &str, arguments: &[&str]) {
+    let mut python = Command::new(root().join(".venv/bin/python"));
+    python.args(["-B", "-c", script]).arg(root().join("tests/it")).args(arguments);
+    let output = python.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn what_could_not_be_removed_is_listed() {
+    let sim = portal(&SCOPES, json!({})).await;
+    // The first archiving of contacts is part of a case.
+    let holds = vec!["archive".to_owned()];
+    let on = Endpoint::ObjectsWrite;
+    sim.fault(Fault { on, holds, skip: 1, forever: true, ..Fault::status(400) });
+    let ran = run(&sim).await;
+    assert_eq!((ran.code, ran.that_are("same").len()), (Some(2), ran.rows.len()));
+    let left = state(&sim).await.contacts.as_array().unwrap().len() - 1;
+    assert_eq!(ran.progress.matches("error: not removed: contacts ").count(), left);
+    assert!(left > 0);
+}
+
+#[tokio::test]
+async fn it_leaves_calls_to_others_and_reads_every_form_of_retry_after() {
+    let script = "\
+import sys
+sys.path.insert(0, sys.argv[1])
+from live import Answer, pause_after, retry_after
+limit = 'X-HubSpot-RateLimit-'
+few = {limit + 'Remaining': '3', limit + 'Interval-Milliseconds': '10000'}
+assert pause_after(Answer(200, few, b'')) == 10
+assert pause_after(Answer(200, few | {limit + 'Remaining': '50'}, b'')) == 0
+assert 0 < pause_after(Answer(200, {}, b'')) < 1
+for said, seconds in [('7', 7), ('0', 0), ('0.5', 0.5), ('', 10), ('soon', 10), ('-3', 0), ('86400', 120),
+                      ('Wed, 21 Oct 2015 07:28:00 GMT', 0), ('Fri, 21 Oct 2095 07:28:00 GMT', 120)]:
+    assert retry_after(Answer(429, {'Retry-After': said}, b'')) == seconds, said
+";
+    tells_nothing(script, &[]).await;
 }
 
 #[tokio::test]
