@@ -122,6 +122,11 @@ stack: .venv-stack/.ready build package ## deploy template.yaml on an emulator t
 soak: ## 10,000 random stories about the engine; a failure prints its story (CASES=..., PROPTEST_RNG_SEED=...)
 	TASKHOOK_CASES=$(CASES) cargo test --locked --test it -- --nocapture stories
 
+# Needs neither a build nor what `make setup` installs. HUBSPOT_TOKEN is never an argument, which everybody could see.
+.PHONY: live
+live: ## ask a HubSpot test account what nobody has proven, with HUBSPOT_TOKEN set (docs/live.md; two minutes)
+	@$(PYTHON) -B tests/it/live.py
+
 # The bench measures the function as it is packaged, without the tool, which `cargo bench` would build it with. The
 # yardstick, hello world, never gets into a package.
 .PHONY: bench

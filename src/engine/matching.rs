@@ -1,5 +1,5 @@
 //! Which row a record of HubSpot's belongs to, and whether it shows the values that were written.
-//! Pure.
+//! Pure. That records show the id property is not yet proven: L17, L18.
 
 use std::collections::BTreeMap;
 

@@ -205,8 +205,8 @@ impl Hubspot {
         if let Some(known) = self.owners.get(&key, Instant::now()) {
             return Ok(known.id);
         }
-        // HubSpot compares exactly, and keeps the addresses of its users in lower case; seldom as
-        // they were typed.
+        // HubSpot compares exactly (not yet proven: L61), and keeps the addresses of its users in
+        // lower case; seldom as they were typed.
         let found = match self.look_up_owner(&key, deadline).await? {
             None if key != email => self.look_up_owner(email, deadline).await?,
             found => found,
@@ -328,7 +328,8 @@ fn path(version: &ApiVersion, part: &str) -> String {
     }
 }
 
-/// HubSpot refuses `hs_object_id` as an id property: without one, ids are record ids.
+/// HubSpot refuses `hs_object_id` as an id property (not yet proven: L15): without one, ids are
+/// record ids.
 #[must_use]
 pub fn id_property_field(id_property: &str) -> Option<&str> {
     (id_property != RECORD_ID).then_some(id_property)

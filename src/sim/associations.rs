@@ -78,7 +78,8 @@ fn associate_pairs(
             continue;
         }
         portal.links.add((from, from_id.clone()), (to, to_id.clone()));
-        // Both directions are told, as HubSpot's guides to line items and to fees show it.
+        // Both directions are told, as HubSpot's guides to line items and to fees show it. For
+        // tasks it is not yet proven: L55.
         outcome.results.push(associated(from_id, to_id, there));
         outcome.results.push(associated(to_id, from_id, back));
     }
@@ -174,7 +175,7 @@ fn inputs<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<T>, Refusal> {
 }
 
 /// Refuses a pair that stands twice in a request, in the words of a batch of records; HubSpot's own
-/// are not known.
+/// are not yet proven: L59.
 fn check_for_twins(pairs: &[Pair]) -> Result<(), Refusal> {
     let mut twins = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {

@@ -206,7 +206,7 @@ fn write_one(
         return Ok(Some((id, false)));
     }
     let Some(name) = id_property.filter(|_| operation == Operation::Upsert) else {
-        // HubSpot looks at the values before it looks for the record.
+        // HubSpot looks at the values before it looks for the record. Not yet proven: L31.
         draft.check("", &input.properties)?;
         return Ok(None);
     };

@@ -63,13 +63,13 @@ impl Batch {
             portal.check_id_property(object, Some(name), "update/upsert")?;
         }
         if names.len() > 1 {
-            // Nobody knows what HubSpot does. The stricter way keeps clients honest.
+            // Not yet proven: L13. The stricter way keeps clients honest.
             return Err(refusal::several_id_properties());
         }
         let id_property = names.into_iter().next().flatten();
         let (mut seen, mut twice) = (BTreeSet::new(), BTreeSet::new());
         for input in &self.inputs {
-            // HubSpot compares ids as it keeps them.
+            // HubSpot compares ids as it keeps them (not yet proven: L9, L10).
             let id = match &id_property {
                 Some(name) => portal.kept(object, name, input.id()),
                 None => input.id().to_owned(),
@@ -85,6 +85,7 @@ impl Batch {
     }
 
     /// Whether a bad input fails alone: each input must carry a trace id of its own.
+    /// Not yet proven: L25, L27, L28.
     pub(super) fn fails_alone(&self, setting: TraceIds, operation: Operation) -> bool {
         let trace_id = |input: &Input| input.object_write_trace_id.clone();
         let trace_ids: Option<BTreeSet<String>> = self.inputs.iter().map(trace_id).collect();

@@ -45,7 +45,7 @@ impl Invalid {
         )
     }
 
-    /// HubSpot's own words are not known.
+    /// HubSpot's own words are not yet proven: L43.
     pub(super) fn too_long(name: &str, most: usize) -> Self {
         let message = format!("Property values can have at most {most} characters");
         Self::new(name, "INVALID_LENGTH", message)

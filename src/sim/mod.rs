@@ -2,8 +2,9 @@
 //! process, and for trying Taskhook out offline.
 //!
 //! It refuses what HubSpot refuses, in HubSpot's words, and is the stricter of the two where nobody
-//! knows. HubSpot's own clients run against it. Its heart, the portal, does no I/O: a request and
-//! the time go in, an answer comes out. Faults spoil single calls, a [`Behaviour`] sets what lasts.
+//! knows: `docs/live.md` lists those points, and "not yet proven: L7" names one of them. HubSpot's
+//! own clients run against it. Its heart, the portal, does no I/O: a request and the time go in, an
+//! answer comes out. Faults spoil single calls, a [`Behaviour`] sets what lasts.
 //!
 //! | module | holds |
 //! | --- | --- |

@@ -106,7 +106,7 @@ impl ObjectType {
     }
 
     /// Whether the property holds a contact's e-mail address, which HubSpot keeps and finds in
-    /// lower case.
+    /// lower case. Not yet proven: L52.
     pub(super) fn is_email(self, property: &str) -> bool {
         self == Self::Contacts && property == "email"
     }

@@ -18,7 +18,7 @@ pub struct Record {
 
 impl Record {
     /// The values of a property that the record can be found by: of a contact's e-mail address the
-    /// additional ones, too.
+    /// additional ones, too. Not yet proven: L53.
     pub(super) fn values(&self, object: ObjectType, property: &str) -> Vec<&str> {
         let mut values = Vec::new();
         if object.is_email(property)

@@ -150,7 +150,8 @@ pub(super) fn no_default_association(from: ObjectType, to: ObjectType) -> Refusa
     validation(format!("There is no default association of a {from} with a {to}"))
 }
 
-/// HubSpot's own words are not known. The names in `context` are those of [`no_associations`].
+/// HubSpot's own words are not yet proven: L57, L58. The names in `context` are those of
+/// [`no_associations`].
 pub(super) fn nothing_to_associate(
     from: ObjectType,
     from_id: &str,
@@ -169,7 +170,7 @@ pub(super) fn nothing_to_associate(
         .context("toObjectId", &[to_id])
 }
 
-/// Word for word as others have recorded it.
+/// Word for word as others have recorded it. Not yet proven: L60.
 pub(super) fn no_associations(from: ObjectType, from_id: &str, to: ObjectType) -> Refusal {
     let (from, to) = (from.singular(), to.singular());
     let message = format!("No {to} is associated with {from} {from_id}.");

@@ -98,11 +98,12 @@ pub struct SeedRecord {
     reason = "independent switches, each named in the JSON form"
 )]
 pub struct Behaviour {
-    /// Where a bad input that carries an `objectWriteTraceId` fails alone.
+    /// Where a bad input that carries an `objectWriteTraceId` fails alone. Not yet proven: L25, L27.
     pub trace_ids: TraceIds,
     /// Partial failures answer 200, not 207, as from version 2026-09 on (whose paths do so anyway).
     pub errors_in_200: bool,
     /// Results show the `idProperty` that their inputs were found by. Default: true.
+    /// Not yet proven: L17, L18.
     pub echo_id_property: bool,
     /// A refused batch names no property, neither in `errors[]` nor in `message`.
     pub terse_validation: bool,
@@ -113,7 +114,7 @@ pub struct Behaviour {
     pub incomplete_errors: bool,
     /// The order of `results`.
     pub order: Order,
-    /// Results carry the `objectWriteTraceId` of their inputs.
+    /// Results carry the `objectWriteTraceId` of their inputs. Not yet proven: L19.
     pub echo_trace_ids: bool,
     /// Rules about properties of tasks.
     pub rules: Vec<Rule>,
@@ -122,7 +123,7 @@ pub struct Behaviour {
     /// Record ids of tasks that were merged, and of those that they were merged into, which answer
     /// in their place.
     pub merged: BTreeMap<String, String>,
-    /// The answer to a create or upsert whose value another record has already.
+    /// The answer to a create or upsert whose value another record has already. Not yet proven: L34.
     pub taken_value: TakenValue,
     /// Associating succeeds, and does nothing: `results` is empty, as in
     /// <https://github.com/HubSpot/hubspot-api-nodejs/issues/85>. For one call there is the fault
@@ -159,7 +160,7 @@ pub enum Order {
     Reversed,
 }
 
-/// The effect of an empty due date: nobody knows what HubSpot does.
+/// The effect of an empty due date. Not yet proven: L37.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyDueDate {

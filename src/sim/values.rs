@@ -6,6 +6,7 @@ use super::{invalid::Invalid, property::Property, seed::Owner};
 
 /// Returns the value as HubSpot keeps it. `held` is what the task holds now: a several-checkbox
 /// value that begins with `;` is added to it. `""` clears and is always right.
+/// How HubSpot shows values is not yet proven: L44, L45, L46, L47, L48, L49.
 pub(super) fn accept(
     property: &Property,
     value: &str,

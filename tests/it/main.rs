@@ -32,6 +32,7 @@ mod invariants;
 mod life;
 mod lines;
 mod links;
+mod live;
 mod lost;
 mod modes;
 mod oncall;
