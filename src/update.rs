@@ -43,6 +43,9 @@ pub struct Update {
     /// Whether everything is done but the writing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observe: bool,
+    /// Whether it is known to have been tried before: its message is received again.
+    #[serde(skip)]
+    pub is_retried: bool,
 }
 
 /// A task, by a property with unique values.
@@ -68,6 +71,7 @@ impl Update {
             write: BTreeMap::new(),
             associate: None,
             observe: false,
+            is_retried: false,
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::guard::Read;
 use super::memory::Memory;
 use super::row::Row;
-use crate::hubspot::{Answer, Call, Confirmed, Error, Hubspot, Linked, Pair};
+use crate::hubspot::{Answer, Call, Error, Hubspot, Linked, LinksBefore, Pair};
 use crate::outcome::RetryReason;
 use crate::update::Object;
 
@@ -79,9 +79,9 @@ impl<'h> Calls<'h> {
         Memory(self.hubspot.refusals())
     }
 
-    /// The links that were confirmed in the runs before.
-    pub(super) fn confirmed(&self) -> &Confirmed {
-        self.hubspot.confirmed()
+    /// The links of the runs before.
+    pub(super) fn links_before(&self) -> &LinksBefore {
+        self.hubspot.links_before()
     }
 
     /// Writes the tasks of rows, which have the same id property.
@@ -116,22 +116,24 @@ impl<'h> Calls<'h> {
         to: Object,
         tasks: &[&str],
     ) -> Result<Vec<Pair>, Error> {
-        self.of_links(to, self.hubspot.associations(to, tasks, self.deadline)).await
+        self.check_running()?;
+        // It may be forbidden where linking is not.
+        self.hubspot.associations(to, tasks, self.deadline).await
     }
 
-    /// Makes a call for links to one kind of record. One that is forbidden lacks a scope for that
-    /// kind: it is the last of its kind, and stops no other.
+    /// Makes a call for links to one kind of record. Where a scope is missing for that kind, it is the
+    /// last of its kind, and stops no other.
     async fn of_links<T>(
         &self,
         to: Object,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        self.check_running()?;
+        self.check_running().map_err(Error::about_no_scope)?;
         if let Some(error) = lock(&self.no_links).get(&to) {
             return Err(error.clone());
         }
         let result = call.await;
-        if let Err(error @ Error::Later { reason: RetryReason::Forbidden, detail, .. }) = &result {
+        if let Err(error @ Error::Later { names_scopes: true, detail, .. }) = &result {
             if lock(&self.no_links).insert(to, error.clone()).is_none() {
                 tracing::error!("token: tasks are not linked to {}: {detail}", to.plural());
             }

@@ -46,7 +46,7 @@ pub async fn compare(hubspot: &Hubspot, updates: &[Update], deadline: Instant) -
     let mut ledger = Ledger::new(updates.len());
     let tasks = read::every(&calls, updates, &mut ledger).await;
     guard::settle(updates, &tasks, &mut ledger);
-    let resolved = owners::resolve(&calls, updates, &mut ledger).await;
+    let resolved = owners::resolve(&calls, updates, &tasks, &mut ledger).await;
     let mut values = vec![Vec::new(); updates.len()];
     for resolved in &resolved {
         values[resolved.index] = compare_values(resolved, &tasks);

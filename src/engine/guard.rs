@@ -46,12 +46,11 @@ pub(super) fn is_guarded(update: &Update) -> bool {
 /// Whether an update's task has to be read before it is written: otherwise nobody knows whether there
 /// is something to write, or a task to link.
 pub(super) fn needs_reading(update: &Update) -> bool {
-    let only_links = update.properties.is_empty() && update.associate.is_some();
-    let creates = update.on_missing == OnMissing::Create || update.associate.is_some();
+    let creates = update.on_missing == OnMissing::Create && !update.properties.is_empty();
     is_guarded(update)
         || rules::fills_gaps(update)
-        || only_links
-        || (creates && rules::only_creates(update))
+        || rules::creates_with_owner(update)
+        || ((creates || update.associate.is_some()) && rules::may_write_nothing(update))
 }
 
 /// The reads of the tasks of updates: of their times, and of the values that would be written, in

@@ -48,6 +48,11 @@ impl Ledger {
         self.outcomes[index] = Some(outcome);
     }
 
+    /// Adds a task to link.
+    pub(super) fn add_written(&mut self, written: Written) {
+        self.written.push(written);
+    }
+
     /// Takes the tasks to link.
     pub(super) fn take_written(&mut self) -> Vec<Written> {
         std::mem::take(&mut self.written)

@@ -9,14 +9,14 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 
 use super::calls::{AT_ONCE, Calls};
-use super::guard::Read;
+use super::guard::{Read, Tasks};
 use super::ledger::{Ledger, Written};
 use super::matching::{Found, record_id};
 use super::row::WantedLink;
-use super::{account, blame, read};
-use crate::hubspot::{Answer, BATCH, Complaint, Confirmed, Error, Linked, Pair};
+use super::{account, blame, plan, read};
+use crate::hubspot::{Answer, BATCH, Complaint, Error, Linked, LinksBefore, Pair};
 use crate::outcome::{Associated, FailReason, LinkEnd, Outcome, RetryReason};
-use crate::update::{Link, Missing, Object, RECORD_ID, TaskKey, When};
+use crate::update::{Link, Missing, Object, RECORD_ID, TaskKey, Update, When};
 
 /// How long before an event its task may have been made and still be linked as if the event had made
 /// it: that one's link may be tried again.
@@ -39,6 +39,29 @@ type Targets = BTreeMap<Link, Result<String, NoLink>>;
 /// Links by their ends, and whether they are made.
 type Made = BTreeMap<(Object, Pair), Result<(), NoLink>>;
 
+/// Has those links made of stale updates that could not be made when their update was written: a newer
+/// one of their task made them late.
+pub(super) fn of_stale(calls: &Calls<'_>, updates: &[Update], tasks: &Tasks, ledger: &mut Ledger) {
+    for (index, update) in updates.iter().enumerate() {
+        if update.associate.is_none() || ledger.outcome(index) != Some(&Outcome::Stale) {
+            continue;
+        }
+        let Some(found) = tasks.record(&update.task).map(Found::from) else { continue };
+        let mut links = plan::wanted_links(index, update);
+        links.retain(|wanted| {
+            let is_open = calls.links_before().is_open(&update.task, &wanted.link);
+            is_open || (update.is_retried && is_due(wanted, &found, false, calls.links_before()))
+        });
+        for wanted in &mut links {
+            wanted.when = When::Always;
+        }
+        if !links.is_empty() {
+            let task = update.task.clone();
+            ledger.add_written(Written { task, found, is_new: false, links });
+        }
+    }
+}
+
 /// Makes the links that the run's updates want, and gives those whose links can't be made another
 /// outcome. Returns how the links ended, by update.
 pub(super) async fn make(
@@ -49,7 +72,7 @@ pub(super) async fn make(
     let unknown = look_up_tasks(calls, &mut written).await;
     for row in &mut written {
         let (found, is_new) = (&row.found, row.is_new);
-        row.links.retain(|wanted| is_due(wanted, found, is_new, calls.confirmed()));
+        row.links.retain(|wanted| is_due(wanted, found, is_new, calls.links_before()));
     }
     let targets = look_up_targets(calls, &written).await;
     let made = link_all(calls, pairs(&written, &targets)).await;
@@ -65,9 +88,7 @@ pub(super) async fn make(
                     made.get(&(wanted.link.to, pair)).cloned().unwrap_or_else(|| Err(not_told()))
                 }
             };
-            if let (Ok(()), Some(task)) = (&end, &row.found.record_id) {
-                calls.confirmed().keep(task, &wanted.link);
-            }
+            let end = remember(calls.links_before(), wanted, end);
             ends.add(wanted, end);
         }
     }
@@ -78,14 +99,40 @@ pub(super) async fn make(
 }
 
 /// Whether a link is made of a task that is as it should be.
-fn is_due(wanted: &WantedLink, found: &Found, is_new: bool, confirmed: &Confirmed) -> bool {
+///
+/// A link of an update that makes its task may have to be tried again when the task is there: by a
+/// message that is received again, by a link that this process could not make, or else, as the first
+/// try may have been another process's, by the time when the task was made.
+fn is_due(wanted: &WantedLink, found: &Found, is_new: bool, before: &LinksBefore) -> bool {
     if wanted.when == When::Always || is_new {
         return true;
     }
-    let earliest = wanted.time.before(RECENT);
-    let is_recent = found.created_at.is_some_and(|created_at| created_at >= earliest);
-    let is_made = |task: &String| confirmed.has(task, &wanted.link);
-    is_recent && !found.record_id.as_ref().is_some_and(is_made)
+    let task = &wanted.task;
+    let Some(created_at) = found.created_at else { return before.is_open(task, &wanted.link) };
+    let is_again = wanted.is_retried || before.is_open(task, &wanted.link);
+    let is_made_by_it = created_at.before(RECENT) <= wanted.time;
+    wanted.time.before(RECENT) <= created_at
+        && (is_again || is_made_by_it)
+        && !before.is_confirmed(task, &wanted.link)
+}
+
+/// Remembers how a link ended. One that HubSpot neither confirmed nor showed twice is given up:
+/// otherwise it would hold up its task for ever.
+fn remember(
+    before: &LinksBefore,
+    wanted: &WantedLink,
+    end: Result<(), NoLink>,
+) -> Result<(), NoLink> {
+    let was_open = before.is_open(&wanted.task, &wanted.link) || wanted.is_retried;
+    let end = match end {
+        Err(why) if why == not_told() && was_open => {
+            Err(NoLink::Missing("HubSpot says yes, and makes no link".to_owned()))
+        }
+        end => end,
+    };
+    let is_open = matches!(end, Err(NoLink::Later(..)));
+    before.keep(&wanted.task, &wanted.link, is_open, end.is_ok());
+    end
 }
 
 /// Looks up the tasks of which no answer said the record id. Returns why that can't be done.
@@ -104,6 +151,8 @@ async fn look_up_tasks(calls: &Calls<'_>, written: &mut [Written]) -> BTreeMap<T
         for (id, found) in read.ids.iter().zip(found) {
             match found {
                 Ok(found) => _ = known.insert(read.key(id), found),
+                // It was written a moment ago.
+                Err(NoLink::Missing(_)) => _ = unknown.insert(read.key(id), not_told()),
                 Err(why) => _ = unknown.insert(read.key(id), why),
             }
         }
@@ -179,7 +228,7 @@ fn found(read: &Read, result: &Result<Answer, Error>) -> Vec<Result<Found, NoLin
         Err(error) => return vec![Err(NoLink::of(error, &read.id_property)); read.ids.len()],
     };
     let assigned = account::assign(&read.id_property, &read.ids, answer);
-    let is_alone = read.object.is_some() && read.ids.len() == 1;
+    let is_alone = read.object.is_some() && read.ids.len() == 1 && !answer.is_pending();
     let mut found = Vec::new();
     for (place, record) in assigned.records.into_iter().enumerate() {
         found.push(match record.filter(|record| record_id(record).is_some()) {
@@ -231,13 +280,17 @@ async fn link_part(calls: &Calls<'_>, to: Object, pairs: Vec<Pair>) -> Made {
         match calls.associate(to, &pairs).await {
             Ok(answer) => {
                 let ends = judge(&pairs, &answer);
+                let sent = pairs.clone();
                 pairs.retain(|pair| !ends.contains_key(pair));
                 made.extend(ends.into_iter().map(|(pair, end)| ((to, pair), end)));
+                let unnamed = unnamed_error(&sent, &answer);
                 let doubtful = look(calls, to, pairs, &mut made).await;
-                if doubtful.len() > 1 && !answer.errors.is_empty() {
+                if doubtful.len() > 1 && unnamed.is_some() {
                     queue.extend(halves(doubtful));
+                } else if doubtful.len() == 1 && sent.len() > 1 {
+                    queue.push_back(doubtful);
                 } else {
-                    let why = answer.errors.first().map_or_else(not_told, NoLink::refused);
+                    let why = unnamed.map_or_else(not_told, NoLink::refused);
                     made.extend(doubtful.into_iter().map(|pair| ((to, pair), Err(why.clone()))));
                 }
             }
@@ -257,26 +310,57 @@ fn halves(mut pairs: Vec<Pair>) -> [Vec<Pair>; 2] {
 }
 
 /// The links of a request of which the answer speaks.
+///
+/// HubSpot confirms both directions of a link, so a link whose ends are those of another one turned
+/// round is judged by its error first.
 fn judge(pairs: &[Pair], answer: &Linked) -> BTreeMap<Pair, Result<(), NoLink>> {
-    let mut ends = BTreeMap::new();
-    for pair in answer.pairs() {
-        ends.insert(pair, Ok(()));
+    let mut ends: BTreeMap<Pair, Result<(), NoLink>> = BTreeMap::new();
+    for error in &answer.errors {
+        let named = named(error);
+        let exact = pairs.iter().filter(|pair| names(&named, pair) == (true, true));
+        ends.extend(exact.map(|pair| (pair.clone(), Err(NoLink::refused(error)))));
+    }
+    let confirmed = answer.pairs();
+    for pair in &confirmed {
+        if pairs.contains(pair) {
+            ends.entry(pair.clone()).or_insert(Ok(()));
+        }
     }
     for error in &answer.errors {
-        let mut named = BTreeSet::new();
-        for error in error.all() {
-            named.extend(error.context.values().flatten().map(String::as_str));
+        let named = named(error);
+        if pairs.iter().any(|pair| names(&named, pair) == (true, true)) {
+            continue;
         }
-        let mut open: Vec<_> = pairs.iter().filter(|pair| !ends.contains_key(pair)).collect();
-        let names_both = |pair: &Pair| named.contains(&*pair.task) && named.contains(&*pair.record);
-        let names_one = |pair: &Pair| named.contains(&*pair.task) || named.contains(&*pair.record);
-        let is_exact = open.iter().any(|pair| names_both(pair));
-        open.retain(|pair| if is_exact { names_both(pair) } else { names_one(pair) });
-        for pair in open {
-            ends.insert(pair.clone(), Err(NoLink::refused(error)));
+        for pair in pairs.iter().filter(|pair| names(&named, pair) != (false, false)) {
+            ends.entry(pair.clone()).or_insert_with(|| Err(NoLink::refused(error)));
         }
     }
+    // A record that was merged answers by its survivor's id.
+    if let ([only], Some(other)) = (pairs, confirmed.iter().find(|pair| pair.task == pairs[0].task))
+    {
+        let is_stranger = ends.is_empty() && other.record != only.record;
+        ends.extend(is_stranger.then(|| (only.clone(), Ok(()))));
+    }
     ends
+}
+
+/// The texts of an error's context, in which it names what it is about.
+fn named(error: &Complaint) -> BTreeSet<&str> {
+    let all = error.all().into_iter();
+    all.flat_map(|error| error.context.values().flatten()).map(String::as_str).collect()
+}
+
+/// Whether the task and the record of a link are named.
+fn names(named: &BTreeSet<&str>, pair: &Pair) -> (bool, bool) {
+    (named.contains(pair.task.as_str()), named.contains(pair.record.as_str()))
+}
+
+/// The first error of an answer that names no link of the request.
+fn unnamed_error<'a>(sent: &[Pair], answer: &'a Linked) -> Option<&'a Complaint> {
+    answer.errors.iter().find(|error| {
+        let named = named(error);
+        sent.iter().all(|pair| names(&named, pair) == (false, false))
+    })
 }
 
 /// Looks for links of which the answer said nothing. Returns those that are not there.
@@ -336,8 +420,12 @@ fn failure(missing: Missing, detail: String) -> Option<Outcome> {
 
 impl NoLink {
     fn of(error: &Error, by: &str) -> Self {
+        // A firewall's page, say, is no missing scope.
+        let lacks_scope = matches!(error, Error::Later { names_scopes: true, .. });
         match blame::failed_call(error, by) {
-            Outcome::Retry(RetryReason::Forbidden, detail) => Self::Forbidden(detail),
+            Outcome::Retry(RetryReason::Forbidden, detail) if lacks_scope => {
+                Self::Forbidden(detail)
+            }
             Outcome::Retry(reason, detail) => Self::Later(reason, detail),
             refused => Self::Missing(refused.detail().unwrap_or_default().to_owned()),
         }
@@ -351,6 +439,10 @@ impl NoLink {
             format!("HubSpot refuses the link ({})", error.category)
         };
         match error.category.as_str() {
+            "MISSING_SCOPES" => {
+                tracing::error!("token: a scope is missing for a link");
+                Self::Forbidden("the token lacks a scope".to_owned())
+            }
             "INTERNAL_ERROR" | "RATE_LIMITS" => Self::Later(RetryReason::Unavailable, detail),
             _ => Self::Missing(detail),
         }

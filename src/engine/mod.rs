@@ -67,7 +67,8 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant) -> En
     let mut ledger = Ledger::new(updates.len());
     let tasks = read::needed(&calls, updates, &mut ledger).await;
     guard::settle(updates, &tasks, &mut ledger);
-    let resolved = owners::resolve(&calls, updates, &mut ledger).await;
+    links::of_stale(&calls, updates, &tasks, &mut ledger);
+    let resolved = owners::resolve(&calls, updates, &tasks, &mut ledger).await;
     let resolved = plan::hold_back(updates, resolved, &mut ledger);
     let (observing, resolved) = resolved.into_iter().partition(|it| it.update.observe);
     for row in plan::rows(observing, &tasks, &mut ledger) {

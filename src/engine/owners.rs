@@ -6,9 +6,11 @@ use futures_util::StreamExt as _;
 
 use super::blame::failed_call;
 use super::calls::{AT_ONCE, Calls};
+use super::guard::Tasks;
 use super::ledger::Ledger;
 use super::row::{Resolved, Row, Value};
-use crate::hubspot::{Error, fold_email};
+use super::rules;
+use crate::hubspot::{Error, Record, fold_email};
 use crate::outcome::{FailReason, Outcome};
 use crate::update::{self, Unknown, Update};
 
@@ -24,13 +26,18 @@ pub(super) struct Owners(BTreeMap<String, LookedUp>);
 pub(super) async fn resolve<'u>(
     calls: &Calls<'_>,
     updates: &'u [Update],
+    tasks: &Tasks,
     ledger: &mut Ledger,
 ) -> Vec<Resolved<'u>> {
     let mut open: Vec<_> = updates.iter().enumerate().collect();
     open.retain(|(index, _)| ledger.is_open(*index));
     let mut emails = BTreeMap::new();
-    for email in open.iter().flat_map(|(_, update)| addresses(update)) {
-        emails.insert(fold_email(email), email);
+    for (_, update) in &open {
+        for (property, email) in addresses(update) {
+            if !rules::is_held_back(update, property, tasks.record(&update.task)) {
+                emails.insert(fold_email(email), email);
+            }
+        }
     }
     let typed: Vec<_> = emails.values().copied().collect();
     calls.list_owners(&typed).await;
@@ -40,7 +47,7 @@ pub(super) async fn resolve<'u>(
         Owners(futures_util::stream::iter(look_ups).buffer_unordered(AT_ONCE).collect().await);
     let mut resolved = Vec::with_capacity(open.len());
     for (index, update) in open {
-        match owners.put_into(update) {
+        match owners.put_into(update, tasks.record(&update.task)) {
             Ok(values) => resolved.push(Resolved { index, update, values }),
             Err(outcome) => ledger.settle(index, outcome),
         }
@@ -48,10 +55,10 @@ pub(super) async fn resolve<'u>(
     resolved
 }
 
-/// The addresses of the owners that an update names.
-pub(super) fn addresses(update: &Update) -> impl Iterator<Item = &str> {
-    update.properties.iter().filter_map(|(_, value)| match value {
-        update::Value::Owner { email, .. } => Some(email.as_str()),
+/// The addresses of the owners that an update names, by their properties.
+pub(super) fn addresses(update: &Update) -> impl Iterator<Item = (&str, &str)> {
+    update.properties.iter().filter_map(|(property, value)| match value {
+        update::Value::Owner { email, .. } => Some((property.as_str(), email.as_str())),
         update::Value::Text(_) => None,
     })
 }
@@ -106,15 +113,20 @@ impl Owners {
         self.0.insert(fold_email(email), Ok(Some(id)));
     }
 
-    /// The values of an update, with the owners' ids. The error is its outcome where an owner can't
-    /// be had.
-    pub(super) fn put_into<'u>(&self, update: &'u Update) -> Result<Vec<Value<'u>>, Outcome> {
+    /// The values of an update, with the owners' ids, but for owners whom its task, where that was read
+    /// and is there, doesn't get. The error is its outcome where an owner can't be had.
+    pub(super) fn put_into<'u>(
+        &self,
+        update: &'u Update,
+        record: Option<&Record>,
+    ) -> Result<Vec<Value<'u>>, Outcome> {
         let mut values = Vec::with_capacity(update.properties.len());
         for (property, value) in &update.properties {
             match value {
                 update::Value::Text(text) => {
                     values.push(Value { property, text: text.into(), owner: None });
                 }
+                update::Value::Owner { .. } if rules::is_held_back(update, property, record) => {}
                 update::Value::Owner { email, unknown } => {
                     let owner = (email.as_str(), unknown);
                     let found = self.0.get(&fold_email(email));

@@ -15,7 +15,7 @@ use super::{account, guard, rules};
 use crate::hubspot::BATCH;
 use crate::outcome::Outcome;
 use crate::time::Time;
-use crate::update::{Associate, OnMissing, TaskKey, Update};
+use crate::update::{Associate, OnMissing, TaskKey, Update, When};
 
 /// Lets updates wait that are newer than one of their task that has to wait, for its owner, say:
 /// written first they would make it look late, and what it says would be lost.
@@ -27,6 +27,9 @@ pub(super) fn hold_back<'u>(
     let mut waiting: BTreeMap<TaskKey, ((Time, usize), Outcome)> = BTreeMap::new();
     for (index, update) in updates.iter().enumerate() {
         let Some(outcome @ Outcome::Retry(..)) = ledger.outcome(index) else { continue };
+        if update.observe {
+            continue;
+        }
         let (task, place) = (update.task.canonical(), (update.time, index));
         if waiting.get(&task).is_none_or(|(first, _)| place < *first) {
             waiting.insert(task, (place, outcome.clone()));
@@ -63,14 +66,20 @@ pub(super) fn rows(
         let mut round = 0;
         // Stable: among equal times the order of arrival stays.
         updates.sort_by_key(|update| update.update.time);
-        let mut on_create = rules::hold_back(&mut updates, record);
+        let on_missing = updates.iter().map(|update| update.update.on_missing).max();
+        let on_missing = on_missing.unwrap_or(OnMissing::Fail);
+        let on_create = rules::hold_back(&mut updates, record);
         for updates in split_at_additions(updates) {
-            let Some(merged) = merge(updates, std::mem::take(&mut on_create)) else { continue };
+            let Some(merged) = merge(updates, on_create.clone()) else { continue };
             let found = record.map(Found::from).unwrap_or_default();
-            let row = Row { is_missing, round, found, ..merged };
-            let makes_nothing = row.properties.is_empty() && row.on_create.is_empty();
-            if is_missing && (row.on_missing != OnMissing::Create || makes_nothing) {
-                ledger.settle_row(&row, account::not_found(&row.task, row.on_missing));
+            let mut row = Row { on_missing, is_missing, round, found, ..merged };
+            let has_nothing = row.properties.is_empty() && row.on_create.is_empty();
+            let is_to_link = row.links.iter().any(|link| link.when == When::Always);
+            if is_missing && has_nothing && !is_to_link {
+                row.links.clear();
+                ledger.settle_row(&row, Outcome::Unchanged);
+            } else if is_missing && (on_missing != OnMissing::Create || has_nothing) {
+                ledger.settle_row(&row, account::not_found(&row.task, on_missing));
             } else if (row.properties.is_empty() && !is_missing)
                 || (round == 0 && guard::is_unchanged(&row, tasks))
             {
@@ -143,9 +152,13 @@ fn merge(updates: Vec<Resolved<'_>>, on_create: BTreeMap<String, HeldBack>) -> O
     let newest = updates.last()?.update;
     let mut row = Row { on_create, ..Row::new(newest.task.clone(), newest.time) };
     let mut guards = BTreeSet::new();
+    // What writes nothing moves no time: an event before it may still have something to say.
+    let mut guarded_at = row.time;
+    for update in updates.iter().filter(|update| !update.values.is_empty()) {
+        guarded_at = update.update.time;
+    }
     for update in updates {
-        row.on_missing = row.on_missing.max(update.update.on_missing);
-        row.links.extend(wanted_links(&update));
+        row.links.extend(wanted_links(update.index, update.update));
         for value in update.values {
             let property = value.property.to_owned();
             if let Some(owner) = value.owner {
@@ -158,7 +171,7 @@ fn merge(updates: Vec<Resolved<'_>>, on_create: BTreeMap<String, HeldBack>) -> O
         guards.extend(update.update.updated_at_property.clone());
         row.members.push(update.index);
     }
-    let time = row.time.to_string();
+    let time = guarded_at.to_string();
     if !row.properties.is_empty() {
         row.is_guarded = !guards.is_empty();
         row.properties.extend(guards.into_iter().map(|property| (property, time.clone())));
@@ -169,16 +182,17 @@ fn merge(updates: Vec<Resolved<'_>>, on_create: BTreeMap<String, HeldBack>) -> O
     Some(row)
 }
 
-/// The links that an update wants; none of one that only observes.
-fn wanted_links(Resolved { index, update, .. }: &Resolved<'_>) -> Vec<WantedLink> {
+/// The links that an update wants, by its place; none of one that only observes.
+pub(super) fn wanted_links(index: usize, update: &Update) -> Vec<WantedLink> {
     let mut links = Vec::new();
     let Some(associate) = update.associate.as_ref().filter(|_| !update.observe) else {
         return links;
     };
     for link in &associate.links {
-        let (member, time, link) = (*index, update.time, link.clone());
         let Associate { when, missing, .. } = *associate;
-        links.push(WantedLink { member, time, when, missing, link });
+        let (member, task, link) = (index, update.task.clone(), link.clone());
+        let (time, is_retried) = (update.time, update.is_retried);
+        links.push(WantedLink { member, task, time, is_retried, when, missing, link });
     }
     links
 }

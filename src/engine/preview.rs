@@ -95,12 +95,12 @@ fn links(updates: &[Update], version: &ApiVersion) -> Vec<Request> {
 /// The rows of updates whose owners are all found.
 fn rows(updates: &[Update], tasks: &Tasks) -> Vec<Row> {
     let mut owners = Owners::default();
-    for email in updates.iter().flat_map(addresses) {
+    for (_, email) in updates.iter().flat_map(addresses) {
         owners.add(email, format!("<id of the owner {email}>"));
     }
     let mut resolved = Vec::new();
     for (index, update) in updates.iter().enumerate() {
-        if let Ok(values) = owners.put_into(update) {
+        if let Ok(values) = owners.put_into(update, None) {
             resolved.push(Resolved { index, update, values });
         }
     }

@@ -56,8 +56,11 @@ pub(super) struct HeldBack {
 pub(super) struct WantedLink {
     /// The update, by its place among those of the run.
     pub(super) member: usize,
+    pub(super) task: TaskKey,
     /// When its change happened.
     pub(super) time: Time,
+    /// Whether the update was tried before.
+    pub(super) is_retried: bool,
     pub(super) when: When,
     pub(super) missing: Missing,
     pub(super) link: Link,

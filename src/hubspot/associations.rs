@@ -1,7 +1,7 @@
 //! The records that tasks hang on, and the links to them.
 //! <https://developers.hubspot.com/docs/api-reference/crm-associations-v4/guide>
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::answer::{Answer, Complaint, list, text};
 use super::{Error, Hubspot, READ, ReadInputs};
 use crate::settings::ApiVersion;
-use crate::update::{Link, Object, RECORD_ID};
+use crate::update::{Link, Object, RECORD_ID, TaskKey};
 
 /// The call that links tasks to records, below the path of two kinds of records.
 const ASSOCIATE: &str = "batch/associate/default";
@@ -27,25 +27,48 @@ pub struct Pair {
 /// The most links that are remembered.
 const REMEMBERED: usize = 2_000;
 
-/// Links that were confirmed while this process runs, so that none is made anew by each of the events
-/// that follow the one that made the task.
+/// What this process knows of links that it was to make: those that were confirmed, which the events
+/// that follow don't make anew, and those that are open, which are tried again.
 #[derive(Default)]
-pub struct Confirmed(Mutex<BTreeSet<(String, Link)>>);
+pub struct LinksBefore(Mutex<BTreeMap<(TaskKey, Link), LinkBefore>>);
 
-impl Confirmed {
-    /// Whether the link of a task, by its record id, was confirmed.
-    pub fn has(&self, task: &str, link: &Link) -> bool {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(&(task.to_owned(), link.clone()))
+#[derive(Clone, Copy, PartialEq)]
+enum LinkBefore {
+    Open,
+    Confirmed,
+}
+
+impl LinksBefore {
+    /// Whether HubSpot confirmed the link.
+    pub fn is_confirmed(&self, task: &TaskKey, link: &Link) -> bool {
+        self.get(task, link) == Some(LinkBefore::Confirmed)
     }
 
-    /// Remembers a link. Of too many all are forgotten: then they are made once more.
-    pub fn keep(&self, task: &str, link: &Link) {
+    /// Whether the link could not be made, and may be made later.
+    pub fn is_open(&self, task: &TaskKey, link: &Link) -> bool {
+        self.get(task, link) == Some(LinkBefore::Open)
+    }
+
+    /// Remembers how a link ended. Of too many all are forgotten.
+    pub fn keep(&self, task: &TaskKey, link: &Link, is_open: bool, is_confirmed: bool) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert((task.to_owned(), link.clone()));
+        let key = (task.clone(), link.clone());
+        match (is_open, is_confirmed) {
+            (true, _) => _ = known.insert(key, LinkBefore::Open),
+            (false, true) => _ = known.insert(key, LinkBefore::Confirmed),
+            (false, false) => _ = known.remove(&key),
+        }
+    }
+
+    fn get(&self, task: &TaskKey, link: &Link) -> Option<LinkBefore> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_empty() {
+            return None;
+        }
+        known.get(&(task.clone(), link.clone())).copied()
     }
 }
 

@@ -28,6 +28,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The same for calls that it only keeps from being made: their own scopes may be there.
+    #[must_use]
+    pub fn about_no_scope(self) -> Self {
+        match self {
+            Self::Later { reason, wait, detail, .. } => {
+                Self::Later { reason, wait, detail, names_scopes: false }
+            }
+            other => other,
+        }
+    }
+}
+
 /// HubSpot's own words about a request that it refuses.
 #[derive(Clone, Debug)]
 pub struct Refusal {

@@ -18,7 +18,7 @@ mod transport;
 mod usage;
 
 pub use answer::{Answer, Complaint, Record};
-pub use associations::{Confirmed, Linked, Pair, Pairs, associate_path};
+pub use associations::{Linked, LinksBefore, Pair, Pairs, associate_path};
 pub use error::{Error, Refusal};
 pub use owners::fold_email;
 pub use properties::NewProperty;
@@ -58,7 +58,7 @@ pub struct Hubspot {
     owners: owners::Owners,
     /// Outlives the deliveries as well: each goes on where the one before had to stop.
     refusals: Box<Refusals>,
-    confirmed: Box<Confirmed>,
+    links_before: Box<LinksBefore>,
 }
 
 /// A task to write.
@@ -147,7 +147,7 @@ impl Hubspot {
             owners_path: path(version, "owners"),
             owners: owners::Owners::default(),
             refusals: Box::default(),
-            confirmed: Box::default(),
+            links_before: Box::default(),
         }
     }
 
@@ -284,10 +284,10 @@ impl Hubspot {
         &self.refusals
     }
 
-    /// The links that were confirmed before.
+    /// The links of the deliveries before.
     #[must_use]
-    pub fn confirmed(&self) -> &Confirmed {
-        &self.confirmed
+    pub fn links_before(&self) -> &LinksBefore {
+        &self.links_before
     }
 
     async fn look_up_owner(&self, email: &str, deadline: Instant) -> Result<Option<String>, Error> {

@@ -20,6 +20,10 @@ use crate::update::Update;
 
 const VERSION: u64 = 1;
 
+/// The version of a letter with updates of which an older tool would replay more than they say, as
+/// with [messages](super::Message).
+const RULED: u64 = 2;
+
 /// The reason of a letter with a message that could not be read.
 const UNREADABLE: &str = "unreadable";
 
@@ -114,6 +118,12 @@ pub enum Body {
     },
 }
 
+/// The version of a letter with this content.
+fn version(content: &Content) -> u64 {
+    let is_ruled = content.updates().into_iter().flatten().any(Update::is_ruled);
+    if is_ruled { RULED } else { VERSION }
+}
+
 impl Content {
     /// What a letter about updates that failed for this reason holds: the links alone of one that was
     /// written and could not be linked. Who replays a letter wants it written, also where its source
@@ -186,7 +196,7 @@ impl Letter {
         content: Content,
     ) -> Self {
         Self {
-            version: VERSION,
+            version: version(&content),
             source: Some(source.to_owned()),
             event: Some(event.to_owned()),
             time,
@@ -245,7 +255,7 @@ impl Letter {
     /// Reads the text of a message.
     pub fn read(text: &str) -> Result<Self, Unreadable> {
         let mut letter: Self = serde_json::from_str(text)?;
-        if letter.version != VERSION {
+        if ![VERSION, RULED].contains(&letter.version) {
             return Err(Unreadable::Version(letter.version));
         }
         if let Content::Packed { gzip } = &letter.content {

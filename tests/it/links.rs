@@ -134,7 +134,8 @@ async fn a_link_that_was_confirmed_is_not_made_anew_by_the_next_event() {
     for (update, end, calls_made) in [
         (opened(1, &[contact(700)]), r#"created {"contact":"linked"}"#, 4),
         (opened(1, &[contact(700)]), "updated ", 1),
-        (opened(1, &[contact(701)]), r#"updated {"contact":"linked"}"#, 3),
+        // It didn't make the task.
+        (opened(1, &[contact(701)]), "updated ", 1),
         (changed(1, &[contact(700)]), r#"updated {"contact":"linked"}"#, 3),
     ] {
         sim.clear_calls();
@@ -206,17 +207,23 @@ async fn links_of_merged_updates_are_united_and_none_goes_out_twice() {
 
 #[tokio::test]
 async fn a_link_whose_calls_die_is_tried_again_and_finds_the_task() {
-    for moment in [Moment::Before, Moment::After] {
+    for (moment, is_other_process) in
+        [(Moment::Before, false), (Moment::After, false), (Moment::Before, true)]
+    {
         let sim = portal(json!({})).await;
+        let client = hubspot(&sim);
         let dies = Fault { drop: Some(moment), forever: true, ..fault(Endpoint::Associate) };
         sim.fault(dies);
         let update = opened(1, &[contact(700)]);
-        let ended = run_within(&sim, std::slice::from_ref(&update), 4).await;
+        let soon = Instant::now() + Duration::from_secs(4);
+        let ended = engine::run(&client, std::slice::from_ref(&update), soon).await;
         assert_eq!(ended.outcomes[0].kind().as_str(), "retry", "{:?}", ended.outcomes);
         assert_eq!(json!(ended.associated[&0]), json!({"contact": "retry"}));
         sim.clear_faults();
         // The second time the task is there already.
-        let ended = run(&sim, &[update]).await;
+        let client = if is_other_process { hubspot(&sim) } else { client };
+        let again = Update { is_retried: is_other_process, ..update };
+        let ended = engine::run(&client, &[again], Instant::now() + Duration::from_secs(20)).await;
         assert_eq!(told(&ended, 0), r#"updated {"contact":"linked"}"#);
         assert_eq!((linked(&sim), sim.tasks().len()), (vec!["T-1 contacts 700".to_owned()], 2));
     }
@@ -226,8 +233,14 @@ async fn a_link_whose_calls_die_is_tried_again_and_finds_the_task() {
 async fn a_success_that_linked_nothing_is_looked_into_and_not_believed() {
     let sim = portal(json!({})).await;
     sim.set_behaviour(Behaviour { associate_nothing: true, ..Behaviour::default() });
-    let ended = run(&sim, &[opened(1, &[contact(700)])]).await;
+    let client = hubspot(&sim);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let opened = [opened(1, &[contact(700)])];
+    let ended = engine::run(&client, &opened, deadline).await;
     assert_eq!(told(&ended, 0), r#"retry unavailable {"contact":"retry"}"#);
+    // Twice is enough: it would hold up its task for ever.
+    let ended = engine::run(&client, &opened, deadline).await;
+    assert_eq!(told(&ended, 0), r#"updated {"contact":"missing"}"#);
     sim.set_behaviour(Behaviour::default());
     // What was linked, and not told, is seen.
     sim.fault(Fault { omit: 1, ..fault(Endpoint::Associate) });
@@ -338,4 +351,68 @@ async fn hubspots_limits_and_failures_are_for_later() {
         panic!("{:?}", ended.outcomes)
     };
     assert!(detail.starts_with("company: ") && detail.contains("nothing"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_link_that_a_newer_update_made_late_is_made_all_the_same() {
+    let sim = portal(json!({})).await;
+    let client = hubspot(&sim);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let guarded = |update: Update, step| Update {
+        updated_at_property: Some("ticket_at".to_owned()),
+        time: taskhook::time::Time::from_milliseconds(crate::support::portal::START + step),
+        ..update
+    };
+    let later = Update { associate: None, ..opened(1, &[]) };
+    let updates = [guarded(opened(1, &[contact(700)]), 1), guarded(later, 2)];
+    sim.fault(Fault {
+        status: Some(429),
+        category: Some("RATE_LIMITS".into()),
+        ..fault(Endpoint::Associate)
+    });
+    sim.fault(Fault { status: Some(503), forever: true, ..fault(Endpoint::Associate) });
+    let ended = engine::run(&client, &updates, Instant::now() + Duration::from_secs(2)).await;
+    assert_eq!(ended.outcomes[0].kind().as_str(), "retry", "{:?}", ended.outcomes);
+    assert_eq!(told(&ended, 1), "created ");
+    sim.clear_faults();
+    let ended = engine::run(&client, &updates, deadline).await;
+    assert_eq!(told(&ended, 0), r#"stale {"contact":"linked"}"#);
+    assert_eq!(linked(&sim), ["T-1 contacts 700"]);
+    // Once is enough.
+    assert_eq!(told(&engine::run(&client, &updates, deadline).await, 0), "stale ");
+}
+
+#[tokio::test]
+async fn only_a_missing_scope_is_forbidden() {
+    let page = json!("<html><title>Attention Required! | Cloudflare</title></html>");
+    for (body, expected) in [
+        (Some(page), r#"retry forbidden {"contact":"retry"}"#),
+        (None, r#"created {"contact":"forbidden"}"#),
+    ] {
+        let sim = portal(json!({})).await;
+        sim.fault(Fault { status: Some(403), body, ..fault(Endpoint::Associate) });
+        let ended = run(&sim, &[opened(1, &[contact(700)])]).await;
+        assert_eq!(told(&ended, 0), expected);
+    }
+    // What may not be looked at may be made all the same.
+    let sim = portal(json!({})).await;
+    sim.fault(Fault { omit: 2, ..fault(Endpoint::Associate) });
+    sim.fault(Fault { status: Some(403), forever: true, ..fault(Endpoint::Associations) });
+    let updates: Vec<_> = (1..=150).map(|n| opened(n, &[contact(700 + n % 100)])).collect();
+    let ended = run(&sim, &updates).await;
+    let linked = ended.associated.values().filter(|links| json!(links)["contact"] == "linked");
+    assert_eq!(linked.count(), 150, "{:?}", ended.outcomes);
+}
+
+#[tokio::test]
+async fn an_error_about_one_link_says_nothing_of_another() {
+    let sim = portal(json!({})).await;
+    let error =
+        json!({"category": "OBJECT_NOT_FOUND", "message": "no", "context": {"ids": ["999"]}});
+    let body = json!({"status": "COMPLETE", "results": [], "errors": [error]});
+    sim.fault(Fault { status: Some(207), body: Some(body), ..fault(Endpoint::Associate) });
+    let deals = ["999", "802"].map(|id| link(Object::Deal, RECORD_ID, id));
+    let ended = run(&sim, &[opened(1, &deals[..1]), opened(2, &deals[1..])]).await;
+    assert_eq!(told(&ended, 0), r#"created {"deal":"missing"}"#);
+    assert_eq!(told(&ended, 1), r#"created {"deal":"linked"}"#);
 }

@@ -148,3 +148,63 @@ async fn what_only_observes_takes_no_part_in_a_write() {
     assert_eq!(kinds(&ended), ["updated", "filtered"]);
     assert_eq!(values(&sim, "T-0"), json!(["a", "", ""]));
 }
+
+#[tokio::test]
+async fn a_task_is_made_though_what_is_always_written_comes_to_nothing() {
+    use taskhook::sim::{Behaviour, EmptyDueDate};
+    use taskhook::update::{Unknown, Value};
+    let written = [("hs_task_subject", "a"), ("hs_timestamp", "")];
+    let rules = [("hs_task_subject", Write::Create)];
+    let without_due =
+        Update { on_missing: OnMissing::Create, ..with_rules(update(1, 1, &written), &rules) };
+    let mut with_owner = without_due.clone();
+    with_owner.task.id = "T-2".to_owned();
+    let email = "nobody@acme.example".to_owned();
+    with_owner.properties[1] =
+        ("hubspot_owner_id".to_owned(), Value::Owner { email, unknown: Unknown::Skip });
+    let sim = portal(0).await;
+    sim.set_behaviour(Behaviour { empty_due_date: EmptyDueDate::Required, ..Behaviour::default() });
+    for expected in ["created", "unchanged"] {
+        let ended = run(&sim, &[without_due.clone(), with_owner.clone()]).await;
+        assert_eq!(kinds(&ended), [expected; 2]);
+        assert_eq!([&values(&sim, "T-1")[0], &values(&sim, "T-2")[0]], ["a", "a"]);
+    }
+}
+
+#[tokio::test]
+async fn an_owner_whom_a_task_does_not_get_is_not_asked_for() {
+    use taskhook::update::{Unknown, Value};
+    let sim = portal(1).await;
+    let mut change = update(0, 5, &[("hs_task_subject", "c")]);
+    let email = "nobody@acme.example".to_owned();
+    let owner = Value::Owner { email, unknown: Unknown::Fail };
+    change.properties.push(("hubspot_owner_id".to_owned(), owner));
+    let change = with_rules(change, &[("hubspot_owner_id", Write::Create)]);
+    assert_eq!(kinds(&run(&sim, &[change]).await), ["updated"]);
+    assert!(!sim.calls().iter().any(|call| call.path.contains("owners")));
+}
+
+#[tokio::test]
+async fn what_writes_nothing_moves_no_time() {
+    let sim = portal(1).await;
+    let guarded = |step, values: &[(&str, &str)]| Update {
+        updated_at_property: Some("ticket_at".to_owned()),
+        ..with_rules(update(0, step, values), &[("code", Write::Create)])
+    };
+    let updates = [guarded(3, &[("hs_task_subject", "b")]), guarded(9, &[("code", "x")])];
+    assert_eq!(kinds(&run(&sim, &updates).await), ["merged", "updated"]);
+    assert_eq!(kinds(&run(&sim, &[guarded(5, &[("hs_task_subject", "c")])]).await), ["updated"]);
+    assert_eq!(values(&sim, "T-0"), json!(["c", "", ""]));
+}
+
+#[tokio::test]
+async fn a_task_that_is_made_by_one_of_several_rows_gets_all_that_is_held_back() {
+    let sim = portal(0).await;
+    let with = |step, subject, on_missing| {
+        let update = update(1, step, &[("hs_task_subject", subject), ("code", "x")]);
+        Update { on_missing, ..with_rules(update, &[("code", Write::Create)]) }
+    };
+    let updates = [with(1, "one", OnMissing::Skip), with(2, ";two", OnMissing::Create)];
+    run(&sim, &updates).await;
+    assert_eq!(values(&sim, "T-1")[2], "x");
+}

@@ -77,7 +77,9 @@ impl Batch {
         match Arrived::read(&received.text) {
             Arrived::Update(message) => {
                 (source, event, request_id) = (message.source, message.event, message.request_id);
-                self.updates.extend(message.updates);
+                let is_retried = received.receives > 1;
+                let updates = message.updates.into_iter();
+                self.updates.extend(updates.map(|update| Update { is_retried, ..update }));
                 // It is not needed any more, and may be large.
                 received.text = String::new();
             }

@@ -23,12 +23,19 @@ pub(super) struct Words<'t>(HashSet<&'t str>);
 impl<'t> Words<'t> {
     /// Adds the words of an expression, without its fields and variables: `.a.b` and `$x`.
     pub(super) fn add(&mut self, code: &'t str) {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || "_@.$".contains(c);
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_part = |c: char| is_of_name(c) || ".$".contains(c);
         for word in code.split(|c| !is_part(c)) {
             let (name, _) = word.split_once('.').unwrap_or((word, ""));
             if !name.is_empty() && !name.starts_with('$') {
                 self.0.insert(name);
             }
+        }
+        // A format may follow a dot or a word at once: `.@base64 "x"`.
+        for (at, _) in code.match_indices('@') {
+            let format = &code[at..];
+            let end = format[1..].find(|c| !is_of_name(c)).map_or(format.len(), |end| end + 1);
+            self.0.insert(&format[..end]);
         }
     }
 
@@ -127,6 +134,9 @@ mod tests {
         assert_eq!(used("empty.a"), ["empty/0"]);
         assert_eq!(used("unknown(.a)"), [""; 0]);
         assert_eq!(used("[.[] | values]"), ["empty/0", "select/1", "null/0", "values/0"]);
-        assert_eq!(used("@base64"), ["tostring/0", "@base64/0"]);
+        for code in ["@base64", ".a.@base64 \"x\"", "if .a then@base64 \"\\(1)\" end", "[@base64]"]
+        {
+            assert_eq!(used(code), ["tostring/0", "@base64/0"], "{code}");
+        }
     }
 }
