@@ -160,7 +160,7 @@ fn find_rule_that_never_writes(spec: &Spec, property: &PropertySpec) -> Option<R
 fn is_never_empty(name: &str, value: &str) -> String {
     format!(
         "{name} is never empty: HubSpot gives a new task {value}, which is a value, so \"empty\" \
-         never writes; write \"create\", which leaves it to people once the task is made"
+         writes only when the task is made; write \"create\", which says so"
     )
 }
 
