@@ -16,6 +16,7 @@ use super::row::WantedLink;
 use super::{account, blame, plan, read};
 use crate::hubspot::{Answer, BATCH, Complaint, Error, Linked, LinksBefore, Pair};
 use crate::outcome::{Associated, FailReason, LinkEnd, Outcome, RetryReason};
+use crate::time::Time;
 use crate::update::{Link, Missing, Object, RECORD_ID, TaskKey, Update, When};
 
 /// How long before an event its task may have been made and still be linked as if the event had made
@@ -108,7 +109,9 @@ fn is_due(wanted: &WantedLink, found: &Found, is_new: bool, before: &LinksBefore
         return true;
     }
     let task = &wanted.task;
-    let Some(created_at) = found.created_at else { return before.is_open(task, &wanted.link) };
+    let Ok(created_at) = Time::parse(&found.created_at) else {
+        return before.is_open(task, &wanted.link);
+    };
     let is_again = wanted.is_retried || before.is_open(task, &wanted.link);
     let is_made_by_it = created_at.before(RECENT) <= wanted.time;
     wanted.time.before(RECENT) <= created_at

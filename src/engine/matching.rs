@@ -45,13 +45,13 @@ pub(super) fn id_in<'r>(id_property: &str, record: &'r Record) -> Option<&'r str
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) record_id: Option<String>,
-    /// When it was made.
-    pub(super) created_at: Option<Time>,
+    /// When it was made, as HubSpot writes it; only links need it.
+    pub(super) created_at: String,
 }
 
 impl From<&Record> for Found {
     fn from(record: &Record) -> Self {
-        Self { record_id: record_id(record), created_at: record.created_at }
+        Self { record_id: record_id(record), created_at: record.created_at.clone() }
     }
 }
 

@@ -422,7 +422,8 @@ fn a_trace_id_proves_what_no_id_does() {
     let result = |id: &str, trace: usize| json!({"id": id, "objectWriteTraceId": format!("taskhook-{trace}"), "properties": {"ticket": "7"}});
     let answer: Answer =
         serde_json::from_value(json!({"results": [result("9", 2), result("9", 0)]})).unwrap();
-    let done = Verdict::Done(Found { record_id: Some("9".to_owned()), created_at: None }, false);
+    let done =
+        Verdict::Done(Found { record_id: Some("9".to_owned()), created_at: String::new() }, false);
     assert_eq!(verdicts(&rows, &answer), [done.clone(), Verdict::Silent, done]);
 }
 

@@ -8,8 +8,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::time::Time;
-
 /// The text before the list of errors inside of a message.
 const BEFORE_LIST: &str = "Property values were not valid: ";
 
@@ -46,9 +44,9 @@ pub struct Record {
     /// Whether an upsert created it.
     #[serde(deserialize_with = "flag")]
     pub new: bool,
-    /// When it was made.
-    #[serde(rename = "createdAt", deserialize_with = "time")]
-    pub created_at: Option<Time>,
+    /// When it was made, as HubSpot writes it. Empty where the answer doesn't say it.
+    #[serde(rename = "createdAt", deserialize_with = "text")]
+    pub created_at: String,
     /// The trace id of the input that it comes from. Empty where the answer doesn't say it.
     #[serde(rename = "objectWriteTraceId", deserialize_with = "text")]
     pub trace_id: String,
@@ -106,7 +104,7 @@ impl Record {
                 kept.push((name.clone(), text.clone()));
             }
         }
-        let created_at = self.created_at;
+        let created_at = self.created_at.clone();
         Self { id: self.id.clone(), properties: kept, created_at, ..Self::default() }
     }
 }
@@ -168,10 +166,6 @@ fn fields<'de, D: Deserializer<'de>>(
 
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     Ok(plain(Value::deserialize(deserializer)?).unwrap_or_default())
-}
-
-fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
-    Ok(Time::parse(&text(deserializer)?).ok())
 }
 
 pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
