@@ -347,15 +347,31 @@ fn judge(pairs: &[Pair], answer: &Linked) -> BTreeMap<Pair, Result<(), NoLink>> 
     ends
 }
 
-/// The texts of an error's context, in which it names what it is about.
-fn named(error: &Complaint) -> BTreeSet<&str> {
-    let all = error.all().into_iter();
-    all.flat_map(|error| error.context.values().flatten()).map(String::as_str).collect()
+/// The record ids that an error names: of tasks, and of what they are to hang on.
+#[derive(Default)]
+struct Named<'a> {
+    tasks: BTreeSet<&'a str>,
+    records: BTreeSet<&'a str>,
+}
+
+/// Reads the context of an error: `fromObjectId`, `toObjectId`, or `ids` of either.
+fn named(error: &Complaint) -> Named<'_> {
+    let mut named = Named::default();
+    for (field, ids) in error.all().into_iter().flat_map(|error| &error.context) {
+        let ids = ids.iter().map(String::as_str);
+        if !field.starts_with("to") {
+            named.tasks.extend(ids.clone());
+        }
+        if !field.starts_with("from") {
+            named.records.extend(ids);
+        }
+    }
+    named
 }
 
 /// Whether the task and the record of a link are named.
-fn names(named: &BTreeSet<&str>, pair: &Pair) -> (bool, bool) {
-    (named.contains(pair.task.as_str()), named.contains(pair.record.as_str()))
+fn names(named: &Named<'_>, pair: &Pair) -> (bool, bool) {
+    (named.tasks.contains(pair.task.as_str()), named.records.contains(pair.record.as_str()))
 }
 
 /// The first error of an answer that names no link of the request.
@@ -458,4 +474,43 @@ fn no_record(read: &Read, id: &str) -> NoLink {
 
 fn not_told() -> NoLink {
     NoLink::Later(RetryReason::Unavailable, "HubSpot did not confirm the link".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn pair(task: &str, record: &str) -> Pair {
+        Pair { task: task.to_owned(), record: record.to_owned() }
+    }
+
+    fn judged(pairs: &[Pair], answer: serde_json::Value) -> Vec<Option<bool>> {
+        let ends = judge(pairs, &serde_json::from_value(answer).unwrap());
+        pairs.iter().map(|pair| ends.get(pair).map(Result::is_ok)).collect()
+    }
+
+    #[test]
+    fn a_link_turned_round_confirms_no_other_one() {
+        let pairs = [pair("9001", "9002"), pair("9002", "9001"), pair("9003", "7")];
+        let results = json!([
+            {"from": {"id": "9001"}, "to": {"id": "9002"}},
+            {"from": {"id": "9002"}, "to": {"id": "9001"}},
+        ]);
+        let context = json!({"fromObjectId": ["9002"], "toObjectId": ["9001"]});
+        let errors = json!([{"category": "OBJECT_NOT_FOUND", "context": context}]);
+        let ends = judged(&pairs, json!({"results": results, "errors": errors}));
+        assert_eq!(ends, [Some(true), Some(false), None]);
+    }
+
+    #[test]
+    fn a_record_that_was_merged_answers_by_its_survivor() {
+        let results = json!([{"from": {"id": "9001"}, "to": {"id": 777}}]);
+        let answer = json!({ "results": results });
+        assert_eq!(judged(&[pair("9001", "501")], answer.clone()), [Some(true)]);
+        assert_eq!(judged(&[pair("9001", "501"), pair("9001", "502")], answer), [None, None]);
+    }
 }

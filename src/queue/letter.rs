@@ -372,6 +372,18 @@ mod tests {
     }
 
     #[test]
+    fn what_an_older_tool_would_replay_too_much_of_has_another_version() {
+        let task = crate::update::TaskKey { id_property: "a".to_owned(), id: "1".to_owned() };
+        let mut update = Update::new(task, Time::from_milliseconds(0));
+        let reason = FailReason::InvalidValue;
+        let plain = letter(Content::of_failed(std::slice::from_ref(&update), reason));
+        update.write.insert("a".to_owned(), crate::update::Write::Empty);
+        let ruled = letter(Content::of_failed(&[update], reason));
+        assert_eq!((plain.version, ruled.version), (VERSION, RULED));
+        assert_eq!(Letter::read(&ruled.to_text()), Ok(ruled));
+    }
+
+    #[test]
     fn what_no_message_can_hold_can_be_cut() {
         let letter = letter(Content::Text { text: "\u{1}".repeat(BYTES) }).cut();
         let Content::Text { text } = &letter.content else { panic!("{letter:?}") };

@@ -196,8 +196,8 @@ fn a_rule_by_which_a_property_is_never_written_is_told() {
             told(create, name, "empty"),
             [format!(
                 "sources/desk.toml:6:{column}: warning: {name} is never empty: HubSpot gives a new \
-                 task {value}, which is a value, so \"empty\" writes only when the task is made; write \"create\", which \
-                 leaves it to people once the task is made"
+                 task {value}, which is a value, so \"empty\" writes only when the task is made; \
+                 write \"create\", which says so"
             )]
         );
         assert_eq!(told(create, name, "create"), [""; 0]);
