@@ -71,6 +71,12 @@ impl Json {
         &self.0
     }
 
+    /// The text itself, without copying it.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+
     /// Checks text. Halves of surrogate pairs become U+FFFD, and a byte order mark is left out.
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
         let json = text.trim_start_matches(BEFORE_JSON);

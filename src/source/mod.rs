@@ -170,13 +170,13 @@ impl Sources {
         tolerance: Tolerance,
     ) -> Result<Body<'_>, NotRead> {
         let json = verified.read(source.verify.format, tolerance)?;
-        let value = json::read(&json).map_err(NotRead::Unreadable)?;
         let delivery = verified.delivery();
+        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.matches(delivery, &json));
+        let value = json::read(json).map_err(NotRead::Unreadable)?;
         let headers = verified.headers().into_iter().map(|(name, value)| (name.to_owned(), value));
         let query = verified.query().cloned();
         let scope =
             self.program.scope(object(headers), object(query), value.clone(), delivery.arrived);
-        let is_no_op = source.verify.no_op.is_some_and(|no_op| no_op.matches(delivery, &json));
         Ok(Body { value, scope, is_no_op })
     }
 }

@@ -127,7 +127,7 @@ fn from_json(value: &Val) -> Result<Val, Error<Val>> {
     let Some(bytes) = value.as_utf8_bytes() else {
         return Err(Error::typ(value.clone(), "string"));
     };
-    let read = Json::parse(&String::from_utf8_lossy(bytes)).and_then(|json| json::read(&json));
+    let read = Json::parse(&String::from_utf8_lossy(bytes)).and_then(json::read);
     read.map_err(|why| Error::str(why.summary("text")))
 }
 
