@@ -470,6 +470,7 @@ async fn each_function_gets_the_settings_that_concern_it() {
         "TASKHOOK_REPLY_WITHIN": "8s",
         "TASKHOOK_METRICS": "on",
         "AWS_EMF_NAMESPACE": "Taskhook/settings-durable",
+        "TASKHOOK_OBSERVE": "1",
     });
     assert_eq!(webhook, expected);
     let common = [
@@ -479,7 +480,6 @@ async fn each_function_gets_the_settings_that_concern_it() {
         "HUBSPOT_TOKEN_SECRET",
         "TASKHOOK_DEAD_LETTER_URL",
         "TASKHOOK_METRICS",
-        "TASKHOOK_OBSERVE",
     ];
     let worker = variables(&durable, "WorkerFunction");
     assert_eq!(
@@ -490,7 +490,8 @@ async fn each_function_gets_the_settings_that_concern_it() {
     let direct = variables(&direct, "WebhookFunction");
     assert_eq!(
         names(&direct),
-        [&common[..], &["TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]].concat()
+        [&common[..], &["TASKHOOK_OBSERVE", "TASKHOOK_REPLY_WITHIN", "TASKHOOK_SECRET_TTL"]]
+            .concat()
     );
     let settings = read("src/settings.rs") + &read("src/files.rs");
     for name in [&webhook, &worker, &direct].into_iter().flat_map(names) {

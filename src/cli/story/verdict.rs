@@ -117,7 +117,11 @@ fn detail(task: &TaskStory) -> String {
         TaskState::Updates | TaskState::Unknown => counts,
         TaskState::Creates => format!("No task has this id yet. {counts}"),
         TaskState::Unchanged if task.rows.iter().all(|row| row.state == RowState::Alone) => {
-            "The event gives no property a value.".to_owned()
+            if task.rows.iter().any(|row| row.before.is_some()) {
+                "Nothing is left to write: the rest is the task's own.".to_owned()
+            } else {
+                "The event gives no property a value.".to_owned()
+            }
         }
         TaskState::Unchanged => "The task has every value already.".to_owned(),
         TaskState::Stale => "The task has seen a later event, so this one is dropped.".to_owned(),

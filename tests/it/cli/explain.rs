@@ -352,5 +352,5 @@ async fn the_requests_that_link_are_those_that_the_function_sends_and_online_it_
     ] {
         assert!(shown.contains(line), "{line}\n{shown}");
     }
-    assert!(shown.starts_with("1 task: 1 unchanged\n"), "{shown}");
+    assert!(shown.starts_with("Unchanged: nothing to write\nNothing is left to write"), "{shown}");
 }
