@@ -11,10 +11,11 @@ use futures_util::StreamExt as _;
 use super::calls::{AT_ONCE, Calls};
 use super::guard::{Read, Tasks};
 use super::ledger::{Ledger, Written};
+use super::linked::{NoLink, judge, unnamed_error};
 use super::matching::{Found, record_id};
 use super::row::WantedLink;
-use super::{account, blame, plan, read};
-use crate::hubspot::{Answer, BATCH, Complaint, Error, Linked, LinksBefore, Pair};
+use super::{account, plan, read};
+use crate::hubspot::{Answer, BATCH, Error, LinksBefore, Pair};
 use crate::outcome::{Associated, FailReason, LinkEnd, Outcome, RetryReason};
 use crate::time::Time;
 use crate::update::{Link, Missing, Object, RECORD_ID, TaskKey, Update, When};
@@ -23,16 +24,7 @@ use crate::update::{Link, Missing, Object, RECORD_ID, TaskKey, Update, When};
 /// it: that one's link may be tried again.
 const RECENT: Duration = Duration::from_mins(10);
 
-/// Why there is no link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum NoLink {
-    /// It can't be made.
-    Missing(String),
-    /// The token lacks a scope.
-    Forbidden(String),
-    /// It may be made later.
-    Later(RetryReason, String),
-}
+const UNCONFIRMED: &str = "HubSpot did not confirm the link";
 
 /// Record ids by the links that mean them.
 type Targets = BTreeMap<Link, Result<String, NoLink>>;
@@ -119,8 +111,8 @@ fn is_due(wanted: &WantedLink, found: &Found, is_new: bool, before: &LinksBefore
         && !before.is_confirmed(task, &wanted.link)
 }
 
-/// Remembers how a link ended. One that HubSpot neither confirmed nor showed twice is given up:
-/// otherwise it would hold up its task for ever.
+/// Remembers how a link ended. One that HubSpot doesn't show is tried once more with its update, and
+/// then given up: otherwise it would hold up its task for ever.
 fn remember(
     before: &LinksBefore,
     wanted: &WantedLink,
@@ -128,12 +120,12 @@ fn remember(
 ) -> Result<(), NoLink> {
     let was_open = before.is_open(&wanted.task, &wanted.link) || wanted.is_retried;
     let end = match end {
-        Err(why) if why == not_told() && was_open => {
+        Err(NoLink::Unconfirmed) if was_open => {
             Err(NoLink::Missing("HubSpot says yes, and makes no link".to_owned()))
         }
         end => end,
     };
-    let is_open = matches!(end, Err(NoLink::Later(..)));
+    let is_open = matches!(end, Err(NoLink::Later(..) | NoLink::Unconfirmed));
     before.keep(&wanted.task, &wanted.link, is_open, end.is_ok());
     end
 }
@@ -285,6 +277,9 @@ async fn link_part(calls: &Calls<'_>, to: Object, pairs: Vec<Pair>) -> Made {
                 let ends = judge(&pairs, &answer);
                 let sent = pairs.clone();
                 pairs.retain(|pair| !ends.contains_key(pair));
+                if ends.values().any(|end| matches!(end, Err(NoLink::Forbidden(_)))) {
+                    tracing::error!("token: tasks are not linked to {}", to.plural());
+                }
                 made.extend(ends.into_iter().map(|(pair, end)| ((to, pair), end)));
                 let unnamed = unnamed_error(&sent, &answer);
                 let doubtful = look(calls, to, pairs, &mut made).await;
@@ -293,7 +288,7 @@ async fn link_part(calls: &Calls<'_>, to: Object, pairs: Vec<Pair>) -> Made {
                 } else if doubtful.len() == 1 && sent.len() > 1 {
                     queue.push_back(doubtful);
                 } else {
-                    let why = unnamed.map_or_else(not_told, NoLink::refused);
+                    let why = unnamed.map_or(NoLink::Unconfirmed, NoLink::refused);
                     made.extend(doubtful.into_iter().map(|pair| ((to, pair), Err(why.clone()))));
                 }
             }
@@ -312,84 +307,22 @@ fn halves(mut pairs: Vec<Pair>) -> [Vec<Pair>; 2] {
     [pairs, second]
 }
 
-/// The links of a request of which the answer speaks.
-///
-/// HubSpot confirms both directions of a link, so a link whose ends are those of another one turned
-/// round is judged by its error first.
-fn judge(pairs: &[Pair], answer: &Linked) -> BTreeMap<Pair, Result<(), NoLink>> {
-    let mut ends: BTreeMap<Pair, Result<(), NoLink>> = BTreeMap::new();
-    for error in &answer.errors {
-        let named = named(error);
-        let exact = pairs.iter().filter(|pair| names(&named, pair) == (true, true));
-        ends.extend(exact.map(|pair| (pair.clone(), Err(NoLink::refused(error)))));
-    }
-    let confirmed = answer.pairs();
-    for pair in &confirmed {
-        if pairs.contains(pair) {
-            ends.entry(pair.clone()).or_insert(Ok(()));
-        }
-    }
-    for error in &answer.errors {
-        let named = named(error);
-        if pairs.iter().any(|pair| names(&named, pair) == (true, true)) {
-            continue;
-        }
-        for pair in pairs.iter().filter(|pair| names(&named, pair) != (false, false)) {
-            ends.entry(pair.clone()).or_insert_with(|| Err(NoLink::refused(error)));
-        }
-    }
-    // A record that was merged answers by its survivor's id.
-    if let ([only], Some(other)) = (pairs, confirmed.iter().find(|pair| pair.task == pairs[0].task))
-    {
-        let is_stranger = ends.is_empty() && other.record != only.record;
-        ends.extend(is_stranger.then(|| (only.clone(), Ok(()))));
-    }
-    ends
-}
-
-/// The record ids that an error names: of tasks, and of what they are to hang on.
-#[derive(Default)]
-struct Named<'a> {
-    tasks: BTreeSet<&'a str>,
-    records: BTreeSet<&'a str>,
-}
-
-/// Reads the context of an error: `fromObjectId`, `toObjectId`, or `ids` of either.
-fn named(error: &Complaint) -> Named<'_> {
-    let mut named = Named::default();
-    for (field, ids) in error.all().into_iter().flat_map(|error| &error.context) {
-        let ids = ids.iter().map(String::as_str);
-        if !field.starts_with("to") {
-            named.tasks.extend(ids.clone());
-        }
-        if !field.starts_with("from") {
-            named.records.extend(ids);
-        }
-    }
-    named
-}
-
-/// Whether the task and the record of a link are named.
-fn names(named: &Named<'_>, pair: &Pair) -> (bool, bool) {
-    (named.tasks.contains(pair.task.as_str()), named.records.contains(pair.record.as_str()))
-}
-
-/// The first error of an answer that names no link of the request.
-fn unnamed_error<'a>(sent: &[Pair], answer: &'a Linked) -> Option<&'a Complaint> {
-    answer.errors.iter().find(|error| {
-        let named = named(error);
-        sent.iter().all(|pair| names(&named, pair) == (false, false))
-    })
-}
-
 /// Looks for links of which the answer said nothing. Returns those that are not there.
 async fn look(calls: &Calls<'_>, to: Object, silent: Vec<Pair>, made: &mut Made) -> Vec<Pair> {
     if silent.is_empty() {
         return silent;
     }
     let tasks: BTreeSet<_> = silent.iter().map(|pair| pair.task.as_str()).collect();
-    let seen = calls.associations(to, &tasks.into_iter().collect::<Vec<_>>()).await;
-    let seen = seen.unwrap_or_default();
+    let seen = match calls.associations(to, &tasks.into_iter().collect::<Vec<_>>()).await {
+        Ok(seen) => seen,
+        // Whoever may not look has seen nothing.
+        Err(Error::Refused(_) | Error::Later { reason: RetryReason::Forbidden, .. }) => Vec::new(),
+        Err(error) => {
+            let why = NoLink::of(&error, RECORD_ID);
+            made.extend(silent.into_iter().map(|pair| ((to, pair), Err(why.clone()))));
+            return Vec::new();
+        }
+    };
     let (there, doubtful): (Vec<_>, _) = silent.into_iter().partition(|pair| seen.contains(pair));
     made.extend(there.into_iter().map(|pair| ((to, pair), Ok(()))));
     doubtful
@@ -412,8 +345,10 @@ impl Ends {
             Ok(()) => return associated.add(to, LinkEnd::Linked),
             Err(why) => why,
         };
+        let retry = |reason, detail| (LinkEnd::Retry, Some(Outcome::Retry(reason, detail)));
         let (end, outcome) = match why {
-            NoLink::Later(reason, detail) => (LinkEnd::Retry, Some(Outcome::Retry(reason, detail))),
+            NoLink::Later(reason, detail) => retry(reason, detail),
+            NoLink::Unconfirmed => retry(RetryReason::Unavailable, UNCONFIRMED.to_owned()),
             NoLink::Missing(detail) => (LinkEnd::Missing, failure(*missing, detail)),
             NoLink::Forbidden(detail) => (LinkEnd::Forbidden, failure(*missing, detail)),
         };
@@ -437,80 +372,10 @@ fn failure(missing: Missing, detail: String) -> Option<Outcome> {
     }
 }
 
-impl NoLink {
-    fn of(error: &Error, by: &str) -> Self {
-        // A firewall's page, say, is no missing scope.
-        let lacks_scope = matches!(error, Error::Later { names_scopes: true, .. });
-        match blame::failed_call(error, by) {
-            Outcome::Retry(RetryReason::Forbidden, detail) if lacks_scope => {
-                Self::Forbidden(detail)
-            }
-            Outcome::Retry(reason, detail) => Self::Later(reason, detail),
-            refused => Self::Missing(refused.detail().unwrap_or_default().to_owned()),
-        }
-    }
-
-    /// An error about a link in an answer.
-    fn refused(error: &Complaint) -> Self {
-        let detail = if account::says_not_found(error) {
-            "HubSpot has no such record, or the task is gone".to_owned()
-        } else {
-            format!("HubSpot refuses the link ({})", error.category)
-        };
-        match error.category.as_str() {
-            "MISSING_SCOPES" => {
-                tracing::error!("token: a scope is missing for a link");
-                Self::Forbidden("the token lacks a scope".to_owned())
-            }
-            "INTERNAL_ERROR" | "RATE_LIMITS" => Self::Later(RetryReason::Unavailable, detail),
-            _ => Self::Missing(detail),
-        }
-    }
-}
-
 fn no_record(read: &Read, id: &str) -> NoLink {
     NoLink::Missing(format!("none has {} {id}", read.id_property))
 }
 
 fn not_told() -> NoLink {
-    NoLink::Later(RetryReason::Unavailable, "HubSpot did not confirm the link".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use serde_json::json;
-
-    use super::*;
-
-    fn pair(task: &str, record: &str) -> Pair {
-        Pair { task: task.to_owned(), record: record.to_owned() }
-    }
-
-    fn judged(pairs: &[Pair], answer: serde_json::Value) -> Vec<Option<bool>> {
-        let ends = judge(pairs, &serde_json::from_value(answer).unwrap());
-        pairs.iter().map(|pair| ends.get(pair).map(Result::is_ok)).collect()
-    }
-
-    #[test]
-    fn a_link_turned_round_confirms_no_other_one() {
-        let pairs = [pair("9001", "9002"), pair("9002", "9001"), pair("9003", "7")];
-        let results = json!([
-            {"from": {"id": "9001"}, "to": {"id": "9002"}},
-            {"from": {"id": "9002"}, "to": {"id": "9001"}},
-        ]);
-        let context = json!({"fromObjectId": ["9002"], "toObjectId": ["9001"]});
-        let errors = json!([{"category": "OBJECT_NOT_FOUND", "context": context}]);
-        let ends = judged(&pairs, json!({"results": results, "errors": errors}));
-        assert_eq!(ends, [Some(true), Some(false), None]);
-    }
-
-    #[test]
-    fn a_record_that_was_merged_answers_by_its_survivor() {
-        let results = json!([{"from": {"id": "9001"}, "to": {"id": 777}}]);
-        let answer = json!({ "results": results });
-        assert_eq!(judged(&[pair("9001", "501")], answer.clone()), [Some(true)]);
-        assert_eq!(judged(&[pair("9001", "501"), pair("9001", "502")], answer), [None, None]);
-    }
+    NoLink::Later(RetryReason::Unavailable, UNCONFIRMED.to_owned())
 }

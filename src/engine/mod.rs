@@ -6,7 +6,7 @@
 //!
 //! Pure files decide: [`guard`] drops late updates, [`rules`] holds back the values of properties
 //! that are people's own, [`plan`] merges updates into rows, [`schedule`] chooses the rows of the next
-//! request, [`account`] reads an answer, [`blame`] finds the rows that a refusal is about. [`read`],
+//! request, [`account`] reads an answer ([`linked`] one about links), [`blame`] finds the rows that a refusal is about. [`read`],
 //! [`owners`], [`send`] and [`links`] make the calls. [`preview()`] shows the requests that they would
 //! send, [`compare()`] what would change.
 
@@ -17,6 +17,7 @@ mod calls;
 mod compare;
 mod guard;
 mod ledger;
+mod linked;
 mod links;
 mod matching;
 mod memory;

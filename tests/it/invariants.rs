@@ -49,6 +49,7 @@ fn pure_rooms_do_no_input_or_output_and_read_no_clock() {
         "engine/bad_value.rs",
         "engine/blame.rs",
         "engine/ledger.rs",
+        "engine/linked.rs",
         "engine/matching.rs",
         "engine/row.rs",
         "engine/rules.rs",

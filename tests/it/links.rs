@@ -405,6 +405,17 @@ async fn only_a_missing_scope_is_forbidden() {
 }
 
 #[tokio::test]
+async fn a_look_that_fails_proves_nothing() {
+    let sim = portal(json!({})).await;
+    sim.set_behaviour(Behaviour { associate_nothing: true, ..Behaviour::default() });
+    sim.fault(Fault { status: Some(503), forever: true, ..fault(Endpoint::Associations) });
+    let again = Update { is_retried: true, ..opened(1, &[contact(700)]) };
+    let ended = run_within(&sim, &[again], 3).await;
+    assert!(told(&ended, 0).starts_with("retry "), "{:?}", ended.outcomes);
+    assert_eq!(json!(ended.associated[&0]), json!({"contact": "retry"}));
+}
+
+#[tokio::test]
 async fn an_error_about_one_link_says_nothing_of_another() {
     let sim = portal(json!({})).await;
     let error =
