@@ -70,7 +70,7 @@ pub async fn run(hubspot: &Hubspot, updates: &[Update], deadline: Instant) -> En
     guard::settle(updates, &tasks, &mut ledger);
     links::of_stale(&calls, updates, &tasks, &mut ledger);
     let resolved = owners::resolve(&calls, updates, &tasks, &mut ledger).await;
-    let resolved = plan::hold_back(updates, resolved, &mut ledger);
+    let resolved = plan::wait_for_earlier(updates, resolved, &mut ledger);
     let (observing, resolved) = resolved.into_iter().partition(|it| it.update.observe);
     for row in plan::rows(observing, &tasks, &mut ledger) {
         ledger.settle_row(&row, observed());

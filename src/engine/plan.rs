@@ -19,7 +19,7 @@ use crate::update::{Associate, OnMissing, TaskKey, Update, When};
 
 /// Lets updates wait that are newer than one of their task that has to wait, for its owner, say:
 /// written first they would make it look late, and what it says would be lost.
-pub(super) fn hold_back<'u>(
+pub(super) fn wait_for_earlier<'u>(
     updates: &[Update],
     resolved: Vec<Resolved<'u>>,
     ledger: &mut Ledger,
